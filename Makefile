@@ -1,0 +1,37 @@
+# Everything is installed into .venv; nothing outside this folder is changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types generated check clean
+
+# Installed anew when the project's metadata or the contract has changed.
+$(VENV)/.installed: pyproject.toml proto/edge-agent.proto proto/build_hook.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,demo]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,demo,dev]'
+	@touch $@
+
+demo: $(VENV)/.installed  ## build a sample model, serve it, and show its verdicts
+	$(BIN)/edge-agent demo --output demo
+
+test: $(VENV)/.installed-dev  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+generated: $(VENV)/.installed-dev  ## write docs/manifest.schema.json and docs/settings.md anew
+	$(BIN)/python docs/generate.py
+
+check: lint types test  ## all that .ci/run looks at
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""What measures the agent, and against whom: `python -m benchmarks.NAME`."""

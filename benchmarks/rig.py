@@ -1,0 +1,214 @@
+"""What the benchmarks share: a daemon of their own, components, the bare pipeline, and how figures are told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.client import Client
+from edge_agent.component.manifest import (
+    Image,
+    Input,
+    Label,
+    Manifest,
+    MaskOutput,
+    Outputs,
+    ScoreOutput,
+    decode_manifest,
+)
+from edge_agent.component.writing import write_component
+from edge_agent.engines.engine import EngineOptions, load_engine
+from edge_agent.imaging.segment import OwnedSegment
+from edge_agent.inference.pipeline import Pipeline
+from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.rpc.contract import MAX_MESSAGE_BYTES, METHODS
+
+REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "models" / "cookies" / "model.onnx"
+
+U8 = npt.NDArray[np.uint8]
+
+
+def machine() -> str:
+    """Describe this machine in one line."""
+    model = platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:8.2f} ms"
+
+
+def quantile(samples: Sequence[float], share: float) -> float:
+    """Return the sample below which `share` of them lie."""
+    return sorted(samples)[min(len(samples) - 1, int(len(samples) * share))]
+
+
+def alternate(ways: dict[str, Callable[[], Any]], rounds: int, each: int) -> dict[str, list[float]]:
+    """Time several ways in turn, so that what else the machine does falls on all of them alike; seconds."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for way in ways.values():
+        for _ in range(5):
+            way()
+    for _ in range(rounds):
+        for name, way in ways.items():
+            for _ in range(each):
+                begun = time.perf_counter()
+                way()
+                taken[name].append(time.perf_counter() - begun)
+    return taken
+
+
+def median(samples: Sequence[float]) -> float:
+    return statistics.median(samples)
+
+
+def reference_component(models: Path, width: int, height: int) -> Manifest:
+    """Make a component of the reference model that takes pictures of this size; exits where there is none."""
+    if not REFERENCE.exists():
+        sys.exit(f"this benchmark needs the reference model at {REFERENCE}")
+    name = f"cookies-{width}x{height}"
+    folder = write_component(
+        models,
+        {"model.onnx": REFERENCE.read_bytes()},
+        name=name,
+        version="1.0.0",
+        task="segmentation",
+        image=Image(width=width, height=height),
+        input=Input(name="input", width=288, height=384, scale=1.0, mean=(127.0,) * 3, std=(128.0,) * 3),
+        outputs=Outputs(
+            score=ScoreOutput(name="score"), mask=MaskOutput(name="class_probabilities", kind="class_scores")
+        ),
+        threshold=0.5,
+        labels=(Label(name="background", color="#FFFFFF"), Label(name="cracked", color="#23A436")),
+    )
+    return _read(folder)
+
+
+def light_component(models: Path, width: int, height: int) -> Manifest:
+    """Make a segmentation component whose engine does next to nothing: one 1x1 convolution at 320x240."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    # The second class wins where a picture is very bright: nowhere in most pictures, in a few places in some.
+    kernel = np.array([[0.0, 0.0, 0.0], [0.4, 0.4, 0.4]], np.float32).reshape(2, 3, 1, 1)
+    bias = np.array([1.0, 0.0], np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["input", "kernel", "bias"], ["classes"]),
+            helper.make_node("ReduceMax", ["classes"], ["score"], keepdims=0),
+        ],
+        "light",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 240, 320])],
+        [
+            helper.make_tensor_value_info("classes", TensorProto.FLOAT, [1, 2, 240, 320]),
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, []),
+        ],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(bias, "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return _read(
+        write_component(
+            models,
+            {"model.onnx": model.SerializeToString()},
+            name=f"light-{width}x{height}",
+            version="1.0.0",
+            task="segmentation",
+            image=Image(width=width, height=height),
+            input=Input(name="input", width=320, height=240),
+            outputs=Outputs(score=ScoreOutput(name="score"), mask=MaskOutput(name="classes", kind="class_scores")),
+            threshold=0.5,
+            labels=(Label(name="background", color="#FFFFFF"), Label(name="mark", color="#23A436")),
+        )
+    )
+
+
+def _read(folder: Path) -> Manifest:
+    return decode_manifest((folder / "manifest.json").read_bytes(), source=str(folder))
+
+
+def bare_pipeline(models: Path, manifest: Manifest, threads: int = 0) -> Pipeline:
+    """Load a component in this process: the same preparation, engine and mask, without the agent."""
+    path = models / manifest.name / manifest.version / manifest.model
+    return Pipeline(manifest, load_engine("onnxruntime-cpu", path, EngineOptions(threads)))
+
+
+def cookie_picture(width: int, height: int, *, cracked: bool = True) -> U8:
+    """Give a real picture, enlarged to this size."""
+    from PIL import Image as Pictures
+
+    folder = REFERENCE.parents[2] / "data" / "cookies" / "training-images"
+    name = "anomaly-1.jpg" if cracked else "normal-1.jpg"
+    path = next(folder.rglob(name))
+    return np.asarray(Pictures.open(path).convert("RGB").resize((width, height)))
+
+
+@contextlib.contextmanager
+def daemon(models: Path, *flags: str) -> Iterator[tuple[str, int]]:
+    """Run `edge-agent serve` on a socket of its own; gives the address and the process id."""
+    with tempfile.TemporaryDirectory(prefix="edge-agent-bench-") as folder:
+        socket = f"unix://{folder}/agent.sock"
+        command = [sys.executable, "-m", "edge_agent", "serve", "--socket", socket, "--model-dir", str(models)]
+        command += ["--state-dir", folder, "--log-level", "warning", *flags]
+        with subprocess.Popen(command) as process:
+            try:
+                Client(socket, wait=20.0).close()
+                yield socket, process.pid
+            finally:
+                process.terminate()
+                process.wait()
+
+
+class BareClient:
+    """A client as the guide's: a stub call with ready-made messages, and segments that are filled beforehand."""
+
+    def __init__(self, socket: str, manifest: Manifest, picture: U8, *, by: str = "segment") -> None:
+        limit = [
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ]
+        self._channel = grpc.insecure_channel(socket, options=[*limit, ("grpc.use_local_subchannel_pool", 1)])
+        method = METHODS["DetectAnomalies"]
+        self._detect = self._channel.unary_unary(
+            method.path,
+            request_serializer=method.request.SerializeToString,
+            response_deserializer=method.response.FromString,
+        )
+        height, width, _ = picture.shape
+        size = picture.nbytes
+        self._segments = [OwnedSegment("bench-in"), OwnedSegment("bench-out")]
+        for segment in self._segments:
+            segment.buffer(size)[:] = picture.reshape(-1).data
+        handles = [pb2.SharedMemoryHandle(name=segment.name, size=size) for segment in self._segments]
+        bitmap = pb2.Bitmap(width=width, height=height)
+        self.request = pb2.DetectAnomaliesRequest(model_component=manifest.name)
+        if by == "segment":
+            bitmap.shared_memory_handle.CopyFrom(handles[0])
+            self.request.anomaly_mask_params.shared_memory_handle.CopyFrom(handles[1])
+        else:
+            bitmap.byte_data = picture.tobytes()
+        self.request.bitmap.CopyFrom(bitmap)
+
+    def __call__(self) -> pb2.DetectAnomalyResult:
+        response: pb2.DetectAnomaliesResponse = self._detect(self.request)
+        return response.detect_anomaly_result
+
+    def close(self) -> None:
+        self._channel.close()
+        for segment in self._segments:
+            segment.close()

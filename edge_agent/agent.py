@@ -1,0 +1,160 @@
+"""The agent without its transport: what the five calls do, for the RPC server, the command line and tests alike."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edge_agent.catalogue.catalogue import Catalogue, Entry
+from edge_agent.component.version import check_name
+from edge_agent.errors import InvalidRequest, ModelNotFound
+from edge_agent.imaging.bitmap import Place, check_byte_count, check_place, check_size
+from edge_agent.lifecycle.model import Model, ModelOptions
+from edge_agent.lifecycle.remembered import RememberedModels
+from edge_agent.lifecycle.state import Status
+from edge_agent.settings import Settings, memory_reserve, queue_bytes
+from edge_agent.workers.calls import Call, Take
+from edge_agent.workers.pool import PoolOptions
+
+log = logging.getLogger(__name__)
+
+
+class Description(NamedTuple):
+    """What is said of a model."""
+
+    name: str
+    arn: str
+    status: Status
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetectRequest:
+    """A picture to inspect: its pixels are bytes, or lie at a place in shared memory, or (wrongly) neither."""
+
+    model: str
+    width: int
+    height: int
+    pixels: memoryview | None
+    bitmap: Place | None
+    mask: Place | None
+    deadline: float | None
+
+
+class Agent:
+    """Owns the catalogue and the models; lives in one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._catalogue = Catalogue(settings.model_dirs, settings.pin)
+        self._models: dict[str, Model] = {}
+        self._remembered = RememberedModels(Path(settings.state_dir))
+        self._to_resume = set(self._remembered.names)
+        self._options = ModelOptions(
+            pool=PoolOptions(settings.instances, settings.threads, settings.queue_size, queue_bytes(settings)),
+            engine=settings.engine,
+            drain_seconds=settings.drain_seconds,
+            first_restart=settings.first_restart,
+            longest_restart=settings.longest_restart,
+            memory_reserve=memory_reserve(settings),
+        )
+        self._watcher: asyncio.Task[None] | None = None
+
+    # Life
+
+    async def open(self) -> None:
+        """Look at the model folders for the first time, and start the models that ran before."""
+        self._apply(await asyncio.to_thread(self._catalogue.scan))
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def close(self) -> None:
+        """Let the calls in flight finish and end all workers."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        await asyncio.gather(*(model.shut_down() for model in self._models.values()))
+
+    def kill(self) -> None:
+        """End all workers at once."""
+        for model in self._models.values():
+            model.kill()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.scan_seconds)
+            try:
+                self._apply(await asyncio.to_thread(self._catalogue.scan))
+            except Exception:  # a defect here must not end the watch for the rest of the daemon's life
+                log.exception("looking at the model folders failed")
+
+    def _apply(self, entries: dict[str, Entry]) -> None:
+        """Bring the models in line with what the catalogue has found."""
+        for name, entry in entries.items():
+            model = self._models.get(name)
+            if model is None:
+                model = self._models[name] = Model(name, self._options, self._on_wanted)
+            model.update(entry)
+            if name in self._to_resume and entry.component is not None:
+                self._to_resume.discard(name)
+                model.resume()
+        for name in self._models.keys() - entries.keys():
+            self._models[name].update(None)
+            if not self._models[name].is_live:
+                del self._models[name]
+
+    def _on_wanted(self, name: str, wanted: bool) -> None:
+        if wanted:
+            self._remembered.add(name)
+        else:
+            self._remembered.discard(name)
+
+    # The five calls
+
+    def _find(self, name: str) -> Model:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise InvalidRequest(str(error)) from None
+        model = self._models.get(name)
+        if model is None:
+            known = ", ".join(f"'{known}'" for known in sorted(self._models)[:10]) or "no model components"
+            raise ModelNotFound(f"there is no model component '{name}', this device has {known}")
+        return model
+
+    def list_models(self) -> list[Description]:
+        """Describe every model, in the order of their names."""
+        return [Description(name, *self._models[name].describe()) for name in sorted(self._models)]
+
+    def describe(self, name: str) -> Description:
+        """Describe one model; InvalidRequest for a name that can't be one, ModelNotFound."""
+        return Description(name, *self._find(name).describe())
+
+    def start(self, name: str) -> Status:
+        """Begin to start a model and return STARTING; see Model.start for the errors."""
+        return self._find(name).start()
+
+    async def stop(self, name: str) -> Status:
+        """Stop a model and return STOPPED; see Model.stop for the errors."""
+        return await self._find(name).stop()
+
+    async def detect(self, request: DetectRequest, take: Take) -> Any:
+        """Inspect one picture and return what `take` makes of the verdict and the mask.
+
+        Raises:
+            InvalidRequest: the name, the bitmap or a segment was refused.
+            ModelNotFound, WrongState, Overloaded, EngineFailed, WorkerDied, CallExpired: see there.
+        """
+        model = self._find(request.model)
+        model.check_running()
+        check_size(request.width, request.height, model=model.name, expected=model.expected_size)
+        if request.pixels is not None:
+            check_byte_count(len(request.pixels), request.width, request.height, what="byte_data")
+        elif request.bitmap is not None:
+            check_place(request.bitmap, what="bitmap")
+        else:
+            raise InvalidRequest("the bitmap has no pixels, expected byte_data or a shared_memory_handle")
+        if request.mask is not None and model.task == "segmentation":
+            check_place(request.mask, what="mask")
+        return await model.detect(Call(request.pixels, request.bitmap, request.mask, request.deadline, take))

@@ -1,0 +1,1 @@
+"""Which model components there are on this device."""

@@ -1,0 +1,67 @@
+"""The command line: `edge-agent COMMAND`. Commands are loaded when they are used, so that each starts fast."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from edge_agent.errors import EdgeAgentError
+from edge_agent.version import __version__
+
+EXIT_FAILED = 1  # it failed, and one line says why
+EXIT_USAGE = 2  # click's own: wrong usage
+
+_COMMANDS = {
+    "serve": "run the daemon",
+    "demo": "build a sample model, serve it, send it pictures, show what comes back",
+    "doctor": "tell whether this device can run its model components, and what is missing",
+    "models": "list, describe, start and stop models",
+    "detect": "send pictures to a running model",
+}
+
+
+class _LazyGroup(click.Group):
+    """Finds the command NAME in the module edge_agent.cli.NAME."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"edge_agent.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Begin with: edge-agent demo",
+)
+@click.version_option(__version__, message="edge-agent %(version)s")
+def command() -> None:
+    """Serve image anomaly models to inspection applications.
+
+    A client sends a picture over gRPC on a Unix socket, its pixels in POSIX shared memory, and learns whether the part
+    is normal or anomalous, how sure that is, where, and what kind.
+    """
+
+
+def main() -> Any:
+    """Entry point: what a user can cause ends with one line and exit code 1, never with a traceback."""
+    try:
+        command(prog_name="edge-agent")
+    except EdgeAgentError as error:
+        click.echo(f"edge-agent: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)

@@ -1,0 +1,97 @@
+"""edge-agent demo."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+from edge_agent.cli.detect import print_verdicts, send
+from edge_agent.client import Client
+from edge_agent.demo.model import NAME, build_model
+from edge_agent.demo.pictures import anomalous_picture, normal_picture
+from edge_agent.errors import EdgeAgentError
+
+_EACH = 6  # pictures of each kind
+_MODEL_SEED, _PICTURE_SEED = 1, 2  # the pictures that are sent are not those that the model was made from
+_END_SECONDS = 15.0
+
+
+@click.command(epilog="Example: edge-agent demo --output demo")
+@click.option("--output", default="edge-agent-demo", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              show_default=True, help="Folder for the model, the pictures and the results.")  # fmt: skip
+def command(output: Path) -> None:
+    """Build a sample model, serve it, send it pictures through shared memory, and show what comes back.
+
+    DIR/models is then a model folder, DIR/pictures/{normal,anomaly} what was sent, and DIR/overlays the pictures with
+    their masks laid over.
+    """
+    try:
+        _run(output)
+    except OSError as error:
+        raise EdgeAgentError(f"the demo can't write to {output}: {error.strerror}") from None
+
+
+def _run(output: Path) -> None:
+    begun = time.monotonic()
+    click.echo(f"drawing {2 * _EACH} pictures of a steel flange, half of them scratched or dented")
+    pictures = _draw_pictures(output / "pictures")
+    click.echo("building a segmentation model from other pictures of good flanges")
+    folder = build_model(output / "models", _MODEL_SEED)
+    click.echo(f"serving {folder}")
+    with _daemon(output) as socket, Client(socket, wait=10.0) as client:
+        client.start(NAME)
+        click.echo(f"model '{NAME}' is RUNNING; sending the pictures through shared memory\n")
+        sent = send(client, NAME, pictures, output / "overlays")
+    print_verdicts(sent)
+    right = sum(item.detection.is_anomalous == (item.path.parent.name == "anomaly") for item in sent)
+    click.echo(f"\n{right} of {len(sent)} verdicts are right; that took {time.monotonic() - begun:.0f} s altogether")
+    click.echo(f"pictures with their masks: {output / 'overlays'}\n")
+    click.echo("Next, in one terminal:")
+    click.echo(f"    edge-agent serve --model-dir {output / 'models'}")
+    click.echo("and in another:")
+    click.echo(f"    edge-agent detect {NAME} {output}/pictures/*/*.png --start --overlay marked")
+    click.echo("    edge-agent models list")
+    if right < len(sent):
+        raise EdgeAgentError(f"{len(sent) - right} of the {len(sent)} verdicts are wrong")
+
+
+def _draw_pictures(folder: Path) -> list[Path]:
+    rng = np.random.default_rng(_PICTURE_SEED)
+    paths = []
+    for kind, draw in (("normal", normal_picture), ("anomaly", anomalous_picture)):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        for number in range(1, _EACH + 1):
+            path = folder / kind / f"{kind}-{number}.png"
+            Image.fromarray(draw(rng)).save(path)
+            paths.append(path)
+    return paths
+
+
+@contextmanager
+def _daemon(output: Path) -> Iterator[str]:
+    """Run a daemon of our own, on a socket of its own, and end it."""
+    # Not in `output`: the path of a Unix socket has to be short.
+    folder = Path(tempfile.mkdtemp(prefix="edge-agent-demo-"))
+    socket = f"unix://{folder / 'agent.sock'}"
+    command_line = [sys.executable, "-m", "edge_agent", "serve", "--socket", socket]
+    command_line += ["--model-dir", str(output / "models"), "--state-dir", str(folder), "--log-level", "warning"]
+    with subprocess.Popen(command_line, stdin=subprocess.DEVNULL) as process:
+        try:
+            yield socket
+        finally:
+            process.terminate()
+            try:
+                process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            shutil.rmtree(folder, ignore_errors=True)

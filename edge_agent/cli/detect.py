@@ -1,0 +1,92 @@
+"""edge-agent detect."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from edge_agent.cli.output import json_option, print_json, print_table, socket_option
+from edge_agent.cli.pictures import overlay, read_picture
+from edge_agent.client import Client, Detection
+
+
+class Sent(NamedTuple):
+    """A picture, what came back, and how long that took, in seconds."""
+
+    path: Path
+    detection: Detection
+    seconds: float
+
+
+@click.command(epilog="Example: edge-agent detect cookies pictures/*.jpg --overlay marked")
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
+@click.option("--start", is_flag=True, help="Start the model first if it is not running.")
+@click.option("--overlay", "overlay_dir", type=click.Path(path_type=Path), metavar="DIR",
+              help="Write each picture with its mask and verdict to DIR, as PNG.")  # fmt: skip
+@socket_option
+@json_option
+def command(
+    model: str, images: tuple[Path, ...], start: bool, overlay_dir: Path | None, socket: str, as_json: bool
+) -> None:
+    """Send PNG and JPEG pictures to the running model MODEL and print its verdicts.
+
+    The exit code is 0 whatever the verdicts are, and 1 when a picture could not be inspected.
+    """
+    with Client(socket) as client:
+        if start:
+            client.start(model)
+        sent = send(client, model, list(images), overlay_dir)
+    if as_json:
+        print_json([_fields(item) for item in sent])
+    else:
+        print_verdicts(sent)
+
+
+def send(client: Client, model: str, images: list[Path], overlay_dir: Path | None) -> list[Sent]:
+    """Send pictures one after the other, and write each with its mask to `overlay_dir`."""
+    sent = []
+    for path in images:
+        picture = read_picture(path)
+        begun = time.perf_counter()
+        detection = client.detect(model, picture)
+        sent.append(Sent(path, detection, time.perf_counter() - begun))
+        if overlay_dir is not None:
+            overlay_dir.mkdir(parents=True, exist_ok=True)
+            overlay(picture, detection).save(overlay_dir / f"{path.stem}.png")
+    return sent
+
+
+def print_verdicts(sent: list[Sent]) -> None:
+    """Print a table of verdicts; areas are those of the kinds of anomaly."""
+    rows = [
+        (
+            str(item.path),
+            "anomalous" if item.detection.is_anomalous else "normal",
+            f"{item.detection.confidence:.3f}",
+            f"{item.detection.score:.4f}",
+            ", ".join(f"{area.label} {area.fraction:.2%}" for area in item.detection.areas[1:]) or "-",
+            f"{item.seconds * 1000:.1f}",
+        )
+        for item in sent
+    ]
+    print_table(("PICTURE", "VERDICT", "CONFIDENCE", "SCORE", "AREAS", "MS"), rows, right=("CONFIDENCE", "SCORE", "MS"))
+
+
+def _fields(item: Sent) -> dict[str, Any]:
+    detection = item.detection
+    return {
+        "picture": str(item.path),
+        "is_anomalous": detection.is_anomalous,
+        "confidence": detection.confidence,
+        "anomaly_score": detection.score,
+        "anomaly_threshold": detection.threshold,
+        "areas": [
+            {"name": area.label, "hex_color": area.color, "total_percentage_area": area.fraction}
+            for area in detection.areas
+        ],
+        "milliseconds": round(item.seconds * 1000, 3),
+    }

@@ -1,0 +1,61 @@
+"""How commands speak: tables for people, JSON for programs, colours and widths of the terminal that is there."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edge_agent.settings import DEFAULT_SOCKET
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_STYLES = {"RUNNING": "green", "FAILED": "red", "STARTING": "yellow", "STOPPING": "yellow"}
+_STYLES |= {"normal": "green", "anomalous": "red", "ok": "green", "missing": "red", "note": "yellow", "wrong": "red"}
+
+#: Without a terminal nothing is cut or wrapped: another program, or a log, wants the whole line.
+_NO_TERMINAL_WIDTH = 1000
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Print rows under headings; `right` names the columns of numbers."""
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _NO_TERMINAL_WIDTH, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        number = column in right
+        table.add_column(column, justify="right" if number else "left", no_wrap=number or not terminal, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def print_json(value: Any) -> None:
+    """Print what another program reads."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def socket_option(function: _F) -> _F:
+    """Add --socket, for a command that talks to a daemon."""
+    return click.option(
+        "--socket",
+        default=DEFAULT_SOCKET,
+        envvar="EDGE_AGENT_SOCKET",
+        metavar="unix:///PATH",
+        help="Address of the daemon (also the variable EDGE_AGENT_SOCKET).",
+        show_default=True,
+    )(function)
+
+
+def json_option(function: _F) -> _F:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)

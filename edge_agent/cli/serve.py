@@ -1,0 +1,62 @@
+"""edge-agent serve."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import click
+
+from edge_agent.settings import Settings, load_settings, parse_pins
+
+
+def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
+    """Add a flag for every field of Settings, with the field's own sentence as its help."""
+    hints = get_type_hints(Settings, include_extras=True)
+    for field in reversed(Settings.__struct_fields__):
+        kind, meta = get_args(hints[field])[:2]
+        several = kind not in (str, int, float)
+        flag = "--" + field.replace("_", "-")
+        function = click.option(
+            flag,
+            field,
+            type=str if several else kind,
+            multiple=several,
+            default=None,
+            metavar={"model_dir": "DIR", "state_dir": "DIR", "socket": "unix:///PATH", "pin": "NAME=VERSION"}.get(
+                field
+            ),
+            help=meta.description[0].upper() + meta.description[1:] + (" (may be given again)." if several else "."),
+        )(function)
+    return function
+
+
+@click.command(
+    epilog="Example: edge-agent serve --model-dir /var/lib/edge-agent/models. "
+    "Every flag is also a variable EDGE_AGENT_… and a key of the TOML file; see docs/settings.md."
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="TOML file of settings (else /etc/edge-agent/config.toml if there).",
+)
+@_setting_flags
+def command(config: Path | None, **flags: Any) -> None:
+    """Run the daemon until SIGTERM or SIGINT. The first finishes the calls in flight, a second ends at once."""
+    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    if "pin" in given:
+        given["pin"] = parse_pins(list(given["pin"]))
+    settings = load_settings(given, config=config)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr, force=True
+    )
+    from edge_agent.rpc.server import End, Server
+
+    end = asyncio.run(Server(settings).serve())
+    if end is End.IMMEDIATE:
+        os._exit(0)

@@ -1,0 +1,201 @@
+"""The manifest of a model component: what the agent has to know and the engine file does not say.
+
+Types here are the format: docs/manifest.schema.json is generated from them, and docs/manifest.md explains them with
+examples. This module loads neither numpy nor an engine, so the front process and the tools that build models share it.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge_agent.component.version import check_name, parse_version
+from edge_agent.errors import ComponentError
+from edge_agent.imaging.bitmap import MAX_SIDE, MIN_SIDE
+
+FILE_NAME = "manifest.json"
+
+_Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file in lower-case hex")]
+_Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
+_Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+_Color = Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$", description="#RRGGBB")]
+_RelativePath = Annotated[str, Meta(min_length=1, description="path relative to the manifest, inside its folder")]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every part: immutable, and a misspelt key is an error."""
+
+
+class Image(_Part, frozen=True, kw_only=True):
+    """Size in pixels of the training pictures; a request's bitmap must match it."""
+
+    width: Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE)]
+    height: Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE)]
+
+
+class Input(_Part, frozen=True, kw_only=True):
+    """How a bitmap becomes the input tensor: resized, then (value * scale - mean) / std for each RGB channel."""
+
+    name: Annotated[str, Meta(min_length=1, description="name of the engine's input")]
+    width: _Side
+    height: _Side
+    resize: Annotated[
+        Literal["area", "bilinear", "bicubic", "nearest"],
+        Meta(description="resize filter; area averages the pixels that fall on one and is right for shrinking"),
+    ] = "area"
+    layout: Annotated[Literal["NCHW", "NHWC"], Meta(description="order of the tensor's dimensions")] = "NCHW"
+    dtype: Literal["float32", "float16", "uint8"] = "float32"
+    scale: Annotated[float, Meta(description="factor for 0..255, before mean and std")] = 1 / 255
+    mean: Annotated[tuple[float, float, float], Meta(description="of R, G and B, after the scale")] = (0.0, 0.0, 0.0)
+    std: Annotated[tuple[float, float, float], Meta(description="of R, G and B, after the scale")] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in (self.scale, *self.mean, *self.std)) or 0.0 in self.std:
+            raise ValueError("scale, mean and std must be finite and std not 0")
+        if self.dtype == "uint8" and (self.scale, self.mean, self.std) != (1.0, (0.0,) * 3, (1.0,) * 3):
+            raise ValueError("a uint8 input takes the pixels as they are, expected scale 1, mean [0,0,0], std [1,1,1]")
+
+
+class ScoreOutput(_Part, frozen=True, kw_only=True):
+    """The output that holds the anomaly score."""
+
+    name: Annotated[str, Meta(min_length=1, description="name of the engine's output")]
+    index: Annotated[int, Meta(ge=0, description="which of its values, for an output of several")] = 0
+
+
+class MaskOutput(_Part, frozen=True, kw_only=True):
+    """The output that says what each pixel is; it may be smaller than the picture and is enlarged to its size."""
+
+    name: Annotated[str, Meta(min_length=1, description="name of the engine's output")]
+    kind: Annotated[
+        Literal["class_scores", "class_ids", "anomaly_map"],
+        Meta(
+            description="class_scores: [1, labels, h, w], the highest wins; class_ids: integers [1, h, w] or "
+            "[1, 1, h, w]; anomaly_map: [1, h, w] or [1, 1, h, w], the second label from pixel_threshold up"
+        ),
+    ]
+    pixel_threshold: Annotated[float, Meta(description="for an anomaly_map")] = 0.5
+
+
+class Outputs(_Part, frozen=True, kw_only=True):
+    """Which outputs are what."""
+
+    score: ScoreOutput
+    mask: MaskOutput | None = None
+
+
+class Calibration(_Part, frozen=True, kw_only=True):
+    """Turns the engine's raw score into 0..1: 1 / (1 + exp(-(slope * raw + intercept)))."""
+
+    kind: Literal["logistic"] = "logistic"
+    slope: float
+    intercept: float
+
+
+class Label(_Part, frozen=True, kw_only=True):
+    """A kind of anomaly and its colour in the mask."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    color: _Color
+
+
+class Artifact(_Part, frozen=True, kw_only=True):
+    """A file that belongs to the component."""
+
+    path: _RelativePath
+    sha256: _Sha256
+
+
+class Golden(_Part, frozen=True, kw_only=True):
+    """A sample with the answer that the model must give on this device before it serves."""
+
+    image: _RelativePath
+    score: _Fraction
+    is_anomalous: bool
+    areas: Annotated[dict[str, _Fraction], Meta(description="fraction of the mask by label")] = {}
+    tolerance: Annotated[float, Meta(ge=0.0, le=1.0, description="how far score and areas may be off")] = 0.01
+
+
+class Manifest(_Part, frozen=True, kw_only=True):
+    """manifest.json of a model component."""
+
+    format: Annotated[Literal[1], Meta(description="version of this format; a later one is refused")]
+    name: Annotated[str, Meta(description="name of the component: letters, digits, '.', '_' and '-'")]
+    version: Annotated[str, Meta(description="semantic version, such as 1.0.0")]
+    task: Literal["classification", "segmentation"]
+    image: Image
+    input: Input
+    outputs: Outputs
+    threshold: Annotated[_Fraction, Meta(description="anomalous when round(score, 4) >= round(threshold, 4)")]
+    artifacts: Annotated[tuple[Artifact, ...], Meta(min_length=1, description="every file that the component loads")]
+    model: Annotated[str, Meta(description="the artifact that the engine loads")] = "model.onnx"
+    calibration: Calibration | None = None
+    labels: Annotated[
+        tuple[Label, ...], Meta(max_length=255, description="for segmentation: the background first, then the kinds")
+    ] = ()
+    golden: tuple[Golden, ...] = ()
+    model_arn: Annotated[str, Meta(description="ARN of the model that this one was made from")] = ""
+    description: str = ""
+    training: Annotated[dict[str, Any], Meta(description="what the model was made from, and its figures")] = {}
+    schema: Annotated[str, Meta(description="address of the JSON Schema, for editors")] = msgspec.field(
+        name="$schema", default=""
+    )
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        parse_version(self.version)
+        paths = [artifact.path for artifact in self.artifacts]
+        for path in (*paths, *(sample.image for sample in self.golden)):
+            if Path(path).is_absolute() or ".." in Path(path).parts or "\0" in path:
+                raise ValueError(f"path {path!r} leaves the component's folder")
+        for path in (self.model, *(sample.image for sample in self.golden)):
+            if path not in paths:
+                raise ValueError(f"{path!r} is not among the artifacts {paths}")
+        if self.task == "classification" and (self.outputs.mask or self.labels):
+            raise ValueError("a classification model has neither outputs.mask nor labels")
+        if self.task == "segmentation":
+            self._check_labels()
+
+    def _check_labels(self) -> None:
+        if self.outputs.mask is None:
+            raise ValueError("a segmentation model needs outputs.mask")
+        if len(self.labels) < 2 or self.labels[0].color.upper() != "#FFFFFF":
+            raise ValueError("a segmentation model needs labels: the background with color #FFFFFF, then at least one")
+        for what, values in (
+            ("names", [label.name for label in self.labels]),
+            ("colors", [label.color.upper() for label in self.labels]),
+        ):
+            if len(set(values)) < len(values):
+                raise ValueError(f"labels have the same {what} twice: {values}")
+        if self.outputs.mask.kind == "anomaly_map" and len(self.labels) != 2:
+            raise ValueError(f"an anomaly_map tells 2 labels apart, not {len(self.labels)}")
+
+
+def decode_manifest(data: bytes, *, source: str) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        ComponentError: it is not JSON, or a key is missing, unknown or has a bad value; the key is named.
+    """
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.ValidationError as error:
+        text = str(error).replace("`", "'").replace(" - at '$.", " at key '")
+        raise ComponentError(f"{source}: {text}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ComponentError(f"{source} is not valid JSON: {error}") from None
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Write a manifest as a person would read it."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def manifest_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the format."""
+    schema = msgspec.json.schema(Manifest)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "edge-agent model manifest", **schema}

@@ -1,0 +1,1 @@
+"""A sample part, its pictures and a model of it, made from nothing: what `edge-agent demo` shows."""

@@ -1,0 +1,93 @@
+"""Everything that can go wrong and that a caller may want to tell apart.
+
+    EdgeAgentError
+    ├── InvalidRequest            a name, size, bitmap or segment that was refused
+    ├── ModelNotFound             no component of that name
+    ├── Overloaded                the queue is full, or the deadline can't be met
+    ├── OutOfMemory               not enough memory to start a model
+    ├── WrongState                the model's status does not allow the call
+    ├── InternalError             a failure on our side
+    │   ├── EngineFailed          the engine raised on this input
+    │   ├── WorkerDied            the process that ran the call is gone
+    │   └── StopFailed            a model did not end by itself and was killed
+    ├── CallExpired               nobody waits for the answer any more
+    ├── ComponentError            a model component that can't be served
+    ├── SettingsError             a setting that was refused
+    ├── AgentUnreachable          (client) nothing answers on the socket
+    ├── CallFailed                (client) the agent answered with an error
+    └── AddressInUse              another agent serves this socket
+
+The text of each is one sentence that names the value that was refused and what was expected.
+Which gRPC status an error becomes is decided in rpc/status.py alone.
+"""
+
+from __future__ import annotations
+
+
+class EdgeAgentError(Exception):
+    """Base class of the errors that edge-agent raises on purpose."""
+
+
+class InvalidRequest(EdgeAgentError):
+    """A value in a request was refused."""
+
+
+class ModelNotFound(EdgeAgentError):
+    """There is no model component of that name."""
+
+
+class Overloaded(EdgeAgentError):
+    """The call was refused at once because it could not be answered in time."""
+
+
+class OutOfMemory(EdgeAgentError):
+    """The device has too little memory left to start the model."""
+
+
+class WrongState(EdgeAgentError):
+    """The model's status does not allow the call."""
+
+
+class InternalError(EdgeAgentError):
+    """A failure that the caller did not cause."""
+
+
+class EngineFailed(InternalError):
+    """The engine could not execute the model on this input."""
+
+
+class WorkerDied(InternalError):
+    """The worker process ended while it had the call."""
+
+
+class StopFailed(InternalError):
+    """A model did not stop by itself and was killed."""
+
+
+class CallExpired(EdgeAgentError):
+    """The caller's deadline passed, or the caller went away, before the call was executed."""
+
+
+class ComponentError(EdgeAgentError):
+    """A model component can't be served; the text names the key, file or input that is wrong."""
+
+
+class SettingsError(EdgeAgentError):
+    """A setting was refused; the text names it and where it came from."""
+
+
+class AgentUnreachable(EdgeAgentError):
+    """No agent answers on the socket."""
+
+
+class CallFailed(EdgeAgentError):
+    """The agent answered a client's call with an error."""
+
+    def __init__(self, code: str, details: str) -> None:
+        super().__init__(details)
+        #: the name of the gRPC status code, such as "NOT_FOUND"
+        self.code = code
+
+
+class AddressInUse(EdgeAgentError):
+    """Another agent already serves this socket."""

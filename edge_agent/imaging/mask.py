@@ -1,0 +1,90 @@
+"""From a map of classes to the mask: RGB888 of the picture's size, one colour a label, and each label's area.
+
+The map is enlarged by nearest neighbour: row y of the mask shows row floor(y * map height / height) of the map, and
+columns likewise. So the mask is never laid out in memory. It is given as a list of buffers, in which the rows that
+repeat stand again and again, ready for one pwritev; rows of nothing but background all come from one small buffer. And
+the areas follow exactly from how often each row and column of the map repeats.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.component.manifest import Label
+from edge_agent.imaging.bitmap import CHANNELS
+from edge_agent.imaging.resize import U8
+
+#: rows of background are written in blocks of about this many bytes: large enough for few system calls, small enough
+#: to be read from the cache
+_BACKGROUND_BYTES = 1 << 18
+
+
+class Mask(NamedTuple):
+    """A painted mask: the buffers, one after the other, are its pixels; areas are fractions in the labels' order."""
+
+    buffers: list[memoryview]
+    areas: list[float]
+
+
+class MaskPainter:
+    """Paints masks of one size. What it gives is valid until the next call."""
+
+    def __init__(self, labels: tuple[Label, ...], width: int, height: int) -> None:
+        colors = [bytes.fromhex(label.color[1:]) for label in labels]
+        self._palette = np.frombuffer(b"".join(colors), np.uint8).reshape(-1, CHANNELS)
+        self._width, self._height = width, height
+        self._block_rows = max(1, min(height, _BACKGROUND_BYTES // (width * CHANNELS)))
+        block = np.empty((self._block_rows, width, CHANNELS), np.uint8)
+        block[:] = self._palette[0]
+        self._background = memoryview(block.reshape(-1).data).cast("B")
+        self._row_bytes = width * CHANNELS
+        self._map_shape = (0, 0)
+
+    def _prepare(self, map_height: int, map_width: int) -> None:
+        """Work out once for maps of this shape which mask row and column shows which of the map."""
+        self._map_shape = (map_height, map_width)
+        rows = np.arange(self._height) * map_height // self._height
+        self._columns = np.arange(self._width) * map_width // self._width
+        self._row_counts = np.bincount(rows, minlength=map_height)
+        self._column_counts = np.bincount(self._columns, minlength=map_width)
+        self._repeats: list[int] = self._row_counts.tolist()
+        self._areas = np.empty(len(self._palette))
+
+    def __call__(self, classes: npt.NDArray[np.uint8]) -> Mask:
+        """Paint a map of classes [h, w], each below the number of labels."""
+        if classes.shape != self._map_shape:
+            self._prepare(*classes.shape)
+        painted = np.flatnonzero(classes.any(axis=1))
+        if not painted.size:
+            return Mask(self._rows_of_background(self._height), [1.0] + [0.0] * (len(self._palette) - 1))
+        wide = np.take(self._palette[classes[painted]], self._columns, axis=1)
+        return Mask(self._assemble(painted.tolist(), wide), self._measure(classes))
+
+    def _assemble(self, painted: list[int], wide: U8) -> list[memoryview]:
+        data = memoryview(wide.reshape(-1).data).cast("B")
+        buffers: list[memoryview] = []
+        empty = start = next_row = 0
+        for row in painted:
+            empty += sum(self._repeats[next_row:row])
+            next_row = row + 1
+            if empty:
+                buffers += self._rows_of_background(empty)
+                empty = 0
+            buffers += [data[start : start + self._row_bytes]] * self._repeats[row]
+            start += self._row_bytes
+        return buffers + self._rows_of_background(sum(self._repeats[next_row:]))
+
+    def _rows_of_background(self, count: int) -> list[memoryview]:
+        whole, rest = divmod(count, self._block_rows)
+        tail = [self._background[: rest * self._row_bytes]] if rest else []
+        return [self._background] * whole + tail
+
+    def _measure(self, classes: U8) -> list[float]:
+        total = self._width * self._height
+        counts = [
+            int(self._row_counts @ ((classes == label) @ self._column_counts)) for label in range(1, len(self._palette))
+        ]
+        return [(total - sum(counts)) / total] + [count / total for count in counts]

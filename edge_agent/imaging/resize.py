@@ -1,0 +1,165 @@
+"""From a bitmap of any size to the model's input size.
+
+A picture is read in strips of rows that fit the processor's cache, resized while they are still there, and never held
+as a whole: for a 4096x4096 bitmap that saves writing and re-reading 50 MB. `area` gives each output pixel the mean of
+the area it covers, fractions of pixels included, within half a grey level.
+
+OpenCV's INTER_AREA is fast for whole factors (2 input pixels for 1, 3 for 1, …) and used for them. For the others it is
+slow: its loops run over single pixels. Here the vertical sums are taken over whole rows by numpy (which vectorises
+them), and OpenCV does the horizontal part on what is left. docs/performance.md has the figures.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.imaging.bitmap import CHANNELS
+
+U8 = npt.NDArray[np.uint8]
+Filter = Literal["area", "bilinear", "bicubic", "nearest"]
+
+_CV_FILTERS = {
+    "area": cv2.INTER_AREA,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST,
+}
+#: bytes of a strip: half of a small core's L2 cache, so that strip and sums stay in it
+STRIP_BYTES = 1 << 18
+#: below this vertical factor an output row sums so few whole rows that OpenCV's own loop is faster
+_FEW_ROWS = 2.6
+
+
+class Pixels(Protocol):
+    """A bitmap that is read by rows."""
+
+    def rows(self, first: int, last: int) -> U8:
+        """Give rows first..last-1 as [rows, width * 3]; what was given before is no longer valid."""
+        ...
+
+
+class ArrayPixels:
+    """A bitmap that is already in memory: uint8 [height, width, 3], C-contiguous."""
+
+    def __init__(self, array: U8) -> None:
+        self._rows = array.reshape(array.shape[0], -1)
+
+    def rows(self, first: int, last: int) -> U8:
+        return self._rows[first:last]
+
+
+class Resizer(Protocol):
+    """Resizes bitmaps of one size to another into a buffer that it keeps."""
+
+    def __call__(self, pixels: Pixels) -> U8:
+        """Return uint8 [height, width, 3], valid until the next call."""
+        ...
+
+
+def make_resizer(source: tuple[int, int], target: tuple[int, int], kind: Filter) -> Resizer:
+    """Choose how (width, height) `source` becomes `target`; one filter means one result, whatever way is taken."""
+    if source == target:
+        return _Whole(source, target, cv2.INTER_NEAREST)
+    if kind != "area" or target[0] > source[0] or target[1] > source[1]:
+        return _Whole(source, target, _CV_FILTERS[kind])
+    whole_factor = source[0] % target[0] == 0 and source[1] % target[1] == 0
+    if whole_factor or source[1] / target[1] < _FEW_ROWS:
+        return _AreaByStrips(source, target)
+    return _AreaByAnyFactor(source, target)
+
+
+class _Whole:
+    """Filters that need neighbours: the whole picture at once."""
+
+    def __init__(self, source: tuple[int, int], target: tuple[int, int], cv_filter: int) -> None:
+        self._source, self._target, self._filter = source, target, cv_filter
+        self._out = np.empty((target[1], target[0], CHANNELS), np.uint8)
+
+    def __call__(self, pixels: Pixels) -> U8:
+        width, height = self._source
+        picture = pixels.rows(0, height).reshape(height, width, CHANNELS)
+        if self._source == self._target:
+            np.copyto(self._out, picture)
+        else:
+            cv2.resize(picture, self._target, dst=self._out, interpolation=self._filter)
+        return self._out
+
+
+class _AreaByStrips:
+    """OpenCV's area filter on strips that begin and end where rows of input and output do."""
+
+    def __init__(self, source: tuple[int, int], target: tuple[int, int]) -> None:
+        self._source, self._target = source, target
+        common = math.gcd(source[1], target[1])
+        self._rows_in, self._rows_out = source[1] // common, target[1] // common  # of the smallest such strip
+        self._step = max(1, STRIP_BYTES // (source[0] * CHANNELS * self._rows_in))
+        self._strips = common
+        self._out = np.empty((target[1], target[0], CHANNELS), np.uint8)
+
+    def __call__(self, pixels: Pixels) -> U8:
+        for first in range(0, self._strips, self._step):
+            last = min(first + self._step, self._strips)
+            strip = pixels.rows(first * self._rows_in, last * self._rows_in)
+            out = self._out[first * self._rows_out : last * self._rows_out]
+            cv2.resize(
+                strip.reshape(strip.shape[0], self._source[0], CHANNELS),
+                (self._target[0], out.shape[0]),
+                dst=out,
+                interpolation=cv2.INTER_AREA,
+            )
+        return self._out
+
+
+class _AreaByAnyFactor:
+    """Output row i covers input rows [i * f, (i + 1) * f): a first part, whole rows, and a last part."""
+
+    def __init__(self, source: tuple[int, int], target: tuple[int, int]) -> None:
+        self._source, self._target = source, target
+        width, height = source
+        factor = height / target[1]
+        self._step = max(1, int(STRIP_BYTES / (width * CHANNELS * factor)))  # output rows a strip
+        edges = [i * height / target[1] for i in range(target[1] + 1)]
+        self._whole = [(math.ceil(a), math.floor(b)) for a, b in itertools.pairwise(edges)]
+        # The rows in which an output row begins and ends, and how much of each it covers (0: nothing, on a boundary).
+        self._head = np.array([math.floor(a) for a in edges[:-1]])
+        self._tail = np.array([min(math.floor(b), height - 1) for b in edges[1:]])
+        self._head_part = np.array([[math.ceil(a) - a] for a in edges[:-1]], np.float32) / np.float32(factor)
+        self._tail_part = np.array([[b - math.floor(b)] for b in edges[1:]], np.float32) / np.float32(factor)
+        self._per_row = np.float32(1 / factor)
+        sums_dtype = np.uint16 if factor < 257 else np.uint32  # 257 rows of 255 fit 16 bits
+        self._sums = np.empty((self._step, width * CHANNELS), sums_dtype)
+        self._rows = np.empty((self._step, width * CHANNELS), np.float32)
+        self._part = np.empty_like(self._rows)
+        self._small = np.empty((self._step, target[0], CHANNELS), np.float32)
+        self._out = np.empty((target[1], target[0], CHANNELS), np.uint8)
+
+    def __call__(self, pixels: Pixels) -> U8:
+        for first in range(0, self._target[1], self._step):
+            self._resize_strip(pixels, first, min(first + self._step, self._target[1]))
+        return self._out
+
+    def _resize_strip(self, pixels: Pixels, first: int, last: int) -> None:
+        count = last - first
+        base = int(self._head[first])
+        strip = pixels.rows(base, int(self._tail[last - 1]) + 1)
+        sums, rows, part = self._sums[:count], self._rows[:count], self._part[:count]
+        for i, (top, bottom) in enumerate(self._whole[first:last]):
+            np.add.reduce(strip[top - base : bottom - base], axis=0, dtype=sums.dtype, out=sums[i])
+        np.multiply(sums, self._per_row, out=rows)
+        for lines, share in ((self._head, self._head_part), (self._tail, self._tail_part)):
+            np.multiply(strip[lines[first:last] - base], share[first:last], out=part)
+            np.add(rows, part, out=rows)
+        small = self._small[:count]
+        cv2.resize(
+            rows.reshape(count, self._source[0], CHANNELS),
+            (self._target[0], count),
+            dst=small,
+            interpolation=cv2.INTER_AREA,
+        )
+        cv2.convertScaleAbs(small, dst=self._out[first:last])  # rounds

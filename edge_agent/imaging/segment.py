@@ -1,0 +1,147 @@
+"""POSIX shared memory segments: the agent's careful look at a client's, and the client's own.
+
+On Linux `shm_open(name)` is `open("/dev/shm/" + name)` with O_NOFOLLOW; opening the file ourselves keeps Python's
+resource tracker (which would unlink a client's segment) out of it. Segments are opened anew for every call, which costs
+3 µs: a client may grow one, or unlink and make it anew under the same name, between two calls.
+
+Pixels are moved with pread and pwrite, never through a mapping of ours. A client can truncate its segment at any
+moment; a mapping would then raise SIGBUS and take the process down, pread just comes back short.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edge_agent.errors import InvalidRequest
+from edge_agent.imaging.bitmap import Place
+
+SHM_DIR = Path("/dev/shm")  # noqa: S108  the mount that glibc's and musl's shm_open use
+
+_OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # as shm_open; O_NONBLOCK so that a FIFO can't hold us
+_IOV_MAX = 1024  # buffers that one pwritev takes (Linux UIO_MAXIOV)
+
+
+@contextlib.contextmanager
+def opened(place: Place, *, write: bool, what: str) -> Iterator[int]:
+    """Open the segment of `place`, check that the whole range lies inside it, and give its file descriptor.
+
+    Raises:
+        InvalidRequest: it does not exist, may not be opened, is not a shared memory object, or is too small.
+    """
+    path = SHM_DIR / place.name.lstrip("/")
+    try:
+        descriptor = os.open(path, (os.O_RDWR if write else os.O_RDONLY) | _OPEN_FLAGS)
+    except OSError as error:
+        reason = {
+            "FileNotFoundError": "does not exist, expected one that the client has created",
+            "PermissionError": f"may not be opened for {'writing' if write else 'reading'} by the agent's user",
+        }.get(type(error).__name__, f"can't be opened ({os.strerror(error.errno or 0)})")
+        raise InvalidRequest(f"segment '{place.name}' of the {what} {reason}") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidRequest(f"segment '{place.name}' of the {what} is not a shared memory object")
+        if place.offset + place.size > status.st_size:
+            raise _too_small(place, status.st_size, what)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _too_small(place: Place, size: int, what: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"segment '{place.name}' of the {what} has {size} bytes, "
+        f"expected at least {place.offset + place.size} (offset {place.offset} + size {place.size})"
+    )
+
+
+def read_into(descriptor: int, buffer: memoryview, offset: int, *, place: Place, what: str) -> None:
+    """Fill `buffer` from `offset` of an open segment.
+
+    Raises:
+        InvalidRequest: the client truncated the segment while it was read.
+    """
+    done = 0
+    while done < len(buffer):
+        count = os.preadv(descriptor, [buffer[done:]], offset + done)
+        if count == 0:
+            raise _too_small(place, os.fstat(descriptor).st_size, what)
+        done += count
+
+
+def check_still_large_enough(descriptor: int, place: Place, *, what: str) -> None:
+    """Refuse a segment that the client truncated since it was opened: a write behind its end would grow it."""
+    size = os.fstat(descriptor).st_size
+    if place.offset + place.size > size:
+        raise _too_small(place, size, what)
+
+
+def write_from(descriptor: int, buffers: Sequence[memoryview], offset: int) -> None:
+    """Write `buffers`, one after the other, at `offset` of an open segment.
+
+    The same buffer may stand in the sequence many times: a mask's repeated rows are then never laid out in memory.
+
+    Raises:
+        InvalidRequest: the memory behind /dev/shm is full.
+    """
+    for start in range(0, len(buffers), _IOV_MAX):
+        batch = list(buffers[start : start + _IOV_MAX])
+        while batch:
+            try:
+                count = os.pwritev(descriptor, batch, offset)
+            except OSError as error:
+                raise InvalidRequest(
+                    f"the mask can't be written to its segment ({os.strerror(error.errno or 0)})"
+                ) from None
+            offset += count
+            while batch and count >= len(batch[0]):
+                count -= len(batch.pop(0))
+            if batch:
+                batch[0] = batch[0][count:]
+
+
+class OwnedSegment:
+    """A segment that this process creates, fills through a mapping, and unlinks when it closes: the client's side."""
+
+    def __init__(self, label: str) -> None:
+        # 64 random bits: two clients never meet, and a name can't be guessed and occupied in advance.
+        self.name = f"edge-agent-{label}-{os.getpid()}-{secrets.token_hex(8)}"
+        self._path = SHM_DIR / self.name
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        # The agent usually runs as another user; group and others are let in explicitly, whatever the umask is.
+        os.fchmod(self._descriptor, 0o666)
+        self._map: mmap.mmap | None = None
+        self.size = 0
+
+    def buffer(self, size: int) -> memoryview:
+        """Give the first `size` bytes, growing the segment if it is smaller."""
+        if size > self.size:
+            if self._map is not None:
+                self._map.close()
+            # Memory is reserved now: ftruncate alone would promise pages that a full /dev/shm answers with SIGBUS.
+            os.posix_fallocate(self._descriptor, 0, size)
+            self._map = mmap.mmap(self._descriptor, size)
+            self.size = size
+        assert self._map is not None
+        return memoryview(self._map)[:size]
+
+    def place(self, size: int) -> Place:
+        """Give the handle of the first `size` bytes."""
+        return Place(name=self.name, size=size, offset=0)
+
+    def close(self) -> None:
+        """Unlink the segment; closing twice is harmless."""
+        if self._descriptor < 0:
+            return
+        descriptor, self._descriptor = self._descriptor, -1
+        with contextlib.suppress(BufferError):  # somebody still looks at it; the mapping goes with the last view
+            if self._map is not None:
+                self._map.close()
+        os.close(descriptor)
+        self._path.unlink(missing_ok=True)

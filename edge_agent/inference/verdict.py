@@ -1,0 +1,57 @@
+"""What the score means. Definitions: docs/api.md, after the guide's chapter on the answer of DetectAnomalies."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from edge_agent.component.manifest import Calibration
+from edge_agent.errors import EngineFailed
+
+#: score and threshold are compared at this many decimals, so that what is printed decides
+_DECIMALS = 4
+
+
+class Area(msgspec.Struct, frozen=True):
+    """How much of the mask a label covers: a fraction 0..1."""
+
+    label: str
+    color: str
+    fraction: float
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The answer for one picture; `areas` is empty for classification and starts with the background otherwise."""
+
+    is_anomalous: bool
+    confidence: float
+    score: float
+    threshold: float
+    areas: tuple[Area, ...] = ()
+
+
+def calibrate(raw: float, calibration: Calibration | None) -> float:
+    """Turn the engine's raw score into a score of 0..1.
+
+    Raises:
+        EngineFailed: the raw score is not a number.
+    """
+    if math.isnan(raw):
+        raise EngineFailed("the model's score is not a number (NaN)")
+    if calibration is None:
+        return min(max(raw, 0.0), 1.0)
+    exponent = -(calibration.slope * raw + calibration.intercept)
+    return 1.0 / (1.0 + math.exp(min(exponent, 700.0)))  # exp(710) is no longer a double
+
+
+def decide(score: float, threshold: float, areas: tuple[Area, ...] = ()) -> Verdict:
+    """Compare a score of 0..1 with the threshold; confidence is the score when anomalous and 1 - score when normal."""
+    is_anomalous = round(score, _DECIMALS) >= round(threshold, _DECIMALS)
+    return Verdict(
+        is_anomalous=is_anomalous,
+        confidence=score if is_anomalous else 1.0 - score,
+        score=score,
+        threshold=threshold,
+        areas=areas,
+    )

@@ -1,0 +1,1 @@
+"""The life of a model, from STOPPED to RUNNING and back."""

@@ -1,0 +1,303 @@
+"""One model: its status, its workers, and what is done when they die."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from edge_agent.catalogue.catalogue import Component, Entry
+from edge_agent.errors import ComponentError, EdgeAgentError, OutOfMemory, StopFailed, WrongState
+from edge_agent.lifecycle.backoff import Backoff
+from edge_agent.lifecycle.memory import available_bytes, estimated_bytes
+from edge_agent.lifecycle.state import Event, Status, next_status
+from edge_agent.workers.calls import Call
+from edge_agent.workers.pool import PoolOptions, WorkerPool
+
+log = logging.getLogger(__name__)
+
+_KILL_AFTER = 2.0  # seconds that an idle worker gets to end by itself
+
+
+class ModelOptions(NamedTuple):
+    """What the settings say about every model."""
+
+    pool: PoolOptions
+    engine: str
+    drain_seconds: float
+    first_restart: float
+    longest_restart: float
+    memory_reserve: int
+
+
+class Model:
+    """The lifecycle of the model component `name`, driven by calls of clients and by the ends of workers."""
+
+    def __init__(self, name: str, options: ModelOptions, on_wanted: Callable[[str, bool], None]) -> None:
+        self.name = name
+        self.status = Status.STOPPED
+        #: why the model is FAILED, or what it is doing
+        self.message = ""
+        #: the version that is served, or that the next start takes; None when only a broken one is there
+        self.component: Component | None = None
+        #: what is wrong with the component in the catalogue, if anything
+        self.problem = ""
+        #: it has left the catalogue
+        self.removed = False
+        self._options = options
+        self._on_wanted = on_wanted
+        self._pool: WorkerPool | None = None
+        self._served: Component | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._restart: asyncio.Task[None] | None = None
+        self._backoff = Backoff(options.first_restart, options.longest_restart)
+        self._ready_at = 0.0
+
+    def update(self, entry: Entry | None) -> None:
+        """Take note of what the catalogue has for this name; None when it has left the device."""
+        component = entry.component if entry else None
+        if self.status is Status.FAILED and component is not None and component != self.component and not self._restart:
+            self.message = f"{self.message}; the component has been replaced since, start the model again"
+        self.component = component
+        self.problem = entry.problem if entry else ""
+        self.removed = entry is None
+
+    # What a client sees
+
+    def describe(self) -> tuple[str, Status, str]:
+        """Return ARN, status and status message."""
+        component = self._served or self.component
+        arn = component.manifest.model_arn if component else ""
+        if self.component is None and self.status is Status.STOPPED:
+            return arn, Status.FAILED, self.problem
+        notes = [self.message]
+        if self._served is not None and self.removed:
+            notes.append("the component has been removed; the model runs until it is stopped")
+        elif self._served is not None and self.component is not None and self.component is not self._served:
+            notes.append(f"version {self._served.manifest.version} runs, {self.component.manifest.version} is there")
+        if self.problem:
+            notes.append(self.problem)
+        return arn, self.status, "; ".join(note for note in notes if note)
+
+    @property
+    def expected_size(self) -> tuple[int, int]:
+        """(width, height) in pixels of the bitmaps that the running model takes."""
+        assert self._served is not None
+        return self._served.manifest.image.width, self._served.manifest.image.height
+
+    @property
+    def task(self) -> str:
+        """The running model's task: classification or segmentation."""
+        assert self._served is not None
+        return self._served.manifest.task
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return self._pool.pids if self._pool else []
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has, or soon will have, workers."""
+        return self.status in (Status.STARTING, Status.RUNNING, Status.STOPPING) or self._restart is not None
+
+    # Starting
+
+    def start(self) -> Status:
+        """Begin to start the model and return STARTING at once.
+
+        Raises:
+            WrongState: it is neither STOPPED nor FAILED, or its component can't be served.
+            OutOfMemory: the device has too little memory left.
+        """
+        if next_status(self.status, Event.START) is None:
+            raise WrongState(f"model '{self.name}' is {self.status.name}, expected STOPPED or FAILED")
+        if self.component is None:
+            raise WrongState(f"model '{self.name}' can't be started: {self.problem}")
+        self._check_memory(self.component)
+        self._forget_restart()
+        self._on_wanted(self.name, True)
+        self._begin(self.component, retry=False)
+        return self.status
+
+    def resume(self) -> None:
+        """Start a model that ran before the daemon was restarted; a failure is tried again like a death."""
+        if self.component is not None and next_status(self.status, Event.START) is not None and not self._restart:
+            self._begin(self.component, retry=True)
+
+    def _check_memory(self, component: Component) -> None:
+        needed = estimated_bytes(component.folder, component.manifest, self._options.pool.instances)
+        available = available_bytes()
+        if needed + self._options.memory_reserve > available:
+            raise OutOfMemory(
+                f"model '{self.name}' needs about {needed >> 20} MiB and {self._options.memory_reserve >> 20} MiB are "
+                f"kept in reserve, but {available >> 20} MiB are available; stop another model"
+            )
+
+    def _begin(self, component: Component, *, retry: bool) -> None:
+        self._step(Event.START)
+        self.message = "starting"
+        self._served = component
+        self._pool = WorkerPool(
+            component.folder,
+            component.manifest,
+            self._options.engine,
+            self._options.pool,
+            on_progress=self._on_progress,
+            on_death=self._on_death,
+        )
+        self._task = asyncio.get_running_loop().create_task(self._load(self._pool, retry=retry))
+
+    async def _load(self, pool: WorkerPool, *, retry: bool) -> None:
+        begun = time.monotonic()
+        try:
+            await pool.start()
+        except EdgeAgentError as error:
+            await pool.close(_KILL_AFTER)
+            # A worker that died may do better next time; a component that is wrong stays wrong until it is replaced.
+            self._fail(str(error), ran_for=0.0, retry=retry or not isinstance(error, ComponentError))
+            return
+        except OSError as error:
+            await pool.close(_KILL_AFTER)
+            self._fail(f"a worker can't be started: {error.strerror}", ran_for=0.0, retry=True)
+            return
+        self._step(Event.READY)
+        self.message = ""
+        self._ready_at = time.monotonic()
+        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
+
+    def _on_progress(self, text: str) -> None:
+        if self.status is Status.STARTING:
+            self.message = text
+
+    # Failing and coming back
+
+    def _on_death(self, cause: str) -> None:
+        if self.status is Status.RUNNING:
+            self._fail(f"the worker was lost: {cause}", ran_for=time.monotonic() - self._ready_at, retry=True)
+
+    def _fail(self, cause: str, *, ran_for: float, retry: bool) -> None:
+        self._step(Event.DIED)
+        self.message = cause
+        loop = asyncio.get_running_loop()
+        if self._pool is not None:
+            self._task = loop.create_task(self._discard(self._pool))
+        self._pool = self._served = None
+        log.error("model %s FAILED: %s", self.name, cause)
+        if retry:
+            wait = self._backoff.wait(ran_for)
+            self.message = f"{cause}; it is started again in {wait:.1f} s"
+            self._restart = loop.create_task(self._start_again(wait))
+
+    @staticmethod
+    async def _discard(pool: WorkerPool) -> None:
+        pool.kill()
+        await pool.close(_KILL_AFTER)
+
+    async def _start_again(self, wait: float) -> None:
+        await asyncio.sleep(wait)
+        self._restart = None
+        if self.removed:
+            return
+        try:
+            if self.component is None:
+                raise ComponentError(self.problem)
+            self._check_memory(self.component)
+        except (ComponentError, OutOfMemory) as error:
+            wait = self._backoff.wait(0.0)
+            self.message = f"{error}; it is started again in {wait:.1f} s"
+            self._restart = asyncio.get_running_loop().create_task(self._start_again(wait))
+            return
+        self._begin(self.component, retry=True)
+
+    def _forget_restart(self) -> bool:
+        """Give up a restart that is planned; tell whether one was."""
+        restart, self._restart = self._restart, None
+        if restart is not None:
+            restart.cancel()
+        return restart is not None
+
+    # Serving
+
+    def check_running(self) -> None:
+        """Raise WrongState unless the model is RUNNING."""
+        if self.status is not Status.RUNNING:
+            _, status, message = self.describe()
+            raise WrongState(
+                f"model '{self.name}' is {status.name}, expected RUNNING" + (f" ({message})" if message else "")
+            )
+
+    async def detect(self, call: Call) -> Any:
+        """Inspect one picture; the errors are those of WorkerPool.run."""
+        self.check_running()
+        assert self._pool is not None
+        return await self._pool.run(call)
+
+    # Stopping
+
+    async def stop(self) -> Status:
+        """Refuse new calls, let those in flight finish, end the workers, and return STOPPED.
+
+        Raises:
+            WrongState: it is not RUNNING. A model that has FAILED and would be started again is then left alone.
+            StopFailed: calls in flight or a worker did not end in time and were killed; the model is STOPPED.
+        """
+        if next_status(self.status, Event.STOP) is None:
+            given_up = self.status is Status.FAILED and self._forget_restart()
+            if given_up:
+                self._on_wanted(self.name, False)
+                self.message = self.message.partition("; it is started again")[0]
+            _, status, _ = self.describe()
+            raise WrongState(
+                f"model '{self.name}' is {status.name}, expected RUNNING"
+                + ("; it will not be started again by itself" if given_up else "")
+            )
+        self._step(Event.STOP)
+        self._on_wanted(self.name, False)
+        assert self._pool is not None
+        # Not cancelled with the call: a client that goes away must not leave a model half stopped.
+        clean = await asyncio.shield(asyncio.ensure_future(self._end(self._pool)))
+        if not clean:
+            raise StopFailed(
+                f"model '{self.name}' did not stop within {self._options.drain_seconds:g} s; its worker was killed"
+            )
+        return self.status
+
+    async def _end(self, pool: WorkerPool) -> bool:
+        self.message = "finishing the calls in flight"
+        drained = await pool.drain(self._options.drain_seconds)
+        if not drained:
+            pool.kill()
+        ended = await pool.close(_KILL_AFTER)
+        self._step(Event.ENDED)
+        self.message = ""
+        self._pool = self._served = None
+        log.info("model %s is STOPPED", self.name)
+        return drained and ended
+
+    async def shut_down(self) -> None:
+        """End the workers because the daemon ends; what should run is still remembered."""
+        self._forget_restart()
+        pool = self._pool
+        if pool is not None and self.status is Status.RUNNING:
+            self._step(Event.STOP)
+            await self._end(pool)
+        elif pool is not None:
+            if self.status is Status.STARTING:
+                pool.kill()
+            await pool.close(_KILL_AFTER)
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._forget_restart()
+
+    def kill(self) -> None:
+        """End the workers without waiting for anything."""
+        if self._pool is not None:
+            self._pool.kill()
+
+    def _step(self, event: Event) -> None:
+        status = next_status(self.status, event)
+        assert status is not None, f"{event.name} in {self.status.name}"
+        self.status = status

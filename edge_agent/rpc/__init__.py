@@ -1,0 +1,1 @@
+"""The agent's interface: gRPC on a Unix socket."""

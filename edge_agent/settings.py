@@ -1,0 +1,176 @@
+"""The settings of the daemon: one typed class, from which the command line and docs/settings.md are made.
+
+Strongest first: flags, EDGE_AGENT_* variables, a TOML file, the defaults here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge_agent.errors import SettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_SOCKET = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"  # where existing clients look
+DEFAULT_CONFIG = Path("/etc/edge-agent/config.toml")
+_PREFIX = "EDGE_AGENT_"
+_MIB = 1 << 20
+
+
+def default_state_dir() -> str:
+    """Return systemd's STATE_DIRECTORY, /var/lib/edge-agent for root, and a folder of the user's home otherwise."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return given.partition(":")[0]
+    if os.geteuid() == 0:
+        return "/var/lib/edge-agent"
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return str(Path(base).expanduser() / "edge-agent")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be set. Each field is a flag, a variable and a key of the TOML file."""
+
+    socket: Annotated[str, Meta(description="address that clients connect to, unix:///PATH")] = DEFAULT_SOCKET
+    socket_mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$", description="permissions of the socket, in octal")] = (
+        "0660"
+    )
+    socket_group: Annotated[str, Meta(description="group of the socket; empty: the daemon's own")] = ""
+    model_dir: Annotated[
+        tuple[str, ...], Meta(description="folders of model components; empty: the folder models of the state folder")
+    ] = ()
+    state_dir: Annotated[str, Meta(min_length=1, description="folder for what has to survive a restart")] = (
+        msgspec.field(default_factory=default_state_dir)
+    )
+    pin: Annotated[
+        dict[str, str], Meta(description="serve this version of a component instead of the newest, NAME=VERSION")
+    ] = {}
+    engine: Annotated[Literal["onnxruntime-cpu"], Meta(description="what executes the models")] = "onnxruntime-cpu"
+    instances: Annotated[int, Meta(ge=1, le=64, description="worker processes of each running model")] = 1
+    threads: Annotated[
+        int, Meta(ge=0, le=1024, description="threads of each worker's engine; 0: one for each core")
+    ] = 0
+    queue_size: Annotated[int, Meta(ge=0, le=100_000, description="calls that may wait for a model's workers")] = 16
+    queue_mib: Annotated[
+        int, Meta(ge=1, description="MiB of pictures sent as bytes that may wait for a model's workers")
+    ] = 256
+    drain_seconds: Annotated[
+        float, Meta(ge=0, description="how long a stop waits for the calls in flight before it kills")
+    ] = 10.0
+    first_restart: Annotated[
+        float, Meta(gt=0, description="seconds before a model that died is started again; doubles each time")
+    ] = 0.5
+    longest_restart: Annotated[float, Meta(gt=0, description="where that doubling ends, in seconds")] = 60.0
+    scan_seconds: Annotated[float, Meta(gt=0, description="how often the model folders are looked at")] = 1.0
+    memory_reserve_mib: Annotated[
+        int, Meta(ge=0, description="MiB that must stay available on the device when a model is started")
+    ] = 64
+    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="least level logged")] = "info"
+
+    @property
+    def socket_path(self) -> Path:
+        """The path of the socket."""
+        return Path(self.socket.removeprefix("unix://").removeprefix("unix:"))
+
+    @property
+    def model_dirs(self) -> list[Path]:
+        """The folders of model components."""
+        return [Path(path) for path in self.model_dir] or [Path(self.state_dir) / "models"]
+
+    def __post_init__(self) -> None:
+        check_address(self.socket)
+
+
+def check_address(socket: str) -> None:
+    """Raise ValueError unless `socket` is the absolute address of a Unix socket that Linux can bind."""
+    path = socket.removeprefix("unix://").removeprefix("unix:")
+    if not socket.startswith("unix:") or not path.startswith("/"):
+        raise ValueError(f"socket {socket!r} is not an address such as {DEFAULT_SOCKET}")
+    if len(path.encode()) > 107:  # sun_path of unix(7), with its closing zero
+        raise ValueError(f"socket path {path!r} has {len(path.encode())} bytes, expected at most 107")
+
+
+def load_settings(
+    flags: Mapping[str, Any], *, config: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """Merge flags, variables and a TOML file.
+
+    Raises:
+        SettingsError: a value has the wrong type or is out of range, a key is unknown, or the file can't be read.
+    """
+    chosen = config or (Path(environ[_PREFIX + "CONFIG"]) if environ.get(_PREFIX + "CONFIG") else None)
+    if chosen is None and DEFAULT_CONFIG.exists():
+        chosen = DEFAULT_CONFIG
+    sources: list[tuple[str, Mapping[str, Any]]] = []
+    if chosen is not None:
+        sources.append((str(chosen), _read_toml(chosen)))
+    sources.append(("the environment", _read_environ(environ)))
+    sources.append(("the command line", flags))
+    merged: dict[str, Any] = {}
+    for origin, values in sources:
+        _convert(values, origin)  # so that the message names the source that is wrong
+        merged.update(values)
+    return _convert(merged, "the settings")
+
+
+def _convert(values: Mapping[str, Any], origin: str) -> Settings:
+    try:
+        return msgspec.convert(dict(values), Settings, strict=False)
+    except msgspec.ValidationError as error:
+        text = str(error).replace("`", "'").replace(" - at '$.", " at setting '")
+        raise SettingsError(f"in {origin}: {text}") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    return values
+
+
+def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in Settings.__struct_fields__:
+        text = environ.get(_PREFIX + field.upper())
+        if text is None:
+            continue
+        if field == "model_dir":
+            values[field] = [part for part in text.split(":") if part]
+        elif field == "pin":
+            values[field] = parse_pins(text.split(","))
+        else:
+            values[field] = text
+    return values
+
+
+def parse_pins(pins: list[str]) -> dict[str, str]:
+    """Read NAME=VERSION pairs; SettingsError for what is not one."""
+    parsed: dict[str, str] = {}
+    for pin in filter(None, pins):
+        name, equals, version = pin.partition("=")
+        if not (name and equals and version):
+            raise SettingsError(f"pin {pin!r} is not NAME=VERSION")
+        parsed[name] = version
+    return parsed
+
+
+def queue_bytes(settings: Settings) -> int:
+    """Return `queue_mib` in bytes."""
+    return settings.queue_mib * _MIB
+
+
+def memory_reserve(settings: Settings) -> int:
+    """Return `memory_reserve_mib` in bytes."""
+    return settings.memory_reserve_mib * _MIB

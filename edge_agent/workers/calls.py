@@ -1,0 +1,110 @@
+"""The calls of one model: what one is, and the bounded line in which calls wait for a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_agent.errors import CallExpired, EdgeAgentError, Overloaded
+from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.verdict import Verdict
+
+#: Turns a verdict, and the mask's pixels where the call did not name a segment for them, into the call's result. It is
+#: called while the pixels are held for this call alone; they are another call's as soon as it returns.
+Take = Callable[[Verdict, memoryview | None], Any]
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One picture to inspect: its pixels are either here, as bytes, or at a place in shared memory."""
+
+    pixels: memoryview | None
+    bitmap: Place | None
+    mask: Place | None
+    #: seconds of the monotonic clock; None when the caller waits for ever
+    deadline: float | None
+    take: Take
+    future: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def fail(self, error: EdgeAgentError) -> None:
+        """End the call with an error, unless it has ended or nobody waits for it."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class WaitingLine:
+    """Calls that no worker has taken yet, first come, first served, bounded in number and in bytes."""
+
+    def __init__(self, model: str, max_calls: int, max_bytes: int) -> None:
+        self._model, self._max_calls, self._max_bytes = model, max_calls, max_bytes
+        self._calls: deque[Call] = deque()
+        self._bytes = 0
+        #: how long a call takes a worker, in seconds: a moving average, None before the first
+        self._seconds: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def observe(self, seconds: float) -> None:
+        """Learn how long a call took."""
+        self._seconds = seconds if self._seconds is None else self._seconds + 0.2 * (seconds - self._seconds)
+
+    def join(self, call: Call, *, free: bool, workers: int, now: float) -> None:
+        """Put a call at the end of the line; with a `free` worker it will not have to wait there.
+
+        Raises:
+            Overloaded: the line is full, or the calls before this one take longer than its caller will wait.
+        """
+        size = len(call.pixels) if call.pixels is not None else 0
+        if free:
+            self._add(call, size)
+            return
+        if len(self._calls) >= self._max_calls or (self._calls and self._bytes + size > self._max_bytes):
+            self._forget_finished()
+        if len(self._calls) >= self._max_calls:
+            raise Overloaded(
+                f"model '{self._model}' has {len(self._calls)} calls waiting, its queue takes {self._max_calls}; "
+                "send pictures more slowly"
+            )
+        if self._calls and self._bytes + size > self._max_bytes:
+            raise Overloaded(
+                f"model '{self._model}' has {self._bytes} bytes of pictures waiting, its queue takes "
+                f"{self._max_bytes}; send pictures more slowly, or through shared memory"
+            )
+        # Judged only by the calls that wait: an estimate that refused a call to an idle model could never be corrected.
+        if call.deadline is not None and self._calls and self._seconds is not None:
+            wait = len(self._calls) * self._seconds / workers
+            if now + wait > call.deadline:
+                raise Overloaded(
+                    f"the deadline in {max(0.0, call.deadline - now) * 1000:.0f} ms can't be met: the calls that wait "
+                    f"for model '{self._model}' take {wait * 1000:.0f} ms"
+                )
+        self._add(call, size)
+
+    def _add(self, call: Call, size: int) -> None:
+        self._calls.append(call)
+        self._bytes += size
+
+    def next(self, now: float) -> Call | None:
+        """Take the first call that somebody still waits for."""
+        while self._calls:
+            call = self._calls.popleft()
+            self._bytes -= len(call.pixels) if call.pixels is not None else 0
+            if call.deadline is not None and call.deadline <= now:
+                call.fail(CallExpired("the deadline passed while the call was waiting"))
+            if not call.future.done():
+                return call
+        return None
+
+    def fail_all(self, error: EdgeAgentError) -> None:
+        """End every waiting call with an error."""
+        while self._calls:
+            self._calls.popleft().fail(error)
+        self._bytes = 0
+
+    def _forget_finished(self) -> None:
+        self._calls = deque(call for call in self._calls if not call.future.done())
+        self._bytes = sum(len(call.pixels) for call in self._calls if call.pixels is not None)

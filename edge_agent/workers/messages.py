@@ -1,0 +1,131 @@
+"""What the front process and a worker say to each other: one message a packet, over a SOCK_SEQPACKET pair.
+
+Pixels never travel here. They stay in the client's segments, or in the slots: one memfd per worker that both sides see,
+with room for a bitmap and a mask for each call that the worker may hold.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from edge_agent import errors
+from edge_agent.imaging.bitmap import Place, bitmap_bytes
+from edge_agent.inference.verdict import Verdict
+
+#: calls that a worker may hold: one in the engine, and the next at hand so that the engine never waits for the front
+SLOTS = 2
+#: a message fits in one packet of this size: names are at most 255 bytes, texts are cut
+PACKET = 1 << 16
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    pass
+
+
+class Load(_Message, frozen=True):
+    """Load the component in `folder`. The first message to a worker."""
+
+    folder: str
+    engine: str
+    threads: int
+
+
+class Detect(_Message, frozen=True):
+    """Inspect one bitmap. A bitmap or mask without a place is in the call's slot."""
+
+    call: int
+    slot: int
+    bitmap: Place | None
+    mask: Place | None
+    #: when the caller stops waiting, in seconds of the system-wide monotonic clock; None: never
+    deadline: float | None
+
+
+class Cancel(_Message, frozen=True):
+    """Nobody waits for this call any more; it is not executed if it has not begun."""
+
+    call: int
+
+
+class Progress(_Message, frozen=True):
+    """What the worker is doing while it loads."""
+
+    text: str
+
+
+class Ready(_Message, frozen=True):
+    """Loaded, checked and warmed up."""
+
+
+class Broken(_Message, frozen=True):
+    """The component can't be served; the worker ends."""
+
+    error: str
+    text: str
+
+
+class Answer(_Message, frozen=True):
+    """The verdict; the mask is where the call wanted it."""
+
+    call: int
+    verdict: Verdict
+    #: seconds that the worker spent on the call
+    seconds: float
+
+
+class Refused(_Message, frozen=True):
+    """The call failed with the error class of that name."""
+
+    call: int
+    error: str
+    text: str
+
+
+ToWorker = Load | Detect | Cancel
+FromWorker = Progress | Ready | Broken | Answer | Refused
+
+_encoder = msgspec.msgpack.Encoder()
+encode = _encoder.encode
+decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
+decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
+
+_MAX_TEXT = 2000
+
+
+def describe(error: Exception) -> tuple[str, str]:
+    """Give the name and the text by which an error travels."""
+    return type(error).__name__, str(error)[:_MAX_TEXT]
+
+
+def revive(name: str, text: str) -> errors.EdgeAgentError:
+    """Make the error again on the other side; what is not ours was a defect and becomes an InternalError."""
+    found = getattr(errors, name, None)
+    if isinstance(found, type) and issubclass(found, errors.EdgeAgentError) and found is not errors.CallFailed:
+        return found(text)
+    return errors.InternalError(text)
+
+
+class SlotLayout(NamedTuple):
+    """Where bitmap and mask of each slot lie in the memfd, in bytes."""
+
+    bytes_each: int
+
+    @classmethod
+    def of(cls, width: int, height: int) -> SlotLayout:
+        """Lay out slots for bitmaps of this size."""
+        return cls(bitmap_bytes(width, height))
+
+    @property
+    def total(self) -> int:
+        """Size of the memfd; pages that are never used take no memory."""
+        return 2 * SLOTS * self.bytes_each
+
+    def bitmap(self, slot: int) -> int:
+        """Offset of the slot's bitmap."""
+        return 2 * slot * self.bytes_each
+
+    def mask(self, slot: int) -> int:
+        """Offset of the slot's mask."""
+        return (2 * slot + 1) * self.bytes_each

@@ -1,0 +1,284 @@
+"""The workers of one running model, and which of them does which call."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edge_agent.component.manifest import Manifest
+from edge_agent.errors import ComponentError, EngineFailed, InternalError, WorkerDied
+from edge_agent.workers.calls import Call, WaitingLine
+from edge_agent.workers.messages import (
+    SLOTS,
+    Answer,
+    Broken,
+    Cancel,
+    Detect,
+    FromWorker,
+    Load,
+    Progress,
+    Ready,
+    Refused,
+    SlotLayout,
+    revive,
+)
+from edge_agent.workers.worker import WorkerLink
+
+log = logging.getLogger(__name__)
+
+#: from this size on a bitmap is copied to the worker by a thread, so that the event loop serves others meanwhile
+_COPY_IN_THREAD = 4 << 20
+
+
+class PoolOptions(NamedTuple):
+    """What the settings say about a model's workers."""
+
+    instances: int
+    threads: int
+    max_calls: int
+    max_bytes: int
+
+
+@dataclass(eq=False, slots=True)
+class _Seat:
+    """A worker and the calls that it holds, by slot."""
+
+    link: WorkerLink
+    ready: asyncio.Future[None]
+    free: list[int] = field(default_factory=lambda: list(range(SLOTS)))
+    calls: dict[int, tuple[Call, int]] = field(default_factory=dict)
+
+
+class WorkerPool:
+    """Workers that all hold the same component. A pool that has lost a worker is closed and replaced as a whole."""
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        engine: str,
+        options: PoolOptions,
+        *,
+        on_progress: Callable[[str], None],
+        on_death: Callable[[str], None],
+    ) -> None:
+        self.folder, self.manifest = folder, manifest
+        self._engine, self._options = engine, options
+        self._on_progress, self._on_death = on_progress, on_death
+        self._layout = SlotLayout.of(manifest.image.width, manifest.image.height)
+        self._line = WaitingLine(manifest.name, options.max_calls, options.max_bytes)
+        self._seats: list[_Seat] = []
+        self._numbers = itertools.count(1)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self._copies: set[asyncio.Task[None]] = set()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [seat.link.pid for seat in self._seats]
+
+    async def start(self) -> None:
+        """Start the workers and wait until all are ready.
+
+        Raises:
+            ComponentError: the component can't be served on this device.
+            WorkerDied: a worker ended while it was loading.
+        """
+        loop = asyncio.get_running_loop()
+        for number in range(self._options.instances):
+            ready: asyncio.Future[None] = loop.create_future()
+            link = WorkerLink(
+                self.manifest.name,
+                self.manifest.version,
+                self._layout,
+                on_message=functools.partial(self._on_message, number),
+                on_exit=functools.partial(self._on_exit, number),
+            )
+            self._seats.append(_Seat(link, ready))
+            link.send(Load(str(self.folder), self._engine, self._options.threads))
+        try:
+            await asyncio.gather(*(seat.ready for seat in self._seats))
+        except BaseException:
+            for seat in self._seats:  # each is looked at, so that asyncio does not complain about the others
+                if seat.ready.done() and not seat.ready.cancelled():
+                    seat.ready.exception()
+            raise
+
+    async def run(self, call: Call) -> Any:
+        """Have one of the workers inspect a picture, and return what the call's `take` makes of the answer.
+
+        Raises:
+            Overloaded: see WaitingLine.join.
+            InvalidRequest, EngineFailed, CallExpired: what the worker said of it.
+            WorkerDied: the worker ended while it had the call.
+        """
+        if self._closing:
+            raise WorkerDied(f"the worker of model '{self.manifest.name}' has ended")
+        free = not len(self._line) and any(seat.free for seat in self._seats)
+        self._line.join(call, free=free, workers=len(self._seats), now=time.monotonic())
+        self._idle.clear()
+        self._dispatch()
+        try:
+            return await call.future
+        except asyncio.CancelledError:
+            self._cancel(call)
+            raise
+
+    def _dispatch(self) -> None:
+        """Give waiting calls to workers with a free slot, the least busy first."""
+        while len(self._line):
+            seat = max(self._seats, key=lambda candidate: len(candidate.free))
+            if not seat.free:
+                return
+            call = self._line.next(time.monotonic())
+            if call is None:
+                break
+            slot, number = seat.free.pop(), next(self._numbers)
+            seat.calls[number] = (call, slot)
+            detect = Detect(number, slot, call.bitmap, call.mask, call.deadline)
+            if call.pixels is not None and len(call.pixels) >= _COPY_IN_THREAD:
+                task = asyncio.get_running_loop().create_task(self._copy_and_send(seat, call, detect))
+                self._copies.add(task)
+                task.add_done_callback(self._copies.discard)
+            else:
+                self._hand_over(seat, call, detect)
+        self._check_idle()
+
+    async def _copy_and_send(self, seat: _Seat, call: Call, detect: Detect) -> None:
+        assert call.pixels is not None
+        # The worker may die meanwhile, and its descriptor's number may then mean another file: write to one of our own.
+        descriptor = os.dup(seat.link.slots)
+        try:
+            await asyncio.to_thread(_write_all, descriptor, call.pixels, self._layout.bitmap(detect.slot))
+        except OSError as error:
+            self._end(seat, detect.call, InternalError(f"the bitmap can't be copied: {os.strerror(error.errno or 0)}"))
+            return
+        finally:
+            os.close(descriptor)
+        call.pixels = None
+        self._hand_over(seat, call, detect)
+
+    def _hand_over(self, seat: _Seat, call: Call, detect: Detect) -> None:
+        try:
+            if call.pixels is not None:
+                _write_all(seat.link.slots, call.pixels, self._layout.bitmap(detect.slot))
+                call.pixels = None
+            seat.link.send(detect)
+        except OSError as error:
+            self._end(seat, detect.call, InternalError(f"the bitmap can't be copied: {os.strerror(error.errno or 0)}"))
+        except WorkerDied:
+            pass  # its end is on the way and fails every call that it has
+
+    def _cancel(self, call: Call) -> None:
+        for seat in self._seats:
+            for number, (held, _) in seat.calls.items():
+                if held is call:
+                    try:
+                        seat.link.send(Cancel(number))
+                    except WorkerDied:
+                        return
+        self._check_idle()
+
+    def _on_message(self, number: int, message: FromWorker) -> None:
+        seat = self._seats[number]
+        if isinstance(message, Answer):
+            self._line.observe(message.seconds)
+            call, slot = seat.calls[message.call]
+            mask = None
+            if message.verdict.areas and call.mask is None:
+                start = self._layout.mask(slot)
+                mask = seat.link.memory[start : start + self._layout.bytes_each]
+            if not call.future.done():
+                call.future.set_result(call.take(message.verdict, mask))
+            self._end(seat, message.call, None)
+        elif isinstance(message, Refused):
+            self._end(seat, message.call, revive(message.error, message.text))
+        elif isinstance(message, Progress):
+            self._on_progress(message.text)
+        elif isinstance(message, Ready) and not seat.ready.done():
+            seat.ready.set_result(None)
+        elif isinstance(message, Broken) and not seat.ready.done():
+            error = revive(message.error, message.text)
+            if not isinstance(error, ComponentError | EngineFailed):
+                error = ComponentError(f"loading failed: {message.text}")
+            seat.ready.set_exception(error)
+
+    def _end(self, seat: _Seat, number: int, error: Exception | None) -> None:
+        if number not in seat.calls:  # the worker died and took the call with it
+            return
+        call, slot = seat.calls.pop(number)
+        seat.free.append(slot)
+        if error is not None and not call.future.done():
+            call.future.set_exception(error)
+        self._dispatch()
+        self._check_idle()
+
+    def _check_idle(self) -> None:
+        if not len(self._line) and not any(seat.calls for seat in self._seats):
+            self._idle.set()
+
+    def _on_exit(self, number: int, cause: str) -> None:
+        seat = self._seats[number]
+        died = WorkerDied(f"the worker of model '{self.manifest.name}' was lost during the call ({cause})")
+        for call, _ in seat.calls.values():
+            call.fail(died)
+        seat.calls.clear()
+        seat.free.clear()
+        if not seat.ready.done():
+            seat.ready.set_exception(WorkerDied(f"the worker of model '{self.manifest.name}' {cause} while loading"))
+        elif not self._closing:
+            self._closing = True
+            self._line.fail_all(died)
+            self._on_death(cause)
+        self._check_idle()
+
+    async def drain(self, timeout: float) -> bool:
+        """Wait until no call is left, `timeout` seconds at the most; tell whether that is so."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    async def close(self, timeout: float) -> bool:
+        """End the workers, with SIGKILL those that have not ended after `timeout` seconds; tell whether none had to be.
+
+        Closing twice is harmless.
+        """
+        self._closing = True
+        self._line.fail_all(WorkerDied(f"model '{self.manifest.name}' was stopped"))
+        for seat in self._seats:
+            if not seat.link.exited.done():
+                seat.link.close()
+        exits = [asyncio.shield(seat.link.exited) for seat in self._seats]
+        pending: set[asyncio.Future[str]] = set()
+        if exits:
+            _, pending = await asyncio.wait(exits, timeout=timeout)
+        for seat in self._seats:
+            if not seat.link.exited.done():
+                seat.link.kill()
+        if pending:
+            await asyncio.wait(pending)
+        return not pending
+
+    def kill(self) -> None:
+        """End the workers at once, without waiting for anything."""
+        self._closing = True
+        for seat in self._seats:
+            seat.link.kill()
+
+
+def _write_all(descriptor: int, data: memoryview, offset: int) -> None:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, data[done:], offset + done)

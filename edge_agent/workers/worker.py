@@ -1,0 +1,128 @@
+"""The front process's side of a worker: start it, talk to it, notice at once when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+from edge_agent.errors import WorkerDied
+from edge_agent.workers.messages import PACKET, FromWorker, SlotLayout, ToWorker, decode_from_worker, encode
+
+log = logging.getLogger(__name__)
+
+_REAP_SECONDS = 5.0  # a process whose socket has closed is gone in milliseconds
+
+
+class WorkerLink:
+    """One worker process. `on_message` gets its messages, `on_exit` the cause when it has ended, once."""
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        layout: SlotLayout,
+        on_message: Callable[[FromWorker], None],
+        on_exit: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self._on_message, self._on_exit = on_message, on_exit
+        self._loop = asyncio.get_running_loop()
+        self._closing = False
+        self.slots = os.memfd_create(f"edge-agent-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.slots, layout.total)
+        # Neither side can make the other's mapping point at nothing (SIGBUS), whatever goes wrong in it.
+        fcntl.fcntl(self.slots, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        self._map = mmap.mmap(self.slots, layout.total)
+        self.memory = memoryview(self._map)
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.setblocking(False)
+        with theirs:
+            descriptors = (theirs.fileno(), self.slots)
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "edge_agent.workers.process",
+                    name,
+                    version,
+                    str(os.getpid()),
+                    *map(str, descriptors),
+                ],
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                # A terminal's Ctrl-C goes to its foreground group; the workers are the front process's to end.
+                start_new_session=True,
+                # Nothing in the folder that the daemon was started from may shadow a module (Python 3.11 and newer).
+                env={**os.environ, "PYTHONSAFEPATH": "1"},
+            )
+        self.exited: asyncio.Future[str] = self._loop.create_future()
+        self._loop.add_reader(self._channel.fileno(), self._read)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def send(self, message: ToWorker) -> None:
+        """Send a message; WorkerDied when nobody is there to take it."""
+        try:
+            self._channel.send(encode(message))
+        except OSError as error:
+            raise WorkerDied(f"the worker of model '{self.name}' is gone ({error.strerror})") from None
+
+    def _read(self) -> None:
+        """Take every message that has arrived; the socket's end is the process's end."""
+        while True:
+            try:
+                packet = self._channel.recv(PACKET)
+            except BlockingIOError:
+                return
+            except OSError:
+                packet = b""
+            if not packet:
+                break
+            self._on_message(decode_from_worker(packet))
+        if not self._closing:
+            self._closing = True
+            self._loop.remove_reader(self._channel.fileno())
+            self._reaping = self._loop.create_task(self._reap())
+
+    async def _reap(self) -> None:
+        try:
+            status = await asyncio.to_thread(self._process.wait, _REAP_SECONDS)
+        except subprocess.TimeoutExpired:  # it closed its socket and goes on: it is of no use any more
+            self._process.kill()
+            status = await asyncio.to_thread(self._process.wait)
+        self._channel.close()
+        self.memory.release()
+        self._map.close()
+        os.close(self.slots)
+        cause = _describe_exit(status)
+        self.exited.set_result(cause)
+        self._on_exit(cause)
+
+    def close(self) -> None:
+        """Ask the worker to end, after the call that it is in."""
+        if not self._closing:
+            self._channel.shutdown(socket.SHUT_WR)
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._process.kill()
+
+
+def _describe_exit(status: int) -> str:
+    if status < 0:
+        try:
+            return f"killed by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"killed by signal {-status}"
+    return f"exited with status {status}"

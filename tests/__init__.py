@@ -1,0 +1,1 @@
+"""Tests mirror the package; what they share is in conftest.py, fakes.py and daemon.py."""

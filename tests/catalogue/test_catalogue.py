@@ -1,0 +1,142 @@
+"""The catalogue: which version is served, what is wrong with the others, and what is noticed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.catalogue import catalogue as module
+from edge_agent.catalogue.catalogue import Catalogue, Entry
+from tests.fakes import echo_fields, write_echo
+
+
+def _scan(*folders: Path, **pins: str) -> dict[str, Entry]:
+    return Catalogue(folders, pins).scan()
+
+
+def _version(entry: Entry) -> str | None:
+    return entry.component.manifest.version if entry.component else None
+
+
+def _edit(folder: Path, **changes: Any) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_the_newest_version_by_semantic_versioning_is_served(tmp_path: Path) -> None:
+    for version in ("1.2.0", "1.10.0", "2.0.0-rc.1", "1.9.9"):
+        write_echo(tmp_path, version=version)
+    assert _version(_scan(tmp_path)["echo"]) == "2.0.0-rc.1"
+    assert _version(_scan(tmp_path, echo="1.2.0")["echo"]) == "1.2.0"
+
+
+def test_a_pinned_version_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    write_echo(tmp_path)
+    assert _scan(tmp_path, echo="3.0.0")["echo"] == Entry(None, "version 3.0.0: version 3.0.0 is pinned but not there")
+
+
+def test_components_of_several_folders_are_one_catalogue(tmp_path: Path) -> None:
+    write_echo(tmp_path / "a", "one")
+    write_echo(tmp_path / "b", "two")
+    write_echo(tmp_path / "b", "one", version="1.0.1")
+    found = _scan(tmp_path / "a", tmp_path / "b", tmp_path / "not there")
+    assert {name: _version(entry) for name, entry in found.items()} == {"one": "1.0.1", "two": "1.0.0"}
+
+
+def test_a_broken_newer_version_is_reported_and_the_older_one_served(tmp_path: Path) -> None:
+    write_echo(tmp_path)
+    (write_echo(tmp_path, version="1.1.0") / "model.onnx").unlink()
+    entry = _scan(tmp_path)["echo"]
+    assert _version(entry) == "1.0.0"
+    assert entry.problem == "version 1.1.0: artifact 'model.onnx' is missing"
+
+
+def _missing_manifest(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def _truncated_model(folder: Path) -> None:
+    os.truncate(folder / "model.onnx", 40)
+
+
+def _unreadable(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    (folder / "model.onnx").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_missing_manifest, "manifest.json is missing"),
+        (_truncated_model, "artifact 'model.onnx' has SHA-256"),
+        (_unreadable, "artifact 'model.onnx' can't be read"),
+        (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json is not valid JSON"),
+        (lambda folder: _edit(folder, threshold=2), "at key 'threshold'"),
+        (lambda folder: _edit(folder, name="other"), "manifest.json says other 1.0.0, its folders say echo 1.0.0"),
+        (lambda folder: _edit(folder, version="1.0.1"), "manifest.json says echo 1.0.1, its folders say echo 1.0.0"),
+        (
+            lambda folder: _edit(folder, input={"name": "picture", "width": 32, "height": 64}),
+            "input 'picture' is float32 [1, 3, 64, 64], the manifest expects float32 [1, 3, 64, 32]",
+        ),
+        (
+            lambda folder: _edit(folder, input={"name": "image", "width": 64, "height": 64}),
+            "model.onnx has the inputs 'picture', the manifest expects only 'image'",
+        ),
+    ],
+)
+def test_a_broken_component_does_not_hide_the_others(tmp_path: Path, damage: Any, said: str) -> None:
+    damage(write_echo(tmp_path))
+    write_echo(tmp_path, "other")
+    found = _scan(tmp_path)
+    assert _version(found["other"]) == "1.0.0"
+    assert found["echo"].component is None
+    assert found["echo"].problem.startswith("version 1.0.0: ")
+    assert said in found["echo"].problem
+
+
+def test_what_is_not_a_component_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "lost+found" / "1.0.0").mkdir(parents=True)
+    (tmp_path / ".hidden" / "1.0.0").mkdir(parents=True)
+    (tmp_path / "README").write_text("a file")
+    (tmp_path / "empty").mkdir()
+    assert _scan(tmp_path) == {}
+
+
+def test_a_folder_that_is_no_version_is_named(tmp_path: Path) -> None:
+    write_echo(tmp_path).rename(tmp_path / "echo" / "latest")
+    assert "folder 'latest' is not a semantic version" in _scan(tmp_path)["echo"].problem
+
+
+def test_unchanged_components_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = write_echo(tmp_path)
+    (write_echo(tmp_path, "bad") / "model.onnx").write_bytes(b"")
+    loads: list[str] = []
+    load = module._load
+
+    def counted(name: str, *rest: Any) -> Any:
+        loads.append(name)
+        return load(name, *rest)
+
+    monkeypatch.setattr(module, "_load", counted)
+    catalogue = Catalogue([tmp_path], {})
+    catalogue.scan()
+    catalogue.scan()
+    assert sorted(loads) == ["bad", "echo"]
+    (good / "model.onnx").write_bytes(b"changed")
+    assert catalogue.scan()["echo"].component is None
+    write_echo(tmp_path, "bad", description="mended")
+    assert _version(catalogue.scan()["bad"]) == "1.0.0"
+    assert sorted(loads) == ["bad", "bad", "echo", "echo"]
+
+
+def test_writing_a_component_is_never_seen_half_done(tmp_path: Path) -> None:
+    """write_component replaces a version as a whole, and leaves nothing else behind."""
+    write_echo(tmp_path, description="first")
+    folder = write_echo(tmp_path, description="second")
+    assert json.loads((folder / "manifest.json").read_text())["description"] == "second"
+    assert [path.name for path in (tmp_path / "echo").iterdir()] == ["1.0.0"]
+    assert echo_fields("echo", 64, 64)["version"] == "1.0.0"

@@ -1,0 +1,212 @@
+"""The command line as a user types it: help, answers, exit codes, and one line for what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.daemon import Daemon, wait_until
+from tests.fakes import half_bright, picture, write_echo
+
+COMMANDS = [[], ["serve"], ["demo"], ["doctor"], ["detect"], ["models"]]
+COMMANDS += [["models", name] for name in ("list", "describe", "start", "stop")]
+
+
+def run(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge_agent", *map(str, arguments)],
+        capture_output=True, text=True, check=False, env={**os.environ, **environ},
+    )  # fmt: skip
+
+
+def failed(done: subprocess.CompletedProcess[str]) -> str:
+    """Expect exit code 1 with one line, and return that line."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("edge-agent: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.strip()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(half_bright()).save(folder / "half.png")
+    Image.fromarray(picture(255)).convert("L").save(folder / "gray.png")  # converted to RGB
+    Image.fromarray(picture(200)).save(folder / "bright.jpg", quality=95)
+    (folder / "text.png").write_text("not a picture")
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(command: list[str]) -> None:
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert re.search("Example: edge-agent|Begin with: edge-agent demo", " ".join(done.stdout.split()))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["models"], ["models", "start"], ["detect", "m"], ["serve", "--no"]]
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "Usage: edge-agent" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["models", "list"], ["models", "start", "x"], ["detect", "x", __file__]])
+def test_without_an_agent(arguments: list[str], tmp_path: Path, photos: Path) -> None:
+    arguments = [str(photos / "half.png") if argument == __file__ else argument for argument in arguments]
+    line = failed(run(*arguments, "--socket", f"unix://{tmp_path}/none.sock"))
+    assert line.startswith(
+        f"edge-agent: no agent answers on unix://{tmp_path}/none.sock; is `edge-agent serve` running"
+    )
+
+
+def test_the_life_of_a_model(daemon: Daemon) -> None:
+    where = {"EDGE_AGENT_SOCKET": daemon.socket}
+    done = run("models", "list", **where)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no model components" in done.stderr
+    write_echo(daemon.models, model_arn="arn:x")
+    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+    assert run("models", "start", "echo", "--wait", **where).stdout == "model 'echo' is RUNNING\n"
+    assert run("models", "list", **where).stdout.splitlines() == ["MODEL  STATUS   MESSAGE", "echo   RUNNING"]
+    assert json.loads(run("models", "list", "--json", **where).stdout) == [
+        {"model": "echo", "status": "RUNNING", "message": "", "arn": "arn:x"}
+    ]
+    assert run("models", "start", "echo", "--wait", **where).stdout == "model 'echo' is RUNNING\n", "already"
+    assert run("models", "describe", "echo", "--json", **where).stdout.count("RUNNING") == 1
+    assert "ARN:     arn:x" in run("models", "describe", "echo", **where).stdout
+    assert run("models", "stop", "echo", **where).stdout == "model 'echo' is STOPPED\n"
+    assert "expected RUNNING" in failed(run("models", "stop", "echo", **where))
+    assert "there is no model component 'other'" in failed(run("models", "describe", "other", **where))
+
+
+def test_detect(daemon: Daemon, photos: Path, tmp_path: Path) -> None:
+    where = {"EDGE_AGENT_SOCKET": daemon.socket}
+    write_echo(daemon.models)
+    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+    pictures = [photos / name for name in ("half.png", "gray.png", "bright.jpg")]
+    assert "is STOPPED, expected RUNNING" in failed(run("detect", "echo", *pictures, **where))
+    marked = tmp_path / "marked"
+    done = run("detect", "echo", *pictures, "--start", "--overlay", marked, **where)
+    assert done.returncode == 0, done.stderr
+    heading, *rows = [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()]
+    assert heading == ["PICTURE", "VERDICT", "CONFIDENCE", "SCORE", "AREAS", "MS"]
+    assert [row[1:5] for row in rows] == [
+        ["normal", "0.750", "0.2500", "bright 25.00%"],
+        ["anomalous", "1.000", "1.0000", "bright 100.00%"],
+        ["anomalous", "0.784", "0.7843", "bright 100.00%"],
+    ]
+    with Image.open(marked / "half.png") as overlay:
+        shown = np.asarray(overlay.convert("RGB"))
+    bar = shown.shape[0] - 64
+    assert bar > 0
+    assert (shown[-64:, 40:] == 0).all(), "where there is no anomaly the picture is as it was"
+    assert (shown[-64:, :10] != 255).any(), "the mask is laid over"
+    (first, *_) = json.loads(run("detect", "echo", *pictures, "--json", **where).stdout)
+    assert first.pop("milliseconds") > 0
+    assert first == {
+        "picture": str(photos / "half.png"),
+        "is_anomalous": False,
+        "confidence": pytest.approx(0.75),
+        "anomaly_score": pytest.approx(0.25),
+        "anomaly_threshold": 0.5,
+        "areas": [
+            {"name": "background", "hex_color": "#FFFFFF", "total_percentage_area": 0.75},
+            {"name": "bright", "hex_color": "#23A436", "total_percentage_area": 0.25},
+        ],
+    }
+    assert f"{photos}/text.png is not a PNG or JPEG picture" in failed(
+        run("detect", "echo", photos / "text.png", **where)
+    )
+    assert "none.png can't be read: No such file" in failed(run("detect", "echo", photos / "none.png", **where))
+    Image.fromarray(picture(0, 640, 480)).save(photos / "large.png")
+    assert "bitmap is 640x480, model 'echo' was trained on 64x64" in failed(
+        run("detect", "echo", photos / "large.png", **where)
+    )
+
+
+def test_doctor_names_what_is_wrong(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    write_echo(models, "good")
+    flags = ("--model-dir", models, "--state-dir", tmp_path, "--socket", f"unix://{tmp_path}/a.sock")
+    done = run("doctor", *flags)
+    assert done.returncode == 0, done.stdout
+    assert "model good" in done.stdout
+    os.truncate(write_echo(models, "bad") / "model.onnx", 10)
+    done = run("doctor", *flags, "--json")
+    assert done.returncode == 1
+    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert findings["model bad"]["verdict"] == "wrong"
+    assert "artifact 'model.onnx' has SHA-256" in findings["model bad"]["found"]
+    assert findings["model bad"]["remedy"]
+    assert findings["model good"]["verdict"] == "ok"
+    assert {"system", "Python", "processor", "memory", "shared memory", "socket", "engine onnxruntime-cpu"} < set(
+        findings
+    )
+
+
+def test_doctor_finds_a_serving_agent(daemon: Daemon) -> None:
+    assert (
+        f"an agent serves {daemon.path}"
+        in run("doctor", "--socket", daemon.socket, "--model-dir", daemon.models).stdout
+    )
+
+
+def test_doctor_on_a_device_that_lacks_things(tmp_path: Path) -> None:
+    done = run("doctor", "--socket", f"unix://{tmp_path}/no/such/folder.sock", "--model-dir", tmp_path / "none")
+    assert done.returncode == 1
+    assert "can't be made by this user" in done.stdout
+    assert re.search(r"note\s+model folder\s+.*none does not exist", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--socket", "localhost:1"], "socket 'localhost:1' is not an address such as unix:///tmp/"),
+        (["--queue-size", "-1"], "Expected 'int' >= 0 at setting 'queue_size'"),
+        (["--pin", "x"], "pin 'x' is not NAME=VERSION"),
+        (["--config", "/none.toml"], "/none.toml can't be read: No such file or directory"),
+        (
+            ["--socket", "unix:///no/such/folder/a.sock"],
+            "the folder of the socket /no/such/folder/a.sock does not exist",
+        ),
+        (["--socket-group", "no-such-group"], "socket_group 'no-such-group' is not a group of this device"),
+    ],
+)
+def test_serve_with_a_bad_setting(tmp_path: Path, arguments: list[str], said: str) -> None:
+    done = run("serve", "--socket", f"unix://{tmp_path}/a.sock", "--state-dir", tmp_path, *arguments)
+    assert said in failed(done)
+
+
+def test_the_demo(tmp_path: Path) -> None:
+    """What `make demo` runs: right on every picture, and its folder is of use afterwards."""
+    output = tmp_path / "demo"
+    done = run("demo", "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" anomalous ") == done.stdout.count(" normal ") == 6
+    assert "12 of 12 verdicts are right" in done.stdout
+    assert f"edge-agent serve --model-dir {output}/models" in done.stdout
+    assert len(list((output / "overlays").glob("*.png"))) == 12
+    assert {path.parent.name for path in (output / "pictures").glob("*/*.png")} == {"normal", "anomaly"}
+    assert run("doctor", "--model-dir", output / "models", "--socket", f"unix://{tmp_path}/a.sock").returncode == 0
+    assert run("demo", "--output", output).returncode == 0, "again, over what is there"
+
+
+def test_the_demo_in_a_place_that_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("demo", "--output", tmp_path / "file" / "demo")
+    assert done.returncode == 1
+    assert "can't write to" in done.stderr
+    assert "Traceback" not in done.stderr

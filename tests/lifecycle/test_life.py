@@ -1,0 +1,270 @@
+"""Models and daemons through their lives: killed, stopped, restarted, replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+
+from edge_agent.rpc import edge_agent_pb2 as pb2
+from tests.daemon import PATIENCE, Daemon, alive, bytes_request, running_daemon, suspend, wait_until
+from tests.fakes import picture, write_echo
+
+
+def _score(daemon: Daemon, model: str) -> float:
+    response: pb2.DetectAnomaliesResponse = daemon.stub("DetectAnomalies", bytes_request(model, picture(51)))
+    return response.detect_anomaly_result.anomaly_score
+
+
+def _start_anew(model: str) -> pb2.StartModelRequest:
+    return pb2.StartModelRequest(model_component=model)
+
+
+def test_start_answers_starting_and_stop_gives_the_worker_back(daemon: Daemon) -> None:
+    write_echo(daemon.models)
+    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+    assert daemon.stub("StartModel", _start_anew("echo")).status == pb2.STARTING
+    code, details = daemon.stub.refusal("StartModel", _start_anew("echo"))
+    assert code == "FAILED_PRECONDITION"
+    assert details in ("model 'echo' is STARTING, expected STOPPED or FAILED",
+                       "model 'echo' is RUNNING, expected STOPPED or FAILED")  # fmt: skip
+    daemon.stub.wait_for("echo", "RUNNING")
+    (worker,) = daemon.workers()
+    assert daemon.stub("StopModel", pb2.StopModelRequest(model_component="echo")).status == pb2.STOPPED
+    assert not alive(worker.pid)
+    assert daemon.stub.status("echo") == "STOPPED"
+
+
+def test_stop_lets_the_calls_in_flight_finish(daemon: Daemon) -> None:
+    write_echo(daemon.models)
+    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+    daemon.stub.start("echo")
+    (worker,) = daemon.workers()
+    suspend(worker)
+    calls = [daemon.stub.later("DetectAnomalies", bytes_request("echo", picture(51))) for _ in range(4)]
+    daemon.stub.describe("echo")  # sent after the others on the same connection: they have arrived
+    stop = daemon.stub.later("StopModel", pb2.StopModelRequest(model_component="echo"))
+    daemon.stub.wait_for("echo", "STOPPING")
+    assert daemon.stub.refusal("DetectAnomalies", bytes_request("echo", picture(51)))[0] == "FAILED_PRECONDITION"
+    worker.send_signal(signal.SIGCONT)
+    assert stop.result().status == pb2.STOPPED
+    assert all(call.result().detect_anomaly_result.anomaly_score == pytest.approx(0.2, abs=1e-5) for call in calls)
+
+
+def test_a_killed_worker_fails_its_calls_comes_back_and_the_other_model_never_notices(daemon: Daemon) -> None:
+    for name in ("victim", "bystander"):
+        write_echo(daemon.models, name)
+    wait_until(lambda: len(daemon.stub.listed()) == 2, "the components are noticed")
+    for name in ("victim", "bystander"):
+        daemon.stub.start(name)
+    (victim,), (bystander,) = daemon.workers("victim"), daemon.workers("bystander")
+    suspend(victim)
+    calls = [daemon.stub.later("DetectAnomalies", bytes_request("victim", picture(51))) for _ in range(4)]
+    daemon.stub.describe("victim")  # sent after the others on the same connection: they have arrived
+    assert _score(daemon, "bystander") == pytest.approx(0.2, abs=1e-5)
+    victim.kill()
+    for call in calls:
+        assert call.exception(timeout=PATIENCE).code() is grpc.StatusCode.INTERNAL
+        assert call.details() == "the worker of model 'victim' was lost during the call (killed by SIGKILL)"
+    assert _score(daemon, "bystander") == pytest.approx(0.2, abs=1e-5)
+    daemon.stub.wait_for("victim", "RUNNING")
+    assert _score(daemon, "victim") == pytest.approx(0.2, abs=1e-5)
+    assert daemon.workers("victim")[0].pid != victim.pid
+    assert daemon.workers("bystander")[0].pid == bystander.pid
+
+
+def test_a_model_that_died_is_failed_with_the_cause_until_it_is_back(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path, "--first-restart", "1000", "--longest-restart", "1000") as daemon:
+        daemon.stub.start("echo")
+        daemon.workers()[0].kill()
+        described = daemon.stub.wait_for("echo", "FAILED")
+        cause = "the worker was lost: killed by SIGKILL; it is started again in 1000.0 s"
+        assert described.status_message == cause
+        code, details = daemon.stub.refusal("DetectAnomalies", bytes_request("echo", picture(51)))
+        assert (code, details) == ("FAILED_PRECONDITION", f"model 'echo' is FAILED, expected RUNNING ({cause})")
+        # A client that does not want to wait may start it itself.
+        daemon.stub.start("echo")
+        assert _score(daemon, "echo") == pytest.approx(0.2, abs=1e-5)
+
+
+def test_stop_gives_up_a_model_that_would_be_started_again(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path, "--first-restart", "1000", "--longest-restart", "1000") as daemon:
+        daemon.stub.start("echo")
+        daemon.workers()[0].kill()
+        daemon.stub.wait_for("echo", "FAILED")
+        code, details = daemon.stub.refusal("StopModel", pb2.StopModelRequest(model_component="echo"))
+        assert code == "FAILED_PRECONDITION"
+        assert details == "model 'echo' is FAILED, expected RUNNING; it will not be started again by itself"
+        assert daemon.stub.describe("echo").status_message == "the worker was lost: killed by SIGKILL"
+        assert (tmp_path / "state" / "running.json").read_text() == "[]"
+
+
+def test_running_models_come_back_after_a_restart(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        write_echo(tmp_path / "models", name)
+    with running_daemon(tmp_path) as daemon:
+        daemon.stub.start("one")
+        daemon.stub.start("two")
+        daemon.stub("StopModel", pb2.StopModelRequest(model_component="two"))
+        assert daemon.stop() == 0
+        daemon.restart()
+        daemon.stub.wait_for("one", "RUNNING")
+        assert {name: model.status for name, model in daemon.stub.listed().items()} == {
+            "one": pb2.RUNNING,
+            "two": pb2.STOPPED,
+            "three": pb2.STOPPED,
+        }
+
+
+def test_sigterm_finishes_what_is_in_flight_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path) as daemon:
+        daemon.stub.start("echo")
+        (worker,) = daemon.workers()
+        suspend(worker)
+        calls = [daemon.stub.later("DetectAnomalies", bytes_request("echo", picture(51))) for _ in range(4)]
+        daemon.stub.describe("echo")
+        daemon.process.terminate()
+        wait_until(lambda: "SIGTERM: finishing" in daemon.log.read_text(), "the signal has arrived")
+        worker.send_signal(signal.SIGCONT)
+        assert all(call.result().detect_anomaly_result.anomaly_score == pytest.approx(0.2, abs=1e-5) for call in calls)
+        assert daemon.process.wait(PATIENCE) == 0
+        assert not daemon.path.exists()
+        assert not alive(worker.pid)
+
+
+@pytest.mark.parametrize("phase", ["running", "starting"])
+def test_a_second_sigterm_is_immediate(tmp_path: Path, phase: str) -> None:
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path, "--drain-seconds", "1000") as daemon:
+        if phase == "running":
+            daemon.stub.start("echo")
+        else:
+            daemon.stub("StartModel", _start_anew("echo"))
+        (worker,) = wait_until(daemon.workers, "the worker is there")
+        suspend(worker)
+        if phase == "running":
+            call = daemon.stub.later("DetectAnomalies", bytes_request("echo", picture(51)))
+            daemon.stub.describe("echo")
+        daemon.process.terminate()
+        wait_until(lambda: "SIGTERM: finishing" in daemon.log.read_text(), "the signal has arrived")
+        daemon.process.terminate()
+        assert daemon.process.wait(PATIENCE) == 0
+        wait_until(lambda: not alive(worker.pid), "the worker is gone")
+        assert not daemon.path.exists()
+        if phase == "running":
+            assert call.exception() is not None
+
+
+def test_sigkill_leaves_no_worker_and_the_next_start_replaces_the_stale_socket(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path) as daemon:
+        daemon.stub.start("echo")
+        (worker,) = daemon.workers()
+        daemon.process.kill()
+        daemon.process.wait(PATIENCE)
+        wait_until(lambda: not alive(worker.pid), "the worker is gone")
+        assert daemon.path.exists()
+        daemon.restart()
+        daemon.stub.wait_for("echo", "RUNNING")
+
+
+def _serve(socket_path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge_agent", "serve", "--socket", f"unix://{socket_path}"]
+    command += ["--model-dir", str(folder), "--state-dir", str(folder / "other-state")]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+
+
+def test_a_second_daemon_on_a_live_socket_refuses_to_start(daemon: Daemon) -> None:
+    second = _serve(daemon.path, daemon.models)
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"edge-agent: another agent serves {daemon.path}")
+    assert daemon.stub.listed() == {}, "the first goes on"
+
+
+def test_a_socket_of_another_program_is_not_stolen(tmp_path: Path) -> None:
+    path = tmp_path / "other.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(str(path))
+        other.listen()
+        assert f"another agent serves {path}" in _serve(path, tmp_path).stderr
+    plain = tmp_path / "file"
+    plain.write_text("precious")
+    assert "is not a socket" in _serve(plain, tmp_path).stderr
+    assert plain.read_text() == "precious"
+
+
+def test_the_sockets_mode_is_0660_or_what_is_set(tmp_path: Path) -> None:
+    with running_daemon(tmp_path / "a") as daemon:
+        assert daemon.path.stat().st_mode & 0o777 == 0o660
+    with running_daemon(tmp_path / "b", "--socket-mode", "0600", "--socket-group", str(os.getgid())) as daemon:
+        assert daemon.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_several_workers_for_one_model(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path, "--instances", "2", "--queue-size", "0") as daemon:
+        daemon.stub.start("echo")
+        first, second = daemon.workers("echo")
+        suspend(first)
+        # The suspended worker takes two calls and no more; the other one serves all the rest.
+        calls = [daemon.stub.later("DetectAnomalies", bytes_request("echo", picture(51))) for _ in range(2)]
+        wait_until(lambda: any(call.done() for call in calls), "the free worker has answered")
+        assert psutil.Process(second.pid).is_running()
+        first.send_signal(signal.SIGCONT)
+        for call in calls:
+            assert call.result().detect_anomaly_result.anomaly_score == pytest.approx(0.2, abs=1e-5)
+
+
+def test_components_are_noticed_when_they_come_change_and_go(daemon: Daemon) -> None:
+    write_echo(daemon.models, description="first")
+    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+    daemon.stub.start("echo")
+    write_echo(daemon.models, version="1.10.0", threshold=0.1)
+    wait_until(lambda: "1.10.0" in daemon.stub.describe("echo").status_message, "the new version is noticed")
+    assert daemon.stub.describe("echo").status_message == "version 1.0.0 runs, 1.10.0 is there"
+    result = daemon.stub("DetectAnomalies", bytes_request("echo", picture(51))).detect_anomaly_result
+    assert result.anomaly_threshold == 0.5
+    daemon.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
+    daemon.stub.start("echo")
+    result = daemon.stub("DetectAnomalies", bytes_request("echo", picture(51))).detect_anomaly_result
+    assert result.anomaly_threshold == pytest.approx(0.1)
+    (daemon.models / "echo").rename(daemon.folder / "elsewhere")
+    wait_until(lambda: "has been removed" in daemon.stub.describe("echo").status_message, "the removal is noticed")
+    assert _score(daemon, "echo") == pytest.approx(0.2, abs=1e-5), "a running model runs until it is stopped"
+    daemon.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
+    wait_until(lambda: daemon.stub.listed() == {}, "it is gone from the list")
+
+
+def test_a_component_that_can_not_be_loaded_fails_with_the_reason(daemon: Daemon) -> None:
+    """The file's inputs fit, so the catalogue takes it; only the engine knows that it has no such operator."""
+    from onnx import TensorProto, helper
+
+    from edge_agent.component.writing import write_component
+    from tests.fakes import echo_fields
+
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("NoSuchOperator", ["picture"], ["score"])],
+        "odd",
+        [value("picture", TensorProto.FLOAT, [1, 3, 64, 64])],
+        [value("score", TensorProto.FLOAT, [])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    fields = echo_fields("odd", 64, 64, segmentation=False)
+    write_component(daemon.models, {"model.onnx": model.SerializeToString()}, **fields)
+    wait_until(lambda: "odd" in daemon.stub.listed(), "the component is noticed")
+    assert daemon.stub("StartModel", _start_anew("odd")).status == pb2.STARTING
+    message = daemon.stub.wait_for("odd", "FAILED").status_message
+    assert message.startswith("ONNX Runtime can't load model.onnx: ")
+    assert "NoSuchOperator" in message
+    assert daemon.workers() == []

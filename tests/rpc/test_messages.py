@@ -1,0 +1,118 @@
+"""Requests and answers with pixels inside are what protobuf would make of them, only without the copies."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from edge_agent.agent import DetectRequest
+from edge_agent.errors import InvalidRequest
+from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.verdict import Area, Verdict
+from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.rpc.messages import decode_request, encode_response
+
+PIXELS = bytes(range(256)) * 100
+HANDLE = pb2.SharedMemoryHandle(name="/s", size=9, offset=4)
+
+MASK_PARAMS = pb2.AnomalyMaskParams(shared_memory_handle=HANDLE)
+
+
+def _request(**fields: Any) -> pb2.DetectAnomaliesRequest:
+    return pb2.DetectAnomaliesRequest(model_component="m", **fields)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        _request(bitmap=pb2.Bitmap(width=3, height=4, byte_data=PIXELS)),
+        _request(bitmap=pb2.Bitmap(width=3, height=4, byte_data=b"few")),
+        _request(bitmap=pb2.Bitmap(byte_data=PIXELS), anomaly_mask_params=MASK_PARAMS),
+        _request(bitmap=pb2.Bitmap(width=3, height=4, shared_memory_handle=HANDLE)),
+        _request(bitmap=pb2.Bitmap(width=3, height=4)),
+        _request(),
+    ],
+)
+def test_a_request_is_read_as_protobuf_reads_it(request_: pb2.DetectAnomaliesRequest) -> None:
+    found = decode_request(request_.SerializeToString(), None)
+    bitmap = request_.bitmap
+    assert (found.model, found.width, found.height) == ("m", bitmap.width, bitmap.height)
+    assert (bytes(found.pixels) if found.pixels is not None else b"") == bitmap.byte_data
+    assert (found.bitmap == Place("/s", 9, 4)) == bitmap.HasField("shared_memory_handle")
+    assert (found.mask == Place("/s", 9, 4)) == request_.HasField("anomaly_mask_params")
+
+
+def test_the_pixels_of_a_large_request_are_not_copied() -> None:
+    data = _request(bitmap=pb2.Bitmap(width=3, height=4, byte_data=PIXELS)).SerializeToString()
+    found = decode_request(data, None)
+    assert found.pixels is not None
+    assert found.pixels.obj is data
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_message_that_says_it_twice_is_read_as_protobuf_reads_it(order: int) -> None:
+    """protobuf merges a message that stands twice, and of a oneof the last counts."""
+    parts = [
+        _request(bitmap=pb2.Bitmap(width=3, byte_data=PIXELS)).SerializeToString(),
+        _request(bitmap=pb2.Bitmap(height=4, shared_memory_handle=HANDLE)).SerializeToString(),
+    ]
+    data = parts[order] + parts[1 - order]
+    theirs = pb2.DetectAnomaliesRequest.FromString(data).bitmap
+    ours = decode_request(data, None)
+    assert (ours.width, ours.height) == (theirs.width, theirs.height) == (3, 4)
+    assert (ours.pixels is not None) == (theirs.WhichOneof("data") == "byte_data")
+    assert (ours.bitmap is not None) == (theirs.WhichOneof("data") == "shared_memory_handle")
+
+
+def test_a_oneof_inside_one_bitmap_is_decided_by_the_last() -> None:
+    inner = (
+        pb2.Bitmap(byte_data=PIXELS).SerializeToString() + pb2.Bitmap(shared_memory_handle=HANDLE).SerializeToString()
+    )
+    length = bytes([len(inner) & 0x7F | 0x80, len(inner) >> 7 & 0x7F | 0x80, len(inner) >> 14])
+    found = decode_request(b"\x12" + length + inner, None)
+    assert found.pixels is None
+    assert found.bitmap == Place("/s", 9, 4)
+
+
+def test_random_bytes_are_refused_or_read_as_protobuf_reads_them() -> None:
+    rng = random.Random(2)
+    good = _request(bitmap=pb2.Bitmap(width=3, height=4, byte_data=bytes(5000))).SerializeToString()
+    agreed = 0
+    for _ in range(500):
+        data = bytearray(good)
+        for _ in range(rng.randint(1, 3)):
+            data[rng.choice((rng.randrange(30), rng.randrange(len(data))))] = rng.randrange(256)
+        try:
+            theirs = pb2.DetectAnomaliesRequest.FromString(bytes(data))
+        except Exception:
+            with pytest.raises(InvalidRequest):
+                decode_request(bytes(data), None)
+            continue
+        ours = decode_request(bytes(data), None)
+        assert (ours.model, ours.width, ours.height) == (
+            theirs.model_component,
+            theirs.bitmap.width,
+            theirs.bitmap.height,
+        )
+        assert (bytes(ours.pixels) if ours.pixels is not None else b"") == theirs.bitmap.byte_data
+        agreed += 1
+    assert agreed > 100
+
+
+AREAS = (Area("background", "#FFFFFF", 0.75), Area("a", "#FF0000", 0.25))
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 50_000])
+def test_an_answer_with_the_mask_inside_is_what_protobuf_would_write(size: int) -> None:
+    request = DetectRequest("m", 640, 480, None, None, None, None)
+    mask = bytes(i % 251 for i in range(size))
+    data = encode_response(request, Verdict(True, 0.9, 0.9, 0.5, AREAS), memoryview(mask))
+    result = pb2.DetectAnomaliesResponse.FromString(data).detect_anomaly_result
+    assert result.anomaly_mask.byte_data == mask
+    assert (result.anomaly_mask.width, result.anomaly_mask.height) == (640, 480)
+    assert [anomaly.name for anomaly in result.anomalies] == ["background", "a"]
+    assert result.is_anomalous
+    # Nothing stands twice: readers that do not merge understand it too.
+    assert len(pb2.DetectAnomaliesResponse.FromString(data).SerializeToString()) == len(data)

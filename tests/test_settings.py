@@ -1,0 +1,80 @@
+"""Settings: flags are stronger than variables, variables than the file, and a mistake is named with its origin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import SettingsError
+from edge_agent.settings import DEFAULT_SOCKET, Settings, load_settings, parse_pins
+
+NOTHING: dict[str, str] = {}
+
+
+def test_defaults_are_where_existing_clients_look() -> None:
+    settings = load_settings({}, environ=NOTHING)
+    assert settings.socket == DEFAULT_SOCKET == "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"
+    assert settings.socket_path == Path("/tmp/aws.iot.lookoutvision.EdgeAgent.sock")
+    assert settings.model_dirs == [Path(settings.state_dir) / "models"]
+
+
+def test_the_order_of_strength(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('queue_size = 1\nthreads = 1\ninstances = 1\nmodel_dir = ["/a", "/b"]\n[pin]\nx = "1.0.0"\n')
+    environ = {"EDGE_AGENT_QUEUE_SIZE": "2", "EDGE_AGENT_THREADS": "2", "EDGE_AGENT_CONFIG": str(config), "OTHER": "x"}
+    settings = load_settings({"queue_size": 3}, environ=environ)
+    assert (settings.queue_size, settings.threads, settings.instances) == (3, 2, 1)
+    assert settings.model_dirs == [Path("/a"), Path("/b")]
+    assert settings.pin == {"x": "1.0.0"}
+
+
+def test_lists_in_variables() -> None:
+    environ = {"EDGE_AGENT_MODEL_DIR": "/a:/b", "EDGE_AGENT_PIN": "x=1.0.0,y=2.0.0"}
+    settings = load_settings({}, environ=environ)
+    assert settings.model_dir == ("/a", "/b")
+    assert settings.pin == {"x": "1.0.0", "y": "2.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "file", "said"),
+    [
+        ({"queue_size": -1}, {}, "", "in the command line: Expected 'int' >= 0 at setting 'queue_size'"),
+        ({}, {"EDGE_AGENT_THREADS": "many"}, "", "in the environment: Expected 'int', got 'str' at setting 'threads'"),
+        ({}, {}, "queue_sizes = 3", "c.toml: Object contains unknown field 'queue_sizes'"),
+        ({}, {}, "queue_size = ", "c.toml is not valid TOML"),
+        ({"socket": "localhost:50051"}, {}, "", "socket 'localhost:50051' is not an address such as unix:///tmp/"),
+        ({"socket": "unix:relative.sock"}, {}, "", "is not an address such as"),
+        ({"socket": "unix:///" + "x" * 120}, {}, "", "has 121 bytes, expected at most 107"),
+        ({"socket_mode": "rw"}, {}, "", "at setting 'socket_mode'"),
+        ({"engine": "magic"}, {}, "", "Invalid enum value 'magic' at setting 'engine'"),
+        ({"log_level": "loud"}, {}, "", "at setting 'log_level'"),
+    ],
+)
+def test_a_mistake_is_named(
+    tmp_path: Path, flags: dict[str, object], environ: dict[str, str], file: str, said: str
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(file)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(flags, config=config, environ=environ)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="can't be read: No such file"):
+        load_settings({}, config=tmp_path / "none.toml", environ=NOTHING)
+
+
+@pytest.mark.parametrize("pin", ["x", "x=", "=1.0.0"])
+def test_pins_are_pairs(pin: str) -> None:
+    with pytest.raises(SettingsError, match="is not NAME=VERSION"):
+        parse_pins([pin])
+
+
+def test_every_setting_has_a_sentence() -> None:
+    from typing import get_args, get_type_hints
+
+    hints = get_type_hints(Settings, include_extras=True)
+    assert all(get_args(hints[field])[1].description for field in Settings.__struct_fields__)

@@ -87,7 +87,7 @@ def test_the_score_is_the_value_that_the_manifest_names() -> None:
 
 @pytest.mark.parametrize("ids", [[0, 1, 2, 3], [0, 0, 0, -1]])
 def test_a_class_without_a_label_is_the_engines_failure(ids: list[int]) -> None:
-    with pytest.raises(EngineFailed, match="has classes .*, but 3 labels"):
+    with pytest.raises(EngineFailed, match=r"has classes .*, but 3 labels"):
         _inspect(_Fixed(np.array(ids, np.int64).reshape(1, 2, 2), dtype="int64"), "class_ids")
 
 

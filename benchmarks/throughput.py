@@ -1,0 +1,139 @@
+"""Eight clients on one model, against the bare engine; and how the front answers meanwhile.
+
+Shared memory in, mask out, the reference model at its own 576x768. Claims: eight clients get at least 0.9 of the
+pictures per second that the bare engine runs (the engine alone: no preparation, no mask); and while four clients keep
+two models busy, DescribeModel's p99 stays under 20 ms.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import time
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.rig import (
+    BareClient,
+    bare_pipeline,
+    cookie_picture,
+    daemon,
+    light_component,
+    machine,
+    median,
+    milliseconds,
+    quantile,
+    reference_component,
+)
+from edge_agent.client import Client
+from edge_agent.component.manifest import Manifest
+from edge_agent.engines.engine import EngineOptions, load_engine
+
+CLIENTS, SECONDS, ROUNDS = 8, 4.0, 4
+
+
+def _client(socket: str, manifest: Manifest, barrier: Barrier, rounds: int, counts: multiprocessing.Queue[int]) -> None:
+    client = BareClient(socket, manifest, cookie_picture(manifest.image.width, manifest.image.height))
+    for _ in range(rounds):
+        barrier.wait()
+        end, count = time.monotonic() + SECONDS, 0
+        while time.monotonic() < end:
+            client()
+            count += 1
+        counts.put(count)
+    client.close()
+
+
+def bare_engine_rate(models: Path, manifest: Manifest) -> float:
+    """Pictures per second of the engine alone, in this process, with the agent idle."""
+    engine = load_engine("onnxruntime-cpu", models / manifest.name / "1.0.0" / manifest.model, EngineOptions())
+    tensor = np.zeros((1, 3, manifest.input.height, manifest.input.width), np.float32)
+    outputs = [spec.name for spec in engine.signature.outputs]
+    for _ in range(5):
+        engine.run(manifest.input.name, tensor, outputs)
+    end, count = time.monotonic() + SECONDS, 0
+    while time.monotonic() < end:
+        engine.run(manifest.input.name, tensor, outputs)
+        count += 1
+    return count / SECONDS
+
+
+def bare_pipeline_rate(models: Path, manifest: Manifest) -> float:
+    """Pictures per second of preparation, engine and mask in this process, with the agent idle."""
+    from edge_agent.imaging.resize import ArrayPixels
+
+    pipeline, pixels = bare_pipeline(models, manifest), ArrayPixels(cookie_picture(576, 768))
+    for _ in range(5):
+        pipeline.run(pixels)
+    end, count = time.monotonic() + SECONDS, 0
+    while time.monotonic() < end:
+        pipeline.run(pixels)
+        count += 1
+    return count / SECONDS
+
+
+def throughput(models: Path, manifest: Manifest, *flags: str) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with daemon(models, *flags) as (socket, _):
+        with Client(socket) as control:
+            control.start(manifest.name)
+        barrier, counts = spawn.Barrier(CLIENTS + 1), spawn.Queue()
+        arguments = (socket, manifest, barrier, ROUNDS, counts)
+        clients = [spawn.Process(target=_client, args=arguments) for _ in range(CLIENTS)]
+        for client in clients:
+            client.start()
+        rates: dict[str, list[float]] = {"bare engine": [], "bare pipeline": [], "agent, 8 clients": []}
+        for _ in range(ROUNDS):
+            rates["bare engine"].append(bare_engine_rate(models, manifest))
+            rates["bare pipeline"].append(bare_pipeline_rate(models, manifest))
+            barrier.wait()
+            rates["agent, 8 clients"].append(sum(counts.get() for _ in clients) / SECONDS)
+        for client in clients:
+            client.join()
+    for name, values in rates.items():
+        print(f"  {name:18} {median(values):7.1f} pictures/s  (of {len(values)} rounds: {min(values):.1f} to {max(values):.1f})")
+    print(f"  agent / bare engine {median(rates['agent, 8 clients']) / median(rates['bare engine']):.2f}")
+
+
+def responsiveness(models: Path, manifests: list[Manifest]) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with daemon(models) as (socket, _), Client(socket) as control:
+        for manifest in manifests:
+            control.start(manifest.name)
+        barrier, counts = spawn.Barrier(5), spawn.Queue()
+        clients = [spawn.Process(target=_client, args=(socket, manifests[i % 2], barrier, 2, counts)) for i in range(4)]
+        for client in clients:
+            client.start()
+        taken = []
+        for _ in range(2):
+            barrier.wait()
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end:
+                begun = time.perf_counter()
+                control.describe(manifests[0].name)
+                taken.append(time.perf_counter() - begun)
+                time.sleep(0.005)
+        for client in clients:
+            client.join()
+    print(f"  DescribeModel p50 {milliseconds(median(taken))}  p99 {milliseconds(quantile(taken, 0.99))}")
+
+
+def main() -> None:
+    print(machine())
+    with tempfile.TemporaryDirectory() as folder:
+        models = Path(folder)
+        reference = reference_component(models, 576, 768)
+        print("eight clients on the reference model, default settings: one worker, its engine with a thread for each core")
+        throughput(models, reference)
+        workers = str(os.cpu_count())
+        print(f"the same, set for throughput: --instances {workers} --threads 1")
+        throughput(models, reference, "--instances", workers, "--threads", "1")
+        print("four clients on two models")
+        responsiveness(models, [reference, light_component(models, 1280, 960)])
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,6 @@ import numpy as np
 
 from benchmarks.rig import (
     alternate,
-    bare_pipeline,
     cookie_picture,
     machine,
     median,
@@ -20,9 +19,11 @@ from benchmarks.rig import (
     quantile,
     reference_component,
 )
+from edge_agent.component.manifest import Manifest
+from edge_agent.engines.engine import EngineOptions, load_engine
 from edge_agent.imaging.bitmap import CHANNELS
 from edge_agent.imaging.mask import MaskPainter
-from edge_agent.imaging.resize import make_resizer
+from edge_agent.imaging.resize import U8, ArrayPixels, make_resizer
 from edge_agent.imaging.segment import OwnedSegment, opened, write_from
 from edge_agent.imaging.tensor import Normalizer
 from edge_agent.workers.inspector import SegmentPixels
@@ -35,22 +36,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         manifest = reference_component(Path(folder), SIDE, SIDE)
         picture = cookie_picture(SIDE, SIDE)
-        shrunk = cookie_picture(manifest.image.width, manifest.image.height)
-        pipeline = bare_pipeline(Path(folder), manifest)
-        spec = manifest.input
-        small = make_resizer((SIDE, SIDE), (spec.width, spec.height), "area")
-        # The class map of a real picture, from the real engine.
-        results = pipeline._engine.run(
-            spec.name, Normalizer(spec)(cookie_map_input(shrunk, spec.width, spec.height)), ["class_probabilities"]
-        )
-        cracked = np.asarray(results[0][0].argmax(axis=0), np.uint8)
+        small = make_resizer((SIDE, SIDE), (manifest.input.width, manifest.input.height), "area")
+        cracked = class_map(Path(folder), manifest, picture)
     normal = np.zeros_like(cracked)
     source, target = OwnedSegment("bench"), OwnedSegment("bench")
     source.buffer(picture.nbytes)[:] = picture.reshape(-1).data
     mask = target.buffer(picture.nbytes)
     mask[:] = bytes(len(mask))
     white = np.full(picture.nbytes, 255, np.uint8)
-    pixels, normalize = SegmentPixels(SIDE * CHANNELS), Normalizer(spec)
+    pixels, normalize = SegmentPixels(SIDE * CHANNELS), Normalizer(manifest.input)
     painter = MaskPainter(manifest.labels, SIDE, SIDE)
     place = source.place(picture.nbytes)
     with (
@@ -61,7 +55,7 @@ def main() -> None:
         def prepare() -> None:
             normalize(small(pixels.at(reading, place)))
 
-        def paint(classes: np.ndarray) -> None:
+        def paint(classes: U8) -> None:
             write_from(writing, painter(classes).buffers, 0)
 
         def fill() -> None:
@@ -85,11 +79,13 @@ def main() -> None:
     print(f"  a normal picture's mask costs {share:.2f} of filling a segment")
 
 
-def cookie_map_input(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Shrink a picture to the engine's input, outside of what is measured."""
-    import cv2
-
-    return np.ascontiguousarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+def class_map(models: Path, manifest: Manifest, picture: U8) -> U8:
+    """Have the reference model say which pixels of a real picture are cracked."""
+    path, spec = models / manifest.name / manifest.version / manifest.model, manifest.input
+    engine = load_engine("onnxruntime-cpu", path, EngineOptions())
+    shrink = make_resizer((SIDE, SIDE), (spec.width, spec.height), "area")
+    (scores,) = engine.run(spec.name, Normalizer(spec)(shrink(ArrayPixels(picture))), ["class_probabilities"])
+    return np.asarray(scores[0].argmax(axis=0), np.uint8)
 
 
 if __name__ == "__main__":

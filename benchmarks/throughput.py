@@ -94,7 +94,9 @@ def throughput(models: Path, manifest: Manifest, *flags: str) -> None:
         for client in clients:
             client.join()
     for name, values in rates.items():
-        print(f"  {name:18} {median(values):7.1f} pictures/s  (of {len(values)} rounds: {min(values):.1f} to {max(values):.1f})")
+        print(
+            f"  {name:18} {median(values):7.1f} pictures/s  (of {len(values)} rounds: {min(values):.1f} to {max(values):.1f})"
+        )
     print(f"  agent / bare engine {median(rates['agent, 8 clients']) / median(rates['bare engine']):.2f}")
 
 
@@ -126,7 +128,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
         reference = reference_component(models, 576, 768)
-        print("eight clients on the reference model, default settings: one worker, its engine with a thread for each core")
+        print("eight clients on the reference model, as it comes: one worker, its engine with a thread a core")
         throughput(models, reference)
         workers = str(os.cpu_count())
         print(f"the same, set for throughput: --instances {workers} --threads 1")

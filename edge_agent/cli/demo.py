@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -57,12 +58,20 @@ def _run(output: Path) -> None:
     click.echo(f"\n{right} of {len(sent)} verdicts are right; that took {time.monotonic() - begun:.0f} s altogether")
     click.echo(f"pictures with their masks: {output / 'overlays'}\n")
     click.echo("Next, in one terminal:")
-    click.echo(f"    edge-agent serve --model-dir {output / 'models'}")
+    program = _program()
+    click.echo(f"    {program} serve --model-dir {output / 'models'}")
     click.echo("and in another:")
-    click.echo(f"    edge-agent detect {NAME} {output}/pictures/*/*.png --start --overlay marked")
-    click.echo("    edge-agent models list")
+    click.echo(f"    {program} detect {NAME} {output}/pictures/*/*.png --start --overlay marked")
+    click.echo(f"    {program} models list")
     if right < len(sent):
         raise EdgeAgentError(f"{len(sent) - right} of the {len(sent)} verdicts are wrong")
+
+
+def _program() -> str:
+    """Give what a user has to type for this program, where it is not on the PATH."""
+    if shutil.which("edge-agent"):
+        return "edge-agent"
+    return os.path.relpath(Path(sys.executable).parent / "edge-agent")
 
 
 def _draw_pictures(folder: Path) -> list[Path]:

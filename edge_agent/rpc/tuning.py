@@ -12,7 +12,7 @@ _MEASURED = ("1.85.",)
 def prepare_grpc() -> None:
     """Choose gRPC's older listener, which hands a call to Python with one thread hop less.
 
-    docs/performance.md has the figures: 0.1 to 0.3 ms of each call. An environment that chooses for itself is respected.
+    docs/performance.md has the figures: 0.1 to 0.3 ms of each call. A choice that the environment makes is kept.
     """
     if metadata.version("grpcio").startswith(_MEASURED):
         os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")

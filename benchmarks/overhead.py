@@ -72,7 +72,11 @@ def measure(models: Path, manifest: Manifest) -> None:
             control.start(manifest.name)
             client = BareClient(socket, manifest, picture)
             arrays = through_arrays(pipeline, picture)
-            ways = {"arrays": arrays, "segments": through_segments(pipeline, picture, segments), "agent": client}
+            ways: dict[str, Callable[[], object]] = {
+                "arrays": arrays,
+                "segments": through_segments(pipeline, picture, segments),
+                "agent": client,
+            }
             taken = alternate(ways, rounds=20, each=50)
             # The empty call has to be made as rarely as the agent's calls are: a processor that has just done something
             # else has none of gRPC's code in its caches.

@@ -10,9 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import grpc
 import numpy as np
@@ -60,7 +59,7 @@ def quantile(samples: Sequence[float], share: float) -> float:
     return sorted(samples)[min(len(samples) - 1, int(len(samples) * share))]
 
 
-def alternate(ways: dict[str, Callable[[], Any]], rounds: int, each: int) -> dict[str, list[float]]:
+def alternate(ways: Mapping[str, Callable[[], object]], rounds: int, each: int) -> dict[str, list[float]]:
     """Time several ways in turn, so that what else the machine does falls on all of them alike; seconds."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():

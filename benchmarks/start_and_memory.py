@@ -89,9 +89,7 @@ def rounds(models: Path, manifest: Manifest) -> None:
             control.stop(manifest.name)
             fronts.append(memory(pid)[1])
             assert not psutil.Process(pid).children(), "the worker is gone, and all its memory with it"
-        print(
-            f"  front, after each of ten rounds of start, 50 calls, stop: RSS {' '.join(f'{mb:.1f}' for mb in fronts)} MB"
-        )
+        print(f"  front, after each round of start, 50 calls, stop: RSS {' '.join(f'{mb:.1f}' for mb in fronts)} MB")
     print(f"  StartModel to RUNNING    {statistics.median(starts):.2f} s  (longest {max(starts):.2f} s)")
     bare = bare_engine_memory(models / manifest.name / "1.0.0" / manifest.model)
     print(f"  worker - bare engine process: {worker_rss - bare:.1f} MB RSS")

@@ -94,9 +94,7 @@ def throughput(models: Path, manifest: Manifest, *flags: str) -> None:
         for client in clients:
             client.join()
     for name, values in rates.items():
-        print(
-            f"  {name:18} {median(values):7.1f} pictures/s  (of {len(values)} rounds: {min(values):.1f} to {max(values):.1f})"
-        )
+        print(f"  {name:18} {median(values):7.1f} pictures/s  (rounds: {min(values):.1f} to {max(values):.1f})")
     print(f"  agent / bare engine {median(rates['agent, 8 clients']) / median(rates['bare engine']):.2f}")
 
 

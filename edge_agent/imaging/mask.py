@@ -63,7 +63,7 @@ class MaskPainter:
         painted = np.flatnonzero(classes.any(axis=1))
         if not painted.size:
             return Mask(self._rows_of_background(self._height), [1.0] + [0.0] * (self._count - 1))
-        wide = cv2.applyColorMap(np.take(classes[painted], self._columns, axis=1), self._palette)
+        wide = np.asarray(cv2.applyColorMap(np.take(classes[painted], self._columns, axis=1), self._palette), np.uint8)
         return Mask(self._assemble(painted.tolist(), wide), self._measure(classes))
 
     def _assemble(self, painted: list[int], wide: U8) -> list[memoryview]:

@@ -27,6 +27,9 @@ _OPTIONS = [
 ]
 
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
 class End(enum.Enum):
     """How the daemon came to its end."""
 
@@ -49,7 +52,7 @@ class Server:
         """
         settings = self._settings
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, self._signals.put_nowait, number)
         claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
         agent = Agent(settings)
@@ -67,6 +70,7 @@ class Server:
         finally:
             claim.release()
             agent.kill()
+            _ignore_signals(loop)
 
     async def _until_ended(self, agent: Agent, server: grpc.aio.Server) -> End:
         log.info("%s: finishing the calls in flight", (await self._signals.get()).name)
@@ -84,3 +88,12 @@ class Server:
         """Stop taking calls, let those in flight finish, then end the workers: the order of opening, reversed."""
         await server.stop(self._settings.drain_seconds)
         await agent.close()
+
+
+def _ignore_signals(loop: asyncio.AbstractEventLoop) -> None:
+    """Let a late signal not turn an orderly end into a killed one; the loop would restore the default action."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    for number in _SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -63,6 +63,7 @@ def test_imports_run_one_way(path: Path) -> None:
     [
         ("edge_agent.workers.inspector", "grpc"),
         ("edge_agent.workers.process", "grpc"),
+        ("edge_agent.rpc.server", "grpc"),
         ("edge_agent.rpc.server", "numpy"),
         ("edge_agent.rpc.server", "cv2"),
         ("edge_agent.rpc.server", "onnxruntime"),

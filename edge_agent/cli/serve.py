@@ -55,9 +55,6 @@ def command(config: Path | None, **flags: Any) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr, force=True
     )
-    from edge_agent.rpc.tuning import prepare_grpc
-
-    prepare_grpc()
     from edge_agent.rpc.server import End, Server
 
     end = asyncio.run(Server(settings).serve())

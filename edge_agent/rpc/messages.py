@@ -7,8 +7,6 @@ directly; protobuf does everything else.
 
 from __future__ import annotations
 
-import time
-
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -30,8 +28,8 @@ _SMALL = 1 << 12
 _OLD_MASK_HANDLE = 3
 
 
-def decode_request(data: bytes, time_remaining: float | None) -> DetectRequest:
-    """Read a DetectAnomaliesRequest; `time_remaining` in seconds is what the caller still waits.
+def decode_request(data: memoryview, deadline: float | None) -> DetectRequest:
+    """Read a DetectAnomaliesRequest; pixels in it are not copied and valid only as long as `data` is.
 
     Raises:
         InvalidRequest: the bytes are not such a message.
@@ -52,31 +50,30 @@ def decode_request(data: bytes, time_remaining: float | None) -> DetectRequest:
         pixels=pixels,
         bitmap=_place(bitmap.shared_memory_handle) if pixels is None and kind == "shared_memory_handle" else None,
         mask=_mask_place(request),
-        deadline=None if time_remaining is None else time.monotonic() + time_remaining,
+        deadline=deadline,
     )
 
 
-def _cut_out_pixels(data: bytes) -> tuple[memoryview | None, bytes]:
+def _cut_out_pixels(view: memoryview) -> tuple[memoryview | None, bytes]:
     """Split a large message into the bitmap's bytes, in place, and a small message of all the rest.
 
     A message in which a bitmap, or pixels in it, stand more than once (protobuf merges them, and no client writes such
     a thing) is left whole, for protobuf to read.
     """
-    if len(data) < _SMALL:
-        return None, data
-    view = memoryview(data)
+    if len(view) < _SMALL:
+        return None, bytes(view)
     try:
         bitmaps = [field for field in fields(view) if field[0] == _REQUEST_BITMAP]
         if len(bitmaps) != 1 or bitmaps[0][1] != LEN:
-            return None, data
+            return None, bytes(view)
         _, _, start, tag, end = bitmaps[0]
         inner = list(fields(view, start, end))
         found = [field for field in inner if field[0] == _BYTE_DATA]
         # byte_data must be the last of its oneof to be the one that counts
         if len(found) != 1 or found[0][1] != LEN or inner[-1][0] != _BYTE_DATA:
-            return None, data
+            return None, bytes(view)
     except ValueError:
-        return None, data
+        return None, bytes(view)
     _, _, pixels_start, pixels_tag, pixels_end = found[0]
     small_bitmap = bytes(view[start:pixels_tag]) + bytes(view[pixels_end:end])
     rest = bytes(view[:tag]) + length_prefix(_REQUEST_BITMAP, len(small_bitmap)) + small_bitmap + bytes(view[end:])

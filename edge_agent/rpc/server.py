@@ -1,4 +1,4 @@
-"""The daemon: the agent behind a gRPC server, from the claim to the socket to an orderly end."""
+"""The daemon: the agent behind its socket, from the claim to the socket to an orderly end."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import enum
 import gc
 import logging
 import signal
-
-import grpc.aio
+import socket
 
 from edge_agent.agent import Agent
-from edge_agent.rpc.contract import MAX_MESSAGE_BYTES
 from edge_agent.rpc.listener import SocketClaim
 from edge_agent.rpc.servicer import Servicer
+from edge_agent.rpc.transport import ClientProtocol
 from edge_agent.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_OPTIONS = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.so_reuseport", 0),
-    # A client that waits while the daemon restarts must not be told to calm down for its pings.
-    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
-]
-
-
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_BACKLOG = 512  # clients that may be waiting to be accepted
 
 
 class End(enum.Enum):
@@ -56,25 +47,28 @@ class Server:
             loop.add_signal_handler(number, self._signals.put_nowait, number)
         claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
         agent = Agent(settings)
-        server = grpc.aio.server(options=_OPTIONS)
+        clients: set[ClientProtocol] = set()
         try:
             await agent.open()
-            server.add_generic_rpc_handlers([Servicer(agent).handlers()])
+            handlers = Servicer(agent).handlers()
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             with claim.binding():
-                server.add_insecure_port(f"unix:{settings.socket_path}")
-            await server.start()
+                listener.bind(str(settings.socket_path))
+            server = await loop.create_unix_server(
+                lambda: ClientProtocol(handlers, clients), sock=listener, backlog=_BACKLOG
+            )
             log.info("serving on %s, models from %s", settings.socket, ", ".join(map(str, settings.model_dirs)))
             gc.collect()
             gc.freeze()  # what has been made by now lives as long as the daemon: no collection has to look at it
-            return await self._until_ended(agent, server)
+            return await self._until_ended(agent, server, clients)
         finally:
             claim.release()
             agent.kill()
             _ignore_signals(loop)
 
-    async def _until_ended(self, agent: Agent, server: grpc.aio.Server) -> End:
+    async def _until_ended(self, agent: Agent, server: asyncio.Server, clients: set[ClientProtocol]) -> End:
         log.info("%s: finishing the calls in flight", (await self._signals.get()).name)
-        graceful = asyncio.ensure_future(self._stop(agent, server))
+        graceful = asyncio.ensure_future(self._stop(agent, server, clients))
         again = asyncio.ensure_future(self._signals.get())
         await asyncio.wait([graceful, again], return_when=asyncio.FIRST_COMPLETED)
         if not graceful.done():
@@ -84,10 +78,18 @@ class Server:
         graceful.result()
         return End.GRACEFUL
 
-    async def _stop(self, agent: Agent, server: grpc.aio.Server) -> None:
+    async def _stop(self, agent: Agent, server: asyncio.Server, clients: set[ClientProtocol]) -> None:
         """Stop taking calls, let those in flight finish, then end the workers: the order of opening, reversed."""
-        await server.stop(self._settings.drain_seconds)
+        server.close()
+        for client in list(clients):
+            client.go_away()
+        calls = [call for client in clients for call in client.calls]
+        if calls:
+            await asyncio.wait(calls, timeout=self._settings.drain_seconds)
         await agent.close()
+        for client in list(clients):
+            client.close()
+        await asyncio.sleep(0)  # closing is done in the next round of the loop
 
 
 def _ignore_signals(loop: asyncio.AbstractEventLoop) -> None:

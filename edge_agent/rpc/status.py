@@ -1,25 +1,42 @@
-"""The one place where our errors become gRPC status codes; the table is that of docs/api.md."""
+"""gRPC's status codes, and the one place where our errors become one of them; the table is that of docs/api.md."""
 
 from __future__ import annotations
 
-import grpc
+import enum
 
 from edge_agent import errors
 
-_CODES: dict[type[errors.EdgeAgentError], grpc.StatusCode] = {
-    errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.ModelNotFound: grpc.StatusCode.NOT_FOUND,
-    errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.OutOfMemory: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.WrongState: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.InternalError: grpc.StatusCode.INTERNAL,
-    errors.CallExpired: grpc.StatusCode.DEADLINE_EXCEEDED,
+
+class Code(enum.IntEnum):
+    """The codes that the agent answers with (https://grpc.github.io/grpc/core/md_doc_statuscodes.html)."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+
+
+_CODES: dict[type[errors.EdgeAgentError], Code] = {
+    errors.InvalidRequest: Code.INVALID_ARGUMENT,
+    errors.ModelNotFound: Code.NOT_FOUND,
+    errors.Overloaded: Code.RESOURCE_EXHAUSTED,
+    errors.OutOfMemory: Code.RESOURCE_EXHAUSTED,
+    errors.WrongState: Code.FAILED_PRECONDITION,
+    errors.InternalError: Code.INTERNAL,
+    errors.CallExpired: Code.DEADLINE_EXCEEDED,
 }
 
 
-def status_of(error: errors.EdgeAgentError) -> grpc.StatusCode:
+def code_of(error: errors.EdgeAgentError) -> Code:
     """Return the status code of an error, or of the nearest of its base classes that has one."""
     for cls in type(error).__mro__:
         if cls in _CODES:
             return _CODES[cls]
-    return grpc.StatusCode.INTERNAL
+    return Code.INTERNAL

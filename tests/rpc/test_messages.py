@@ -24,6 +24,10 @@ def _request(**fields: Any) -> pb2.DetectAnomaliesRequest:
     return pb2.DetectAnomaliesRequest(model_component="m", **fields)
 
 
+def _decode(data: bytes) -> DetectRequest:
+    return decode_request(memoryview(data), None)
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -36,7 +40,7 @@ def _request(**fields: Any) -> pb2.DetectAnomaliesRequest:
     ],
 )
 def test_a_request_is_read_as_protobuf_reads_it(request_: pb2.DetectAnomaliesRequest) -> None:
-    found = decode_request(request_.SerializeToString(), None)
+    found = _decode(request_.SerializeToString())
     bitmap = request_.bitmap
     assert (found.model, found.width, found.height) == ("m", bitmap.width, bitmap.height)
     assert (bytes(found.pixels) if found.pixels is not None else b"") == bitmap.byte_data
@@ -46,7 +50,7 @@ def test_a_request_is_read_as_protobuf_reads_it(request_: pb2.DetectAnomaliesReq
 
 def test_the_pixels_of_a_large_request_are_not_copied() -> None:
     data = _request(bitmap=pb2.Bitmap(width=3, height=4, byte_data=PIXELS)).SerializeToString()
-    found = decode_request(data, None)
+    found = _decode(data)
     assert found.pixels is not None
     assert found.pixels.obj is data
 
@@ -60,7 +64,7 @@ def test_a_message_that_says_it_twice_is_read_as_protobuf_reads_it(order: int) -
     ]
     data = parts[order] + parts[1 - order]
     theirs = pb2.DetectAnomaliesRequest.FromString(data).bitmap
-    ours = decode_request(data, None)
+    ours = _decode(data)
     assert (ours.width, ours.height) == (theirs.width, theirs.height) == (3, 4)
     assert (ours.pixels is not None) == (theirs.WhichOneof("data") == "byte_data")
     assert (ours.bitmap is not None) == (theirs.WhichOneof("data") == "shared_memory_handle")
@@ -71,7 +75,7 @@ def test_a_oneof_inside_one_bitmap_is_decided_by_the_last() -> None:
         pb2.Bitmap(byte_data=PIXELS).SerializeToString() + pb2.Bitmap(shared_memory_handle=HANDLE).SerializeToString()
     )
     length = bytes([len(inner) & 0x7F | 0x80, len(inner) >> 7 & 0x7F | 0x80, len(inner) >> 14])
-    found = decode_request(b"\x12" + length + inner, None)
+    found = _decode(b"\x12" + length + inner)
     assert found.pixels is None
     assert found.bitmap == Place("/s", 9, 4)
 
@@ -88,9 +92,9 @@ def test_random_bytes_are_refused_or_read_as_protobuf_reads_them() -> None:
             theirs = pb2.DetectAnomaliesRequest.FromString(bytes(data))
         except Exception:
             with pytest.raises(InvalidRequest):
-                decode_request(bytes(data), None)
+                _decode(bytes(data))
             continue
-        ours = decode_request(bytes(data), None)
+        ours = _decode(bytes(data))
         assert (ours.model, ours.width, ours.height) == (
             theirs.model_component,
             theirs.bitmap.width,

@@ -1,0 +1,128 @@
+"""gRPC over HTTP/2: headers, deadlines, messages and trailers of a unary call.
+
+Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. Responses need no header compression beyond the
+static table, so that theirs are constants.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+import zlib
+from typing import NamedTuple
+
+import hpack
+
+from edge_agent.rpc.connection import Headers
+from edge_agent.rpc.contract import MAX_MESSAGE_BYTES
+from edge_agent.rpc.status import Code
+
+#: compression flag and length before each message
+PREFIX_BYTES = 5
+
+_TIMEOUT_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_MAX_DETAILS = 1000  # the details travel in a header, whose size peers limit (8 KiB by default in gRPC)
+#: windowBits of zlib for the two encodings that gRPC's libraries have
+_ENCODINGS = {b"identity": 0, b"gzip": 31, b"deflate": 15}
+
+
+class RefusedCall(Exception):
+    """A call that is answered with a status and no message."""
+
+    def __init__(self, code: Code, details: str) -> None:
+        super().__init__(details)
+        self.code, self.details = code, details
+
+
+class CallHeaders(NamedTuple):
+    """What a call's headers say."""
+
+    path: bytes
+    #: seconds that the caller waits for the answer; None: for ever
+    timeout: float | None
+    #: zlib's windowBits for compressed messages; 0: they can't be compressed
+    window_bits: int
+
+
+def read_headers(headers: Headers) -> CallHeaders:
+    """Read a call's headers.
+
+    Raises:
+        RefusedCall: this is not a gRPC call, or its messages are in an encoding that we have not.
+    """
+    values = dict(headers)
+    if values.get(b":method") != b"POST" or not values.get(b"content-type", b"").startswith(b"application/grpc"):
+        raise RefusedCall(
+            Code.UNIMPLEMENTED, "this is not a gRPC call, expected POST with content-type application/grpc"
+        )
+    encoding = values.get(b"grpc-encoding", b"identity")
+    if encoding not in _ENCODINGS:
+        raise RefusedCall(Code.UNIMPLEMENTED, f"message encoding {encoding!r} is not one of identity, gzip, deflate")
+    timeout = values.get(b"grpc-timeout")
+    return CallHeaders(
+        values.get(b":path", b""), None if timeout is None else _read_timeout(timeout), _ENCODINGS[encoding]
+    )
+
+
+def _read_timeout(text: bytes) -> float:
+    digits, unit = text[:-1], text[-1:]
+    if not digits.isdigit() or len(digits) > 8 or unit not in _TIMEOUT_UNITS:
+        raise RefusedCall(
+            Code.INVALID_ARGUMENT, f"grpc-timeout {text[:20]!r} is not a number and one of H, M, S, m, u, n"
+        )
+    return int(digits) * _TIMEOUT_UNITS[unit]
+
+
+def read_prefix(prefix: bytes, headers: CallHeaders) -> tuple[int, bool]:
+    """Return a message's length, and whether it is compressed.
+
+    Raises:
+        RefusedCall: it is larger than we take, or compressed without an encoding.
+    """
+    length = int.from_bytes(prefix[1:], "big")
+    if length > MAX_MESSAGE_BYTES:
+        raise RefusedCall(
+            Code.RESOURCE_EXHAUSTED, f"the message has {length} bytes, expected {MAX_MESSAGE_BYTES} at most"
+        )
+    if prefix[0] > 1 or (prefix[0] and not headers.window_bits):
+        raise RefusedCall(Code.INTERNAL, "the message is marked as compressed, but no grpc-encoding says how")
+    return length, bool(prefix[0])
+
+
+def decompress(data: memoryview, window_bits: int) -> bytes:
+    """Decompress a message.
+
+    Raises:
+        RefusedCall: it is damaged, or larger than we take.
+    """
+    inflater = zlib.decompressobj(window_bits)
+    try:
+        message = inflater.decompress(data, MAX_MESSAGE_BYTES + 1)
+    except zlib.error as error:
+        raise RefusedCall(Code.INTERNAL, f"the message can't be decompressed: {error}") from None
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise RefusedCall(Code.RESOURCE_EXHAUSTED, f"the message has more than {MAX_MESSAGE_BYTES} bytes, decompressed")
+    if not inflater.eof:
+        raise RefusedCall(Code.INTERNAL, "the compressed message is cut off")
+    return message
+
+
+def _block(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Compress headers without touching the table that both sides keep."""
+    never_indexed = [hpack.NeverIndexedHeaderTuple(name, value) for name, value in headers]
+    return hpack.Encoder().encode(never_indexed, huffman=False)
+
+
+_INITIAL = [
+    (b":status", b"200"),
+    (b"content-type", b"application/grpc"),
+    (b"grpc-accept-encoding", b"identity,deflate,gzip"),
+]
+RESPONSE_HEADERS = _block(_INITIAL)
+OK_TRAILERS = _block([(b"grpc-status", b"0")])
+
+
+def refusal_headers(code: Code, details: str) -> bytes:
+    """Compress the headers of an answer that is only a status."""
+    # Percent-encoding as the specification wants it: all but printable ASCII, and the percent sign itself.
+    message = urllib.parse.quote(details[:_MAX_DETAILS], safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~", errors="replace")
+    return _block([*_INITIAL, (b"grpc-status", b"%d" % code), (b"grpc-message", message.encode())])

@@ -1,0 +1,108 @@
+"""gRPC's own client against the real socket, in the ways that clients differ: compression, deadlines, odd requests."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import grpc
+import pytest
+
+from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.rpc.contract import METHODS
+from tests.daemon import Daemon, Stub, bytes_request, wait_until
+from tests.fakes import half_bright, picture
+
+DETECT = METHODS["DetectAnomalies"].path
+
+
+@pytest.mark.parametrize("compression", list(grpc.Compression))
+def test_clients_may_compress(serving: Daemon, compression: grpc.Compression) -> None:
+    with grpc.insecure_channel(serving.socket, compression=compression) as channel:
+        detect = channel.unary_unary(
+            DETECT,
+            request_serializer=pb2.DetectAnomaliesRequest.SerializeToString,
+            response_deserializer=pb2.DetectAnomaliesResponse.FromString,
+        )
+        for _ in range(3):
+            result = detect(bytes_request("echo", half_bright())).detect_anomaly_result
+            assert result.anomaly_score == pytest.approx(0.25, abs=1e-5)
+
+
+def _call(channel: grpc.Channel, path: str, message: bytes = b"", **options: object) -> grpc.StatusCode:
+    try:
+        channel.unary_unary(path)(message, **options)
+    except grpc.RpcError as error:
+        code: grpc.StatusCode = error.code()
+        return code
+    return grpc.StatusCode.OK
+
+
+def test_methods_and_services_that_are_not_there(serving: Daemon) -> None:
+    with grpc.insecure_channel(serving.socket) as channel:
+        for path in ("/AWS.LookoutVision.EdgeAgent/Nothing", "/grpc.health.v1.Health/Check", "/", "/x"):
+            assert _call(channel, path) is grpc.StatusCode.UNIMPLEMENTED
+        assert _call(channel, METHODS["ListModels"].path) is grpc.StatusCode.OK
+
+
+def test_metadata_of_the_clients_own_is_ignored(serving: Daemon) -> None:
+    metadata = [("x-line", "7"), ("x-blob-bin", b"\x00\xff"), ("user-agent", "mine")]
+    with grpc.insecure_channel(serving.socket) as channel:
+        for _ in range(3):
+            assert _call(channel, METHODS["ListModels"].path, metadata=metadata) is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("kind", ["stream_unary", "unary_stream", "stream_stream"])
+def test_a_client_that_calls_in_streams(serving: Daemon, kind: str) -> None:
+    """One message in a stream is a unary call; two are refused."""
+    with grpc.insecure_channel(serving.socket) as channel:
+        call = getattr(channel, kind)(METHODS["ListModels"].path)
+        answer = call(iter([b""])) if kind.startswith("stream") else call(b"")
+        assert len([answer] if kind == "stream_unary" else list(answer)) == 1
+        if kind == "stream_stream":
+            with pytest.raises(grpc.RpcError) as refused:
+                list(call(iter([b"", b""])))
+            assert refused.value.code() is grpc.StatusCode.INTERNAL
+
+
+def test_many_calls_at_once_on_one_connection(serving: Daemon) -> None:
+    request = pb2.DescribeModelRequest(model_component="echo")
+    calls = [serving.stub.later("DescribeModel", request) for _ in range(3000)]
+    assert all(call.result().model_description.status == pb2.RUNNING for call in calls)
+
+
+def test_calls_of_many_sizes_in_turn(serving: Daemon) -> None:
+    """The buffer of a large message is kept for the next; a smaller one must not see what is left in it."""
+    for count in (1 << 20, 10, 3 << 20, 70_000, 1 << 20):
+        code, details = serving.stub.refusal(
+            "DetectAnomalies", bytes_request("echo", picture(9), byte_data=bytes(count))
+        )
+        assert (code, details.split(",")[0]) == ("INVALID_ARGUMENT", f"byte_data has {count} bytes")
+        result = serving.stub("DetectAnomalies", bytes_request("echo", picture(51))).detect_anomaly_result
+        assert result.anomaly_score == pytest.approx(0.2, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        lambda peer: None,
+        lambda peer: peer.sendall(b"GET / HTTP/1.1\r\n\r\n"),
+        lambda peer: peer.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 1000),
+        lambda peer: peer.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(5)),
+    ],
+)
+def test_peers_that_are_no_clients(serving: Daemon, talk: Callable[[socket.socket], None]) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+        peer.connect(str(serving.path))
+        talk(peer)
+        assert serving.stub.status("echo") == "RUNNING"
+    assert serving.stub.status("echo") == "RUNNING"
+
+
+def test_a_client_that_goes_away_in_the_middle_of_its_message(serving: Daemon) -> None:
+    for _ in range(5):
+        stub = Stub(serving.socket)
+        call = stub.later("DetectAnomalies", bytes_request("echo", picture(0), byte_data=bytes(50 << 20)))
+        stub.channel.close()
+        wait_until(call.done, "the call has ended")
+    assert serving.stub.status("echo") == "RUNNING"

@@ -131,13 +131,19 @@ class Agent:
         """Describe one model; InvalidRequest for a name that can't be one, ModelNotFound."""
         return Description(name, *self._find(name).describe())
 
-    def start(self, name: str) -> Status:
+    async def start(self, name: str) -> Status:
         """Begin to start a model and return STARTING; see Model.start for the errors."""
-        return self._find(name).start()
+        status = self._find(name).start()
+        await asyncio.to_thread(self._remembered.save)
+        return status
 
     async def stop(self, name: str) -> Status:
         """Stop a model and return STOPPED; see Model.stop for the errors."""
-        return await self._find(name).stop()
+        model = self._find(name)
+        try:
+            return await model.stop()
+        finally:
+            await asyncio.to_thread(self._remembered.save)
 
     async def detect(self, request: DetectRequest, take: Take) -> Any:
         """Inspect one picture and return what `take` makes of the verdict and the mask.

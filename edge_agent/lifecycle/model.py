@@ -163,6 +163,11 @@ class Model:
             await pool.close(_KILL_AFTER)
             self._fail(f"a worker can't be started: {error.strerror}", ran_for=0.0, retry=True)
             return
+        except Exception as error:  # a defect, which must not leave the model STARTING for ever
+            log.exception("starting model %s failed", self.name)
+            await pool.close(_KILL_AFTER)
+            self._fail(f"a defect of the agent: {type(error).__name__}: {error}", ran_for=0.0, retry=False)
+            return
         self._step(Event.READY)
         self.message = ""
         self._ready_at = time.monotonic()

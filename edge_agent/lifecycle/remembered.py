@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -19,41 +20,41 @@ class RememberedModels:
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / _FILE_NAME
-        self._names: set[str] = set()
+        self._lock = threading.Lock()
+        #: the models that should run
+        self.names: frozenset[str] = frozenset()
         try:
-            self._names = msgspec.json.decode(self._path.read_bytes(), type=set[str])
+            self.names = msgspec.json.decode(self._path.read_bytes(), type=frozenset[str])
         except FileNotFoundError:
             pass
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("%s can't be read (%s); no model is started by itself", self._path, error)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The models that should run."""
-        return frozenset(self._names)
+        self._saved = self.names
 
     def add(self, name: str) -> None:
-        """Remember that a model should run."""
-        if name not in self._names:
-            self._names.add(name)
-            self._save()
+        """Remember that a model should run, once `save` is called."""
+        self.names |= {name}
 
     def discard(self, name: str) -> None:
-        """Remember that a model should not run any more."""
-        if name in self._names:
-            self._names.discard(name)
-            self._save()
+        """Remember that a model should not run any more, once `save` is called."""
+        self.names -= {name}
 
-    def _save(self) -> None:
-        temporary = self._path.with_suffix(".new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(msgspec.json.encode(sorted(self._names)))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-        except OSError as error:  # a full disk must not stop a model from serving
-            log.warning("%s can't be written (%s); running models are not remembered", self._path, error)
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+    def save(self) -> None:
+        """Write what has changed. Blocking, for as long as the disk takes: meant for a thread."""
+        with self._lock:
+            names = self.names
+            if names == self._saved:
+                return
+            temporary = self._path.with_suffix(".new")
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with temporary.open("wb") as file:
+                    file.write(msgspec.json.encode(sorted(names)))
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(self._path)
+                self._saved = names
+            except OSError as error:  # a full disk must not stop a model from serving
+                log.warning("%s can't be written (%s); running models are not remembered", self._path, error)
+                with contextlib.suppress(OSError):
+                    temporary.unlink()

@@ -37,7 +37,7 @@ class Servicer:
         return response
 
     async def StartModel(self, data: memoryview, _: float | None) -> bytes:
-        status = self._agent.start(_parse(pb2.StartModelRequest, data).model_component)
+        status = await self._agent.start(_parse(pb2.StartModelRequest, data).model_component)
         return pb2.StartModelResponse(status=_status(status)).SerializeToString()
 
     async def StopModel(self, data: memoryview, _: float | None) -> bytes:

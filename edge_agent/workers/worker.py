@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import mmap
@@ -36,33 +37,20 @@ class WorkerLink:
         self._on_message, self._on_exit = on_message, on_exit
         self._loop = asyncio.get_running_loop()
         self._closing = False
-        self.slots = os.memfd_create(f"edge-agent-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.slots, layout.total)
-        # Neither side can make the other's mapping point at nothing (SIGBUS), whatever goes wrong in it.
-        fcntl.fcntl(self.slots, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        self._map = mmap.mmap(self.slots, layout.total)
+        with contextlib.ExitStack() as undo:  # what is open already when a later step fails
+            self.slots = os.memfd_create(f"edge-agent-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            undo.callback(os.close, self.slots)
+            os.ftruncate(self.slots, layout.total)
+            # Neither side can make the other's mapping point at nothing (SIGBUS), whatever goes wrong in it.
+            fcntl.fcntl(self.slots, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+            self._map = undo.enter_context(mmap.mmap(self.slots, layout.total))
+            self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            undo.enter_context(self._channel)
+            self._channel.setblocking(False)
+            with theirs:
+                self._process = _spawn(name, version, theirs.fileno(), self.slots)
+            undo.pop_all()
         self.memory = memoryview(self._map)
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._channel.setblocking(False)
-        with theirs:
-            descriptors = (theirs.fileno(), self.slots)
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "edge_agent.workers.process",
-                    name,
-                    version,
-                    str(os.getpid()),
-                    *map(str, descriptors),
-                ],
-                pass_fds=descriptors,
-                stdin=subprocess.DEVNULL,
-                # A terminal's Ctrl-C goes to its foreground group; the workers are the front process's to end.
-                start_new_session=True,
-                # Nothing in the folder that the daemon was started from may shadow a module (Python 3.11 and newer).
-                env={**os.environ, "PYTHONSAFEPATH": "1"},
-            )
         self.exited: asyncio.Future[str] = self._loop.create_future()
         self._loop.add_reader(self._channel.fileno(), self._read)
 
@@ -117,6 +105,19 @@ class WorkerLink:
     def kill(self) -> None:
         """End the worker at once."""
         self._process.kill()
+
+
+def _spawn(name: str, version: str, channel: int, slots: int) -> subprocess.Popen[bytes]:
+    arguments = [name, version, str(os.getpid()), str(channel), str(slots)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "edge_agent.workers.process", *arguments],
+        pass_fds=(channel, slots),
+        stdin=subprocess.DEVNULL,
+        # A terminal's Ctrl-C goes to its foreground group; the workers are the front process's to end.
+        start_new_session=True,
+        # Nothing in the folder that the daemon was started from may shadow a module (Python 3.11 and newer).
+        env={**os.environ, "PYTHONSAFEPATH": "1"},
+    )
 
 
 def _describe_exit(status: int) -> str:

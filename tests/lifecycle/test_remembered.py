@@ -15,6 +15,7 @@ def test_names_survive(tmp_path: Path) -> None:
     first.add("a")
     first.add("b")
     first.discard("a")
+    first.save()
     assert RememberedModels(tmp_path / "state").names == {"b"}
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["running.json"]
 
@@ -28,6 +29,7 @@ def test_a_damaged_file_is_reported_and_replaced(
         damaged = RememberedModels(tmp_path)
     assert "can't be read" in caplog.text
     damaged.add("a")
+    damaged.save()
     assert RememberedModels(tmp_path).names == {"a"}
 
 
@@ -36,4 +38,5 @@ def test_a_folder_that_can_not_be_written_stops_nothing(tmp_path: Path, caplog: 
     remembered = RememberedModels(tmp_path / "state")
     with caplog.at_level(logging.WARNING):
         remembered.add("a")
+        remembered.save()
     assert "running models are not remembered" in caplog.text

@@ -17,23 +17,28 @@ from edge_agent.settings import Settings, load_settings, parse_pins
 
 def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
     """Add a flag for every field of Settings, with the field's own sentence as its help."""
-    hints = get_type_hints(Settings, include_extras=True)
+    hints, defaults = get_type_hints(Settings, include_extras=True), Settings()
     for field in reversed(Settings.__struct_fields__):
         kind, meta = get_args(hints[field])[:2]
-        several = kind not in (str, int, float)
+        several = isinstance(getattr(defaults, field), tuple | dict)
         flag = "--" + field.replace("_", "-")
         function = click.option(
             flag,
             field,
-            type=str if several else kind,
+            type=kind if kind in (int, float) else str,
             multiple=several,
             default=None,
             metavar={"model_dir": "DIR", "state_dir": "DIR", "socket": "unix:///PATH", "pin": "NAME=VERSION"}.get(
                 field
             ),
-            help=meta.description[0].upper() + meta.description[1:] + (" (may be given again)." if several else "."),
+            help=_sentence(meta.description, several, getattr(defaults, field)),
         )(function)
     return function
+
+
+def _sentence(description: str, several: bool, default: object) -> str:
+    shown = f" [default: {default}]" if default not in ("", (), {}) else ""
+    return description[0].upper() + description[1:] + (" (may be given again)" if several else "") + "." + shown
 
 
 @click.command(

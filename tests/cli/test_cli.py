@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent.settings import Settings
 from tests.daemon import Daemon, wait_until
 from tests.fakes import half_bright, picture, write_echo
 
@@ -177,6 +179,7 @@ def test_doctor_on_a_device_that_lacks_things(tmp_path: Path) -> None:
         (["--socket", "localhost:1"], "socket 'localhost:1' is not an address such as unix:///tmp/"),
         (["--queue-size", "-1"], "Expected 'int' >= 0 at setting 'queue_size'"),
         (["--pin", "x"], "pin 'x' is not NAME=VERSION"),
+        (["--engine", "magic"], "Invalid enum value 'magic' at setting 'engine'"),
         (["--config", "/none.toml"], "/none.toml can't be read: No such file or directory"),
         (
             ["--socket", "unix:///no/such/folder/a.sock"],
@@ -188,6 +191,19 @@ def test_doctor_on_a_device_that_lacks_things(tmp_path: Path) -> None:
 def test_serve_with_a_bad_setting(tmp_path: Path, arguments: list[str], said: str) -> None:
     done = run("serve", "--socket", f"unix://{tmp_path}/a.sock", "--state-dir", tmp_path, *arguments)
     assert said in failed(done)
+
+
+def test_every_setting_is_a_flag_that_takes_its_own_default(tmp_path: Path) -> None:
+    """serve would refuse the socket's folder, after it has accepted every flag."""
+    flags: list[str] = []
+    for field, value in msgspec.to_builtins(Settings()).items():
+        values = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
+        for one in values if isinstance(values, list) else [values]:
+            flags += ["--" + field.replace("_", "-"), str(one)]
+    done = run(
+        "serve", *flags, "--model-dir", "/a", "--model-dir", "/b", "--pin", "x=1.0.0", "--socket", "unix:///no/a.sock"
+    )
+    assert "the folder of the socket /no/a.sock does not exist" in failed(done)
 
 
 def test_the_demo(tmp_path: Path) -> None:

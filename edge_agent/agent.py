@@ -56,6 +56,7 @@ class Agent:
         self._options = ModelOptions(
             pool=PoolOptions(settings.instances, settings.threads, settings.queue_size, queue_bytes(settings)),
             engine=settings.engine,
+            start_seconds=settings.start_seconds,
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
             longest_restart=settings.longest_restart,
@@ -70,11 +71,11 @@ class Agent:
         self._apply(await asyncio.to_thread(self._catalogue.scan))
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
-    async def close(self) -> None:
-        """Let the calls in flight finish and end all workers."""
+    async def close(self, drain_seconds: float) -> None:
+        """Let the calls in flight finish, for so long at the most, and end all workers."""
         if self._watcher is not None:
             self._watcher.cancel()
-        await asyncio.gather(*(model.shut_down() for model in self._models.values()))
+        await asyncio.gather(*(model.shut_down(drain_seconds) for model in self._models.values()))
 
     def kill(self) -> None:
         """End all workers at once."""
@@ -103,6 +104,8 @@ class Agent:
             self._models[name].update(None)
             if not self._models[name].is_live:
                 del self._models[name]
+                if name in self._remembered.names:  # it had failed; when the component comes back, so does the model
+                    self._to_resume.add(name)
 
     def _on_wanted(self, name: str, wanted: bool) -> None:
         if wanted:

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import Message
 
-from edge_agent.errors import AgentUnreachable, CallFailed, InvalidRequest
+from edge_agent.errors import AgentUnreachable, CallFailed, InvalidRequest, SettingsError
 from edge_agent.imaging.bitmap import CHANNELS, Place, bitmap_bytes
 from edge_agent.imaging.segment import OwnedSegment
 from edge_agent.inference.verdict import Area
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.contract import MAX_MESSAGE_BYTES, METHODS
-from edge_agent.settings import DEFAULT_SOCKET
+from edge_agent.settings import DEFAULT_SOCKET, check_address
 
 _POLL_SECONDS = 0.02
 
@@ -57,8 +57,17 @@ class Client:
     """
 
     def __init__(self, socket: str = DEFAULT_SOCKET, *, wait: float = 0.0, timeout: float | None = 60.0) -> None:
-        """Connect to `socket`, waiting up to `wait` seconds for an agent to be there; calls end after `timeout`."""
+        """Connect to `socket`, waiting up to `wait` seconds for an agent to be there; calls end after `timeout`.
+
+        Raises:
+            SettingsError: `socket` is not the address of a Unix socket.
+        """
+        try:
+            check_address(socket)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         self.socket = socket
+        self._closed = False
         self._timeout = timeout
         limit = [
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -94,6 +103,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection and unlink the segments; closing twice is harmless."""
+        self._closed = True
         self._channel.close()
         for segment in (self._bitmap, self._mask):
             if segment is not None:
@@ -151,6 +161,8 @@ class Client:
         height, width, _ = picture.shape
         size = bitmap_bytes(width, height)
         with self._lock:
+            if self._closed:
+                raise AgentUnreachable("the client has been closed")
             self._bitmap = self._bitmap or OwnedSegment("bitmap")
             self._mask = self._mask or OwnedSegment("mask")
             if size:
@@ -161,7 +173,14 @@ class Client:
                 bitmap=pb2.Bitmap(width=width, height=height, shared_memory_handle=_handle(self._bitmap.place(size))),
                 anomaly_mask_params=pb2.AnomalyMaskParams(shared_memory_handle=_handle(self._mask.place(size))),
             )
-            response = self._call("DetectAnomalies", request)
+            try:
+                response = self._call("DetectAnomalies", request)
+            except CallFailed as error:
+                if error.code == "DEADLINE_EXCEEDED":  # the agent may still write its mask: not into the next call's
+                    self._bitmap.close()
+                    self._mask.close()
+                    self._bitmap = self._mask = None
+                raise
             assert isinstance(response, pb2.DetectAnomaliesResponse)
             result = response.detect_anomaly_result
             mask = None
@@ -176,6 +195,8 @@ class Client:
         )
 
     def _call(self, name: str, request: Message) -> Message:
+        if self._closed:
+            raise AgentUnreachable("the client has been closed")
         try:
             response: Message = self._calls[name](request, timeout=self._timeout)
         except grpc.RpcError as error:

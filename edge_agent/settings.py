@@ -63,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue_mib: Annotated[
         int, Meta(ge=1, description="MiB of pictures sent as bytes that may wait for a model's workers")
     ] = 256
+    start_seconds: Annotated[
+        float, Meta(gt=0, description="how long a model may take to start before its workers are killed")
+    ] = 600.0
     drain_seconds: Annotated[
         float, Meta(ge=0, description="how long a stop waits for the calls in flight before it kills")
     ] = 10.0

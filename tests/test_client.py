@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -58,6 +60,25 @@ def test_masks_are_the_callers_and_segments_grow_and_go(echo: Daemon) -> None:
         assert len(_segments() - before) == 1
     assert _segments() == before
     client.close()
+
+
+def test_a_client_that_is_not_closed_leaves_no_segments(echo: Daemon) -> None:
+    before = _segments()
+    program = (
+        "import sys, numpy, edge_agent\n"
+        f"client = edge_agent.Client({echo.socket!r}); client.start('echo')\n"
+        "client.detect('echo', numpy.zeros((64, 64, 3), numpy.uint8))\n"
+    )
+    for ending in ("", "import os, signal; os.kill(os.getpid(), signal.SIGINT)\n", "client.close()\nclient.models()\n"):
+        done = subprocess.run([sys.executable, "-c", program + ending], capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == (ending == "")
+        assert _segments() == before
+    assert "AgentUnreachable: the client has been closed" in done.stderr
+
+
+def test_an_address_that_is_none() -> None:
+    with pytest.raises(edge_agent.EdgeAgentError, match="socket '/tmp/x' is not an address such as unix:///tmp/"):
+        edge_agent.Client("/tmp/x")
 
 
 def test_threads_share_a_client(echo: Daemon) -> None:

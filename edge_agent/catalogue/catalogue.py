@@ -77,7 +77,9 @@ class Catalogue:
         """Take the pinned version, or the newest that can be served; a broken newer one is reported, not served."""
         pin = self._pins.get(name)
         if pin is not None:
-            chosen = versions.get(pin, f"version {pin} is pinned but not there")
+            if pin not in versions:
+                return Entry(None, f"version {pin} is pinned but not there")
+            chosen = versions[pin]
             return Entry(chosen, "") if isinstance(chosen, Component) else Entry(None, f"version {pin}: {chosen}")
         problems: list[str] = []
         for version in sorted(versions, key=_order, reverse=True):
@@ -125,6 +127,8 @@ def _load(name: str, folder: Path, manifest_stamp: tuple[str, int, int, int]) ->
         parse_version(folder.name)
     except ValueError as error:
         raise ComponentError(f"folder {error}") from None
+    if not (folder / FILE_NAME).is_file():
+        raise ComponentError(f"{FILE_NAME} is not a file")
     manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
     if (manifest.name, manifest.version) != (name, folder.name):
         raise ComponentError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -57,11 +58,17 @@ def command() -> None:
 
 def main() -> Any:
     """Entry point: what a user can cause ends with one line and exit code 1, never with a traceback."""
+    # As an exception, so that what is open is closed; serve has its own way of ending.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         command(prog_name="edge-agent")
     except EdgeAgentError as error:
         click.echo(f"edge-agent: {error}", err=True)
         sys.exit(EXIT_FAILED)
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # the reader of a pipe, such as head, has seen enough
+            about = f"{error.filename}: " if error.filename else ""
+            click.echo(f"edge-agent: {about}{error.strerror or error}", err=True)
+        # What could not be written must not be tried again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)

@@ -52,8 +52,11 @@ def _run(output: Path) -> None:
     with _daemon(output) as socket, Client(socket, wait=10.0) as client:
         client.start(NAME)
         click.echo(f"model '{NAME}' is RUNNING; sending the pictures through shared memory\n")
-        sent = send(client, NAME, pictures, output / "overlays")
+        problems: list[str] = []
+        sent = send(client, NAME, pictures, output / "overlays", problems)
     print_verdicts(sent)
+    if problems:
+        raise EdgeAgentError("; ".join(problems))
     right = sum(item.detection.is_anomalous == (item.path.parent.name == "anomaly") for item in sent)
     click.echo(f"\n{right} of {len(sent)} verdicts are right; that took {time.monotonic() - begun:.0f} s altogether")
     click.echo(f"pictures with their masks: {output / 'overlays'}\n")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
+from edge_agent.cli import EXIT_FAILED
 from edge_agent.cli.output import json_option, print_json, print_table, socket_option
 from edge_agent.cli.pictures import overlay, read_picture
 from edge_agent.client import Client, Detection
+from edge_agent.errors import CallFailed, InvalidRequest
+
+_ABOUT_ONE_PICTURE = ("INVALID_ARGUMENT", "INTERNAL", "DEADLINE_EXCEEDED")
 
 
 class Sent(NamedTuple):
@@ -34,29 +39,53 @@ def command(
 ) -> None:
     """Send PNG and JPEG pictures to the running model MODEL and print its verdicts.
 
-    The exit code is 0 whatever the verdicts are, and 1 when a picture could not be inspected.
+    The exit code is 0 whatever the verdicts are, and 1 when a picture could not be inspected; the others are.
     """
+    problems: list[str] = []
     with Client(socket) as client:
         if start:
             client.start(model)
-        sent = send(client, model, list(images), overlay_dir)
+        sent = send(client, model, list(images), overlay_dir, problems)
     if as_json:
         print_json([_fields(item) for item in sent])
-    else:
+    elif sent:
         print_verdicts(sent)
+    for problem in problems:
+        click.echo(f"edge-agent: {problem}", err=True)
+    if problems:
+        sys.exit(EXIT_FAILED)
 
 
-def send(client: Client, model: str, images: list[Path], overlay_dir: Path | None) -> list[Sent]:
-    """Send pictures one after the other, and write each with its mask to `overlay_dir`."""
-    sent = []
+def send(client: Client, model: str, images: list[Path], overlay_dir: Path | None, problems: list[str]) -> list[Sent]:
+    """Send pictures one after the other, and write each with its mask to `overlay_dir`.
+
+    What is wrong with a single picture is added to `problems`; what would be wrong with every one is raised.
+    """
+    sent: list[Sent] = []
+    written: set[str] = set()
+    if overlay_dir is not None:
+        overlay_dir.mkdir(parents=True, exist_ok=True)
     for path in images:
-        picture = read_picture(path)
-        begun = time.perf_counter()
-        detection = client.detect(model, picture)
+        try:
+            picture = read_picture(path)
+            begun = time.perf_counter()
+            detection = client.detect(model, picture)
+        except InvalidRequest as error:
+            problems.append(str(error))
+            continue
+        except CallFailed as error:
+            if error.code not in _ABOUT_ONE_PICTURE:
+                raise
+            problems.append(f"{path}: {error}")
+            continue
         sent.append(Sent(path, detection, time.perf_counter() - begun))
         if overlay_dir is not None:
-            overlay_dir.mkdir(parents=True, exist_ok=True)
-            overlay(picture, detection).save(overlay_dir / f"{path.stem}.png")
+            name, number = path.stem, 1
+            while name in written:  # two pictures of the same name in different folders
+                number += 1
+                name = f"{path.stem}-{number}"
+            written.add(name)
+            overlay(picture, detection).save(overlay_dir / f"{name}.png")
     return sent
 
 

@@ -22,7 +22,11 @@ def read_picture(path: Path) -> U8:
     """
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16-bit grey, which Pillow's conversion would clip instead of scale
+                scaled = (np.asarray(upright).astype(np.uint32) + 128) // 257
+                upright = Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+            return np.asarray(upright.convert("RGB"))
     except UnidentifiedImageError:
         raise InvalidRequest(f"{path} is not a PNG or JPEG picture") from None
     except Image.DecompressionBombError:

@@ -25,8 +25,11 @@ def check_artifacts(folder: Path, manifest: Manifest) -> None:
         ComponentError: a file is missing, unreadable or differs; it is named.
     """
     for artifact in manifest.artifacts:
+        path = folder / artifact.path
         try:
-            found = digest_file(folder / artifact.path)
+            if path.exists() and not path.is_file():  # a FIFO would hold the reader for ever
+                raise ComponentError(f"artifact '{artifact.path}' is not a file")
+            found = digest_file(path)
         except FileNotFoundError:
             raise ComponentError(f"artifact '{artifact.path}' is missing") from None
         except OSError as error:

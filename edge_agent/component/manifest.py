@@ -99,7 +99,7 @@ class Calibration(_Part, frozen=True, kw_only=True):
 class Label(_Part, frozen=True, kw_only=True):
     """A kind of anomaly and its colour in the mask."""
 
-    name: Annotated[str, Meta(min_length=1)]
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
     color: _Color
 
 

@@ -15,6 +15,7 @@ import mmap
 import os
 import secrets
 import stat
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -116,6 +117,8 @@ class OwnedSegment:
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # The agent usually runs as another user; group and others are let in explicitly, whatever the umask is.
         os.fchmod(self._descriptor, 0o666)
+        # Also when the owner is forgotten, or the interpreter ends, without close().
+        self._unlink = weakref.finalize(self, self._path.unlink, missing_ok=True)
         self._map: mmap.mmap | None = None
         self.size = 0
 
@@ -144,4 +147,4 @@ class OwnedSegment:
             if self._map is not None:
                 self._map.close()
         os.close(descriptor)
-        self._path.unlink(missing_ok=True)
+        self._unlink()

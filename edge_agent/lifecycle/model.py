@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from edge_agent.catalogue.catalogue import Component, Entry
-from edge_agent.errors import ComponentError, EdgeAgentError, OutOfMemory, StopFailed, WrongState
+from edge_agent.errors import ComponentError, EdgeAgentError, EngineFailed, OutOfMemory, StopFailed, WrongState
 from edge_agent.lifecycle.backoff import Backoff
 from edge_agent.lifecycle.memory import available_bytes, estimated_bytes
 from edge_agent.lifecycle.state import Event, Status, next_status
@@ -26,6 +26,7 @@ class ModelOptions(NamedTuple):
 
     pool: PoolOptions
     engine: str
+    start_seconds: float
     drain_seconds: float
     first_restart: float
     longest_restart: float
@@ -50,6 +51,7 @@ class Model:
         self._on_wanted = on_wanted
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
+        self._failed: Component | None = None  # what could not be started, and is not tried again
         self._task: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
         self._backoff = Backoff(options.first_restart, options.longest_restart)
@@ -57,10 +59,7 @@ class Model:
 
     def update(self, entry: Entry | None) -> None:
         """Take note of what the catalogue has for this name; None when it has left the device."""
-        component = entry.component if entry else None
-        if self.status is Status.FAILED and component is not None and component != self.component and not self._restart:
-            self.message = f"{self.message}; the component has been replaced since, start the model again"
-        self.component = component
+        self.component = entry.component if entry else None
         self.problem = entry.problem if entry else ""
         self.removed = entry is None
 
@@ -75,8 +74,14 @@ class Model:
         notes = [self.message]
         if self._served is not None and self.removed:
             notes.append("the component has been removed; the model runs until it is stopped")
-        elif self._served is not None and self.component is not None and self.component is not self._served:
-            notes.append(f"version {self._served.manifest.version} runs, {self.component.manifest.version} is there")
+        elif self._served is not None and self.component is not None:
+            served, there = self._served.manifest, self.component.manifest
+            if served.version != there.version:
+                notes.append(f"version {served.version} runs, {there.version} is there")
+            elif served != there:
+                notes.append(f"version {served.version} has been replaced since the model was started")
+        elif self._failed is not None and self.component is not None and self.component != self._failed:
+            notes.append("the component has been replaced since, start the model again")
         if self.problem:
             notes.append(self.problem)
         return arn, self.status, "; ".join(note for note in notes if note)
@@ -139,6 +144,7 @@ class Model:
     def _begin(self, component: Component, *, retry: bool) -> None:
         self._step(Event.START)
         self.message = "starting"
+        self._failed = None
         self._served = component
         self._pool = WorkerPool(
             component.folder,
@@ -153,19 +159,24 @@ class Model:
     async def _load(self, pool: WorkerPool, *, retry: bool) -> None:
         begun = time.monotonic()
         try:
-            await pool.start()
+            await asyncio.wait_for(pool.start(), self._options.start_seconds)
         except EdgeAgentError as error:
-            await pool.close(_KILL_AFTER)
+            await self._discard(pool)
             # A worker that died may do better next time; a component that is wrong stays wrong until it is replaced.
-            self._fail(str(error), ran_for=0.0, retry=retry or not isinstance(error, ComponentError))
+            wrong = isinstance(error, ComponentError | EngineFailed)
+            self._fail(str(error), ran_for=0.0, retry=retry or not wrong)
+            return
+        except asyncio.TimeoutError:
+            await self._discard(pool)
+            self._fail(f"not ready after {self._options.start_seconds:g} s", ran_for=0.0, retry=True)
             return
         except OSError as error:
-            await pool.close(_KILL_AFTER)
+            await self._discard(pool)
             self._fail(f"a worker can't be started: {error.strerror}", ran_for=0.0, retry=True)
             return
         except Exception as error:  # a defect, which must not leave the model STARTING for ever
             log.exception("starting model %s failed", self.name)
-            await pool.close(_KILL_AFTER)
+            await self._discard(pool)
             self._fail(f"a defect of the agent: {type(error).__name__}: {error}", ran_for=0.0, retry=False)
             return
         self._step(Event.READY)
@@ -189,6 +200,7 @@ class Model:
         loop = asyncio.get_running_loop()
         if self._pool is not None:
             self._task = loop.create_task(self._discard(self._pool))
+        self._failed = None if retry else self._served
         self._pool = self._served = None
         log.error("model %s FAILED: %s", self.name, cause)
         if retry:
@@ -263,16 +275,16 @@ class Model:
         self._on_wanted(self.name, False)
         assert self._pool is not None
         # Not cancelled with the call: a client that goes away must not leave a model half stopped.
-        clean = await asyncio.shield(asyncio.ensure_future(self._end(self._pool)))
+        clean = await asyncio.shield(asyncio.ensure_future(self._end(self._pool, self._options.drain_seconds)))
         if not clean:
             raise StopFailed(
                 f"model '{self.name}' did not stop within {self._options.drain_seconds:g} s; its worker was killed"
             )
         return self.status
 
-    async def _end(self, pool: WorkerPool) -> bool:
+    async def _end(self, pool: WorkerPool, drain_seconds: float) -> bool:
         self.message = "finishing the calls in flight"
-        drained = await pool.drain(self._options.drain_seconds)
+        drained = await pool.drain(drain_seconds)
         if not drained:
             pool.kill()
         ended = await pool.close(_KILL_AFTER)
@@ -282,13 +294,13 @@ class Model:
         log.info("model %s is STOPPED", self.name)
         return drained and ended
 
-    async def shut_down(self) -> None:
+    async def shut_down(self, drain_seconds: float) -> None:
         """End the workers because the daemon ends; what should run is still remembered."""
         self._forget_restart()
         pool = self._pool
         if pool is not None and self.status is Status.RUNNING:
             self._step(Event.STOP)
-            await self._end(pool)
+            await self._end(pool, drain_seconds)
         elif pool is not None:
             if self.status is Status.STARTING:
                 pool.kill()

@@ -8,6 +8,7 @@ import gc
 import logging
 import signal
 import socket
+import time
 
 from edge_agent.agent import Agent
 from edge_agent.rpc.listener import SocketClaim
@@ -80,13 +81,14 @@ class Server:
 
     async def _stop(self, agent: Agent, server: asyncio.Server, clients: set[ClientProtocol]) -> None:
         """Stop taking calls, let those in flight finish, then end the workers: the order of opening, reversed."""
+        end = time.monotonic() + self._settings.drain_seconds
         server.close()
         for client in list(clients):
             client.go_away()
         calls = [call for client in clients for call in client.calls]
         if calls:
             await asyncio.wait(calls, timeout=self._settings.drain_seconds)
-        await agent.close()
+        await agent.close(max(0.0, end - time.monotonic()))
         for client in list(clients):
             client.close()
         await asyncio.sleep(0)  # closing is done in the next round of the loop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mmap
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
@@ -47,7 +48,7 @@ class _Call:
         self.prefix = bytearray()
         self.length = -1  # of the message, once its prefix is there
         self.compressed = False
-        self.buffer = bytearray()
+        self.buffer: bytearray | mmap.mmap = bytearray()
         self.filled = 0
         self.task: asyncio.Task[None] | None = None
 
@@ -61,7 +62,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._calls: dict[int, _Call] = {}
         self._received = bytearray(_READ_BYTES)
         self._view = memoryview(self._received)
-        self._spare: bytearray | None = None
+        self._spare: bytearray | mmap.mmap | None = None
         self._loop = asyncio.get_running_loop()
 
     # asyncio's side
@@ -131,7 +132,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             if self._spare is not None and len(self._spare) >= call.length:
                 call.buffer, self._spare = self._spare, None
             else:
-                call.buffer = bytearray(call.length)
+                # Large ones are mapped: their pages take memory only when data arrives, whatever length was announced.
+                call.buffer = mmap.mmap(-1, call.length) if call.length >= _KEEP_FROM else bytearray(call.length)
         return data[missing:]
 
     def _on_end(self, stream: int) -> None:

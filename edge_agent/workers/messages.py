@@ -16,8 +16,8 @@ from edge_agent.inference.verdict import Verdict
 
 #: calls that a worker may hold: one in the engine, and the next at hand so that the engine never waits for the front
 SLOTS = 2
-#: a message fits in one packet of this size: names are at most 255 bytes, texts are cut
-PACKET = 1 << 16
+#: a message fits in one packet of this size: the longest is an answer with 255 labels of 64 characters each
+PACKET = 1 << 17
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -80,6 +80,8 @@ class WorkerPool:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
+        self._started = False
+        self._lost: WorkerDied | None = None
         self._copies: set[asyncio.Task[None]] = set()
 
     @property
@@ -113,6 +115,9 @@ class WorkerPool:
                 if seat.ready.done() and not seat.ready.cancelled():
                     seat.ready.exception()
             raise
+        if self._lost is not None:
+            raise self._lost
+        self._started = True
 
     async def run(self, call: Call) -> Any:
         """Have one of the workers inspect a picture, and return what the call's `take` makes of the answer.
@@ -177,7 +182,7 @@ class WorkerPool:
         except OSError as error:
             self._end(seat, detect.call, InternalError(f"the bitmap can't be copied: {os.strerror(error.errno or 0)}"))
         except WorkerDied:
-            pass  # its end is on the way and fails every call that it has
+            seat.link.kill()  # if it is not dead, it does not listen; its end fails every call that it has
 
     def _cancel(self, call: Call) -> None:
         for seat in self._seats:
@@ -234,8 +239,13 @@ class WorkerPool:
             call.fail(died)
         seat.calls.clear()
         seat.free.clear()
-        if not seat.ready.done():
-            seat.ready.set_exception(WorkerDied(f"the worker of model '{self.manifest.name}' {cause} while loading"))
+        if not self._started:  # with one of them lost, waiting for the others is in vain
+            lost = WorkerDied(f"a worker of model '{self.manifest.name}' was lost while loading: {cause}")
+            self._closing = True
+            for other in self._seats:
+                if not other.ready.done():
+                    other.ready.set_exception(lost)
+            self._lost = lost
         elif not self._closing:
             self._closing = True
             self._line.fail_all(died)

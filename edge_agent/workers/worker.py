@@ -77,7 +77,11 @@ class WorkerLink:
                 packet = b""
             if not packet:
                 break
-            self._on_message(decode_from_worker(packet))
+            try:
+                self._on_message(decode_from_worker(packet))
+            except Exception:  # a defect; the call in question would never end otherwise
+                log.exception("a message of the worker of model %s can't be handled; it is killed", self.name)
+                self._process.kill()
         if not self._closing:
             self._closing = True
             self._loop.remove_reader(self._channel.fileno())

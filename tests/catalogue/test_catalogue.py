@@ -36,7 +36,7 @@ def test_the_newest_version_by_semantic_versioning_is_served(tmp_path: Path) -> 
 
 def test_a_pinned_version_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     write_echo(tmp_path)
-    assert _scan(tmp_path, echo="3.0.0")["echo"] == Entry(None, "version 3.0.0: version 3.0.0 is pinned but not there")
+    assert _scan(tmp_path, echo="3.0.0")["echo"] == Entry(None, "version 3.0.0 is pinned but not there")
 
 
 def test_components_of_several_folders_are_one_catalogue(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def _unreadable(folder: Path) -> None:
     [
         (_missing_manifest, "manifest.json is missing"),
         (_truncated_model, "artifact 'model.onnx' has SHA-256"),
-        (_unreadable, "artifact 'model.onnx' can't be read"),
+        (_unreadable, "artifact 'model.onnx' is not a file"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json is not valid JSON"),
         (lambda folder: _edit(folder, threshold=2), "at key 'threshold'"),
         (lambda folder: _edit(folder, name="other"), "manifest.json says other 1.0.0, its folders say echo 1.0.0"),

@@ -139,6 +139,36 @@ def test_detect(daemon: Daemon, photos: Path, tmp_path: Path) -> None:
     )
 
 
+def test_one_bad_picture_does_not_lose_the_others(daemon: Daemon, photos: Path, tmp_path: Path) -> None:
+    where = {"EDGE_AGENT_SOCKET": daemon.socket}
+    write_echo(daemon.models)
+    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+    (photos / "more").mkdir()
+    Image.fromarray(picture(0)).save(photos / "more" / "half.png")
+    Image.fromarray(np.full((64, 64), 51 * 257, np.uint16)).save(photos / "deep.png")
+    names = ("half.png", "text.png", "more/half.png", "deep.png")
+    pictures = [photos / name for name in names]
+    done = run("detect", "echo", *pictures, "--start", "--json", "--overlay", tmp_path / "marked", **where)
+    assert done.returncode == 1
+    assert done.stderr == f"edge-agent: {photos}/text.png is not a PNG or JPEG picture\n"
+    scores = {Path(found["picture"]).relative_to(photos): found["anomaly_score"] for found in json.loads(done.stdout)}
+    assert scores == {
+        Path("half.png"): pytest.approx(0.25),
+        Path("more/half.png"): 0,
+        Path("deep.png"): pytest.approx(0.2, abs=1e-5),  # 16 bits are scaled, not clipped
+    }
+    assert sorted(path.name for path in (tmp_path / "marked").iterdir()) == ["deep.png", "half-2.png", "half.png"]
+    line = failed(run("detect", "echo", photos / "half.png", "--overlay", photos / "text.png" / "x", **where))
+    assert "Not a directory" in line
+
+
+def test_output_that_can_not_be_written(daemon: Daemon) -> None:
+    command = f"{sys.executable} -m edge_agent models list --json --socket {daemon.socket} > /dev/full"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "edge-agent: No space left on device\n"
+
+
 def test_doctor_names_what_is_wrong(tmp_path: Path) -> None:
     models = tmp_path / "models"
     write_echo(models, "good")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,12 +11,16 @@ import sys
 from pathlib import Path
 
 import grpc
+import numpy as np
 import psutil
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
+from edge_agent.component.manifest import Label, MaskOutput, Outputs, ScoreOutput
+from edge_agent.component.writing import write_component
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from tests.daemon import PATIENCE, Daemon, alive, bytes_request, running_daemon, suspend, wait_until
-from tests.fakes import picture, write_echo
+from tests.fakes import echo_fields, picture, write_echo
 
 
 def _score(daemon: Daemon, model: str) -> float:
@@ -225,6 +230,83 @@ def test_several_workers_for_one_model(tmp_path: Path) -> None:
             assert call.result().detect_anomaly_result.anomaly_score == pytest.approx(0.2, abs=1e-5)
 
 
+def test_a_worker_lost_while_another_is_still_loading(tmp_path: Path) -> None:
+    """The model must not become RUNNING with one worker missing: it fails, and comes back with both."""
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path, "--instances", "2") as daemon:
+        daemon.stub("StartModel", _start_anew("echo"))
+        first, second = wait_until(lambda: len(found := daemon.workers("echo")) == 2 and found, "two workers are there")
+        suspend(second)
+        assert daemon.stub.status("echo") == "STARTING"
+        first.kill()
+        daemon.stub.wait_for("echo", "RUNNING")
+        assert {first.pid, second.pid}.isdisjoint(process.pid for process in daemon.workers("echo"))
+        assert _score(daemon, "echo") == pytest.approx(0.2, abs=1e-5)
+
+
+def test_a_worker_that_hangs_while_loading_is_given_up(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models")
+    flags = ("--start-seconds", "0.2", "--first-restart", "1000", "--longest-restart", "1000")
+    with running_daemon(tmp_path, *flags) as daemon:
+        daemon.stub("StartModel", _start_anew("echo"))
+        (worker,) = wait_until(daemon.workers, "the worker is there")
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may be given up already on a slow machine
+            os.kill(worker.pid, signal.SIGSTOP)
+        message = daemon.stub.wait_for("echo", "FAILED").status_message
+        assert message.startswith("not ready after 0.2 s")
+        wait_until(lambda: not alive(worker.pid), "the worker is gone")
+
+
+def test_a_failed_model_whose_component_went_away_comes_back_with_it(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path, "--first-restart", "0.2") as daemon:
+        daemon.stub.start("echo")
+        (daemon.models / "echo").rename(daemon.folder / "elsewhere")
+        wait_until(lambda: "removed" in daemon.stub.describe("echo").status_message, "the removal is noticed")
+        daemon.workers()[0].kill()
+        wait_until(lambda: daemon.stub.listed() == {}, "it is gone from the list")
+        (daemon.folder / "elsewhere").rename(daemon.models / "echo")
+        wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+        daemon.stub.wait_for("echo", "RUNNING")
+
+
+def test_an_answer_with_the_most_and_longest_labels_arrives(daemon: Daemon) -> None:
+    labels = tuple(Label(name="é" * 60 + f"{i:04}", color="#FFFFFF" if not i else f"#0000{i:02X}") for i in range(255))
+    ids = MaskOutput(name="brightness", kind="class_scores")
+    graph = _all_classes_graph(255)
+    fields = echo_fields("many", 64, 64) | {
+        "labels": labels,
+        "outputs": Outputs(score=ScoreOutput(name="score"), mask=ids),
+    }
+    write_component(daemon.models, {"model.onnx": graph}, **fields)
+    wait_until(lambda: "many" in daemon.stub.listed(), "the component is noticed")
+    daemon.stub.start("many")
+    for _ in range(3):
+        result = daemon.stub("DetectAnomalies", bytes_request("many", picture(51))).detect_anomaly_result
+        assert [anomaly.name for anomaly in result.anomalies] == [label.name for label in labels]
+
+
+def _all_classes_graph(count: int) -> bytes:
+    """Every class wins at one pixel of a 16x16 map, whatever the picture."""
+    scores = np.zeros((1, count, 16, 16), np.float32)
+    for number in range(count):
+        scores[0, number, number // 16, number % 16] = 1
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["picture"], ["score"], keepdims=0),
+            helper.make_node("Add", ["score", "scores"], ["brightness"]),
+        ],
+        "all",
+        [value("picture", TensorProto.FLOAT, [1, 3, 64, 64])],
+        [value("score", TensorProto.FLOAT, []), value("brightness", TensorProto.FLOAT, [1, count, 16, 16])],
+        [numpy_helper.from_array(scores, "scores")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data
+
+
 def test_components_are_noticed_when_they_come_change_and_go(daemon: Daemon) -> None:
     write_echo(daemon.models, description="first")
     wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
@@ -247,11 +329,6 @@ def test_components_are_noticed_when_they_come_change_and_go(daemon: Daemon) -> 
 
 def test_a_component_that_can_not_be_loaded_fails_with_the_reason(daemon: Daemon) -> None:
     """The file's inputs fit, so the catalogue takes it; only the engine knows that it has no such operator."""
-    from onnx import TensorProto, helper
-
-    from edge_agent.component.writing import write_component
-    from tests.fakes import echo_fields
-
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         [helper.make_node("NoSuchOperator", ["picture"], ["score"])],

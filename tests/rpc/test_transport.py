@@ -6,6 +6,10 @@ import socket
 from collections.abc import Callable
 
 import grpc
+import h2.config
+import h2.connection
+import h2.events
+import psutil
 import pytest
 
 from edge_agent.rpc import edge_agent_pb2 as pb2
@@ -96,6 +100,28 @@ def test_peers_that_are_no_clients(serving: Daemon, talk: Callable[[socket.socke
         peer.connect(str(serving.path))
         talk(peer)
         assert serving.stub.status("echo") == "RUNNING"
+    assert serving.stub.status("echo") == "RUNNING"
+
+
+def test_announced_lengths_take_no_memory(serving: Daemon) -> None:
+    """Forty calls that say that 64 MiB will follow, and then say nothing."""
+    front = psutil.Process(serving.process.pid)
+    before = front.memory_info().rss
+    client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+    client.initiate_connection()
+    headers = [(":method", "POST"), (":scheme", "http"), (":path", DETECT), (":authority", "x")]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+        peer.connect(str(serving.path))
+        for _ in range(40):
+            stream = client.get_next_available_stream_id()
+            client.send_headers(stream, [*headers, ("content-type", "application/grpc")])
+            client.send_data(stream, b"\0" + (64 << 20).to_bytes(4, "big"))
+        client.ping(b"12345678")
+        peer.sendall(client.data_to_send())
+        events: list[object] = []
+        while not any(isinstance(event, h2.events.PingAckReceived) for event in events):
+            events += client.receive_data(peer.recv(1 << 16))
+        assert front.memory_info().rss - before < 64 << 20
     assert serving.stub.status("echo") == "RUNNING"
 
 

@@ -207,6 +207,14 @@ class BareClient:
         response: pb2.DetectAnomaliesResponse = self._detect(self.request)
         return response.detect_anomaly_result
 
+    def later(self) -> grpc.Future:
+        """Make the call without waiting for it."""
+        return self._detect.future(self.request)
+
+    def ping(self) -> None:
+        """Make a small call on the same connection: when it is answered, the calls before it have arrived."""
+        self._channel.unary_unary(METHODS["ListModels"].path)(b"")
+
     def close(self) -> None:
         self._channel.close()
         for segment in self._segments:

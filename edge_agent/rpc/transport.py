@@ -176,6 +176,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._drop(stream)
 
     def _refuse(self, stream: int, code: Code, details: str) -> None:
+        if self._transport.is_closing():  # the client has gone
+            return
         self._connection.refuse(stream, refusal_headers(code, details))
 
     def _drop(self, stream: int) -> None:

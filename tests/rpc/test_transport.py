@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 
@@ -14,7 +15,8 @@ import pytest
 
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.contract import METHODS
-from tests.daemon import Daemon, Stub, bytes_request, wait_until
+from tests.conftest import Segments
+from tests.daemon import Daemon, Stub, bytes_request, segment_request, suspend, wait_until
 from tests.fakes import half_bright, picture
 
 DETECT = METHODS["DetectAnomalies"].path
@@ -103,24 +105,31 @@ def test_peers_that_are_no_clients(serving: Daemon, talk: Callable[[socket.socke
     assert serving.stub.status("echo") == "RUNNING"
 
 
+def _send_calls(peer: socket.socket, serving: Daemon, data: bytes, count: int, *, end: bool) -> None:
+    """Make DetectAnomalies calls by hand, and wait until the agent has read them."""
+    client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+    client.initiate_connection()
+    headers = [(":method", "POST"), (":scheme", "http"), (":path", DETECT), (":authority", "x")]
+    peer.connect(str(serving.path))
+    peer.sendall(client.data_to_send())
+    client.receive_data(peer.recv(1 << 16))
+    for _ in range(count):
+        stream = client.get_next_available_stream_id()
+        client.send_headers(stream, [*headers, ("content-type", "application/grpc")])
+        client.send_data(stream, data, end_stream=end)
+    client.ping(b"12345678")
+    peer.sendall(client.data_to_send())
+    events: list[object] = []
+    while not any(isinstance(event, h2.events.PingAckReceived) for event in events):
+        events += client.receive_data(peer.recv(1 << 16))
+
+
 def test_announced_lengths_take_no_memory(serving: Daemon) -> None:
     """Forty calls that say that 64 MiB will follow, and then say nothing."""
     front = psutil.Process(serving.process.pid)
     before = front.memory_info().rss
-    client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
-    client.initiate_connection()
-    headers = [(":method", "POST"), (":scheme", "http"), (":path", DETECT), (":authority", "x")]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
-        peer.connect(str(serving.path))
-        for _ in range(40):
-            stream = client.get_next_available_stream_id()
-            client.send_headers(stream, [*headers, ("content-type", "application/grpc")])
-            client.send_data(stream, b"\0" + (64 << 20).to_bytes(4, "big"))
-        client.ping(b"12345678")
-        peer.sendall(client.data_to_send())
-        events: list[object] = []
-        while not any(isinstance(event, h2.events.PingAckReceived) for event in events):
-            events += client.receive_data(peer.recv(1 << 16))
+        _send_calls(peer, serving, b"\0" + (64 << 20).to_bytes(4, "big"), 40, end=False)
         assert front.memory_info().rss - before < 64 << 20
     assert serving.stub.status("echo") == "RUNNING"
 
@@ -132,3 +141,18 @@ def test_a_client_that_goes_away_in_the_middle_of_its_message(serving: Daemon) -
         stub.channel.close()
         wait_until(call.done, "the call has ended")
     assert serving.stub.status("echo") == "RUNNING"
+
+
+def test_a_client_that_is_killed_with_calls_in_flight(serving: Daemon, segments: Segments) -> None:
+    """Its calls are dropped without a word: there is nobody left to write to."""
+    message = segment_request("echo", 64, 64, segments.make(picture(0))).SerializeToString()
+    (worker,) = serving.workers("echo")
+    suspend(worker)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            _send_calls(peer, serving, b"\0" + len(message).to_bytes(4, "big") + message, 15, end=True)
+    finally:
+        worker.resume()
+    result = serving.stub("DetectAnomalies", bytes_request("echo", picture(51))).detect_anomaly_result
+    assert result.anomaly_score == pytest.approx(0.2, abs=1e-5)
+    assert not re.search("raised exception|Traceback|WARNING", serving.log.read_text())

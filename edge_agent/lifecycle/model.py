@@ -160,29 +160,27 @@ class Model:
         begun = time.monotonic()
         try:
             await asyncio.wait_for(pool.start(), self._options.start_seconds)
-        except EdgeAgentError as error:
+        except Exception as error:
             await self._discard(pool)
-            # A worker that died may do better next time; a component that is wrong stays wrong until it is replaced.
-            wrong = isinstance(error, ComponentError | EngineFailed)
-            self._fail(str(error), ran_for=0.0, retry=retry or not wrong)
-            return
-        except asyncio.TimeoutError:
-            await self._discard(pool)
-            self._fail(f"not ready after {self._options.start_seconds:g} s", ran_for=0.0, retry=True)
-            return
-        except OSError as error:
-            await self._discard(pool)
-            self._fail(f"a worker can't be started: {error.strerror}", ran_for=0.0, retry=True)
-            return
-        except Exception as error:  # a defect, which must not leave the model STARTING for ever
-            log.exception("starting model %s failed", self.name)
-            await self._discard(pool)
-            self._fail(f"a defect of the agent: {type(error).__name__}: {error}", ran_for=0.0, retry=False)
+            self._fail(*self._judge(error, retry=retry), ran_for=0.0)
             return
         self._step(Event.READY)
         self.message = ""
         self._ready_at = time.monotonic()
         log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
+
+    def _judge(self, error: Exception, *, retry: bool) -> tuple[str, bool]:
+        """Say why a start failed, and whether it is tried again."""
+        if isinstance(error, ComponentError | EngineFailed):
+            return str(error), retry  # a component that is wrong stays wrong until it is replaced
+        if isinstance(error, EdgeAgentError):
+            return str(error), True  # a worker that died may do better next time
+        if isinstance(error, asyncio.TimeoutError):
+            return f"not ready after {self._options.start_seconds:g} s", True
+        if isinstance(error, OSError):
+            return f"a worker can't be started: {error.strerror}", True
+        log.error("starting model %s failed", self.name, exc_info=error)
+        return f"a defect of the agent: {type(error).__name__}: {error}", False
 
     def _on_progress(self, text: str) -> None:
         if self.status is Status.STARTING:
@@ -191,22 +189,20 @@ class Model:
     # Failing and coming back
 
     def _on_death(self, cause: str) -> None:
-        if self.status is Status.RUNNING:
-            self._fail(f"the worker was lost: {cause}", ran_for=time.monotonic() - self._ready_at, retry=True)
+        if self.status is Status.RUNNING and self._pool is not None:
+            self._task = asyncio.get_running_loop().create_task(self._discard(self._pool))
+            self._fail(f"the worker was lost: {cause}", True, ran_for=time.monotonic() - self._ready_at)
 
-    def _fail(self, cause: str, *, ran_for: float, retry: bool) -> None:
+    def _fail(self, cause: str, retry: bool, *, ran_for: float) -> None:
         self._step(Event.DIED)
         self.message = cause
-        loop = asyncio.get_running_loop()
-        if self._pool is not None:
-            self._task = loop.create_task(self._discard(self._pool))
         self._failed = None if retry else self._served
         self._pool = self._served = None
         log.error("model %s FAILED: %s", self.name, cause)
         if retry:
             wait = self._backoff.wait(ran_for)
             self.message = f"{cause}; it is started again in {wait:.1f} s"
-            self._restart = loop.create_task(self._start_again(wait))
+            self._restart = asyncio.get_running_loop().create_task(self._start_again(wait))
 
     @staticmethod
     async def _discard(pool: WorkerPool) -> None:

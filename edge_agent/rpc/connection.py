@@ -31,6 +31,7 @@ from edge_agent.rpc.frames import (
     Setting,
     frame_head,
     goaway_frame,
+    headers_frame,
     read_head,
     settings_frame,
     word_frame,
@@ -184,7 +185,12 @@ class Connection:
         if stream not in self._receiving:
             return  # answered or reset already: what was under way is dropped
         self._handlers.on_data(stream, _unpadded(flags, payload))
-        if flags & END_STREAM and stream in self._receiving:
+        if flags & END_STREAM:
+            self._on_end(stream)
+
+    def _on_end(self, stream: int) -> None:
+        """The client has ended its side, unless the stream has been answered or reset meanwhile."""
+        if stream in self._receiving:
             self._receiving.discard(stream)
             self._handlers.on_end(stream)
 
@@ -213,9 +219,8 @@ class Connection:
     def _on_header_block(self, stream: int, block: bytes) -> None:
         headers = self._decode(block)  # in any case: it belongs to the compression's state
         if stream <= self._last_stream:  # trailers of the client, which gRPC does not use, or of a finished stream
-            if self._block_ends and stream in self._receiving:
-                self._receiving.discard(stream)
-                self._handlers.on_end(stream)
+            if self._block_ends:
+                self._on_end(stream)
             return
         self._last_stream = stream
         if len(self._streams) >= MAX_STREAMS:
@@ -224,9 +229,8 @@ class Connection:
         self._streams[stream] = _Outgoing(self._initial_window)
         self._receiving.add(stream)
         self._handlers.on_headers(stream, headers)
-        if self._block_ends and stream in self._receiving:
-            self._receiving.discard(stream)
-            self._handlers.on_end(stream)
+        if self._block_ends:
+            self._on_end(stream)
 
     def _decode(self, block: bytes) -> Headers:
         """Decompress a header block.
@@ -301,23 +305,21 @@ class Connection:
         if length <= outgoing.window and length <= self._window and length <= self._max_frame:
             self._window -= length
             self._write(
-                frame_head(Frame.HEADERS, END_HEADERS, stream, len(headers))
-                + headers
+                headers_frame(stream, headers)
                 + frame_head(Frame.DATA, 0, stream, length)
                 + data
-                + frame_head(Frame.HEADERS, END_HEADERS | END_STREAM, stream, len(trailers))
-                + trailers
+                + headers_frame(stream, trailers, END_STREAM)
             )
             self._finish(stream)
             return
-        self._write(frame_head(Frame.HEADERS, END_HEADERS, stream, len(headers)) + headers)
+        self._write(headers_frame(stream, headers))
         outgoing.data, outgoing.trailers = memoryview(data), trailers
         self._pump(stream)
 
     def refuse(self, stream: int, trailers: bytes) -> None:
         """End a stream with nothing but trailers."""
         if stream in self._streams:
-            self._write(frame_head(Frame.HEADERS, END_HEADERS | END_STREAM, stream, len(trailers)) + trailers)
+            self._write(headers_frame(stream, trailers, END_STREAM))
             self._finish(stream)
 
     def reset(self, stream: int, code: ErrorCode) -> None:
@@ -358,9 +360,7 @@ class Connection:
             self._write(b"".join(parts))
         if outgoing.data:
             return
-        self._write(
-            frame_head(Frame.HEADERS, END_HEADERS | END_STREAM, stream, len(outgoing.trailers)) + outgoing.trailers
-        )
+        self._write(headers_frame(stream, outgoing.trailers, END_STREAM))
         self._finish(stream)
 
 

@@ -89,6 +89,11 @@ def settings_frame(values: dict[Setting, int]) -> bytes:
     return frame_head(Frame.SETTINGS, 0, 0, len(payload)) + payload
 
 
+def headers_frame(stream: int, block: bytes, flags: int = 0) -> bytes:
+    """Encode HEADERS with a whole header block; END_STREAM among the flags makes it the stream's last frame."""
+    return frame_head(Frame.HEADERS, END_HEADERS | flags, stream, len(block)) + block
+
+
 def word_frame(kind: Frame, stream: int, word: int) -> bytes:
     """Encode RST_STREAM (an error code) or WINDOW_UPDATE (an increment)."""
     return frame_head(kind, 0, stream, 4) + word.to_bytes(4, "big")

@@ -11,7 +11,6 @@ class Code(enum.IntEnum):
     """The codes that the agent answers with (https://grpc.github.io/grpc/core/md_doc_statuscodes.html)."""
 
     OK = 0
-    CANCELLED = 1
     UNKNOWN = 2
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4

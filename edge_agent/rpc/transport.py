@@ -116,7 +116,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
             if call.length < 0:
                 data = self._take_prefix(call, data)
             end = call.filled + len(data)
-            if end > len(call.buffer) or (call.length >= 0 and end > call.length):
+            if end > max(call.length, 0):
                 raise RefusedCall(Code.INTERNAL, "a unary call has one message, expected no more data after it")
             call.buffer[call.filled : end] = data
             call.filled = end

@@ -17,7 +17,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.client import Client
+from edge_agent.client import MESSAGE_LIMITS, Client
 from edge_agent.component.manifest import (
     Image,
     Input,
@@ -33,7 +33,7 @@ from edge_agent.engines.engine import EngineOptions, load_engine
 from edge_agent.imaging.segment import OwnedSegment
 from edge_agent.inference.pipeline import Pipeline
 from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import MAX_MESSAGE_BYTES, METHODS
+from edge_agent.rpc.contract import METHODS
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "models" / "cookies" / "model.onnx"
 
@@ -177,11 +177,7 @@ class BareClient:
     """A client as the guide's: a stub call with ready-made messages, and segments that are filled beforehand."""
 
     def __init__(self, socket: str, manifest: Manifest, picture: U8, *, by: str = "segment") -> None:
-        limit = [
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ]
-        self._channel = grpc.insecure_channel(socket, options=[*limit, ("grpc.use_local_subchannel_pool", 1)])
+        self._channel = grpc.insecure_channel(socket, options=[*MESSAGE_LIMITS, ("grpc.use_local_subchannel_pool", 1)])
         method = METHODS["DetectAnomalies"]
         self._detect = self._channel.unary_unary(
             method.path,

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from benchmarks.rig import (
 from edge_agent.client import Client
 from edge_agent.component.manifest import Manifest
 from edge_agent.engines.engine import EngineOptions, load_engine
+from edge_agent.imaging.resize import ArrayPixels
 
 CLIENTS, SECONDS, ROUNDS = 8, 4.0, 4
 
@@ -47,32 +49,23 @@ def _client(socket: str, manifest: Manifest, barrier: Barrier, rounds: int, coun
     client.close()
 
 
-def bare_engine_rate(models: Path, manifest: Manifest) -> float:
-    """Pictures per second of the engine alone, in this process, with the agent idle."""
+def rate(way: Callable[[], object]) -> float:
+    """Times per second that `way` can be done in this process, with the agent idle."""
+    for _ in range(5):
+        way()
+    end, count = time.monotonic() + SECONDS, 0
+    while time.monotonic() < end:
+        way()
+        count += 1
+    return count / SECONDS
+
+
+def bare_engine(models: Path, manifest: Manifest) -> Callable[[], object]:
+    """The engine alone."""
     engine = load_engine("onnxruntime-cpu", models / manifest.name / "1.0.0" / manifest.model, EngineOptions())
     tensor = np.zeros((1, 3, manifest.input.height, manifest.input.width), np.float32)
     outputs = [spec.name for spec in engine.signature.outputs]
-    for _ in range(5):
-        engine.run(manifest.input.name, tensor, outputs)
-    end, count = time.monotonic() + SECONDS, 0
-    while time.monotonic() < end:
-        engine.run(manifest.input.name, tensor, outputs)
-        count += 1
-    return count / SECONDS
-
-
-def bare_pipeline_rate(models: Path, manifest: Manifest) -> float:
-    """Pictures per second of preparation, engine and mask in this process, with the agent idle."""
-    from edge_agent.imaging.resize import ArrayPixels
-
-    pipeline, pixels = bare_pipeline(models, manifest), ArrayPixels(cookie_picture(576, 768))
-    for _ in range(5):
-        pipeline.run(pixels)
-    end, count = time.monotonic() + SECONDS, 0
-    while time.monotonic() < end:
-        pipeline.run(pixels)
-        count += 1
-    return count / SECONDS
+    return lambda: engine.run(manifest.input.name, tensor, outputs)
 
 
 def throughput(models: Path, manifest: Manifest, *flags: str) -> None:
@@ -85,10 +78,12 @@ def throughput(models: Path, manifest: Manifest, *flags: str) -> None:
         clients = [spawn.Process(target=_client, args=arguments) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
+        engine = bare_engine(models, manifest)
+        pipeline, pixels = bare_pipeline(models, manifest), ArrayPixels(cookie_picture(576, 768))
         rates: dict[str, list[float]] = {"bare engine": [], "bare pipeline": [], "agent, 8 clients": []}
         for _ in range(ROUNDS):
-            rates["bare engine"].append(bare_engine_rate(models, manifest))
-            rates["bare pipeline"].append(bare_pipeline_rate(models, manifest))
+            rates["bare engine"].append(rate(engine))
+            rates["bare pipeline"].append(rate(lambda: pipeline.run(pixels)))
             barrier.wait()
             rates["agent, 8 clients"].append(sum(counts.get() for _ in clients) / SECONDS)
         for client in clients:

@@ -19,11 +19,11 @@ import grpc
 import psutil
 
 from benchmarks.rig import daemon, light_component, machine, median, milliseconds, quantile
+from edge_agent.client import MESSAGE_LIMITS
 from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import MAX_MESSAGE_BYTES, METHODS, SERVICE
+from edge_agent.rpc.contract import METHODS, SERVICE
 
 WIDTH, HEIGHT = 1280, 960
-_LIMITS = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.max_send_message_length", MAX_MESSAGE_BYTES)]
 
 
 def _serve_grpc_aio(address: str) -> None:
@@ -46,7 +46,7 @@ def _serve_grpc_aio(address: str) -> None:
         )
 
     async def serve() -> None:
-        server = grpc.aio.server(options=_LIMITS)
+        server = grpc.aio.server(options=MESSAGE_LIMITS)
         handlers = {
             "DescribeModel": handler("DescribeModel", describe),
             "DetectAnomalies": handler("DetectAnomalies", detect),
@@ -120,7 +120,10 @@ def main() -> None:
         manifest = light_component(folder / "models", WIDTH, HEIGHT)
         with daemon(folder / "models") as (ours, our_pid), grpc_aio(folder) as (theirs, their_pid):
             pids = {"grpc.aio": their_pid, "agent": our_pid}
-            with grpc.insecure_channel(ours, options=_LIMITS) as a, grpc.insecure_channel(theirs, options=_LIMITS) as b:
+            with (
+                grpc.insecure_channel(ours, options=MESSAGE_LIMITS) as a,
+                grpc.insecure_channel(theirs, options=MESSAGE_LIMITS) as b,
+            ):
                 channels = {"grpc.aio": b, "agent": a}
                 bitmap = pb2.Bitmap(width=WIDTH, height=HEIGHT, byte_data=bytes(WIDTH * HEIGHT * 3))
                 requests = {

@@ -20,6 +20,11 @@ from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.contract import MAX_MESSAGE_BYTES, METHODS
 from edge_agent.settings import DEFAULT_SOCKET, check_address
 
+#: gRPC's own limit of 4 MiB is less than many masks
+MESSAGE_LIMITS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+]
 _POLL_SECONDS = 0.02
 
 U8 = npt.NDArray[np.uint8]
@@ -69,12 +74,8 @@ class Client:
         self.socket = socket
         self._closed = False
         self._timeout = timeout
-        limit = [
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ]
         # A channel of our own: closing it must not close another client's of the same process, nor share its back-off.
-        self._channel = grpc.insecure_channel(socket, options=[*limit, ("grpc.use_local_subchannel_pool", 1)])
+        self._channel = grpc.insecure_channel(socket, options=[*MESSAGE_LIMITS, ("grpc.use_local_subchannel_pool", 1)])
         self._calls = {
             name: self._channel.unary_unary(
                 method.path,

@@ -52,8 +52,7 @@ def _run(output: Path) -> None:
     with _daemon(output) as socket, Client(socket, wait=10.0) as client:
         client.start(NAME)
         click.echo(f"model '{NAME}' is RUNNING; sending the pictures through shared memory\n")
-        problems: list[str] = []
-        sent = send(client, NAME, pictures, output / "overlays", problems)
+        sent, problems = send(client, NAME, pictures, output / "overlays")
     print_verdicts(sent)
     if problems:
         raise EdgeAgentError("; ".join(problems))

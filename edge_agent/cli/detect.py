@@ -41,11 +41,10 @@ def command(
 
     The exit code is 0 whatever the verdicts are, and 1 when a picture could not be inspected; the others are.
     """
-    problems: list[str] = []
     with Client(socket) as client:
         if start:
             client.start(model)
-        sent = send(client, model, list(images), overlay_dir, problems)
+        sent, problems = send(client, model, list(images), overlay_dir)
     if as_json:
         print_json([_fields(item) for item in sent])
     elif sent:
@@ -56,12 +55,14 @@ def command(
         sys.exit(EXIT_FAILED)
 
 
-def send(client: Client, model: str, images: list[Path], overlay_dir: Path | None, problems: list[str]) -> list[Sent]:
+def send(client: Client, model: str, images: list[Path], overlay_dir: Path | None) -> tuple[list[Sent], list[str]]:
     """Send pictures one after the other, and write each with its mask to `overlay_dir`.
 
-    What is wrong with a single picture is added to `problems`; what would be wrong with every one is raised.
+    Returns what came back, and a sentence for each picture that could not be inspected; what would be wrong with every
+    picture is raised.
     """
     sent: list[Sent] = []
+    problems: list[str] = []
     written: set[str] = set()
     if overlay_dir is not None:
         overlay_dir.mkdir(parents=True, exist_ok=True)
@@ -86,7 +87,7 @@ def send(client: Client, model: str, images: list[Path], overlay_dir: Path | Non
                 name = f"{path.stem}-{number}"
             written.add(name)
             overlay(picture, detection).save(overlay_dir / f"{name}.png")
-    return sent
+    return sent, problems
 
 
 def print_verdicts(sent: list[Sent]) -> None:

@@ -12,6 +12,8 @@
     │   └── StopFailed            a model did not end by itself and was killed
     ├── CallExpired               nobody waits for the answer any more
     ├── ComponentError            a model component that can't be served
+    ├── DatasetError              labelled pictures that can't be read or used
+    ├── TrainingError             a model that can't be built or measured
     ├── SettingsError             a setting that was refused
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
@@ -70,6 +72,14 @@ class CallExpired(EdgeAgentError):
 
 class ComponentError(EdgeAgentError):
     """A model component can't be served; the text names the key, file or input that is wrong."""
+
+
+class DatasetError(EdgeAgentError):
+    """Labelled pictures can't be read or used; the text names the file, line or picture."""
+
+
+class TrainingError(EdgeAgentError):
+    """A model can't be built or measured; the text says what is missing."""
 
 
 class SettingsError(EdgeAgentError):

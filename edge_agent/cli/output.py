@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from edge_agent.errors import EdgeAgentError
 from edge_agent.settings import DEFAULT_SOCKET
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -42,6 +48,45 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right:
 def print_json(value: Any) -> None:
     """Print what another program reads."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the error output while it is a terminal; the function it gives is told what is done of how many."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class Share(click.FloatRange):
+    """A number in a range; click lets nan pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number", param, ctx)
+        return number
+
+
+#: what numpy and torch both take
+SEED = click.IntRange(0, 2**32 - 1)
+
+
+def check_output(folder: Path) -> None:
+    """Check, before work begins, that a folder can be made and written to.
+
+    Raises:
+        EdgeAgentError: it can't; the text names what is in the way.
+    """
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir():
+        raise EdgeAgentError(f"{existing} is not a folder, so nothing can be written to {folder}")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise EdgeAgentError(f"{existing} can't be written to")
 
 
 def socket_option(function: _F) -> _F:

@@ -1,0 +1,179 @@
+"""edge-agent dataset."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from edge_agent.cli import EXIT_FAILED
+from edge_agent.cli.output import SEED, Share, json_option, print_json, print_table, progress_bar
+from edge_agent.datasets.checks import Report, check_datasets
+from edge_agent.datasets.csv_manifest import convert_csv
+from edge_agent.datasets.dataset import ANOMALY, NORMAL
+from edge_agent.datasets.ground_truth import write_manifest
+from edge_agent.datasets.reading import Datasets, read_datasets
+from edge_agent.datasets.sheet import contact_sheet
+from edge_agent.datasets.split import split
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
+
+
+def dataset_options(function: _F) -> _F:
+    """Add what says where the files of a dataset are."""
+    for option in (
+        click.option("--fetch", is_flag=True, help="Download s3:// files that are not there (needs the extra [s3])."),
+        click.option("--images", type=_PATH, metavar="DIR",
+                     help="Where the files of a manifest's s3:// and relative references lie  [default: its folder]"),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@click.group(epilog="Example: edge-agent dataset check pictures")
+def command() -> None:
+    """Check, show and convert labelled pictures.
+
+    DATASET is a folder with the folders `normal` and `anomaly` (and `masks`, if there are any), a folder with such
+    folders under `train` and `test`, or a SageMaker Ground Truth manifest (JSON Lines).
+    """
+
+
+@command.command(epilog="Example: edge-agent dataset check train.manifest --test test.manifest --images bucket")
+@click.argument("dataset", type=_PATH)
+@click.option("--test", type=_PATH, metavar="DATASET", help="Pictures set apart for testing.")
+@dataset_options
+@json_option
+def check(dataset: Path, test: Path | None, images: Path | None, fetch: bool, as_json: bool) -> None:
+    """Say what is wrong with DATASET before a model is made of it, and what it holds.
+
+    The exit code is 1 when a model can't be made of it.
+    """
+    datasets = read_datasets(dataset, test, images=images, fetch=fetch)
+    with progress_bar("reading pictures") as progress:
+        report = check_datasets(datasets, progress)
+    if as_json:
+        print_json(_fields(datasets, report))
+    else:
+        _print(datasets, report)
+    if report.problems:
+        sys.exit(EXIT_FAILED)
+
+
+@command.command(epilog="Example: edge-agent dataset show pictures -o sheet.png")
+@click.argument("dataset", type=_PATH)
+@click.option("-o", "--output", type=_PATH, default="dataset.png", show_default=True, metavar="FILE",
+              help="Where to write it, PNG or JPEG.")  # fmt: skip
+@click.option("--limit", default=200, show_default=True, type=click.IntRange(1), help="Most pictures on it.")
+@dataset_options
+def show(dataset: Path, output: Path, limit: int, images: Path | None, fetch: bool) -> None:
+    """Write a contact sheet of DATASET, with masks laid over."""
+    if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise click.BadParameter(f"{output} is neither .png nor .jpg", param_hint="--output")
+    read = read_datasets(dataset, images=images, fetch=fetch).together
+    output.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet(read, limit=limit).save(output)
+    click.echo(f"{min(limit, len(read.examples))} pictures on {output}")
+
+
+@command.command(epilog="Example: edge-agent dataset export pictures -o train.manifest --prefix s3://bucket/pictures")
+@click.argument("dataset", type=_PATH)
+@click.option("-o", "--output", type=_PATH, required=True, metavar="FILE", help="The manifest to write.")
+@click.option("--prefix", default="", metavar="S3-PATH", help="Write s3:// addresses: this and the pictures' names.")
+@dataset_options
+def export(dataset: Path, output: Path, prefix: str, images: Path | None, fetch: bool) -> None:
+    """Write DATASET as a Ground Truth manifest."""
+    count = write_manifest(read_datasets(dataset, images=images, fetch=fetch).together, output, prefix=prefix)
+    click.echo(f"{count} lines in {output}")
+
+
+@command.command("split", epilog="Example: edge-agent dataset split pictures -o parts --share 0.3")
+@click.argument("dataset", type=_PATH)
+@click.option("-o", "--output", type=_PATH, required=True, metavar="DIR", help="Folder for the two manifests.")
+@click.option("--share", default=1 / 3, show_default="1/3", type=Share(0, 1, min_open=True, max_open=True),
+              help="How much goes to the test.")  # fmt: skip
+@click.option("--seed", default=0, type=SEED, show_default=True, help="The same seed gives the same parts.")
+@dataset_options
+def split_(dataset: Path, output: Path, share: float, seed: int, images: Path | None, fetch: bool) -> None:
+    """Divide DATASET into DIR/train.manifest and DIR/test.manifest, each with its share of normal and anomalous."""
+    together = read_datasets(dataset, images=images, fetch=fetch).together
+    for part, name in zip(split(together, seed=seed, share=share), ("train", "test"), strict=True):
+        path = output / f"{name}.manifest"
+        write_manifest(part, path, local=True)
+        click.echo(f"{path}: {len(part.of(NORMAL))} normal, {len(part.of(ANOMALY))} anomalous")
+
+
+@command.command("from-csv", epilog="Example: edge-agent dataset from-csv pictures.csv --s3-path s3://bucket/pictures/")
+@click.argument("csv_file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--s3-path", "--s3_path", default="", metavar="S3-PATH", help="Put before the names in column 1.")
+@click.option("-o", "--output", type=_PATH, metavar="FILE", help="The manifest; beside the CSV file otherwise.")
+def from_csv(csv_file: Path, s3_path: str, output: Path | None) -> None:
+    """Make a manifest of CSV_FILE, which has two columns and no heading: picture, `normal` or `anomaly`.
+
+    When pictures are there twice or a class is neither, no manifest is made: <name>_errors.csv has the lines that are
+    wrong, <name>_deduplicated.csv the first of each picture.
+    """
+    done = convert_csv(csv_file, prefix=s3_path, manifest=output)
+    if done.manifest is None:
+        click.echo(
+            f"edge-agent: {csv_file} has {done.error_count} errors, listed in {done.errors}; correct them there or in "
+            f"{done.deduplicated}, which has each picture once, and run this again with the corrected file",
+            err=True,
+        )
+        sys.exit(EXIT_FAILED)
+    click.echo(f"{done.manifest}: {done.normal} normal, {done.anomalous} anomalous")
+
+
+def _print(datasets: Datasets, report: Report) -> None:
+    parts = [("train", datasets.train), *([("test", datasets.test)] if datasets.test else [])]
+    rows = [
+        (name if len(parts) > 1 else "all", str(len(part.of(NORMAL))), str(len(part.of(ANOMALY))),
+         str(sum(example.mask is not None for example in part.of(ANOMALY))),
+         str(len(part.examples) - len(part.labelled)))
+        for name, part in parts
+    ]  # fmt: skip
+    numbers = ("NORMAL", "ANOMALOUS", "WITH MASK", "UNLABELLED")
+    print_table(("PICTURES", *numbers), rows, right=numbers)
+    if report.size:
+        click.echo(f"size {report.size[0]}x{report.size[1]}")
+    if datasets.labels:
+        click.echo("anomaly labels " + ", ".join(f"{label.name} {label.color}" for label in datasets.labels))
+    print_warnings(report)
+    for problem in report.problems:
+        click.echo(f"problem: {problem}", err=True)
+    if report.problems:
+        count = len(report.problems)
+        words = "1 problem has" if count == 1 else f"{count} problems have"
+        click.echo(f"edge-agent: {words} to be solved first", err=True)
+    else:
+        click.echo("a model can be made of it")
+
+
+def print_warnings(report: Report) -> None:
+    """Say what to expect, to the error output."""
+    for warning in report.warnings:
+        click.echo(f"note: {warning}", err=True)
+
+
+def _fields(datasets: Datasets, report: Report) -> dict[str, Any]:
+    def part(dataset: Any) -> dict[str, Any] | None:
+        return dataset and {
+            "normal": len(dataset.of(NORMAL)),
+            "anomaly": len(dataset.of(ANOMALY)),
+            "unlabelled": len(dataset.examples) - len(dataset.labelled),
+        }
+
+    return {
+        "train": part(datasets.train),
+        "test": part(datasets.test),
+        "width": report.size and report.size[0],
+        "height": report.size and report.size[1],
+        "labels": [{"name": label.name, "hex_color": label.color} for label in datasets.labels],
+        "problems": list(report.problems),
+        "warnings": list(report.warnings),
+        "sha256": report.digest,
+    }

@@ -1,0 +1,1 @@
+"""Labelled pictures: reading them from folders and manifests, checking them, showing and exporting them."""

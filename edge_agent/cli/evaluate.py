@@ -1,0 +1,81 @@
+"""edge-agent evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_agent.cli.dataset import dataset_options
+from edge_agent.cli.output import check_output, json_option, print_json, print_table, progress_bar
+from edge_agent.datasets.reading import read_datasets
+from edge_agent.evaluation.inspection import inspect, load_component
+from edge_agent.evaluation.packages import require_packages
+from edge_agent.evaluation.page import Gallery, write_page
+from edge_agent.evaluation.results import Evaluation, evaluate, evaluation_result, write_results
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(epilog="Example: edge-agent evaluate models/cookies/1.0.0 test.manifest -o results")
+@click.argument("component", type=_PATH)
+@click.argument("dataset", type=_PATH)
+@click.option("-o", "--output", type=_PATH, default="evaluation", show_default=True, metavar="DIR",
+              help="Folder for the result, the manifest and the page.")  # fmt: skip
+@dataset_options
+@json_option
+def command(component: Path, dataset: Path, output: Path, images: Path | None, fetch: bool, as_json: bool) -> None:
+    """Measure COMPONENT, the folder of one version, on the labelled pictures of DATASET.
+
+    DIR/evaluation.html is a page to look at; EvaluationResult-NAME.json and EvaluationManifest-NAME.json are what the
+    service's users know. Of a dataset with a part `test`, that part is taken.
+    """
+    require_packages()
+    check_output(output)
+    loaded = load_component(component)
+    datasets = read_datasets(dataset, images=images, fetch=fetch)
+    pictures = datasets.test or datasets.train
+    gallery = Gallery([label.color for label in loaded.manifest.labels[1:]])
+    with progress_bar("inspecting") as progress:
+        evaluation = evaluate(inspect(loaded, pictures, gallery.add, progress))
+    written = write_results(evaluation, pictures, output)
+    page = output / "evaluation.html"
+    write_page(evaluation, gallery, page)
+    if as_json:
+        print_json(evaluation_result(evaluation))
+        return
+    print_evaluation(evaluation)
+    click.echo(f"\nresult {written[0]}\nmanifest {written[1]}\npage {page}")
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Print the figures as a table, with their intervals."""
+    figures, intervals = evaluation.classification._asdict(), evaluation.intervals._asdict()
+    rows = []
+    for key, word in _WORDS:
+        value, interval = figures[key], intervals.get(key)
+        if value is not None:
+            rows.append((word, f"{value:.3f}", f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "-"))
+    print_table(("FIGURE", "VALUE", "95 %"), rows, right=("VALUE",))
+    counts = evaluation.confusion
+    click.echo(
+        f"{counts.true_positives} anomalous pictures found, {counts.false_negatives} missed; "
+        f"{counts.true_negatives} normal pictures passed, {counts.false_positives} false alarms"
+    )
+    if evaluation.pixels:
+        click.echo()
+        numbers = ("PICTURES", "PRECISION", "RECALL", "F1", "IOU", "AVERAGE IOU")
+        print_table(
+            ("LABEL", *numbers),
+            [
+                (p.label, str(p.pictures), *(f"{v:.3f}" for v in (p.precision, p.recall, p.f1, p.iou, p.average_iou)))
+                for p in evaluation.pixels
+            ],
+            right=numbers,
+        )
+
+
+_WORDS = (
+    ("f1", "F1"), ("precision", "precision"), ("recall", "recall"), ("roc_auc", "ROC AUC"),
+    ("average_precision", "average precision"),
+)  # fmt: skip

@@ -17,6 +17,9 @@ PACKAGE = Path(edge_agent.__file__).parent
 LAYERS = [
     {"cli", "__main__"},
     {"demo", "device"},
+    {"training"},
+    {"evaluation"},
+    {"datasets"},
     {"client", "rpc"},
     {"agent"},
     {"lifecycle"},
@@ -26,6 +29,8 @@ LAYERS = [
     {"component"},
     {"settings", "wire", "errors", "version"},
 ]
+# Building models shares with serving what stands below both.
+BUILDING = {"datasets", "evaluation", "training"}
 # imaging/bitmap.py and inference/verdict.py are plain data, without numpy, and part of the vocabulary of every layer.
 DATA = {"edge_agent.imaging.bitmap", "edge_agent.inference.verdict"}
 # The catalogue looks into model files, without an engine.
@@ -49,6 +54,15 @@ def _modules() -> list[Path]:
     return [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent != PACKAGE or path.stem != "__init__"]
 
 
+def test_building_models_imports_nothing_of_serving() -> None:
+    building = [path for path in _modules() if path.relative_to(PACKAGE).parts[0] in BUILDING]
+    assert len(building) > 20
+    for path in building:
+        allowed = {*BUILDING, "inference", "engines", "imaging", "component", "errors", "version"}
+        for imported in _imports(path):
+            assert imported.split(".")[1] in allowed, f"{path} imports {imported}"
+
+
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_one_way(path: Path) -> None:
     module = ".".join(("edge_agent", *path.relative_to(PACKAGE).with_suffix("").parts))
@@ -68,6 +82,11 @@ def test_imports_run_one_way(path: Path) -> None:
         ("edge_agent.rpc.server", "cv2"),
         ("edge_agent.rpc.server", "onnxruntime"),
         ("edge_agent.rpc.server", "PIL"),
+        ("edge_agent.rpc.server", "edge_agent.datasets"),
+        ("edge_agent.workers.process", "edge_agent.datasets"),
+        ("edge_agent.workers.process", "edge_agent.evaluation"),
+        ("edge_agent.workers.process", "sklearn"),
+        ("edge_agent.workers.process", "onnx"),
     ],
 )
 def test_no_grpc_in_a_worker_and_no_pixels_in_the_front(module: str, absent: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -22,6 +23,9 @@ _COMMANDS = {
     "doctor": "tell whether this device can run its model components, and what is missing",
     "models": "list, describe, start and stop models",
     "detect": "send pictures to a running model",
+    "dataset": "check, show and convert labelled pictures",
+    "train": "build a model component of labelled pictures",
+    "evaluate": "measure a model component on labelled pictures",
 }
 
 
@@ -60,6 +64,9 @@ def main() -> Any:
     """Entry point: what a user can cause ends with one line and exit code 1, never with a traceback."""
     # As an exception, so that what is open is closed; serve has its own way of ending.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for stream in (sys.stdout, sys.stderr):  # a file's name need not be text in the terminal's encoding
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         command(prog_name="edge-agent")
     except EdgeAgentError as error:

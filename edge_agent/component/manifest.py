@@ -115,7 +115,9 @@ class Golden(_Part, frozen=True, kw_only=True):
 
     image: _RelativePath
     score: _Fraction
-    is_anomalous: bool
+    is_anomalous: Annotated[
+        bool | None, Meta(description="the verdict; left out, only the score counts and the threshold may be changed")
+    ] = None
     areas: Annotated[dict[str, _Fraction], Meta(description="fraction of the mask by label")] = {}
     tolerance: Annotated[float, Meta(ge=0.0, le=1.0, description="how far score and areas may be off")] = 0.01
 

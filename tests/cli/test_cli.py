@@ -18,8 +18,9 @@ from edge_agent.settings import Settings
 from tests.daemon import Daemon, wait_until
 from tests.fakes import half_bright, picture, write_echo
 
-COMMANDS = [[], ["serve"], ["demo"], ["doctor"], ["detect"], ["models"]]
+COMMANDS = [[], ["serve"], ["demo"], ["doctor"], ["detect"], ["models"], ["train"], ["evaluate"], ["dataset"]]
 COMMANDS += [["models", name] for name in ("list", "describe", "start", "stop")]
+COMMANDS += [["dataset", name] for name in ("check", "show", "export", "split", "from-csv")]
 
 
 def run(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,131 @@
+"""edge-agent train."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from edge_agent.cli.dataset import dataset_options
+from edge_agent.cli.output import SEED, Share, check_output, json_option, print_json, progress_bar
+from edge_agent.component.version import check_name, parse_version
+from edge_agent.datasets.reading import Datasets, read_datasets
+from edge_agent.datasets.split import split
+from edge_agent.evaluation.packages import require_packages
+
+_PATH = click.Path(path_type=Path)
+
+
+class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    name = "WxH"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d+)x(\d+)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a width and a height such as 320x320", param, ctx)
+        width, height = int(match[1]), int(match[2])
+        if width % 32 or height % 32 or not (64 <= width <= 1024 and 64 <= height <= 1024):
+            self.fail(f"{value} has to be of multiples of 32 from 64 to 1024", param, ctx)
+        return width, height
+
+
+@click.command(epilog="Example: edge-agent train pictures -o models --name cookies")
+@click.argument("dataset", type=_PATH)
+@click.option("-o", "--output", type=_PATH, required=True, metavar="DIR",
+              help="Folder of models; the component is DIR/NAME/VERSION.")  # fmt: skip
+@click.option("--name", metavar="NAME", help="Name of the component  [default: that of the dataset]")
+@click.option("--version", default="1.0.0", show_default=True, help="Version of the component.")
+@click.option(
+    "--test", type=_PATH, metavar="DATASET", help="Pictures set apart: the finished model is measured on them."
+)
+@click.option(
+    "--holdout",
+    type=Share(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Set this share of DATASET apart for that, instead of --test.",
+)
+@click.option("--task", type=click.Choice(["auto", "classification", "segmentation"]), default="auto",
+              show_default=True, help="auto: segmentation where there are masks.")  # fmt: skip
+@click.option(
+    "--locate",
+    is_flag=True,
+    help="Also mark, coarsely, where a part differs; needs no masks, and knows one label, 'anomaly'.",
+)
+@click.option("--precision", type=click.Choice(["fp32", "int8"]), default="fp32", show_default=True,
+              help="int8: smaller and about twice as fast on a processor.")  # fmt: skip
+@click.option("--recall", type=Share(0, 1, min_open=True), help="Choose the threshold for at least this recall.")
+@click.option("--target-precision", "precision_wanted", type=Share(0, 1, min_open=True),
+              help="Choose the threshold for at least this precision.")  # fmt: skip
+@click.option("--input-size", type=_Size(), help="Size of the model's input  [default: about 320x320, as the pictures]")
+@click.option("--seed", default=0, type=SEED, show_default=True, help="The same seed and pictures give the same model.")
+@click.option("--description", default="", help="A sentence for whoever finds the component.")
+@dataset_options
+@json_option
+def command(
+    dataset: Path, output: Path, name: str | None, version: str, test: Path | None, holdout: float | None,
+    task: str, locate: bool, precision: str,
+    recall: float | None, precision_wanted: float | None, input_size: tuple[int, int] | None, seed: int,
+    description: str, images: Path | None, fetch: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Build a model component of DATASET.
+
+    DATASET is what `edge-agent dataset` takes: a folder with `normal` and `anomaly`, or a manifest. The figures that
+    are printed come from pictures that were held out in turn.
+    """
+    if recall is not None and precision_wanted is not None:
+        raise click.UsageError("--recall and --target-precision exclude each other")
+    if holdout is not None and test is not None:
+        raise click.UsageError("--holdout and --test exclude each other")
+    chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.resolve().stem).strip("-._") or "model"
+    for value, check, option in ((chosen, check_name, "--name"), (version, parse_version, "--version")):
+        try:
+            check(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint=option) from None
+    require_packages()
+    check_output(output)
+    if (output / chosen / version).exists():
+        click.echo(
+            f"note: {output / chosen / version} is there and will be replaced; --version makes another", err=True
+        )
+    from edge_agent.training.component import Identity
+    from edge_agent.training.head import Wanted
+    from edge_agent.training.trainer import Options, Steps, train
+
+    begun = time.monotonic()
+    datasets = read_datasets(dataset, test, images=images, fetch=fetch)
+    if holdout is not None:
+        datasets = Datasets(*split(datasets.train, seed=seed, share=holdout))
+    trained = train(
+        datasets,
+        output,
+        Identity(chosen, version, description),
+        Options(task, precision, seed, input_size, Wanted(recall, precision_wanted), locate),  # type: ignore[arg-type]
+        Steps(progress_bar, lambda text: click.echo(f"note: {text}", err=True)),
+    )
+    if as_json:
+        print_json({"component": str(trained.folder), "figures": trained.figures, "sha256": trained.report.digest})
+        return
+    _print(trained.folder, trained.figures, time.monotonic() - begun)
+
+
+def _print(folder: Path, figures: Mapping[str, Mapping[str, float]], seconds: float) -> None:
+    click.echo(f"{folder} was built in {seconds:.0f} s")
+    if "f1" in figures["out_of_fold"]:
+        click.echo("each training picture, by a model that had not seen it: " + _in_words(figures["out_of_fold"]))
+    if "test" in figures:
+        click.echo("the test pictures: " + _in_words(figures["test"]))
+    click.echo("Next, to see its mistakes and its masks, with pictures that it has not seen:")
+    click.echo(f"    edge-agent evaluate {folder} DATASET")
+    click.echo("and to run it:")
+    click.echo(f"    edge-agent serve --model-dir {folder.parent.parent}")
+
+
+def _in_words(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{word} {figures[key]:.3f}" for key, word in _WORDS.items() if key in figures)
+
+
+_WORDS = {"f1": "F1", "precision": "precision", "recall": "recall", "roc_auc": "ROC AUC"}

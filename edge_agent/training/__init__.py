@@ -1,0 +1,1 @@
+"""Building a model component from labelled pictures."""

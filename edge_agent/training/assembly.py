@@ -1,0 +1,95 @@
+"""From fitted parts to one ONNX graph: picture in, score and anomaly map (and, for segmentation, class scores) out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edge_agent.training import backbone
+from edge_agent.training.bank import worst_count
+from edge_agent.training.features import CLASS_SCORES, GRID, PATCHES, POOLED, feature_graph
+from edge_agent.training.graph import Graph
+from edge_agent.training.head import Head, Scale
+
+SCORE, ANOMALY_MAP, MARKS = "score", "anomaly_map", "marks"
+#: the anomaly map is given at 1 / MAP_STRIDE of the input's width and height, between the patches bilinearly
+MAP_STRIDE = 4
+_MARKED_SHARE = 0.5  # of the worst place's distance
+
+
+def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[int, int, int] | None = None) -> Any:
+    """Write the model.
+
+    Args:
+        head: the fitted verdict.
+        width: of the input in pixels, as `height`.
+        source: an onnx.ModelProto that gives the backbone's stages and, for segmentation, `class_scores`.
+        classes: labels, height and width of the class scores.
+
+    Returns:
+        An onnx.ModelProto: picture [1, 3, h, w] -> score [1], anomaly_map [1, 1, h / 4, w / 4] in deviations of
+        normal pictures' scores, and class_scores [1, labels, h', w'] if there are any.
+    """
+    graph = feature_graph(width, height, source)
+    rows, columns = height // GRID, width // GRID
+    _add_bank(graph, head, rows, columns)
+    _add_marks(graph, head)
+    parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
+    if head.regression and head.regression_scale:
+        graph.weight("regression.weights", head.regression.weights[:, None])
+        graph.weight("regression.bias", np.array([head.regression.bias]))
+        product = graph.op("MatMul", "regression.product", POOLED, "regression.weights")
+        graph.weight("one", np.array([1], np.int64))
+        flat = graph.op("Reshape", "regression.flat", product, "one")
+        score = graph.op("Add", "regression.score", flat, "regression.bias")
+        parts.append(_add_scale(graph, "regression", score, head.regression_scale))
+    graph.op("Sum", SCORE, *parts)
+    plane = [1, 1, height // MAP_STRIDE, width // MAP_STRIDE]
+    outputs = {SCORE: [1], ANOMALY_MAP: plane, MARKS: plane}
+    if classes:
+        outputs[CLASS_SCORES] = [1, *classes]
+    return graph.model({backbone.INPUT: [1, 3, height, width]}, outputs, "anomaly-model")
+
+
+def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> None:
+    """Add the distance of every patch to its nearest neighbour: |p - b|^2 = |p|^2 + |b|^2 - 2 p b."""
+    graph.weight("bank.minus_twice", -2 * head.bank.T)
+    graph.weight("bank.squares", (head.bank**2).sum(axis=1))
+    graph.weight("axis.last", np.array([1], np.int64))
+    graph.weight("axis.first", np.array([0], np.int64))
+    products = graph.op("Gemm", "bank.products", PATCHES, "bank.minus_twice", "bank.squares")
+    nearest = graph.op("ReduceMin", "bank.nearest", products, "axis.last", keepdims=0)
+    squares = graph.op("ReduceSumSquare", "patches.squares", PATCHES, "axis.last", keepdims=0)
+    # Rounding can leave a little less than nothing.
+    square = graph.op("Relu", "bank.square", graph.op("Add", "bank.square.signed", nearest, squares))
+    distance = graph.op("Sqrt", "bank.distance", square)
+    worst = graph.top("bank.worst", distance, worst_count(rows * columns))
+    graph.op("ReduceMean", "bank.worst.mean", worst, "axis.first", keepdims=1)
+    graph.weight("map.mean", np.array(head.bank_scale.spread.mean))
+    graph.weight("map.deviation", np.array(head.bank_scale.spread.deviation))
+    graph.weight("map.shape", np.array([1, 1, rows, columns], np.int64))
+    centred = graph.op("Div", "map.scaled", graph.op("Sub", "map.centred", distance, "map.mean"), "map.deviation")
+    graph.enlarge(ANOMALY_MAP, graph.op("Reshape", "map.patches", centred, "map.shape"), GRID // MAP_STRIDE)
+
+
+def _add_marks(graph: Graph, head: Head) -> None:
+    """Add what is 1 and more where a picture is out of what is normal and at least half as far out as its worst place.
+
+    The second condition keeps the marks tight: a feature sees some way around its place.
+    """
+    graph.weight("marks.least", np.array(head.map_threshold))
+    graph.weight("marks.share", np.array(_MARKED_SHARE))
+    graph.weight("axes.all", np.array([0, 1, 2, 3], np.int64))
+    most = graph.op("ReduceMax", "marks.most", ANOMALY_MAP, "axes.all", keepdims=0)
+    limit = graph.op("Max", "marks.limit", graph.op("Mul", "marks.shared", most, "marks.share"), "marks.least")
+    graph.op("Div", MARKS, ANOMALY_MAP, limit)
+
+
+def _add_scale(graph: Graph, name: str, score: str, scale: Scale) -> str:
+    graph.weight(f"{name}.mean", np.array([scale.spread.mean]))
+    graph.weight(f"{name}.divisor", np.array([scale.divisor]))
+    graph.weight(f"{name}.weight", np.array([scale.weight]))
+    centred = graph.op("Sub", f"{name}.centred", score, f"{name}.mean")
+    z = graph.op("Asinh", f"{name}.compressed", graph.op("Div", f"{name}.scaled", centred, f"{name}.divisor"))
+    return graph.op("Mul", f"{name}.part", z, f"{name}.weight")

@@ -1,0 +1,160 @@
+"""Features of a picture, as one ONNX graph that training runs and the finished model contains.
+
+`patches` [positions, 152]: the backbone's maps of strides 8 and 16, averaged over 3x3 and brought to stride 16, one
+row a position: what a place looks like (PatchCore, https://arxiv.org/abs/2106.08265).
+`pooled` [1, 456]: mean, standard deviation and maximum of each channel over the picture: what the whole looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.component.manifest import Input
+from edge_agent.imaging.resize import U8
+from edge_agent.imaging.tensor import Normalizer
+from edge_agent.training import backbone
+from edge_agent.training.graph import Graph
+
+F32 = npt.NDArray[np.float32]
+
+PATCHES, POOLED, CLASS_SCORES = "patches", "pooled", "class_scores"
+_FINE, _COARSE = "stage3", "stage5"
+GRID = backbone.STAGES[_COARSE][1]
+_FINE_LABELS = 4  # the background included: to compare more scores at every pixel of the input takes too long
+PATCH_CHANNELS = backbone.STAGES[_FINE][0] + backbone.STAGES[_COARSE][0]
+POOLED_CHANNELS = 3 * PATCH_CHANNELS
+#: pixels of the model's input, about: 320x320 for a square picture
+_AREA = 320 * 320
+_MARGIN = 1.1  # how much more than that is allowed for sides that fit better
+
+
+class Features(NamedTuple):
+    """Of several pictures: patches [n, positions, 152] and pooled [n, 456]."""
+
+    patches: F32
+    pooled: F32
+
+    def of(self, index: Any) -> Features:
+        """Take some of the pictures."""
+        return Features(self.patches[index], self.pooled[index])
+
+
+def choose_input_size(width: int, height: int) -> tuple[int, int]:
+    """Choose the model's input: about 320x320 pixels in the picture's proportions, sides multiples of 32."""
+    sides = range(2 * backbone.STRIDE, 1025, backbone.STRIDE)
+    ratio = np.log(width / height)
+
+    def cost(size: tuple[int, int]) -> float:
+        w, h = size
+        # Distorting a picture loses more than a few pixels more or less.
+        return float(abs(np.log(w * h / _AREA)) + 2 * abs(np.log(w / h) - ratio))
+
+    fitting = [(w, h) for w in sides for h in sides if w * h <= _AREA * _MARGIN and w <= max(width, 64) * 2]
+    return min(fitting, key=cost)
+
+
+def input_spec(width: int, height: int) -> Input:
+    """Describe how a picture becomes the backbone's input."""
+    return Input(
+        name=backbone.INPUT,
+        width=width,
+        height=height,
+        scale=1 / backbone.STD,
+        mean=(backbone.MEAN / backbone.STD,) * 3,
+    )
+
+
+def add_features(graph: Graph, width: int, height: int) -> tuple[str, str]:
+    """Add what makes `patches` and `pooled` of the backbone's outputs, which must be in the graph."""
+    count = (height // GRID) * (width // GRID)
+    graph.weight("axes.plane", np.array([2, 3], np.int64))
+    smooth = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 0}
+    fine = graph.op("AveragePool", "fine.smooth", _FINE, **smooth)
+    factor = GRID // backbone.STAGES[_FINE][1]
+    fine = graph.op("AveragePool", "fine.grid", fine, kernel_shape=[factor, factor], strides=[factor, factor])
+    coarse = graph.op("AveragePool", "coarse.smooth", _COARSE, **smooth)
+    both = graph.op("Concat", "embedding", fine, coarse, axis=1)
+    graph.weight("patches.shape", np.array([PATCH_CHANNELS, count], np.int64))
+    rows = graph.op("Reshape", "embedding.rows", both, "patches.shape")
+    patches = graph.op("Transpose", PATCHES, rows, perm=[1, 0])
+    statistics = [part for stage in (_FINE, _COARSE) for part in _pool(graph, stage)]
+    stacked = graph.op("Concat", "pooled.stacked", *statistics, axis=1)
+    graph.weight("pooled.shape", np.array([1, POOLED_CHANNELS], np.int64))
+    return patches, graph.op("Reshape", POOLED, stacked, "pooled.shape")
+
+
+def _pool(graph: Graph, stage: str) -> tuple[str, str, str]:
+    mean = graph.op("ReduceMean", f"{stage}.mean", stage, "axes.plane", keepdims=1)
+    difference = graph.op("Sub", f"{stage}.difference", stage, mean)
+    square = graph.op("Mul", f"{stage}.square", difference, difference)
+    variance = graph.op("ReduceMean", f"{stage}.variance", square, "axes.plane", keepdims=1)
+    return mean, graph.op("Sqrt", f"{stage}.deviation", variance), graph.op("GlobalMaxPool", f"{stage}.max", stage)
+
+
+def mask_stride(labels: int) -> int:
+    """Return by how much the class scores are smaller than the input."""
+    return 1 if labels <= _FINE_LABELS else 2
+
+
+def class_scores_shape(labels: int, width: int, height: int) -> tuple[int, int, int]:
+    """Return labels, height and width of a segmentation's class scores."""
+    stride = mask_stride(labels)
+    return labels, height // stride, width // stride
+
+
+def source_model(width: int, height: int, add_masks: Callable[[Graph], str] | None = None, labels: int = 0) -> Any:
+    """Make the part that is convolutions: the backbone's stages, and the class scores if `add_masks` writes some.
+
+    Returns:
+        An onnx.ModelProto, whose outputs are what the features are made of, and `class_scores`.
+    """
+    model = backbone.load_backbone()
+    graph = Graph()
+    graph.take(model.graph.node, model.graph.initializer)
+    outputs: dict[str, list[int]] = {}
+    for stage in (_FINE, _COARSE):
+        channels, stride = backbone.STAGES[stage]
+        outputs[stage] = [1, channels, height // stride, width // stride]
+    if add_masks:
+        graph.op("Identity", CLASS_SCORES, add_masks(graph))
+        outputs[CLASS_SCORES] = [1, *class_scores_shape(labels, width, height)]
+    return graph.model({backbone.INPUT: [1, 3, height, width]}, outputs, "source")
+
+
+def feature_graph(width: int, height: int, source: Any) -> Graph:
+    """Make a graph of the source and the features."""
+    graph = Graph()
+    graph.take(source.graph.node, source.graph.initializer)
+    add_features(graph, width, height)
+    return graph
+
+
+class Extractor:
+    """Runs the feature graph on pictures of the input's size."""
+
+    def __init__(self, width: int, height: int, source: Any, threads: int = 0) -> None:
+        import onnxruntime
+
+        self.size = (width, height)
+        count = (height // GRID) * (width // GRID)
+        model = feature_graph(width, height, source).model(
+            {backbone.INPUT: [1, 3, height, width]},
+            {PATCHES: [count, PATCH_CHANNELS], POOLED: [1, POOLED_CHANNELS]},
+            "features",
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        self._normalize = Normalizer(input_spec(width, height))
+
+    def __call__(self, pictures: list[U8]) -> Features:
+        """Extract the features of uint8 [height, width, 3] pictures."""
+        found = [self._session.run([PATCHES, POOLED], {backbone.INPUT: self._normalize(p)}) for p in pictures]
+        return Features(np.stack([patches for patches, _ in found]), np.concatenate([pooled for _, pooled in found]))

@@ -1,0 +1,1 @@
+"""Masks: a decoder on the backbone's features, learned with torch, written as ONNX."""

@@ -1,0 +1,124 @@
+"""Learning masks."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edge_agent.imaging.resize import U8
+from edge_agent.training import backbone
+from edge_agent.training.features import F32
+from edge_agent.training.segmentation.augmentation import augment
+from edge_agent.training.segmentation.network import Network
+
+#: of the optimiser; enough for a few dozen pictures, and still under three minutes on two cores
+STEPS = 450
+_BATCH, _PART = 8, 4  # pictures a step, and at once: memory
+_NORMAL_SHARE = 4  # one picture in this many is a normal one
+#: the backbone's copy is changed little: at 1e-3 it learns the pictures by heart (docs/model-quality.md)
+_RATE, _TUNED_RATE, _DECAY = 2e-3, 2e-4, 1e-3
+_LABEL_WEIGHT = 2.0  # of a label's pixels against the background's, which are many more
+_WARM_UP = 0.15
+_AVERAGED, _AVERAGE = 0.5, 0.98  # the weights are averaged over the second half
+
+
+class Labelled(NamedTuple):
+    """Pictures uint8 [h, w, 3] of the input's size, and their classes uint8 [h / 2, w / 2]."""
+
+    pictures: list[U8]
+    classes: list[U8]
+
+
+def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Callable[[int, int], None]) -> Network:
+    """Fit a network.
+
+    Args:
+        data: normal pictures have classes of 0 only.
+        labels: how many there are, the background included.
+        seed: everything random follows from it.
+        steps: of the optimiser.
+        progress: told how many steps are done.
+    """
+    rng = np.random.default_rng(seed)
+    with _deterministic(seed):
+        network = Network(labels)
+        groups = [
+            {"params": list(network.decoder.parameters()), "lr": _RATE},
+            {"params": list(network.tuned.parameters()), "lr": _TUNED_RATE},
+        ]
+        optimiser = torch.optim.AdamW(groups, weight_decay=_DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, [_RATE, _TUNED_RATE], total_steps=steps, pct_start=_WARM_UP
+        )
+        averaged: Network | None = None
+        for step in range(steps):
+            optimiser.zero_grad()
+            batch = _choose(data, labels, rng)
+            for first in range(0, _BATCH, _PART):
+                pictures, classes = _tensors(
+                    [augment(data.pictures[i], data.classes[i], rng) for i in batch[first : first + _PART]]
+                )
+                loss = _loss(network(pictures), classes, labels)
+                (loss * (_PART / _BATCH)).backward()
+            optimiser.step()
+            schedule.step()
+            if step + 1 >= steps * _AVERAGED:
+                averaged = copy.deepcopy(network) if averaged is None else _average(averaged, network)
+            progress(step + 1, steps)
+    assert averaged is not None
+    return averaged.eval()
+
+
+def _choose(data: Labelled, labels: int, rng: np.random.Generator) -> list[int]:
+    """Choose pictures for a step: the labels in turn, however rare one is, and some normal ones."""
+    shown = [np.flatnonzero([bool((classes == label).any()) for classes in data.classes]) for label in range(1, labels)]
+    shown = [pictures for pictures in shown if len(pictures)]
+    empty = np.flatnonzero([not classes.any() for classes in data.classes])
+    normal = _BATCH // _NORMAL_SHARE if len(empty) else 0
+    start = int(rng.integers(len(shown)))
+    chosen = [int(rng.choice(shown[(start + i) % len(shown)])) for i in range(_BATCH - normal)]
+    chosen += [int(rng.choice(empty)) for _ in range(normal)]
+    return [chosen[i] for i in rng.permutation(_BATCH)]
+
+
+def _tensors(samples: list[tuple[F32, U8]]) -> tuple[Tensor, Tensor]:
+    pictures = np.stack([picture.transpose(2, 0, 1) for picture, _ in samples])
+    normalised = (pictures - np.float32(backbone.MEAN)) / np.float32(backbone.STD)
+    return torch.from_numpy(normalised), torch.from_numpy(np.stack([classes for _, classes in samples])).long()
+
+
+def _loss(scores: Tensor, classes: Tensor, labels: int) -> Tensor:
+    """Cross-entropy, and the Dice loss of the labels that are there: small defects count as much as large ones."""
+    wanted = functional.one_hot(classes, labels).permute(0, 3, 1, 2).float()[:, 1:]
+    found = scores.softmax(dim=1)[:, 1:]
+    overlap = (found * wanted).sum(dim=(0, 2, 3))
+    dice = 1 - (2 * overlap + 1) / (found.sum(dim=(0, 2, 3)) + wanted.sum(dim=(0, 2, 3)) + 1)
+    weights = torch.tensor([1.0] + [_LABEL_WEIGHT] * (labels - 1))
+    return functional.cross_entropy(scores, classes, weights) + dice.mean()
+
+
+def _average(averaged: Network, network: Network) -> Network:
+    with torch.no_grad():
+        for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
+            if value.requires_grad:
+                mean.lerp_(value, 1 - _AVERAGE)
+    return averaged
+
+
+@contextmanager
+def _deterministic(seed: int) -> Iterator[None]:
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before)

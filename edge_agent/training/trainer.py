@@ -1,0 +1,246 @@
+"""From datasets to a component: the steps of `edge-agent train`, in order."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.component.manifest import MaskOutput
+from edge_agent.datasets.checks import Report, check_datasets, require
+from edge_agent.datasets.dataset import ANOMALY, NORMAL, PALETTE, Example, LabelColor
+from edge_agent.datasets.masks import read_mask
+from edge_agent.datasets.reading import Datasets
+from edge_agent.errors import TrainingError
+from edge_agent.evaluation.metrics import classification_metrics
+from edge_agent.imaging.picture import read_picture
+from edge_agent.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.training.assembly import MARKS, assemble
+from edge_agent.training.component import Identity, Made, choose_samples, write
+from edge_agent.training.features import (
+    CLASS_SCORES,
+    Extractor,
+    Features,
+    choose_input_size,
+    class_scores_shape,
+    source_model,
+)
+from edge_agent.training.head import Head, Wanted, fit_head
+from edge_agent.training.threshold import F64
+
+Task = Literal["auto", "classification", "segmentation"]
+Precision = Literal["fp32", "int8"]
+_GET_TORCH = "install edge-agent with its extra [segmentation] (docs/training.md says how to get the small build)"
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
+
+
+class Options(NamedTuple):
+    """What a user can choose; the defaults are meant to be right."""
+
+    task: Task = "auto"
+    precision: Precision = "fp32"
+    seed: int = 0
+    input_size: tuple[int, int] | None = None
+    wanted: Wanted = Wanted()
+    #: mark, coarsely, where a part differs from good ones: needs neither masks nor torch
+    locate: bool = False
+    #: of learning the masks
+    steps: int | None = None
+
+
+class Steps(NamedTuple):
+    """How the trainer tells where it is: `bar` opens a progress bar, `note` says something in words."""
+
+    bar: Callable[[str], Any]
+    note: Callable[[str], None]
+
+
+class Trained(NamedTuple):
+    """A component, and how good it is on pictures that were held out in turn."""
+
+    folder: Path
+    report: Report
+    figures: dict[str, Any]
+
+
+def train(datasets: Datasets, models: Path, identity: Identity, options: Options, steps: Steps) -> Trained:
+    """Check the datasets, build a model of the training pictures, and write the component.
+
+    Raises:
+        DatasetError: the pictures can't be used; every problem is named.
+        TrainingError: a package is missing, or the task does not fit the pictures.
+        ComponentError: name or version is not allowed.
+    """
+    begun = time.monotonic()
+    with steps.bar("reading pictures") as progress:
+        report = check_datasets(datasets, progress)
+    require(report)
+    for warning in report.warnings:
+        steps.note(warning)
+    assert report.size is not None
+    segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
+    size = options.input_size or choose_input_size(*report.size)
+    examples = datasets.train.labelled
+    pictures = resized_pictures(examples, report.size, size)
+    anomalous = np.array([example.label == ANOMALY for example in examples])
+    source = source_model(*size)
+    if segmentation:
+        source = _with_masks(datasets, pictures, size, options, steps)
+    if options.precision == "int8":
+        from edge_agent.training.quantization import quantize
+
+        with steps.bar("quantising") as progress:
+            source = quantize(source, pictures, progress=progress)
+    with steps.bar("looking at pictures") as progress:
+        extract = Extractor(*size, source)
+        features = extract_features(extract, pictures, progress)
+    with steps.bar("learning the verdict") as progress:
+        # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
+        same = [seen.digest for seen in report.seen[: len(examples)]]
+        head = fit_head(features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same)
+    figures = {"out_of_fold": _figures(head, head.calibrated(head.out_of_fold), anomalous)}
+    if datasets.test:
+        with steps.bar("looking at test pictures") as progress:
+            unseen = extract_features(extract, resized_pictures(datasets.test.labelled, report.size, size), progress)
+        truth = np.array([example.label == ANOMALY for example in datasets.test.labelled])
+        figures["test"] = _figures(head, head.calibrated(head.raw_scores(unseen)), truth)
+    graph = _graph(head, size, source, len(datasets.labels) if segmentation else 0)
+    labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
+    scores = head.calibrated(head.raw_scores(features)).tolist()
+    threshold = float(head.calibrated(np.array([head.threshold]))[0])
+    made = Made(
+        graph=graph,
+        head=head,
+        image_size=report.size,
+        input_size=size,
+        labels=labels,
+        mask=mask,
+        precision=options.precision,
+        training={
+            "dataset": {
+                "sha256": report.digest,
+                "normal": int((~anomalous).sum()),
+                "anomaly": int(anomalous.sum()),
+                "source": datasets.train.source.name,
+            },
+            "seed": options.seed,
+            "precision": options.precision,
+            "libraries": _versions(),
+            "backbone": "EfficientNet-Lite0",
+            "figures": figures,
+            "seconds": round(time.monotonic() - begun, 1),
+        },
+    )
+    folder = write(models, identity, made, choose_samples(examples, scores, threshold))
+    return Trained(folder, report, figures)
+
+
+def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Steps, *, locate: bool) -> bool:
+    masked = any(seen.areas for seen in report.seen)
+    if task == "classification" or locate or (task == "auto" and not masked):
+        return False
+    if not masked:
+        raise TrainingError(f"{datasets.train.source} has no masks that mark anything, expected some for segmentation")
+    if importlib.util.find_spec("torch") is None:
+        if task == "segmentation":
+            raise TrainingError(f"a segmentation model needs the package 'torch'; {_GET_TORCH}")
+        steps.note(f"there are masks, but without the package 'torch' only the verdict is learned; {_GET_TORCH}")
+        return False
+    return True
+
+
+def _mask_output(
+    datasets: Datasets, head: Head, *, segmentation: bool, locate: bool
+) -> tuple[tuple[LabelColor, ...], MaskOutput | None]:
+    if segmentation:
+        return datasets.labels, MaskOutput(name=CLASS_SCORES, kind="class_scores")
+    if locate:
+        mask = MaskOutput(name=MARKS, kind="anomaly_map", pixel_threshold=1.0)
+        return (LabelColor(ANOMALY, PALETTE[0]),), mask
+    return (), None
+
+
+def _with_masks(datasets: Datasets, pictures: list[U8], size: tuple[int, int], options: Options, steps: Steps) -> Any:
+    """Learn the masks of the pictures that have some; return the source with them in it."""
+    from edge_agent.training.segmentation.learning import STEPS, Labelled, learn
+    from edge_agent.training.segmentation.network import LEARNED_STRIDE
+
+    names = tuple(label.name for label in datasets.labels)
+    target = (size[0] // LEARNED_STRIDE, size[1] // LEARNED_STRIDE)
+    chosen: list[U8] = []
+    classes: list[U8] = []
+    for example, picture in zip(datasets.train.labelled, pictures, strict=True):
+        if example.label == NORMAL:
+            chosen.append(picture)
+            classes.append(np.zeros(target[::-1], np.uint8))
+        elif example.mask is not None:
+            found = read_mask(example.mask, names).classes
+            if found.any():
+                chosen.append(picture)
+                classes.append(_shrink_classes(found, target, len(names)))
+    with steps.bar("learning the masks") as progress:
+        network = learn(
+            Labelled(chosen, classes),
+            len(names) + 1,
+            seed=options.seed,
+            steps=options.steps or STEPS,
+            progress=progress,
+        )
+    return source_model(*size, network.add_to, len(names) + 1)
+
+
+def _shrink_classes(classes: U8, target: tuple[int, int], labels: int) -> U8:
+    """Shrink a map of classes: the label that covers most of a pixel's area wins."""
+    if labels == 1:
+        return np.asarray(cv2.resize(classes * np.uint8(255), target, interpolation=cv2.INTER_AREA) >= 128).view(
+            np.uint8
+        )
+    shares = [
+        cv2.resize((classes == label).astype(np.float32), target, interpolation=cv2.INTER_AREA)
+        for label in range(labels + 1)
+    ]
+    return np.asarray(np.stack(shares).argmax(axis=0), np.uint8)
+
+
+def resized_pictures(examples: tuple[Example, ...], source: tuple[int, int], target: tuple[int, int]) -> list[U8]:
+    """Shrink the pictures as the agent does."""
+    resize = make_resizer(source, target, "area")
+    return [resize(ArrayPixels(np.ascontiguousarray(read_picture(example.path)))).copy() for example in examples]
+
+
+def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
+    parts = []
+    for number, picture in enumerate(pictures, start=1):
+        parts.append(extract([picture]))
+        progress(number, len(pictures))
+    return Features(np.concatenate([p.patches for p in parts]), np.concatenate([p.pooled for p in parts]))
+
+
+def _graph(head: Head, size: tuple[int, int], source: Any, labels: int) -> bytes:
+    classes = class_scores_shape(labels + 1, *size) if labels else None
+    data: bytes = assemble(head, *size, source, classes).SerializeToString(deterministic=True)
+    return data
+
+
+def _figures(head: Head, scores: F64, anomalous: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Measure calibrated scores of pictures that the scores' head had not seen."""
+    threshold = float(head.calibrated(np.array([head.threshold]))[0])
+    metrics = classification_metrics(scores, anomalous, threshold)
+    return {key: round(value, 4) for key, value in metrics._asdict().items() if value is not None}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,160 @@
+"""`edge-agent dataset`, `train` and `evaluate` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.test_cli import failed, run
+from tests.parts import write_folders
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folders(tmp_path_factory.mktemp("building") / "my parts", normal=8, anomaly=4, masks=True)
+
+
+def test_check(data: Path, tmp_path: Path) -> None:
+    done = run("dataset", "check", data)
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["PICTURES", "NORMAL", "ANOMALOUS", "WITH", "MASK", "UNLABELLED"],
+        ["all", "8", "4", "4", "0"],
+        ["size", "128x96"],
+        ["anomaly", "labels", "scratch", "#2CA02C,", "dent", "#1F77B4"],
+        ["a", "model", "can", "be", "made", "of", "it"],
+    ]
+    assert "note: 8 normal pictures, 20 or more are advised" in done.stderr
+    found = json.loads(run("dataset", "check", data, "--json").stdout)
+    assert found["train"] == {"normal": 8, "anomaly": 4, "unlabelled": 0}
+    assert found["problems"] == []
+    bad = write_folders(tmp_path / "bad", normal=3, anomaly=1)
+    Image.new("RGB", (70, 70)).save(bad / "normal" / "other.png")
+    done = run("dataset", "check", bad)
+    assert done.returncode == 1
+    assert "problem: " in done.stderr
+    assert "other.png is 70x70" in done.stderr
+    assert "a model can be made" not in done.stdout
+
+
+def test_show(data: Path, tmp_path: Path) -> None:
+    done = run("dataset", "show", data, "-o", tmp_path / "deep" / "sheet.png")
+    assert done.stdout == f"12 pictures on {tmp_path}/deep/sheet.png\n"
+    with Image.open(tmp_path / "deep" / "sheet.png") as sheet:
+        assert sheet.width > 600
+    assert run("dataset", "show", data, "-o", tmp_path / "sheet.txt").returncode == 2
+
+
+def test_export_split_and_csv(data: Path, tmp_path: Path) -> None:
+    assert (
+        run("dataset", "export", data, "-o", tmp_path / "all.manifest").stdout
+        == f"12 lines in {tmp_path}/all.manifest\n"
+    )
+    done = run("dataset", "split", tmp_path / "all.manifest", "-o", tmp_path / "parts", "--share", "0.25")
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}/parts/train.manifest: 6 normal, 3 anomalous",
+        f"{tmp_path}/parts/test.manifest: 2 normal, 1 anomalous",
+    ]
+    assert (
+        run(
+            "dataset", "check", tmp_path / "parts/train.manifest", "--test", tmp_path / "parts/test.manifest"
+        ).returncode
+        == 0
+    )
+    (tmp_path / "a.csv").write_text("a.jpg,normal\na.jpg,broken\n")
+    line = failed(run("dataset", "from-csv", tmp_path / "a.csv"))
+    assert "has 2 errors" in line
+    assert "a_errors.csv" in line
+    assert "a_deduplicated.csv" in line
+    (tmp_path / "a.csv").write_text("a.jpg,normal\n")
+    done = run("dataset", "from-csv", tmp_path / "a.csv", "--s3-path", "s3://bucket/")
+    assert done.stdout == f"{tmp_path}/a.manifest: 1 normal, 0 anomalous\n"
+
+
+def test_train_and_evaluate(data: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    done = run("train", data, "-o", models, "--task", "classification", "--holdout", "0.25")
+    assert done.returncode == 0, done.stderr
+    folder = models / "my-parts" / "1.0.0"
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"{folder} was built in ")
+    assert lines[1].startswith("each training picture, by a model that had not seen it: F1 ")
+    assert lines[2].startswith("the test pictures: F1 1.000")
+    assert f"    edge-agent evaluate {folder} DATASET" in lines
+    done = run("evaluate", folder, data, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "EvaluationManifest-my-parts.json", "EvaluationResult-my-parts.json", "evaluation.html",
+    ]  # fmt: skip
+    done = run("train", data, "-o", models, "--name", "again", "--task", "classification", "--json")
+    assert json.loads(done.stdout)["figures"]["out_of_fold"]["recall"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "a/b"], "can't be the name of a model component"),
+        (["--version", "1"], "is not a semantic version"),
+        (["--input-size", "300x300"], "has to be of multiples of 32"),
+        (["--input-size", "big"], "is not a width and a height"),
+        (["--recall", "2"], "range"),
+        (["--recall", "nan"], "is not a number"),
+        (["--holdout", "nan"], "is not a number"),
+        (["--seed", "-1"], "range"),
+        (["--recall", "0.9", "--target-precision", "0.9"], "exclude each other"),
+        (["--holdout", "0.2", "--test", "x"], "exclude each other"),
+    ],
+)
+def test_wrong_options_are_wrong_usage(data: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = run("train", data, "-o", tmp_path, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_a_dataset_that_is_none(tmp_path: Path) -> None:
+    assert "does not exist" in failed(run("train", tmp_path / "none", "-o", tmp_path / "models"))
+    (tmp_path / "a.csv").write_text("a.jpg,normal\n")
+    line = failed(run("train", tmp_path / "a.csv", "-o", tmp_path / "models"))
+    assert "edge-agent dataset from-csv" in line
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_output_that_can_not_be_is_noticed_at_once(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for command in (["train", data], ["evaluate", tmp_path, data]):
+        line = failed(run(*command, "-o", tmp_path / "file" / "models"))
+        assert f"{tmp_path}/file is not a folder" in line
+
+
+def test_what_is_not_installed_is_said(data: Path, tmp_path: Path) -> None:
+    """As in an installation for serving alone: no onnx, no scikit-learn, no torch."""
+    program = (
+        "import sys\n"
+        "missing = sys.argv.pop(1).split(',')\n"
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name in missing else find(name, *more)\n"
+        "from edge_agent.cli import main\n"
+        "main()\n"
+    )
+
+    def without(packages: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, packages, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    for missing, package in (("onnx", "onnx"), ("sklearn", "scikit-learn")):
+        line = failed(without(missing, "train", data, "-o", tmp_path / "models"))
+        assert f"need the package '{package}'; install edge-agent with its extras [cpu,train]" in line
+    line = failed(without("sklearn", "evaluate", tmp_path, data))
+    assert "need the package 'scikit-learn'" in line
+    done = without("torch", "train", data, "-o", tmp_path / "models", "--name", "part")
+    assert done.returncode == 0, done.stderr
+    assert "without the package 'torch' only the verdict is learned" in done.stderr
+    done = without("torch", "train", data, "-o", tmp_path / "models", "--name", "part", "--task", "segmentation")
+    assert "needs the package 'torch'" in done.stderr
+    assert done.returncode == 1

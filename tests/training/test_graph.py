@@ -1,0 +1,103 @@
+"""The ONNX graphs against plain numpy: what is written is what was fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import ModelProto
+
+from edge_agent.imaging.resize import U8
+from edge_agent.imaging.tensor import Normalizer, Tensor
+from edge_agent.training import backbone
+from edge_agent.training.assembly import assemble
+from edge_agent.training.bank import choose_bank, distances, picture_scores
+from edge_agent.training.features import Extractor, choose_input_size, input_spec, source_model
+from edge_agent.training.head import Wanted, fit_head
+from tests.parts import HEIGHT, WIDTH, draw_part
+
+SIZE = (WIDTH, HEIGHT)
+
+
+def run(model: ModelProto, picture: U8) -> dict[str, Tensor]:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {backbone.INPUT: Normalizer(input_spec(*SIZE))(picture)}), strict=True))
+
+
+def test_the_backbone_is_small_and_has_its_licence_beside_it() -> None:
+    assert backbone.PATH.stat().st_size <= 12_000_000
+    assert "Apache License" in backbone.PATH.with_name("LICENSE").read_text()
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [((576, 768), (288, 384)), ((640, 480), (384, 288)), ((1000, 1000), (320, 320)), ((64, 64), (128, 128))],
+)
+def test_the_input_has_the_pictures_proportions(picture: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert choose_input_size(*picture) == expected
+
+
+def test_extreme_proportions_have_an_input_too() -> None:
+    for picture in ((4096, 64), (64, 4096), (2048, 128)):
+        width, height = choose_input_size(*picture)
+        assert width % 32 == height % 32 == 0
+        assert width * height <= 1.2 * 320 * 320
+
+
+def test_features_are_what_they_are_called() -> None:
+    picture = draw_part(1)[0]
+    stages = run(source_model(*SIZE), picture)
+    features = Extractor(*SIZE, source_model(*SIZE))([picture])
+    fine, coarse = stages["stage3"][0], stages["stage5"][0]
+    assert features.patches.shape == (1, (HEIGHT // 16) * (WIDTH // 16), 152)
+    for first, found in ((0, fine), (3 * 40, coarse)):
+        count = len(found)
+        flat = found.reshape(count, -1)
+        for part, values in enumerate((flat.mean(1), flat.std(1), flat.max(1))):
+            pooled = features.pooled[0][first + part * count : first + (part + 1) * count]
+            np.testing.assert_allclose(pooled, values, rtol=1e-3, atol=1e-4)
+    inner = coarse[:, 1:4, 2:5].mean(axis=(1, 2))  # around row 2, column 3
+    np.testing.assert_allclose(features.patches[0][2 * (WIDTH // 16) + 3][40:], inner, rtol=1e-3, atol=1e-4)
+
+
+def test_distances_are_those_to_the_nearest_neighbour() -> None:
+    rng = np.random.default_rng(0)
+    patches, bank = rng.normal(size=(3, 7, 5)).astype(np.float32), rng.normal(size=(11, 5)).astype(np.float32)
+    brute = np.linalg.norm(patches[:, :, None] - bank[None, None], axis=3).min(axis=2)
+    np.testing.assert_allclose(distances(patches, bank), brute, rtol=1e-4)
+
+
+def test_a_bank_covers_what_it_was_chosen_from() -> None:
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(rng.normal(0, 50, (20, 16)), 30, axis=0)
+    points = (clusters + rng.normal(0, 0.1, clusters.shape)).astype(np.float32)
+    bank = choose_bank(points, seed=1)
+    assert len(bank) == 60
+    assert distances(points[None], bank).max() < 5, "one of every cluster is in it"
+
+
+@pytest.mark.parametrize("anomalies", [0, 1, 8])
+def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
+    pictures = [draw_part(i)[0] for i in range(12)] + [draw_part(100 + i, ("dent",))[0] for i in range(anomalies)]
+    source = source_model(*SIZE)
+    features = Extractor(*SIZE, source)(pictures)
+    anomalous = np.arange(len(pictures)) >= 12
+    head = fit_head(features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None)
+    assert (head.regression is not None) == (anomalies == 8)
+    model = assemble(head, *SIZE, source)
+    for number in (0, len(pictures) - 1):
+        outputs = run(model, pictures[number])
+        expected = head.raw_scores(features.of([number]))
+        np.testing.assert_allclose(outputs["score"], expected, rtol=2e-3, atol=2e-3)
+        patches = (distances(features.of([number]).patches, head.bank) - head.bank_scale.spread.mean)[0]
+        expected_map = (patches / head.bank_scale.spread.deviation).reshape(HEIGHT // 16, WIDTH // 16)
+        found = outputs["anomaly_map"][0, 0]
+        assert found.shape == (HEIGHT // 4, WIDTH // 4)
+        assert found.max() <= expected_map.max() + 0.05
+        np.testing.assert_allclose(found[:2, :2].mean(), expected_map[0, 0], rtol=0.02, atol=0.05)
+        np.testing.assert_allclose(
+            outputs["marks"][0, 0], found / max(0.5 * found.max(), head.map_threshold), rtol=1e-3, atol=1e-3
+        )
+    scores = picture_scores(distances(features.patches, head.bank))
+    assert scores.shape == (len(pictures),)

@@ -1,0 +1,99 @@
+"""Masks of several labels. Needs torch; .ci/run installs it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from edge_agent.component.manifest import decode_manifest
+from edge_agent.datasets.reading import read_datasets
+from edge_agent.evaluation.inspection import inspect, load_component
+from edge_agent.evaluation.results import Evaluation, evaluate
+from edge_agent.training.component import Identity
+from edge_agent.training.features import class_scores_shape, source_model
+from edge_agent.training.trainer import Options, Steps, train
+from tests.parts import write_folders
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
+
+FAST = Options(steps=150, input_size=(128, 96))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folders(tmp_path_factory.mktemp("data"), normal=10, anomaly=16, masks=True)
+
+
+@pytest.fixture(scope="module")
+def unseen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folders(tmp_path_factory.mktemp("unseen"), normal=6, anomaly=10, masks=True, first=500)
+
+
+def build(data: Path, models: Path, options: Options) -> Path:
+    steps = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
+    return train(read_datasets(data), models, Identity("part", "1.0.0"), options, steps).folder
+
+
+def measure(folder: Path, data: Path) -> Evaluation:
+    return evaluate(inspect(load_component(folder), read_datasets(data).train, lambda *_: None, lambda *_: None))
+
+
+@pytest.fixture(scope="module")
+def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(data, tmp_path_factory.mktemp("models"), FAST)
+
+
+def test_several_labels_in_their_own_colours(model: Path, unseen: Path) -> None:
+    manifest = decode_manifest((model / "manifest.json").read_bytes(), source="manifest.json")
+    assert [(label.name, label.color) for label in manifest.labels] == [
+        ("background", "#FFFFFF"), ("scratch", "#2CA02C"), ("dent", "#1F77B4"),
+    ]  # fmt: skip
+    evaluation = measure(model, unseen)
+    assert evaluation.classification.f1 == 1.0, "the verdict does not come from the mask"
+    assert [pixels.label for pixels in evaluation.pixels] == ["scratch", "dent"]
+    for pixels in evaluation.pixels:
+        assert pixels.iou > 0.4, pixels
+        assert pixels.pictures == 5
+
+
+def test_int8_keeps_the_masks(data: Path, model: Path, unseen: Path, tmp_path: Path) -> None:
+    folder = build(data, tmp_path, FAST._replace(precision="int8"))
+    assert (folder / "model.onnx").stat().st_size < 0.4 * (model / "model.onnx").stat().st_size
+    evaluation = measure(folder, unseen)
+    assert evaluation.classification.f1 == 1.0
+    for whole, small in zip(measure(model, unseen).pixels, evaluation.pixels, strict=True):
+        assert small.iou > whole.iou - 0.1
+
+
+def test_the_onnx_nodes_are_the_torch_network() -> None:
+    from edge_agent.training.segmentation.network import Network
+
+    torch.manual_seed(0)
+    network = Network(3).eval()
+    with torch.no_grad():  # away from what the backbone's copy began as
+        for parameter in network.tuned.parameters():
+            parameter.mul_(1.02)
+    picture = np.random.default_rng(0).normal(size=(1, 3, 96, 128)).astype(np.float32)
+    assert class_scores_shape(3, 128, 96) == (3, 96, 128)
+    assert class_scores_shape(21, 128, 96) == (21, 48, 64)
+    session = onnxruntime.InferenceSession(
+        source_model(128, 96, network.add_to, 3).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    found = session.run(["class_scores"], {"picture": picture})[0]
+    with torch.no_grad():
+        learned = network(torch.from_numpy(picture))
+    assert (learned.shape, found.shape) == ((1, 3, 48, 64), (1, 3, 96, 128))
+    # The graph enlarges the decoder's scores once, to the input's size; what was learned at half of it agrees inside.
+    small = torch.nn.functional.interpolate(torch.from_numpy(found), scale_factor=0.5, mode="area").numpy()
+    np.testing.assert_allclose(small, learned.numpy(), atol=0.05 * np.abs(found).max())
+
+
+def test_the_same_seed_gives_the_same_masks(data: Path, tmp_path: Path) -> None:
+    first, second = (
+        (build(data, tmp_path / name, FAST._replace(steps=4)) / "model.onnx").read_bytes() for name in ("a", "b")
+    )
+    assert first == second

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_agent.errors import TrainingError
+from edge_agent.training.threshold import (
+    balanced_threshold,
+    calibration_slope,
+    normal_spread,
+    threshold_for_precision,
+    threshold_for_recall,
+)
+
+NORMAL = np.random.default_rng(0).normal(0, 1, 20)
+
+
+def test_one_strange_normal_picture_does_not_widen_the_spread() -> None:
+    spread = normal_spread(np.append(NORMAL, 30.0))
+    assert spread.deviation == pytest.approx(normal_spread(NORMAL).deviation)
+    widened = normal_spread(np.append(NORMAL, [30.0] * 10))
+    assert widened.deviation > 5, "but ten are no exception"
+
+
+def test_equal_scores_have_a_spread_to_divide_by() -> None:
+    assert normal_spread(np.full(5, 3.0)).deviation > 0
+    assert normal_spread(np.array([3.0])).deviation > 0
+
+
+def test_two_anomalies_far_away_do_not_pull_the_threshold_half_way_to_them() -> None:
+    threshold = balanced_threshold(NORMAL, np.array([30.0, 45.0]))
+    assert NORMAL.max() < threshold < 15, "the middle of the gap would be 16"
+
+
+def test_many_anomalies_make_the_observed_gap_count() -> None:
+    many = np.linspace(30, 40, 60)
+    assert balanced_threshold(NORMAL, many) > balanced_threshold(NORMAL, many[:2])
+
+
+def test_scores_that_overlap() -> None:
+    rng = np.random.default_rng(1)
+    anomalous = rng.normal(3, 1, 40)
+    threshold = balanced_threshold(rng.normal(0, 1, 40), anomalous)
+    assert 0.8 < threshold < 2.2
+
+
+def test_scores_that_are_all_the_same() -> None:
+    assert np.isfinite(balanced_threshold(np.zeros(4), np.zeros(2)))
+
+
+@pytest.mark.parametrize(("recall", "expected"), [(1.0, 1.0), (0.75, 2.0), (0.5, 3.0), (0.01, 4.0)])
+def test_threshold_for_a_recall(recall: float, expected: float) -> None:
+    anomalous = np.array([4.0, 1.0, 3.0, 2.0])
+    threshold = threshold_for_recall(np.array([0.0, 0.5]), anomalous, recall)
+    assert expected - 1 < threshold < expected, "a little below the last that has to be found"
+    assert (anomalous >= threshold).mean() >= recall
+
+
+@pytest.mark.parametrize("precision", [0.5, 0.8, 1.0])
+def test_threshold_for_a_precision(precision: float) -> None:
+    normal, anomalous = np.array([0.0, 1.0, 2.0, 5.0]), np.array([3.0, 4.0, 6.0, 7.0])
+    threshold = threshold_for_precision(normal, anomalous, precision)
+    called = (anomalous >= threshold).sum(), (normal >= threshold).sum()
+    assert called[0] / sum(called) >= precision
+    assert called[0] > 0
+
+
+def test_a_precision_that_nothing_reaches_is_refused() -> None:
+    with pytest.raises(TrainingError, match=r"no threshold has a precision of 0\.9"):
+        threshold_for_precision(np.array([5.0]), np.array([1.0]), 0.9)
+
+
+def test_a_precision_is_not_lost_by_a_higher_threshold() -> None:
+    """Precision does not only grow with the threshold: from 3.5 to 5.5 it is worse than at 2.5."""
+    normal, anomalous = np.array([0.0, 1.0, 2.0, 5.0]), np.array([3.0, 4.0, 6.0])
+    threshold = threshold_for_precision(normal, anomalous, 0.75, least=4.5)
+    assert threshold == 5.5
+
+
+def test_the_further_apart_the_scores_the_surer_the_calibration() -> None:
+    apart = calibration_slope(NORMAL, NORMAL + 12, 6.0) * 6.0
+    close = calibration_slope(NORMAL, NORMAL + 3, 1.5) * 1.5
+    assert apart > close > 0
+    assert calibration_slope(NORMAL, np.array([]), 3.0) > 0

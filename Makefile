@@ -8,11 +8,11 @@ BIN := $(VENV)/bin
 # Installed anew when the project's metadata or the contract has changed.
 $(VENV)/.installed: pyproject.toml proto/edge-agent.proto proto/build_hook.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,train]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,demo,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,train,dev]'
 	@touch $@
 
 demo: $(VENV)/.installed  ## build a sample model, serve it, and show its verdicts

@@ -13,13 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import numpy as np
-from PIL import Image
 
 from edge_agent.cli.detect import print_verdicts, send
 from edge_agent.client import Client
-from edge_agent.demo.model import NAME, build_model
-from edge_agent.demo.pictures import anomalous_picture, normal_picture
+from edge_agent.demo.model import BAD, GOOD, NAME, build_model, draw_pictures
 from edge_agent.errors import EdgeAgentError
 
 _EACH = 6  # pictures of each kind
@@ -33,8 +30,8 @@ _END_SECONDS = 15.0
 def command(output: Path) -> None:
     """Build a sample model, serve it, send it pictures through shared memory, and show what comes back.
 
-    DIR/models is then a model folder, DIR/pictures/{normal,anomaly} what was sent, and DIR/overlays the pictures with
-    their masks laid over.
+    DIR/models is then a model folder, DIR/training what the model was made of, DIR/pictures/{normal,anomaly} what was
+    sent, and DIR/overlays the pictures with their masks laid over.
     """
     try:
         _run(output)
@@ -45,9 +42,10 @@ def command(output: Path) -> None:
 def _run(output: Path) -> None:
     begun = time.monotonic()
     click.echo(f"drawing {2 * _EACH} pictures of a steel flange, half of them scratched or dented")
-    pictures = _draw_pictures(output / "pictures")
-    click.echo("building a segmentation model from other pictures of good flanges")
-    folder = build_model(output / "models", _MODEL_SEED)
+    pictures = draw_pictures(output / "pictures", normal=_EACH, anomaly=_EACH, seed=_PICTURE_SEED)
+    click.echo(f"building a model of other pictures: {GOOD} of good flanges, {BAD} of damaged ones")
+    draw_pictures(output / "training", normal=GOOD, anomaly=BAD, seed=_MODEL_SEED)
+    folder = build_model(output / "models", output / "training", _MODEL_SEED)
     click.echo(f"serving {folder}")
     with _daemon(output) as socket, Client(socket, wait=10.0) as client:
         client.start(NAME)
@@ -65,6 +63,9 @@ def _run(output: Path) -> None:
     click.echo("and in another:")
     click.echo(f"    {program} detect {NAME} {output}/pictures/*/*.png --start --overlay marked")
     click.echo(f"    {program} models list")
+    click.echo("The model was built, and can be measured, with:")
+    click.echo(f"    {program} train {output / 'training'} -o models --name {NAME} --locate")
+    click.echo(f"    {program} evaluate {folder} {output / 'pictures'}")
     if right < len(sent):
         raise EdgeAgentError(f"{len(sent) - right} of the {len(sent)} verdicts are wrong")
 
@@ -74,18 +75,6 @@ def _program() -> str:
     if shutil.which("edge-agent"):
         return "edge-agent"
     return os.path.relpath(Path(sys.executable).parent / "edge-agent")
-
-
-def _draw_pictures(folder: Path) -> list[Path]:
-    rng = np.random.default_rng(_PICTURE_SEED)
-    paths = []
-    for kind, draw in (("normal", normal_picture), ("anomaly", anomalous_picture)):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        for number in range(1, _EACH + 1):
-            path = folder / kind / f"{kind}-{number}.png"
-            Image.fromarray(draw(rng)).save(path)
-            paths.append(path)
-    return paths
 
 
 @contextmanager

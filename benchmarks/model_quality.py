@@ -1,0 +1,259 @@
+"""How good are the models that `edge-agent train` builds, how long does it take, and how fast are they?
+
+    python -m benchmarks.model_quality                      # verdicts: every set of pictures, every number of them
+    python -m benchmarks.model_quality --sets cookies       # one set
+    python -m benchmarks.model_quality masks                # IoU of the masks (needs torch)
+    python -m benchmarks.model_quality speed                # one thread, fp32 and int8
+    python -m benchmarks.model_quality thresholds           # this threshold against the usual ways to choose one
+
+Pictures are split at random with the seeds 0 to 4; a model is built of one part and measured on the rest, through the
+same functions as the commands use. The sets: `cookies` (../shared), and the made-up `flange`, `fabric` and `blister`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.rig import REFERENCE, alternate, machine, median
+from benchmarks.synthetic import LABELS, draw
+from edge_agent.datasets.dataset import ANOMALY, NORMAL, PALETTE, Dataset
+from edge_agent.datasets.reading import Datasets, read_dataset
+from edge_agent.datasets.split import split
+from edge_agent.demo.model import draw_pictures
+from edge_agent.evaluation.inspection import inspect, load_component
+from edge_agent.evaluation.metrics import classification_metrics
+from edge_agent.evaluation.results import Evaluation, evaluate
+from edge_agent.imaging.picture import read_picture
+from edge_agent.imaging.resize import ArrayPixels
+from edge_agent.training.component import Identity
+from edge_agent.training.features import Extractor, choose_input_size, source_model
+from edge_agent.training.head import Wanted, fit_head
+from edge_agent.training.threshold import normal_spread
+from edge_agent.training.trainer import Options, Precision, Steps, extract_features, resized_pictures, train
+
+COOKIES = REFERENCE.parents[2] / "data" / "cookies" / "train_segmentation.manifest"
+MADE_UP = ("flange", "fabric", "blister")
+SEEDS = range(5)
+_EACH = 60  # pictures of a kind in a made-up set
+QUIET = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
+
+
+class Measured(NamedTuple):
+    """One model."""
+
+    evaluation: Evaluation
+    seconds: float
+    folder: Path
+
+
+def dataset(name: str, folder: Path) -> Dataset:
+    """Read the reference pictures, or draw a made-up set into a folder."""
+    if name == "cookies":
+        return read_dataset(COOKIES)
+    root = folder / name
+    if root.exists():
+        return read_dataset(root)
+    if name == "flange":
+        draw_pictures(root, normal=_EACH, anomaly=_EACH, seed=7)
+        return read_dataset(root)
+    rng = np.random.default_rng(7)
+    for part in (NORMAL, ANOMALY, "masks"):
+        (root / part).mkdir(parents=True)
+    colors = dict(zip(LABELS[name], PALETTE, strict=False))
+    palette = np.array([(255, 255, 255), *(tuple(bytes.fromhex(c[1:])) for c in colors.values())], np.uint8)
+    (root / "masks" / "labels.json").write_text(str(colors).replace("'", '"'))
+    for number in range(_EACH):
+        Image.fromarray(draw(name, None, rng).picture).save(root / NORMAL / f"good-{number}.png")
+        bad = draw(name, LABELS[name][number % len(LABELS[name])], rng)
+        Image.fromarray(bad.picture).save(root / ANOMALY / f"bad-{number}.png")
+        Image.fromarray(palette[bad.classes]).save(root / "masks" / f"bad-{number}.png")
+    return read_dataset(root)
+
+
+def choose(data: Dataset, normal: int, anomaly: int, seed: int) -> Datasets:
+    """Choose pictures to train with; the others are for the test."""
+    rng = np.random.default_rng(seed)
+    train_part, test_part = [], []
+    for label, count in ((NORMAL, normal), (ANOMALY, anomaly)):
+        examples = data.of(label)
+        order = rng.permutation(len(examples))
+        train_part += [examples[i] for i in order[:count]]
+        test_part += [examples[i] for i in order[count:]]
+    return Datasets(data._replace(examples=tuple(train_part)), data._replace(examples=tuple(test_part)))
+
+
+def build(parts: Datasets, models: Path, options: Options) -> Measured:
+    """Build a model and measure it on the test pictures."""
+    assert parts.test is not None
+    begun = time.perf_counter()
+    trained = train(Datasets(parts.train, None), models, Identity("model", "1.0.0"), options, QUIET)
+    seconds = time.perf_counter() - begun
+    component = load_component(trained.folder)
+    found = evaluate(inspect(component, parts.test, lambda *_: None, lambda *_: None))
+    return Measured(found, seconds, trained.folder)
+
+
+def verdicts(sets: list[str], folder: Path) -> None:
+    """Print F1 by set, number of pictures and precision, and how honest the confidence is."""
+    print(f"{'set':8} {'pictures':>8} {'':5} {'mean F1':>8} {'worst':>6} {'mean AUC':>8} {'seconds':>8}")
+    answers: dict[str, list[tuple[float, bool]]] = {}
+    for name in sets:
+        data = dataset(name, folder)
+        for normal, anomaly in ((20, 10), (20, 2), (20, 0)):
+            precisions: tuple[Precision, ...] = ("fp32", "int8") if anomaly == 10 else ("fp32",)
+            for precision in precisions:
+                runs = [
+                    build(choose(data, normal, anomaly, seed), folder / "models", Options("classification", precision))
+                    for seed in SEEDS
+                ]
+                f1 = [run.evaluation.classification.f1 or 0.0 for run in runs]
+                auc = [run.evaluation.classification.roc_auc or 0.0 for run in runs]
+                print(
+                    f"{name:8} {f'{normal}+{anomaly}':>8} {precision:5} {np.mean(f1):8.3f} {min(f1):6.3f} "
+                    f"{np.mean(auc):8.4f} {median([run.seconds for run in runs]):8.1f}",
+                    flush=True,
+                )
+                answers.setdefault(f"{normal}+{anomaly}", []).extend(
+                    (item.verdict.confidence, item.is_right)
+                    for run in runs
+                    for item in run.evaluation.inspections.items
+                )
+    print(f"\nlargest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB\n")
+    print("confidence, and how many of those answers are right (all sets)")
+    edges = (0.5, 0.7, 0.85, 0.95, 0.99, 1.01)
+    for key, found in answers.items():
+        parts = []
+        for low, high in itertools.pairwise(edges):
+            inside = [(confidence, right) for confidence, right in found if low <= confidence < high]
+            if inside:
+                confidence, right = np.mean(inside, axis=0)
+                parts.append(f"{confidence:.2f}: {right:.3f} of {len(inside)}")
+        print(f"{key:>6}  " + "   ".join(parts))
+
+
+def masks(sets: list[str], folder: Path) -> None:
+    """Print IoU and F1 of the masks."""
+    print(f"{'set':8} {'trained on':>10} {'IoU':>6} {'pixel F1':>8} {'average IoU':>11} {'image F1':>8} {'seconds':>8}")
+    for name in sets:
+        data = dataset(name, folder)
+        if not data.labels:
+            continue
+        ways: dict[str, Callable[[int], Datasets]] = {
+            "2/3": partial(_two_thirds, data),
+            "20+10": partial(choose, data, 20, 10),
+        }
+        for way, parts in ways.items():
+            runs = []
+            for seed in SEEDS if name == "cookies" else SEEDS[:2]:
+                run = build(parts(seed), folder / "models", Options("segmentation"))
+                runs.append(run)
+                pixels, image = run.evaluation.pixels, run.evaluation.classification.f1 or 0.0
+                iou, f1, average = (np.mean([getattr(p, key) for p in pixels]) for key in ("iou", "f1", "average_iou"))
+                figures = f"{iou:6.3f} {f1:8.3f} {average:11.3f} {image:8.3f} {run.seconds:8.0f}"
+                print(f"{name:8} {way:>10} {figures}", flush=True)
+            iou, f1 = (
+                np.mean([np.mean([getattr(p, key) for p in run.evaluation.pixels]) for run in runs])
+                for key in ("iou", "f1")
+            )
+            print(f"{name:8} {way:>10} {iou:6.3f} {f1:8.3f} mean of {len(runs)}", flush=True)
+    print(f"\nlargest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def _two_thirds(data: Dataset, seed: int) -> Datasets:
+    return Datasets(*split(data, seed=seed))
+
+
+def speed(sets: list[str], folder: Path) -> None:
+    """Print what an inspection costs, one thread of the engine, fp32 and int8 in turn."""
+    name = sets[0]
+    data = dataset(name, folder)
+    parts = choose(data, 20, 10, 0)
+    picture = np.ascontiguousarray(read_picture(data.examples[0].path))
+    for size in ((320, 320), None):
+        pipelines = {}
+        for precision in ("fp32", "int8"):
+            options = Options("classification", precision, input_size=size)
+            run = build(parts, folder / f"models-{precision}", options)
+            pipelines[precision] = load_component(run.folder, threads=1).pipeline
+        ways = {key: partial(pipeline.run, ArrayPixels(picture)) for key, pipeline in pipelines.items()}
+        taken = alternate(ways, rounds=10, each=10)
+        shown = size or (pipelines["fp32"].manifest.input.width, pipelines["fp32"].manifest.input.height)
+        figures = ", ".join(f"{key} {median(samples) * 1000:.1f} ms" for key, samples in taken.items())
+        print(f"{name}, picture {picture.shape[1]}x{picture.shape[0]}, input {shown[0]}x{shown[1]}: {figures}")
+
+
+def thresholds(sets: list[str], folder: Path) -> None:
+    """Print the F1 of the same scores with thresholds chosen in several ways."""
+    print(
+        f"{'set':8} {'pictures':>8}  {'ours':>12} {'best F1':>12} {'mean + 3 sd':>12} {'ideal':>12}   mean / worst F1"
+    )
+    for name in sets:
+        data = dataset(name, folder)
+        for normal, anomaly in ((20, 10), (20, 5), (20, 2)):
+            rows = np.array(list(_by_threshold(data, normal, anomaly)))
+            shown = " ".join(f"{mean:6.3f}/{worst:.3f}" for mean, worst in zip(rows.mean(0), rows.min(0), strict=True))
+            print(f"{name:8} {f'{normal}+{anomaly}':>8}  {shown}", flush=True)
+
+
+def _by_threshold(data: Dataset, normal: int, anomaly: int) -> Iterator[tuple[float, ...]]:
+    for seed in SEEDS:
+        parts = choose(data, normal, anomaly, seed)
+        assert parts.test is not None
+        height, width, _ = read_picture(data.examples[0].path).shape
+        size = choose_input_size(width, height)
+        extract = Extractor(*size, source_model(*size))
+        seen, unseen = (
+            extract_features(extract, resized_pictures(part.labelled, (width, height), size), lambda done, total: None)
+            for part in (parts.train, parts.test)
+        )
+        truth, test_truth = (
+            np.array([example.label == ANOMALY for example in part.labelled]) for part in (parts.train, parts.test)
+        )
+        head = fit_head(seen, truth, seed=seed, wanted=Wanted(), progress=lambda done, total: None)
+        scores, held_out = head.raw_scores(unseen), head.out_of_fold
+        candidates = np.unique(held_out)
+        middles = (candidates[1:] + candidates[:-1]) / 2
+        f1 = [_f1(held_out, truth, threshold) for threshold in middles]
+        best = middles[np.flatnonzero(np.array(f1) == max(f1))].mean()
+        spread = normal_spread(held_out[~truth])
+        ideal = max(_f1(scores, test_truth, threshold) for threshold in scores)
+        yield (
+            _f1(scores, test_truth, head.threshold),
+            _f1(scores, test_truth, best),
+            _f1(scores, test_truth, spread.mean + 3 * spread.deviation),
+            ideal,
+        )
+
+
+def _f1(scores: np.ndarray, truth: np.ndarray, threshold: float) -> float:
+    return classification_metrics(scores, truth, float(threshold)).f1 or 0.0
+
+
+def main() -> None:
+    parts = {"verdicts": verdicts, "masks": masks, "speed": speed, "thresholds": thresholds}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("part", nargs="?", choices=parts, default="verdicts")
+    parser.add_argument("--sets", nargs="+", choices=("cookies", *MADE_UP), default=["cookies", *MADE_UP])
+    arguments = parser.parse_args()
+    sets = [name for name in arguments.sets if name != "cookies" or COOKIES.exists()]
+    if len(sets) < len(arguments.sets):
+        print("cookies are left out: ../shared is not beside this checkout")
+    print(machine() + "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        parts[arguments.part](sets, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

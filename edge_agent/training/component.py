@@ -106,7 +106,6 @@ def choose_samples(examples: Sequence[Example], calibrated: Sequence[float], thr
 def _fields(identity: Identity, made: Made) -> dict[str, Any]:
     head = made.head
     segmentation = made.mask is not None
-    threshold = float(head.calibrated(np.array([head.threshold]))[0])
     return {
         "name": identity.name,
         "version": identity.version,
@@ -118,7 +117,7 @@ def _fields(identity: Identity, made: Made) -> dict[str, Any]:
             score=ScoreOutput(name=SCORE),
             mask=made.mask,
         ),
-        "threshold": round(threshold, 4),
+        "threshold": round(head.calibrated_threshold, 4),
         "calibration": Calibration(slope=head.slope, intercept=-head.slope * head.middle),
         "labels": (
             Label(name="background", color="#FFFFFF"),

@@ -89,6 +89,11 @@ class Head(NamedTuple):
             raw = raw + self.regression_scale(self.regression(features.pooled))
         return raw
 
+    @property
+    def calibrated_threshold(self) -> float:
+        """The threshold among calibrated scores."""
+        return float(self.calibrated(np.array([self.threshold]))[0])
+
     def calibrated(self, raw: F64) -> F64:
         """Turn raw scores into 0..1."""
         return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * (raw - self.middle), -700, 700))), np.float64)

@@ -114,7 +114,6 @@ def train(datasets: Datasets, models: Path, identity: Identity, options: Options
     graph = _graph(head, size, source, len(datasets.labels) if segmentation else 0)
     labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
     scores = head.calibrated(head.raw_scores(features)).tolist()
-    threshold = float(head.calibrated(np.array([head.threshold]))[0])
     made = Made(
         graph=graph,
         head=head,
@@ -138,12 +137,13 @@ def train(datasets: Datasets, models: Path, identity: Identity, options: Options
             "seconds": round(time.monotonic() - begun, 1),
         },
     )
-    folder = write(models, identity, made, choose_samples(examples, scores, threshold))
+    folder = write(models, identity, made, choose_samples(examples, scores, head.calibrated_threshold))
     return Trained(folder, report, figures)
 
 
 def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Steps, *, locate: bool) -> bool:
-    masked = any(seen.areas for seen in report.seen)
+    # The training pictures come first; masks that only test pictures have are nothing to learn from.
+    masked = any(seen.areas for seen in report.seen[: len(datasets.train.labelled)])
     if task == "classification" or locate or (task == "auto" and not masked):
         return False
     if not masked:
@@ -231,8 +231,7 @@ def _graph(head: Head, size: tuple[int, int], source: Any, labels: int) -> bytes
 
 def _figures(head: Head, scores: F64, anomalous: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Measure calibrated scores of pictures that the scores' head had not seen."""
-    threshold = float(head.calibrated(np.array([head.threshold]))[0])
-    metrics = classification_metrics(scores, anomalous, threshold)
+    metrics = classification_metrics(scores, anomalous, head.calibrated_threshold)
     return {key: round(value, 4) for key, value in metrics._asdict().items() if value is not None}
 
 

@@ -45,8 +45,7 @@ def read(folder: Path) -> Manifest:
 
 def measure(folder: Path, data: Path) -> Evaluation:
     component = load_component(folder)
-    nothing = lambda *_: None  # noqa: E731
-    return evaluate(inspect(component, read_datasets(data).train, nothing, nothing))
+    return evaluate(inspect(component, read_datasets(data).train, lambda *_: None, lambda *_: None))
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +157,11 @@ def test_locate_marks_the_place_without_any_mask(tmp_path: Path, unseen: Path) -
 def test_figures_of_a_test_dataset_are_kept(data: Path, unseen: Path, tmp_path: Path) -> None:
     folder = build(data, tmp_path, test=unseen)
     assert read(folder).training["figures"]["test"]["f1"] == 1.0
+
+
+def test_masks_of_test_pictures_alone_are_nothing_to_learn(unseen: Path, tmp_path: Path) -> None:
+    bare = write_folders(tmp_path / "data", normal=6, anomaly=3)
+    assert read(build(bare, tmp_path / "models", Options(), test=unseen)).task == "classification"
 
 
 def test_an_agent_starts_it_and_checks_its_golden_samples(model: Path, tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.datasets.dataset import ANOMALY, NORMAL
+from edge_agent.datasets.ground_truth import classification, timestamp
 from edge_agent.errors import DatasetError
+
+_JOB = "labeling-job/anomaly-classification"
 
 
 class Converted(NamedTuple):
@@ -65,8 +67,9 @@ def convert_csv(path: Path, *, prefix: str = "", manifest: Path | None = None) -
         stale.unlink(missing_ok=True)
     if prefix and not prefix.endswith("/"):
         prefix += "/"
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
-    target.write_text("".join(_line(row, prefix, now) + "\n" for row in rows), encoding="utf-8")
+    now = timestamp()
+    lines = [classification(prefix + row.picture, row.label.lower(), _JOB, now) for row in rows]
+    target.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     return Converted(target, len(rows) - anomalous, anomalous)
 
 
@@ -99,22 +102,3 @@ def _read(path: Path) -> list[_Row]:
 def _write(path: Path, rows: Sequence[tuple[object, ...]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
-
-
-def _line(row: _Row, prefix: str, now: str) -> str:
-    label = row.label.lower()
-    return json.dumps(
-        {
-            "source-ref": prefix + row.picture,
-            "anomaly-label": int(label == ANOMALY),
-            "anomaly-label-metadata": {
-                "confidence": 1,
-                "job-name": "labeling-job/anomaly-classification",
-                "class-name": label,
-                "human-annotated": "yes",
-                "creation-date": now,
-                "type": "groundtruth/image-classification",
-            },
-        },
-        ensure_ascii=False,
-    )

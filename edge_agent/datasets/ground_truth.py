@@ -157,7 +157,7 @@ def ground_truth_lines(
     dataset: Dataset, folder: Path, *, prefix: str = "", kept: bool = False
 ) -> list[Mapping[str, Any]]:
     """Describe the labelled pictures, one object each; `kept` leaves those that came from a manifest as they are."""
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    now = timestamp()
     addresses = _Addresses(dataset.source, folder, prefix)
     return [
         _kept(example, addresses) if kept and example.line is not None else _line(example, addresses, now)
@@ -179,6 +179,27 @@ def _kept(example: Example, addresses: _Addresses) -> Mapping[str, Any]:
     return line
 
 
+def timestamp() -> str:
+    """Give the time as these manifests write it: UTC, to the microsecond."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+def classification(reference: str, label: str, job: str, now: str) -> dict[str, Any]:
+    """Write the line of a picture that a person labelled."""
+    return {
+        "source-ref": reference,
+        "anomaly-label": int(label == ANOMALY),
+        "anomaly-label-metadata": {
+            "confidence": 1,
+            "job-name": job,
+            "class-name": label,
+            "human-annotated": "yes",
+            "creation-date": now,
+            "type": _CLASSIFICATION,
+        },
+    }
+
+
 class _Addresses(NamedTuple):
     source: Path
     folder: Path
@@ -197,15 +218,7 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _line(example: Example, addresses: _Addresses, now: str) -> dict[str, Any]:
-    common = {"human-annotated": "yes", "creation-date": now}
-    line: dict[str, Any] = {
-        "source-ref": addresses.of(example.path),
-        "anomaly-label": int(example.label == ANOMALY),
-        "anomaly-label-metadata": {
-            "confidence": 1, "job-name": "labeling-job/anomaly-label", "class-name": example.label, **common,
-            "type": _CLASSIFICATION,
-        },
-    }  # fmt: skip
+    line = classification(addresses.of(example.path), str(example.label), "labeling-job/anomaly-label", now)
     if example.mask:
         background = example.mask.colors.get(None, (255, 255, 255))
         shown: list[tuple[str, Rgb]] = [(_BACKGROUND, background)]
@@ -216,6 +229,7 @@ def _line(example: Example, addresses: _Addresses, now: str) -> dict[str, Any]:
                 str(number): {"class-name": name, "hex-color": "#{:02x}{:02x}{:02x}".format(*color), "confidence": 0.0}
                 for number, (name, color) in enumerate(shown)
             },
-            "job-name": "labeling-job/anomaly-mask", **common, "type": _SEGMENTATION,
+            "job-name": "labeling-job/anomaly-mask", "human-annotated": "yes", "creation-date": now,
+            "type": _SEGMENTATION,
         }  # fmt: skip
     return line

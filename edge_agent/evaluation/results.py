@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from edge_agent.datasets.dataset import ANOMALY, NORMAL, Dataset
-from edge_agent.datasets.ground_truth import ground_truth_lines
+from edge_agent.datasets.ground_truth import ground_truth_lines, timestamp
 from edge_agent.evaluation.inspection import Inspections
 from edge_agent.evaluation.metrics import (
     Classification,
@@ -82,7 +81,7 @@ def evaluation_result(evaluation: Evaluation) -> dict[str, Any]:
         "Version": 1,
         "EvaluationDetails": {
             "ModelArn": component.manifest.model_arn,
-            "EvaluationEndTimestamp": _now(),
+            "EvaluationEndTimestamp": timestamp(),
             "NumberOfTrainingImages": sum(count for count in counts_of_training if isinstance(count, int)),
             "NumberOfTestingImages": len(evaluation.inspections.items),
         },
@@ -115,7 +114,7 @@ def write_results(evaluation: Evaluation, dataset: Dataset, folder: Path) -> tup
 
 
 def _lines(evaluation: Evaluation, dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
-    component, now = evaluation.inspections.component.manifest, _now()
+    component, now = evaluation.inspections.component.manifest, timestamp()
     truth = ground_truth_lines(dataset, folder, kept=True)
     return [
         {
@@ -135,7 +134,3 @@ def _lines(evaluation: Evaluation, dataset: Dataset, folder: Path) -> list[dict[
         }
         for line, item in zip(truth, evaluation.inspections.items, strict=True)
     ]
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")

@@ -49,7 +49,7 @@ class Agent:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._catalogue = Catalogue(settings.model_dirs, settings.pin)
+        self._catalogue = Catalogue(settings.model_dirs, settings.pin, settings.registry_dir)
         self._models: dict[str, Model] = {}
         self._remembered = RememberedModels(Path(settings.state_dir))
         self._to_resume = set(self._remembered.names)

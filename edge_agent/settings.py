@@ -48,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model_dir: Annotated[
         tuple[str, ...], Meta(description="folders of model components; empty: the folder models of the state folder")
     ] = ()
+    registry: Annotated[
+        str,
+        Meta(description="folder where deployed components register; empty: the folder registry of the state folder"),
+    ] = ""
     state_dir: Annotated[str, Meta(min_length=1, description="folder for what has to survive a restart")] = (
         msgspec.field(default_factory=default_state_dir)
     )
@@ -88,6 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def model_dirs(self) -> list[Path]:
         """The folders of model components."""
         return [Path(path) for path in self.model_dir] or [Path(self.state_dir) / "models"]
+
+    @property
+    def registry_dir(self) -> Path:
+        """The folder where deployed components register."""
+        return Path(self.registry) if self.registry else Path(self.state_dir) / "registry"
 
     def __post_init__(self) -> None:
         check_address(self.socket)

@@ -1,4 +1,7 @@
-"""Finds model components in folders: <model dir>/<name>/<version>/manifest.json.
+"""Finds model components: in folders as <model dir>/<name>/<version>/manifest.json, in the registry as <name>.
+
+The registry is where deployed components announce themselves (greengrass/): an entry is a link, named as the component,
+to the folder of the one version that is deployed. A link whose folder has gone says nothing any more.
 
 A scan costs a few stat calls a component; files are read and digests computed only for what has changed since the last.
 """
@@ -17,6 +20,9 @@ from edge_agent.engines.onnx_signature import read_signature
 from edge_agent.engines.signature import check_signature
 from edge_agent.errors import ComponentError
 
+#: stands for the version of a registered component whose manifest can't be read
+_REGISTERED = "as deployed"
+
 
 class Component(NamedTuple):
     """One version of a model component that has passed every check that needs no engine."""
@@ -32,32 +38,41 @@ class Entry(NamedTuple):
 
     component: Component | None
     problem: str
+    #: the versions that are there and can't be served
+    broken: frozenset[str] = frozenset()
 
 
 class Catalogue:
-    """The components in some folders; `scan` looks again."""
+    """The components in some folders and a registry; `scan` looks again."""
 
-    def __init__(self, folders: Sequence[Path], pins: Mapping[str, str]) -> None:
-        """Look into `folders`; `pins` gives for a name the only version that is served."""
-        self._folders, self._pins = folders, pins
+    def __init__(self, folders: Sequence[Path], pins: Mapping[str, str], registry: Path | None = None) -> None:
+        """Look into `folders` and `registry`; `pins` gives for a name the only version that is served."""
+        self._folders, self._pins, self._registry = folders, pins, registry
         self._known: dict[Path, tuple[object, Component | str]] = {}
 
     def scan(self) -> dict[str, Entry]:
         """Return what is there now, by name. Blocking: meant for a thread."""
         found: dict[str, dict[str, Component | str]] = {}
         seen: dict[Path, tuple[object, Component | str]] = {}
+        for link in _subfolders(self._registry) if self._registry else ():
+            if not is_name(link.name):
+                continue
+            target = link.resolve()  # a worker that loads it must not see the link change
+            seen[target] = checked = self._check(link.name, None, target)
+            component = checked[1]
+            label = component.manifest.version if isinstance(component, Component) else _REGISTERED
+            found.setdefault(link.name, {})[label] = component
         for folder in self._folders:
             for path in _subfolders(folder):
                 if not is_name(path.name):
                     continue
                 for version in _subfolders(path):
-                    checked = self._check(path.name, version)
-                    seen[version] = checked
+                    seen[version] = checked = self._check(path.name, version.name, version)
                     found.setdefault(path.name, {}).setdefault(version.name, checked[1])
         self._known = seen
         return {name: self._choose(name, versions) for name, versions in sorted(found.items())}
 
-    def _check(self, name: str, folder: Path) -> tuple[object, Component | str]:
+    def _check(self, name: str, version: str | None, folder: Path) -> tuple[object, Component | str]:
         try:
             manifest_stamp = _stamp(folder, FILE_NAME)
         except OSError as error:
@@ -67,7 +82,7 @@ class Catalogue:
         if known is not None and known[0] is not None and known[0] == _stamps(folder, manifest_stamp, known[1]):
             return known
         try:
-            component = _load(name, folder, manifest_stamp)
+            component = _load(name, version, folder, manifest_stamp)
         except (ComponentError, OSError) as error:
             problem = str(error)
             return _stamps(folder, manifest_stamp, problem), problem
@@ -80,21 +95,26 @@ class Catalogue:
             if pin not in versions:
                 return Entry(None, f"version {pin} is pinned but not there")
             chosen = versions[pin]
-            return Entry(chosen, "") if isinstance(chosen, Component) else Entry(None, f"version {pin}: {chosen}")
+            if isinstance(chosen, Component):
+                return Entry(chosen, "")
+            return Entry(None, f"version {pin}: {chosen}", frozenset({pin}))
+        broken = frozenset(version for version, checked in versions.items() if not isinstance(checked, Component))
         problems: list[str] = []
         for version in sorted(versions, key=_order, reverse=True):
             checked = versions[version]
             if isinstance(checked, Component):
-                return Entry(checked, "; ".join(problems))
+                return Entry(checked, "; ".join(problems), broken)
             problems.append(f"version {version}: {checked}")
-        return Entry(None, "; ".join(problems))
+        return Entry(None, "; ".join(problems), broken)
 
 
-def _order(version: str) -> tuple[bool, object]:
+def _order(version: str) -> tuple[int, object]:
+    if version == _REGISTERED:
+        return 2, ()  # what is deployed and broken is told, whatever else is there
     try:
-        return True, parse_version(version)
+        return 1, parse_version(version)
     except ValueError:
-        return False, ()
+        return 0, ()
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -122,18 +142,19 @@ def _stamps(folder: Path, manifest_stamp: tuple[str, int, int, int], checked: Co
         return None
 
 
-def _load(name: str, folder: Path, manifest_stamp: tuple[str, int, int, int]) -> Component:
+def _load(name: str, version: str | None, folder: Path, manifest_stamp: tuple[str, int, int, int]) -> Component:
+    """Read and check a component that the folders, or the registry, call `name` and `version` (None: any)."""
     try:
-        parse_version(folder.name)
+        parse_version(version or "0.0.0")
     except ValueError as error:
         raise ComponentError(f"folder {error}") from None
     if not (folder / FILE_NAME).is_file():
         raise ComponentError(f"{FILE_NAME} is not a file")
     manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
-    if (manifest.name, manifest.version) != (name, folder.name):
-        raise ComponentError(
-            f"{FILE_NAME} says {manifest.name} {manifest.version}, its folders say {name} {folder.name}"
-        )
+    if version is None and manifest.name != name:
+        raise ComponentError(f"{FILE_NAME} says {manifest.name}, it is registered as {name}")
+    if version is not None and (manifest.name, manifest.version) != (name, version):
+        raise ComponentError(f"{FILE_NAME} says {manifest.name} {manifest.version}, its folders say {name} {version}")
     check_artifacts(folder, manifest)
     if manifest.model.endswith(".onnx"):
         check_signature(read_signature(folder / manifest.model), manifest)

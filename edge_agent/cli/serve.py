@@ -14,6 +14,14 @@ import click
 
 from edge_agent.settings import Settings, load_settings, parse_pins
 
+_METAVARS = {
+    "socket": "unix:///PATH",
+    "model_dir": "DIR",
+    "registry": "DIR",
+    "state_dir": "DIR",
+    "pin": "NAME=VERSION",
+}
+
 
 def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
     """Add a flag for every field of Settings, with the field's own sentence as its help."""
@@ -28,9 +36,7 @@ def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
             type=kind if kind in (int, float) else str,
             multiple=several,
             default=None,
-            metavar={"model_dir": "DIR", "state_dir": "DIR", "socket": "unix:///PATH", "pin": "NAME=VERSION"}.get(
-                field
-            ),
+            metavar=_METAVARS.get(field),
             help=_sentence(meta.description, several, getattr(defaults, field)),
         )(function)
     return function

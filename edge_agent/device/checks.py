@@ -148,7 +148,9 @@ def _model_dirs(settings: Settings) -> Iterator[Finding]:
 
 def _components(settings: Settings) -> Iterator[Finding]:
     available = available_bytes()
-    for name, (component, problem) in Catalogue(settings.model_dirs, settings.pin).scan().items():
+    for name, (component, problem, _) in (
+        Catalogue(settings.model_dirs, settings.pin, settings.registry_dir).scan().items()
+    ):
         if component is None:
             yield Finding(Verdict.WRONG, f"model {name}", problem, "mend the component, or copy it anew")
             continue

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from edge_agent.catalogue.catalogue import Component, Entry
-from edge_agent.errors import ComponentError, EdgeAgentError, EngineFailed, OutOfMemory, StopFailed, WrongState
+from edge_agent.component.version import parse_version
+from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
 from edge_agent.lifecycle.backoff import Backoff
+from edge_agent.lifecycle.changeover import Changeover
+from edge_agent.lifecycle.failure import explain_failed_start
 from edge_agent.lifecycle.memory import available_bytes, estimated_bytes
 from edge_agent.lifecycle.state import Event, Status, next_status
 from edge_agent.workers.calls import Call
 from edge_agent.workers.pool import PoolOptions, WorkerPool
 
 log = logging.getLogger(__name__)
-
-_KILL_AFTER = 2.0  # seconds that an idle worker gets to end by itself
 
 
 class ModelOptions(NamedTuple):
@@ -51,17 +52,43 @@ class Model:
         self._on_wanted = on_wanted
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
-        self._failed: Component | None = None  # what could not be started, and is not tried again
+        self._failed: Component | None = None  # what should run but is not tried again: it would fail again
+        self._broken: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
         self._backoff = Backoff(options.first_restart, options.longest_restart)
         self._ready_at = 0.0
+        self._changeover = Changeover(
+            name,
+            self._make_pool,
+            self._check_memory,
+            self._take_over,
+            options.start_seconds,
+            Backoff(options.first_restart, options.longest_restart),
+        )
+        self._retiring: dict[asyncio.Task[Any], WorkerPool] = {}
 
     def update(self, entry: Entry | None) -> None:
-        """Take note of what the catalogue has for this name; None when it has left the device."""
+        """Take note of what the catalogue has for this name; None when it has left the device.
+
+        A running model changes over to another version; one that could not be started is tried with it.
+        """
         self.component = entry.component if entry else None
         self.problem = entry.problem if entry else ""
+        self._broken = entry.broken if entry else frozenset()
         self.removed = entry is None
+        self._changeover.consider(self._successor())
+        if self._failed is not None and self.component is not None and self.component != self._failed:
+            self.resume()
+
+    def _successor(self) -> Component | None:
+        """Return what should be served instead of what is; None when that is as it should be."""
+        served, there = self._served, self.component
+        if self.status is not Status.RUNNING or served is None or there is None or served.manifest == there.manifest:
+            return None
+        # What runs is whole, whatever has become of its files: an older version is no improvement.
+        is_older = parse_version(there.manifest.version) < parse_version(served.manifest.version)
+        return None if is_older and served.manifest.version in self._broken else there
 
     # What a client sees
 
@@ -77,11 +104,9 @@ class Model:
         elif self._served is not None and self.component is not None:
             served, there = self._served.manifest, self.component.manifest
             if served.version != there.version:
-                notes.append(f"version {served.version} runs, {there.version} is there")
+                notes.append(f"version {served.version} runs, {self._changeover.note or f'{there.version} is there'}")
             elif served != there:
-                notes.append(f"version {served.version} has been replaced since the model was started")
-        elif self._failed is not None and self.component is not None and self.component != self._failed:
-            notes.append("the component has been replaced since, start the model again")
+                notes.append(f"version {served.version} has been replaced; {self._changeover.note}".removesuffix("; "))
         if self.problem:
             notes.append(self.problem)
         return arn, self.status, "; ".join(note for note in notes if note)
@@ -146,51 +171,59 @@ class Model:
         self.message = "starting"
         self._failed = None
         self._served = component
-        self._pool = WorkerPool(
+        self._pool = self._make_pool(component)
+        self._task = asyncio.get_running_loop().create_task(self._load(self._pool, retry=retry))
+
+    def _make_pool(self, component: Component) -> WorkerPool:
+        pool = WorkerPool(
             component.folder,
             component.manifest,
             self._options.engine,
             self._options.pool,
-            on_progress=self._on_progress,
-            on_death=self._on_death,
+            on_progress=lambda text: self._on_progress(pool, text),
+            on_death=lambda cause: self._on_death(pool, cause),
         )
-        self._task = asyncio.get_running_loop().create_task(self._load(self._pool, retry=retry))
+        return pool
 
     async def _load(self, pool: WorkerPool, *, retry: bool) -> None:
         begun = time.monotonic()
         try:
             await asyncio.wait_for(pool.start(), self._options.start_seconds)
+            pool.check_alive()
         except Exception as error:
-            await self._discard(pool)
-            self._fail(*self._judge(error, retry=retry), ran_for=0.0)
+            await pool.discard()
+            cause, may_pass = explain_failed_start(error, self._options.start_seconds)
+            self._fail(cause, may_pass or (retry and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0)
             return
         self._step(Event.READY)
         self.message = ""
         self._ready_at = time.monotonic()
         log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
 
-    def _judge(self, error: Exception, *, retry: bool) -> tuple[str, bool]:
-        """Say why a start failed, and whether it is tried again."""
-        if isinstance(error, ComponentError | EngineFailed):
-            return str(error), retry  # a component that is wrong stays wrong until it is replaced
-        if isinstance(error, EdgeAgentError):
-            return str(error), True  # a worker that died may do better next time
-        if isinstance(error, asyncio.TimeoutError):
-            return f"not ready after {self._options.start_seconds:g} s", True
-        if isinstance(error, OSError):
-            return f"a worker can't be started: {error.strerror}", True
-        log.error("starting model %s failed", self.name, exc_info=error)
-        return f"a defect of the agent: {type(error).__name__}: {error}", False
-
-    def _on_progress(self, text: str) -> None:
-        if self.status is Status.STARTING:
+    def _on_progress(self, pool: WorkerPool, text: str) -> None:
+        if self.status is Status.STARTING and pool is self._pool:
             self.message = text
+
+    def _take_over(self, component: Component, pool: WorkerPool) -> None:
+        """Send the calls from now on to a pool that holds another version; the old one ends what it has begun."""
+        if self._successor() != component or self._pool is None or self._served is None:
+            self._retire(pool)  # stopped, lost or replaced meanwhile
+            return
+        before = self._served.manifest.version
+        self._retire(self._pool)
+        self._pool, self._served = pool, component
+        log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
+
+    def _retire(self, pool: WorkerPool) -> None:
+        task = asyncio.get_running_loop().create_task(pool.retire(self._options.drain_seconds))
+        self._retiring[task] = pool
+        task.add_done_callback(self._retiring.pop)
 
     # Failing and coming back
 
-    def _on_death(self, cause: str) -> None:
-        if self.status is Status.RUNNING and self._pool is not None:
-            self._task = asyncio.get_running_loop().create_task(self._discard(self._pool))
+    def _on_death(self, pool: WorkerPool, cause: str) -> None:
+        if self.status is Status.RUNNING and pool is self._pool:
+            self._task = asyncio.get_running_loop().create_task(pool.discard())
             self._fail(f"the worker was lost: {cause}", True, ran_for=time.monotonic() - self._ready_at)
 
     def _fail(self, cause: str, retry: bool, *, ran_for: float) -> None:
@@ -203,11 +236,6 @@ class Model:
             wait = self._backoff.wait(ran_for)
             self.message = f"{cause}; it is started again in {wait:.1f} s"
             self._restart = asyncio.get_running_loop().create_task(self._start_again(wait))
-
-    @staticmethod
-    async def _discard(pool: WorkerPool) -> None:
-        pool.kill()
-        await pool.close(_KILL_AFTER)
 
     async def _start_again(self, wait: float) -> None:
         await asyncio.sleep(wait)
@@ -258,8 +286,9 @@ class Model:
             StopFailed: calls in flight or a worker did not end in time and were killed; the model is STOPPED.
         """
         if next_status(self.status, Event.STOP) is None:
-            given_up = self.status is Status.FAILED and self._forget_restart()
+            given_up = self.status is Status.FAILED and (self._forget_restart() or self._failed is not None)
             if given_up:
+                self._failed = None
                 self._on_wanted(self.name, False)
                 self.message = self.message.partition("; it is started again")[0]
             _, status, _ = self.describe()
@@ -280,19 +309,19 @@ class Model:
 
     async def _end(self, pool: WorkerPool, drain_seconds: float) -> bool:
         self.message = "finishing the calls in flight"
-        drained = await pool.drain(drain_seconds)
-        if not drained:
-            pool.kill()
-        ended = await pool.close(_KILL_AFTER)
+        await self._changeover.cancel()
+        clean = await pool.retire(drain_seconds)
+        await asyncio.gather(*self._retiring)
         self._step(Event.ENDED)
         self.message = ""
         self._pool = self._served = None
         log.info("model %s is STOPPED", self.name)
-        return drained and ended
+        return clean
 
     async def shut_down(self, drain_seconds: float) -> None:
         """End the workers because the daemon ends; what should run is still remembered."""
         self._forget_restart()
+        await self._changeover.cancel()
         pool = self._pool
         if pool is not None and self.status is Status.RUNNING:
             self._step(Event.STOP)
@@ -300,15 +329,16 @@ class Model:
         elif pool is not None:
             if self.status is Status.STARTING:
                 pool.kill()
-            await pool.close(_KILL_AFTER)
+            await pool.close()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         self._forget_restart()
 
     def kill(self) -> None:
         """End the workers without waiting for anything."""
-        if self._pool is not None:
-            self._pool.kill()
+        for pool in (self._pool, *self._retiring.values()):
+            if pool is not None:
+                pool.kill()
 
     def _step(self, event: Event) -> None:
         status = next_status(self.status, event)

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 #: from this size on a bitmap is copied to the worker by a thread, so that the event loop serves others meanwhile
 _COPY_IN_THREAD = 4 << 20
 
+_KILL_AFTER = 2.0  # seconds that an idle worker gets to end by itself
+
 
 class PoolOptions(NamedTuple):
     """What the settings say about a model's workers."""
@@ -119,6 +121,11 @@ class WorkerPool:
             raise self._lost
         self._started = True
 
+    def check_alive(self) -> None:
+        """Raise WorkerDied if a worker has been lost, or ended, since the pool was ready."""
+        if self._closing:
+            raise WorkerDied(f"the worker of model '{self.manifest.name}' has ended")
+
     async def run(self, call: Call) -> Any:
         """Have one of the workers inspect a picture, and return what the call's `take` makes of the answer.
 
@@ -127,8 +134,7 @@ class WorkerPool:
             InvalidRequest, EngineFailed, CallExpired: what the worker said of it.
             WorkerDied: the worker ended while it had the call.
         """
-        if self._closing:
-            raise WorkerDied(f"the worker of model '{self.manifest.name}' has ended")
+        self.check_alive()
         free = not len(self._line) and any(seat.free for seat in self._seats)
         self._line.join(call, free=free, workers=len(self._seats), now=time.monotonic())
         self._idle.clear()
@@ -260,7 +266,7 @@ class WorkerPool:
             return False
         return True
 
-    async def close(self, timeout: float) -> bool:
+    async def close(self, timeout: float = _KILL_AFTER) -> bool:
         """End the workers, with SIGKILL those that have not ended after `timeout` seconds; tell whether none had to be.
 
         Closing twice is harmless.
@@ -280,6 +286,18 @@ class WorkerPool:
         if pending:
             await asyncio.wait(pending)
         return not pending
+
+    async def retire(self, drain_seconds: float) -> bool:
+        """Let the calls that it holds finish, end the workers, and tell whether none had to be killed."""
+        drained = await self.drain(drain_seconds)
+        if not drained:
+            self.kill()
+        return await self.close() and drained
+
+    async def discard(self) -> None:
+        """End the workers without regard to what they do."""
+        self.kill()
+        await self.close()
 
     def kill(self) -> None:
         """End the workers at once, without waiting for anything."""

@@ -140,3 +140,35 @@ def test_writing_a_component_is_never_seen_half_done(tmp_path: Path) -> None:
     assert json.loads((folder / "manifest.json").read_text())["description"] == "second"
     assert [path.name for path in (tmp_path / "echo").iterdir()] == ["1.0.0"]
     assert echo_fields("echo", 64, 64)["version"] == "1.0.0"
+
+
+def _registered(tmp_path: Path, *, models: Path | None = None, **pins: str) -> dict[str, Entry]:
+    return Catalogue([models] if models else [], pins, tmp_path / "registry").scan()
+
+
+def _register(tmp_path: Path, name: str, folder: Path) -> None:
+    (tmp_path / "registry").mkdir(exist_ok=True)
+    (tmp_path / "registry" / name).symlink_to(folder)
+
+
+def test_a_registered_component_is_served_from_the_folder_that_its_link_names(tmp_path: Path) -> None:
+    folder = write_echo(tmp_path / "elsewhere", version="1.2.0").rename(tmp_path / "unpacked")
+    _register(tmp_path, "echo", folder)
+    component = _registered(tmp_path)["echo"].component
+    assert component is not None
+    assert (component.folder, component.manifest.version) == (folder, "1.2.0")
+    folder.rename(tmp_path / "gone")
+    assert _registered(tmp_path) == {}, "a link whose folder has gone says nothing"
+
+
+def test_a_registered_component_of_another_name_or_broken_is_told(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    _register(tmp_path, "other", write_echo(models))
+    assert _registered(tmp_path)["other"].problem == (
+        "version as deployed: manifest.json says echo, it is registered as other"
+    )
+    (tmp_path / "empty").mkdir()
+    _register(tmp_path, "echo", tmp_path / "empty")
+    entry = _registered(tmp_path, models=models)["echo"]
+    assert (_version(entry), entry.problem) == ("1.0.0", "version as deployed: manifest.json is missing")
+    assert _version(_registered(tmp_path, models=models, echo="1.0.0")["echo"]) == "1.0.0"

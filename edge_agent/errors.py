@@ -14,6 +14,8 @@
     ├── ComponentError            a model component that can't be served
     ├── DatasetError              labelled pictures that can't be read or used
     ├── TrainingError             a model that can't be built or measured
+    ├── PackagingError            a model that can't be packaged or published
+    ├── ImportFailed              a model that someone else made and that can't be made a component
     ├── SettingsError             a setting that was refused
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
@@ -80,6 +82,14 @@ class DatasetError(EdgeAgentError):
 
 class TrainingError(EdgeAgentError):
     """A model can't be built or measured; the text says what is missing."""
+
+
+class PackagingError(EdgeAgentError):
+    """A model can't be packaged or published; the text names the value or file."""
+
+
+class ImportFailed(EdgeAgentError):
+    """A model that someone else made can't be imported; the text says why, and what to do instead."""
 
 
 class SettingsError(EdgeAgentError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import os
 import signal
 import sys
@@ -26,11 +27,14 @@ _COMMANDS = {
     "dataset": "check, show and convert labelled pictures",
     "train": "build a model component of labelled pictures",
     "evaluate": "measure a model component on labelled pictures",
+    "import": "make a model component of a model that someone else made",
+    "package": "make a Greengrass component of a model component",
+    "bench": "measure this device with a model",
 }
 
 
 class _LazyGroup(click.Group):
-    """Finds the command NAME in the module edge_agent.cli.NAME."""
+    """Finds the command NAME in the module edge_agent.cli.NAME, or NAME_ where that is a word of Python."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -38,7 +42,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"edge_agent.cli.{cmd_name}").command
+        module = f"edge_agent.cli.{cmd_name}" + "_" * keyword.iskeyword(cmd_name)
+        command: click.Command = importlib.import_module(module).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,0 +1,212 @@
+"""The AWS Marketplace model: TorchScript becomes ONNX and answers the same. Needs torch; .ci/run installs it."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_agent.errors import ImportFailed
+from edge_agent.importing import torchscript
+from edge_agent.importing.draft import Wanted
+from tests.cli.test_cli import run
+from tests.importing.formats import (
+    IMAGE,
+    INPUT,
+    MAP_WEIGHTS,
+    MEAN,
+    SCORE_WEIGHTS,
+    STAGE,
+    STD,
+    Served,
+    answer,
+    graph_manifest,
+    imported,
+    pictures,
+)
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
+from torch import nn  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:")  # the tests make TorchScript, which is deprecated
+
+
+class Network(nn.Module):  # type: ignore[misc, unused-ignore]
+    """The network of formats.py."""
+
+    def __init__(self, *, mask: bool = True) -> None:
+        super().__init__()
+        self.maps = nn.Conv2d(3, 3, 1, bias=False)
+        self.scores = nn.Linear(3, 2, bias=False)
+        self.maps.weight.data = torch.from_numpy(MAP_WEIGHTS[:, :, None, None].copy())
+        self.scores.weight.data = torch.from_numpy(SCORE_WEIGHTS.copy())
+        self._mask = mask
+
+    def forward(self, picture: Any) -> Any:
+        score = torch.softmax(self.scores(picture.mean(dim=(2, 3))), 1)
+        return (nn.functional.avg_pool2d(self.maps(picture), 2), score) if self._mask else score
+
+
+class Unstable(nn.Module):  # type: ignore[misc, unused-ignore]
+    """Answers otherwise after it has been converted: the number of its picture counts."""
+
+    def forward(self, picture: Any) -> Any:
+        return torch.softmax(picture.mean(dim=(2, 3))[:, :2] * torch.rand(1, 2), 1)
+
+
+def write(folder: Path, network: nn.Module, *, flags: dict[str, Any] | None = None, dataset: bool = True) -> Path:
+    """Write what the training job leaves, unpacked."""
+    (folder / "export_artifacts").mkdir(parents=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        script = torch.jit.trace(network.eval(), torch.rand(1, 3, INPUT[1], INPUT[0]), check_trace=False)
+        torch.jit.save(script, str(folder / "mochi.pt"))
+    stage = {**STAGE, **(flags or {})}
+    manifest = graph_manifest(stage, runtime=None, runtime_artifact=None, **({} if dataset else {"dataset": None}))
+    manifest["compilable_models"] = [{"filename": "mochi.pt", "framework": "PYTORCH"}]
+    (folder / "export_artifacts" / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "mochi.json").write_text(json.dumps({"stages": [{"input_shape": STAGE["input_shape"]}]}))
+    (folder / "config.yaml").write_text(
+        "model:\n  image_width: 1\n"
+        f"dataset:\n  name: parts  # ours\n  image_width: {IMAGE[0]}\n  image_height: {IMAGE[1]}\n"
+    )
+    return folder
+
+
+def pack(folder: Path, target: Path) -> Path:
+    with tarfile.open(target, "w:gz") as archive:
+        archive.add(folder, ".")
+    return target
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_an_archive_of_the_training_job(tmp_path: Path, mask: bool) -> None:
+    flags = {"segmentation_head_enabled": mask, "classification_logic": "cls_head" if mask else None}
+    archive = pack(write(tmp_path / "job", Network(mask=mask), flags=flags), tmp_path / "model.tar.gz")
+    result = imported(archive, tmp_path / "models")
+    assert result.format == "marketplace"
+    assert (result.manifest.image.width, result.manifest.image.height) == IMAGE
+    assert result.notes == ()
+    served, scores = Served(result.folder), []
+    for picture in pictures():
+        pixels = cv2.resize(picture, INPUT, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        maps, probabilities = answer((pixels - MEAN) / STD)
+        verdict, found = served(picture)
+        scores.append(float(probabilities[0]))
+        assert verdict.score == pytest.approx(scores[-1], abs=2e-3)
+        assert (found is not None) == mask
+        if found is not None:
+            assert 1 - verdict.areas[0].fraction == pytest.approx((maps.argmax(axis=0) > 0).mean(), abs=0.02)
+    assert max(scores) - min(scores) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        (None, IMAGE),
+        (f"dataset: {{image_width: {IMAGE[0]}, image_height: {IMAGE[1]}}}\n", IMAGE),
+        ("", INPUT),
+        ("dataset: {image_width: wide}\n", INPUT),
+        ("a: b\n", INPUT),
+    ],
+)
+def test_the_size_in_config_yaml(tmp_path: Path, config: str | None, size: tuple[int, int]) -> None:
+    """A file that does not say it leaves the network's input, and the size is asked for."""
+    folder = write(tmp_path / "job", Network(), dataset=False)
+    if config is not None:
+        (folder / "config.yaml").write_text(config)
+    if size == IMAGE:
+        manifest = imported(folder, tmp_path / "models").manifest
+        assert (manifest.image.width, manifest.image.height) == size
+    else:
+        with pytest.raises(ImportFailed, match=r"pictures of 48x32 can't be served.* --image-size"):
+            imported(folder, tmp_path / "models")
+        assert imported(folder, tmp_path / "models", Wanted(IMAGE)).manifest.image.width == IMAGE[0]
+
+
+def test_a_config_yaml_that_is_none_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "job", Network(), dataset=False)
+    for content, message in (("dataset: [", "while parsing"), ("made: 2024-13-45", "month must be in 1..12")):
+        (folder / "config.yaml").write_text(content)
+        with pytest.raises(ImportFailed, match=rf"config\.yaml is not valid YAML: {message}"):
+            imported(folder, tmp_path / "models")
+
+
+def test_a_component_of_dda_with_torchscript(tmp_path: Path) -> None:
+    folder = write(tmp_path / "job", Network())
+    (folder / "mochi").mkdir()
+    (folder / "mochi.pt").rename(folder / "mochi" / "model.pt")
+    (folder / "manifest.json").write_text(
+        json.dumps(graph_manifest(STAGE, runtime="pytorch", runtime_artifact="model.pt"))
+    )
+    assert imported(folder, tmp_path / "models").manifest.training["imported"]["converted"] == "model.pt"
+
+
+def test_a_message_names_the_archive(tmp_path: Path) -> None:
+    archive = pack(write(tmp_path / "job", Network(), flags={"threshold": 2.0}), tmp_path / "model.tar.gz")
+    with pytest.raises(
+        ImportFailed, match=rf"^{tmp_path}/model\.tar\.gz/export_artifacts/manifest\.json: threshold is 2"
+    ):
+        imported(archive, tmp_path / "models")
+
+
+TALKING = """
+def forward(self, picture):
+    print("shape is", picture.shape)
+    return torch.softmax(torch.mean(picture, [2, 3])[:, :2], 1)
+"""
+
+
+def test_what_a_model_prints_is_not_in_the_json(tmp_path: Path) -> None:
+    folder = write(tmp_path / "job", Network(mask=False), flags={"segmentation_head_enabled": False})
+    script = torch.jit.ScriptModule()
+    script.define(TALKING)
+    torch.jit.save(script, str(folder / "mochi.pt"))
+    done = run("import", folder, "-o", tmp_path / "models", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["format"] == "marketplace"
+    assert "shape is" in done.stderr
+
+
+def test_a_model_that_answers_otherwise_is_not_written(tmp_path: Path) -> None:
+    folder = write(tmp_path / "job", Unstable(), flags={"segmentation_head_enabled": False})
+    with pytest.raises(ImportFailed, match=r"is off by .* from torch's on a random picture, expected at most"):
+        imported(folder, tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_files_that_torch_can_not_use(tmp_path: Path) -> None:
+    folder = write(tmp_path / "job", Network())
+    data = (folder / "mochi.pt").read_bytes()
+    for content in (b"", b"garbage", data[: len(data) // 2]):
+        (folder / "mochi.pt").write_bytes(content)
+        with pytest.raises(ImportFailed, match=r"mochi\.pt is not a TorchScript file"):
+            imported(folder, tmp_path / "models")
+    torch.save({"weights": torch.zeros(2)}, folder / "mochi.pt")
+    with pytest.raises(ImportFailed, match=r"mochi\.pt is not a TorchScript file"):
+        imported(folder, tmp_path / "models")
+    (folder / "mochi.pt").unlink()
+    with pytest.raises(ImportFailed, match="compiled for one device"):
+        imported(folder, tmp_path / "models")
+
+
+def test_a_script_whose_shape_is_another(tmp_path: Path) -> None:
+    """The manifest says 48x32 and the network takes only what its linear layer fits."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * INPUT[0] * INPUT[1], 2), nn.Softmax(1))
+    wrong = {"segmentation_head_enabled": False, "image_width": 64, "image_height": 64}
+    folder = write(tmp_path / "job", network, flags=wrong)
+    with pytest.raises(ImportFailed, match=r"torch can't run .*mochi\.pt or write it as ONNX: "):
+        imported(folder, tmp_path / "models")
+
+
+def test_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "job", Network())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportFailed, match=r"extras \[cpu,import,segmentation\]"):
+        torchscript.convert(folder / "mochi.pt", (1, 3, 32, 48))

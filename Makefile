@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types generated check clean
+.PHONY: demo test lint types generated check deb clean
 
 # Installed anew when the project's metadata or the contract has changed.
 $(VENV)/.installed: pyproject.toml proto/edge-agent.proto proto/build_hook.py
@@ -32,6 +32,15 @@ generated: $(VENV)/.installed-dev  ## write docs/manifest.schema.json and docs/s
 	$(BIN)/python docs/generate.py
 
 check: lint types test  ## all that .ci/run looks at
+
+# What the Debian package is for: a device of this architecture, with this Python.
+ARCH ?= amd64
+DEVICE_PYTHON ?= 3.11
+
+deb:  ## build dist/edge-agent_VERSION_ARCH.deb; make deb ARCH=arm64 DEVICE_PYTHON=3.10 for another device
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(BIN)/python packaging/debian/build_deb.py --arch $(ARCH) --python $(DEVICE_PYTHON) --output dist
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

@@ -11,7 +11,9 @@ import socket
 import time
 
 from edge_agent.agent import Agent
+from edge_agent.lifecycle.state import Status
 from edge_agent.rpc.listener import SocketClaim
+from edge_agent.rpc.readiness import Readiness
 from edge_agent.rpc.servicer import Servicer
 from edge_agent.rpc.transport import ClientProtocol
 from edge_agent.settings import Settings
@@ -35,6 +37,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        self._readiness = Readiness()
 
     async def serve(self) -> End:
         """Serve until SIGTERM or SIGINT: the first finishes the calls in flight, a second ends at once.
@@ -59,16 +62,19 @@ class Server:
                 lambda: ClientProtocol(handlers, clients), sock=listener, backlog=_BACKLOG
             )
             log.info("serving on %s, models from %s", settings.socket, ", ".join(map(str, settings.model_dirs)))
+            self._readiness.ready(lambda: _summary(agent))
             gc.collect()
             gc.freeze()  # what has been made by now lives as long as the daemon: no collection has to look at it
             return await self._until_ended(agent, server, clients)
         finally:
             claim.release()
             agent.kill()
+            self._readiness.close()
             _ignore_signals(loop)
 
     async def _until_ended(self, agent: Agent, server: asyncio.Server, clients: set[ClientProtocol]) -> End:
         log.info("%s: finishing the calls in flight", (await self._signals.get()).name)
+        self._readiness.stopping()
         graceful = asyncio.ensure_future(self._stop(agent, server, clients))
         again = asyncio.ensure_future(self._signals.get())
         await asyncio.wait([graceful, again], return_when=asyncio.FIRST_COMPLETED)
@@ -92,6 +98,12 @@ class Server:
         for client in list(clients):
             client.close()
         await asyncio.sleep(0)  # closing is done in the next round of the loop
+
+
+def _summary(agent: Agent) -> str:
+    statuses = agent.statuses()
+    failed = statuses.count(Status.FAILED)
+    return f"{statuses.count(Status.RUNNING)} of {len(statuses)} models RUNNING" + (f", {failed} FAILED" * bool(failed))
 
 
 def _ignore_signals(loop: asyncio.AbstractEventLoop) -> None:

@@ -21,6 +21,8 @@ from pathlib import Path
 from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.errors import CallExpired, EdgeAgentError
+from edge_agent.hardware.target import check_gpu
+from edge_agent.logs import log_to_stderr
 from edge_agent.workers.messages import (
     PACKET,
     Answer,
@@ -86,6 +88,7 @@ class Worker:
         manifest: Manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
         self._send(Progress("checking the artifacts"))
         check_artifacts(folder, manifest)
+        check_gpu(manifest, load.engine, cpu_fallback=load.cpu_fallback)
         layout = SlotLayout.of(manifest.image.width, manifest.image.height)
         shared = mmap.mmap(self._slots, layout.total)
         self._send(Progress("loading the engine"))
@@ -142,7 +145,7 @@ def main() -> None:
     # The front process alone decides when a worker ends: by closing the socket, or with SIGKILL.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING, format=f"%(levelname)s worker of {sys.argv[1]}: %(message)s")
+    log_to_stderr("warning", f"worker of {sys.argv[1]}: ")
     Worker(socket.socket(fileno=channel), slots).run()
 
 

@@ -9,7 +9,8 @@ import click
 
 from edge_agent.cli import EXIT_FAILED
 from edge_agent.cli.output import json_option, print_json, print_table
-from edge_agent.device.checks import Finding, Verdict, examine
+from edge_agent.device.checks import examine
+from edge_agent.device.finding import Finding, Verdict
 from edge_agent.settings import load_settings
 
 
@@ -17,16 +18,22 @@ from edge_agent.settings import load_settings
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings, as for serve.")
 @click.option("--socket", metavar="unix:///PATH", help="Address of the daemon, as for serve.")
 @click.option("--model-dir", multiple=True, metavar="DIR", help="Folder of model components, as for serve.")
+@click.option("--registry", metavar="DIR", help="Folder where deployed components register, as for serve.")
 @click.option("--state-dir", metavar="DIR", help="State folder, as for serve.")
 @json_option
 def command(
-    config: Path | None, socket: str | None, model_dir: tuple[str, ...], state_dir: str | None, as_json: bool
+    config: Path | None,
+    socket: str | None,
+    model_dir: tuple[str, ...],
+    registry: str | None,
+    state_dir: str | None,
+    as_json: bool,
 ) -> None:
     """Tell whether this device can serve its model components, and what is missing.
 
     The settings are those that serve would use. The exit code is 1 when something has to be mended.
     """
-    flags = {"socket": socket, "model_dir": model_dir, "state_dir": state_dir}
+    flags = {"socket": socket, "model_dir": model_dir, "registry": registry, "state_dir": state_dir}
     findings = examine(load_settings({name: value for name, value in flags.items() if value}, config=config))
     if as_json:
         print_json([_fields(finding) for finding in findings])

@@ -122,6 +122,18 @@ class Golden(_Part, frozen=True, kw_only=True):
     tolerance: Annotated[float, Meta(ge=0.0, le=1.0, description="how far score and areas may be off")] = 0.01
 
 
+class Target(_Part, frozen=True, kw_only=True):
+    """The devices that the component was packaged for; the agent compares before it loads the model."""
+
+    os: Literal["LINUX"] = "LINUX"
+    arch: Literal["ARM64", "X86_64"]
+    accelerator: Annotated[Literal["NVIDIA"] | None, Meta(description="null: the processor")] = None
+    device: Annotated[str, Meta(description="name of the target device, such as jetson_xavier")] = ""
+    compiler_options: Annotated[
+        dict[str, str], Meta(description="gpu-code, trt-ver and cuda-ver for NVIDIA; mcpu for the processor")
+    ] = {}
+
+
 class Manifest(_Part, frozen=True, kw_only=True):
     """manifest.json of a model component."""
 
@@ -140,6 +152,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
         tuple[Label, ...], Meta(max_length=255, description="for segmentation: the background first, then the kinds")
     ] = ()
     golden: tuple[Golden, ...] = ()
+    target: Annotated[Target | None, Meta(description="what `edge-agent package` was told; null: any device")] = None
     model_arn: Annotated[str, Meta(description="ARN of the model that this one was made from")] = ""
     description: str = ""
     training: Annotated[dict[str, Any], Meta(description="what the model was made from, and its figures")] = {}

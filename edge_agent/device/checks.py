@@ -1,8 +1,11 @@
-"""Whether this device can run the agent and its models: what `edge-agent doctor` prints."""
+"""Whether this device can run the agent and its models: what `edge-agent doctor` prints.
+
+Where the guide of the Lookout for Vision Edge Agent had a requirement (architecture, memory, storage, Python, GPU), the
+line is called as there; the figures are this agent's.
+"""
 
 from __future__ import annotations
 
-import enum
 import os
 import platform
 import shutil
@@ -11,74 +14,63 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 from edge_agent.catalogue.catalogue import Catalogue
+from edge_agent.component.manifest import Target
+from edge_agent.device.finding import Finding, Verdict
+from edge_agent.device.gpu import examine_gpu
+from edge_agent.hardware.nvidia import Nvidia, examine_nvidia
+from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
+from edge_agent.hardware.target import describe_target, differences
 from edge_agent.imaging.bitmap import MAX_SIDE, bitmap_bytes
 from edge_agent.imaging.segment import SHM_DIR
 from edge_agent.lifecycle.memory import available_bytes, estimated_bytes
 from edge_agent.settings import Settings
 
 _MIB = 1 << 20
-_ARCHITECTURES = ("x86_64", "aarch64")  # what the guide asks for, and what the wheels are made for
 _OLDEST_PYTHON = (3, 10)
-
-
-class Verdict(enum.Enum):
-    """ok; worth a note; or wrong: it has to be mended before models are served."""
-
-    OK = "ok"
-    NOTE = "note"
-    WRONG = "wrong"
-
-
-class Finding(NamedTuple):
-    """One line of the examination."""
-
-    verdict: Verdict
-    check: str
-    found: str
-    remedy: str = ""
+_LEAST_STORAGE = 16 * _MIB
+_GOOD_STORAGE = 1500 * 1000**2  # bytes
 
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at the device as these settings would use it. Changes nothing."""
+    nvidia = examine_nvidia()
     return [
         _system(),
         _python(),
         _processor(),
         _memory(settings),
+        _storage(settings),
         _shared_memory(),
         _socket(settings),
         _engine(),
+        *examine_gpu(nvidia),
         *_model_dirs(settings),
-        *_components(settings),
+        *_components(settings, nvidia),
     ]
 
 
 def _system() -> Finding:
     found = f"{platform.system()} {platform.release()} on {platform.machine()}"
-    if platform.system() != "Linux" or platform.machine() not in _ARCHITECTURES:
-        return Finding(Verdict.WRONG, "system", found, f"use Linux on {' or '.join(_ARCHITECTURES)}")
-    return Finding(Verdict.OK, "system", found)
+    if platform.system() != "Linux" or platform.machine() not in ARCHITECTURES:
+        return Finding(Verdict.WRONG, "architecture", found, f"use Linux on {' or '.join(ARCHITECTURES)}")
+    return Finding(Verdict.OK, "architecture", found)
 
 
 def _python() -> Finding:
     found = platform.python_version()
     if sys.version_info < _OLDEST_PYTHON:
-        return Finding(Verdict.WRONG, "Python", found, f"install Python {'.'.join(map(str, _OLDEST_PYTHON))} or newer")
+        return Finding(
+            Verdict.WRONG, "Python", found, f"sudo apt install python{'.'.join(map(str, _OLDEST_PYTHON))}, or newer"
+        )
     return Finding(Verdict.OK, "Python", found)
 
 
 def _processor() -> Finding:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    name = values.get("model name") or platform.machine()
+    name = cpuinfo().get("model name") or platform.machine()
     found = f"{name}, {len(os.sched_getaffinity(0))} cores"
-    if platform.machine() == "x86_64" and "avx2" not in values.get("flags", "").split():
+    if platform.machine() == "x86_64" and not has_flag("avx2"):
         return Finding(Verdict.NOTE, "processor", found, "without AVX2 models run several times slower")
     return Finding(Verdict.OK, "processor", found)
 
@@ -89,6 +81,19 @@ def _memory(settings: Settings) -> Finding:
     if available < (settings.memory_reserve_mib + 200) * _MIB:
         return Finding(Verdict.WRONG, "memory", found, "free memory: a running model takes about 200 MiB and more")
     return Finding(Verdict.OK, "memory", found)
+
+
+def _storage(settings: Settings) -> Finding:
+    folder = Path(settings.state_dir).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free // _MIB} MiB free in {folder}"
+    if free < _LEAST_STORAGE:
+        return Finding(Verdict.WRONG, "storage", found, "free some: what runs could not be remembered")
+    if free < _GOOD_STORAGE:
+        return Finding(Verdict.NOTE, "storage", found, "little room for models: the guide asked for 1.5 GB")
+    return Finding(Verdict.OK, "storage", found)
 
 
 def _shared_memory() -> Finding:
@@ -118,7 +123,7 @@ def _socket(settings: Settings) -> Finding:
                 Verdict.OK, "socket", f"{path} is left over from an agent that was killed; serve replaces it"
             )
         except PermissionError:
-            remedy = f"add this user to the socket's group: usermod -a -G GROUP {os.environ.get('USER', 'USER')}"
+            remedy = f"sudo usermod -a -G {path.group()} {os.environ.get('USER', 'USER')}, and log in again"
             return Finding(Verdict.NOTE, "socket", f"this user may not connect to {path}", remedy)
         except OSError as error:
             return Finding(Verdict.WRONG, "socket", f"{path}: {error.strerror}", "choose another with --socket")
@@ -132,7 +137,9 @@ def _engine() -> Finding:
     try:
         return Finding(Verdict.OK, "engine onnxruntime-cpu", f"onnxruntime {metadata.version('onnxruntime')}")
     except metadata.PackageNotFoundError:
-        return Finding(Verdict.WRONG, "engine onnxruntime-cpu", "not installed", "pip install 'edge-agent[cpu]'")
+        return Finding(
+            Verdict.WRONG, "engine onnxruntime-cpu", "not installed", f"{sys.executable} -m pip install onnxruntime"
+        )
 
 
 def _model_dirs(settings: Settings) -> Iterator[Finding]:
@@ -144,17 +151,27 @@ def _model_dirs(settings: Settings) -> Iterator[Finding]:
             yield Finding(Verdict.WRONG, "model folder", f"{folder} can't be read by this user", f"chmod a+rX {folder}")
         else:
             yield Finding(Verdict.OK, "model folder", str(folder))
+    registry = settings.registry_dir
+    if registry.is_dir() and not os.access(registry, os.R_OK | os.X_OK):
+        yield Finding(Verdict.WRONG, "registry", f"{registry} can't be read by this user", f"chmod a+rX {registry}")
+    elif registry.is_dir():
+        yield Finding(Verdict.OK, "registry", f"{registry}, where deployed components register")
 
 
-def _components(settings: Settings) -> Iterator[Finding]:
+def _components(settings: Settings, nvidia: Nvidia) -> Iterator[Finding]:
     available = available_bytes()
     for name, (component, problem, _) in (
         Catalogue(settings.model_dirs, settings.pin, settings.registry_dir).scan().items()
     ):
         if component is None:
-            yield Finding(Verdict.WRONG, f"model {name}", problem, "mend the component, or copy it anew")
+            packaged = "it was packaged for" in problem
+            remedy = "package it for this device" if packaged else "mend the component, or copy it anew"
+            yield Finding(Verdict.WRONG, f"model {name}", problem, remedy)
             continue
         manifest = component.manifest
+        if manifest.target is not None and manifest.target.accelerator and not settings.cpu_fallback:
+            yield _for_gpu(name, manifest.target, nvidia)
+            continue
         needed = estimated_bytes(component.folder, manifest, settings.instances)
         found = f"{manifest.version}, {manifest.task}, {manifest.image.width}x{manifest.image.height}, "
         found += f"about {needed // _MIB} MiB when it runs"
@@ -164,3 +181,10 @@ def _components(settings: Settings) -> Iterator[Finding]:
             yield Finding(Verdict.NOTE, f"model {name}", f"{found}; {problem}", "mend the newer version or remove it")
         else:
             yield Finding(Verdict.OK, f"model {name}", found)
+
+
+def _for_gpu(name: str, target: Target, nvidia: Nvidia) -> Finding:
+    """Compare the compiler options of a component for a GPU with the device."""
+    different = differences(target, nvidia) or [f"it was packaged for {describe_target(target)}"]
+    remedy = "package it without an accelerator, or set cpu_fallback"
+    return Finding(Verdict.WRONG, f"model {name}", "; ".join(different), remedy)

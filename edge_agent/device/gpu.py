@@ -1,0 +1,63 @@
+"""The GPU and what belongs to it, in the words of the guide: CUDA, cuDNN, TensorRT, JetPack, group video."""
+
+from __future__ import annotations
+
+import grp
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_agent.device.finding import Finding, Verdict
+from edge_agent.hardware.nvidia import Nvidia
+
+_MIB = 1 << 20
+#: device files of a driver for cards, and of Jetson's
+_NODES = ("nvidia[0-9]*", "nvhost-*", "nvmap")
+
+_JETSON = "sudo apt install nvidia-jetpack"
+_CARD = {
+    "CUDA": "sudo apt install cuda-toolkit (https://developer.nvidia.com/cuda-downloads)",
+    "cuDNN": "sudo apt install cudnn (https://developer.nvidia.com/cudnn-downloads)",
+    "TensorRT": "sudo apt install tensorrt (https://developer.nvidia.com/tensorrt/download)",
+}
+
+
+def examine_gpu(nvidia: Nvidia, dev: Path = Path("/dev")) -> Iterator[Finding]:
+    """Look at the GPU, its libraries and whether this user may use it. A device without one gets one line."""
+    nodes = sorted(path for pattern in _NODES for path in dev.glob(pattern))
+    if not nvidia.gpus and not nodes and not nvidia.jetpack:
+        yield Finding(Verdict.OK, "GPU", "no NVIDIA GPU; models run on the processor")
+        return
+    for gpu in nvidia.gpus:
+        found = (
+            f"{gpu.name}, compute capability {gpu.code}, {gpu.memory // _MIB} MiB, driver for CUDA {nvidia.driver_cuda}"
+        )
+        yield Finding(Verdict.NOTE, "GPU", found, "this version of the agent runs models on the processor only")
+    if not nvidia.gpus:
+        found = "there is one, but its driver can't be used by this user"
+        yield Finding(Verdict.NOTE, "GPU", found, _JETSON if nvidia.jetpack else "sudo apt install nvidia-driver")
+    yield from _video_group(nodes)
+    for name, version in (("CUDA", nvidia.cuda), ("cuDNN", nvidia.cudnn), ("TensorRT", nvidia.tensorrt)):
+        if version:
+            yield Finding(Verdict.OK, name, version)
+        else:
+            yield Finding(Verdict.NOTE, name, "not found", _JETSON if nvidia.jetpack else _CARD[name])
+    if nvidia.jetpack:
+        yield Finding(Verdict.OK, "JetPack", nvidia.jetpack)
+
+
+def _video_group(nodes: list[Path]) -> Iterator[Finding]:
+    closed = [path for path in nodes if not os.access(path, os.R_OK | os.W_OK)]
+    if not closed:
+        return
+    group = _group_of(closed[0])
+    found = f"this user may not open {closed[0]}, which belongs to the group {group}"
+    user = os.environ.get("USER", "USER")
+    yield Finding(Verdict.NOTE, "video group", found, f"sudo usermod -a -G {group} {user}, and log in again")
+
+
+def _group_of(path: Path) -> str:
+    try:
+        return grp.getgrgid(path.stat().st_gid).gr_name
+    except KeyError:
+        return str(path.stat().st_gid)

@@ -1,0 +1,72 @@
+"""The artifact of a model component: a zip with the component's files, the same bytes for the same content."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from edge_agent.component.artifacts import check_artifacts, digest_file
+from edge_agent.component.manifest import FILE_NAME, Manifest, Target, decode_manifest, encode_manifest
+from edge_agent.errors import PackagingError
+
+_SUFFIX = "_greengrass_model_component"
+_OLDEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+_MODE = 0o100644 << 16
+
+
+class PackagedArtifact(NamedTuple):
+    """The zip as it lies in the output folder."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+def read_component(folder: Path) -> Manifest:
+    """Read the manifest of the component in `folder` and check its files.
+
+    Raises:
+        PackagingError: there is no component.
+        ComponentError: it is broken.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise PackagingError(f"{folder} is not a model component: {FILE_NAME} is missing")
+    manifest = decode_manifest(path.read_bytes(), source=str(path))
+    check_artifacts(folder, manifest)
+    return manifest
+
+
+def artifact_stem(name: str, version: str) -> str:
+    """Return the zip's name without .zip; it is also the name of the folder into which the nucleus unpacks it."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", f"{name}_{version}").strip("_") + _SUFFIX
+
+
+def packaged_manifest(manifest: Manifest, *, name: str, version: str, description: str, target: Target) -> Manifest:
+    """Return the manifest under the component's name and version, with what it was packaged for."""
+    return msgspec.structs.replace(manifest, name=name, version=version, description=description, target=target)
+
+
+def write_artifact(folder: Path, manifest: Manifest, output: Path) -> PackagedArtifact:
+    """Write the files of the component in `folder`, with this manifest, to <output>/<stem>.zip."""
+    path = output / f"{artifact_stem(manifest.name, manifest.version)}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, FILE_NAME, encode_manifest(manifest))
+        for artifact in sorted(set(manifest.artifacts), key=lambda entry: entry.path):
+            data = (folder / artifact.path).read_bytes()
+            if hashlib.sha256(data).hexdigest() != artifact.sha256:
+                raise PackagingError(f"artifact '{artifact.path}' of {folder} changed while it was packaged")
+            _add(archive, artifact.path, data)
+    return PackagedArtifact(path, digest_file(path), path.stat().st_size)
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _OLDEST)
+    entry.external_attr = _MODE
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, data)

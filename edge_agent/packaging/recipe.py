@@ -1,0 +1,152 @@
+"""The recipe of a model component: how it registers with the agent when it is deployed, and withdraws."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from edge_agent.component.manifest import Target
+from edge_agent.errors import PackagingError
+from edge_agent.packaging.recipe_rules import check_recipe
+from edge_agent.version import __version__
+
+RecipeFormat = Literal["json", "yaml"]
+
+#: how the agent's own component is called, unless a fleet knows it by another name
+DEFAULT_AGENT = "EdgeAgent"
+#: where the agent's component looks for registrations; a folder that every nucleus user can be let into
+REGISTRY = "/var/lib/edge-agent/registry"
+
+_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "aarch64"}  # as the nucleus calls them
+_STARTUP_SECONDS = 600
+
+# No curly brackets but the nucleus's own references: see recipe_rules.py. A local deployment does not unpack archives,
+# hence the second place, whose folder gets its name when it is complete and on the disk. The link is replaced in one
+# step: the agent sees the old one or the new one.
+_STARTUP = """\
+set -eu
+folder="{artifacts:decompressedPath}/@STEM@"
+if [ ! -e "$folder/manifest.json" ]; then
+  folder="{work:path}/@VERSION@-@SHORT@"
+  if [ ! -s "$folder/manifest.json" ]; then
+    echo "@SHA256@  {artifacts:path}/@STEM@.zip" | sha256sum --check --quiet
+    new="$folder.$$"
+    rm -rf "$folder" "$new"
+    python3 -m zipfile -e "{artifacts:path}/@STEM@.zip" "$new"
+    chmod -R a+rX "{work:path}"
+    sync
+    mv -T "$new" "$folder" || rm -rf "$new"
+  fi
+fi
+waited=0
+while [ ! -d "$EDGE_AGENT_REGISTRY" ]; do
+  if [ $waited -ge @PATIENCE@ ]; then
+    echo "$EDGE_AGENT_REGISTRY is not there: deploy the agent, or set Registry to its folder" >&2
+    exit 1
+  fi
+  waited=$((waited + 1))
+  sleep 1
+done
+ln -sfn "$folder" "$EDGE_AGENT_REGISTRY/.@NAME@.new"
+mv -fT "$EDGE_AGENT_REGISTRY/.@NAME@.new" "$EDGE_AGENT_REGISTRY/@NAME@"
+for other in "{work:path}"/*-????????????; do
+  if [ "$other" != "$folder" ]; then rm -rf "$other"; fi
+done
+echo "@NAME@ @VERSION@ is registered in $EDGE_AGENT_REGISTRY"
+systemd-notify --ready || true
+exit 0
+"""
+
+# For the classic nucleus. Lite deletes the artifacts, and a link to what is not there says nothing.
+_SHUTDOWN = """\
+link="$EDGE_AGENT_REGISTRY/@NAME@"
+case "$(readlink "$link")" in
+  "{artifacts:decompressedPath}"*|"{work:path}"*) rm -f "$link" ;;
+esac
+exit 0
+"""
+
+
+def model_recipe(
+    *,
+    name: str,
+    version: str,
+    description: str,
+    target: Target,
+    stem: str,
+    sha256: str,
+    artifact_uri: str | None,
+    agent: str,
+) -> dict[str, Any]:
+    """Make the recipe; `artifact_uri` is None for local deployments, which find the artifact in their folder.
+
+    The agent is a SOFT dependency: the nucleus deploys it with the model, and restarts neither the model's component
+    nor the clients that depend on it when the agent is updated.
+    """
+    manifest: dict[str, Any] = {
+        "Platform": {"os": "linux", "architecture": _ARCHITECTURES[target.arch], "runtime": "*"},
+        "Lifecycle": {
+            "Setenv": {"EDGE_AGENT_REGISTRY": "{configuration:/Registry}"},
+            "startup": {"Script": _fill(_STARTUP, name, version, stem, sha256), "Timeout": _STARTUP_SECONDS},
+            "shutdown": {"Script": _fill(_SHUTDOWN, name, version, stem, sha256)},
+        },
+    }
+    if artifact_uri is not None:
+        permission = {"Read": "ALL", "Execute": "ALL"}  # the agent may be another user; folders need Execute
+        manifest["Artifacts"] = [{"Uri": artifact_uri, "Unarchive": "ZIP", "Permission": permission}]
+    recipe: dict[str, Any] = {
+        "RecipeFormatVersion": "2020-01-25",
+        "ComponentName": name,
+        "ComponentVersion": version,
+        "ComponentType": "aws.greengrass.generic",
+        "ComponentDescription": description,
+        "ComponentPublisher": "edge-agent",
+        "ComponentConfiguration": {"DefaultConfiguration": {"Registry": REGISTRY}},
+        "Manifests": [manifest],
+    }
+    if agent:
+        recipe["ComponentDependencies"] = {
+            agent: {"VersionRequirement": f">={__version__} <2.0.0", "DependencyType": "SOFT"}
+        }
+    return recipe
+
+
+def _fill(script: str, name: str, version: str, stem: str, sha256: str) -> str:
+    values = {"NAME": name, "VERSION": version, "STEM": stem, "SHA256": sha256, "SHORT": sha256[:12]}
+    for key, value in {**values, "PATIENCE": str(_STARTUP_SECONDS // 2)}.items():
+        script = script.replace(f"@{key}@", value)
+    return script
+
+
+def write_recipe(recipe: dict[str, Any], form: RecipeFormat) -> bytes:
+    """Write a recipe as JSON or YAML.
+
+    Raises:
+        PackagingError: a nucleus would refuse it, or PyYAML is not there.
+    """
+    data = _to_yaml(recipe) if form == "yaml" else _to_json(recipe)
+    problems = check_recipe(recipe, len(data))
+    if problems:
+        raise PackagingError("the recipe would be refused: " + "; ".join(problems))
+    return data
+
+
+def _to_json(recipe: dict[str, Any]) -> bytes:
+    return (json.dumps(recipe, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _to_yaml(recipe: dict[str, Any]) -> bytes:
+    try:
+        import yaml
+    except ImportError:
+        raise PackagingError("a recipe in YAML needs PyYAML: install edge-agent with its extra [greengrass]") from None
+
+    class Dumper(yaml.SafeDumper):
+        """Scripts in block style, to be read."""
+
+    def text(dumper: Any, value: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    written: str = yaml.dump(recipe, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return written.encode()

@@ -1,0 +1,216 @@
+"""Build the Greengrass components of the agent and of the sample client: recipe, and zips to install without network.
+
+    python greengrass/build.py agent --location s3://BUCKET/PREFIX
+    python greengrass/build.py client --model cookies --location s3://BUCKET/PREFIX
+
+writes DIR/NAME/VERSION/: the recipe, and for each architecture a zip with the wheels of several Python versions. The
+device takes those that fit its Python; it reaches no package registry. Needs network here, and an environment with
+edge-agent's extra [dev].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import yaml
+
+from edge_agent.errors import EdgeAgentError, PackagingError
+from edge_agent.packaging.publishing import parse_place
+from edge_agent.packaging.recipe import DEFAULT_AGENT, write_recipe
+from edge_agent.version import __version__
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+#: the nucleus's word for an architecture, and the tags of the wheels that devices with glibc 2.28 and newer take
+ARCHITECTURES = {
+    "x86_64": ("amd64", [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 17)] + ["manylinux2014_x86_64"]),
+    "aarch64": ("aarch64", [f"manylinux_2_{minor}_aarch64" for minor in (28, 27, 17)] + ["manylinux2014_aarch64"]),
+}
+#: of Ubuntu 22.04 (JetPack 6), Debian 12, Ubuntu 24.04 (JetPack 7) and Debian 13
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+
+_OLDEST = (1980, 1, 1, 0, 0, 0)
+
+
+class Kind(NamedTuple):
+    """What distinguishes the components that are built here."""
+
+    recipe: Path
+    stem: str
+    files: Sequence[Path]
+    requirements: Sequence[str]
+    needs_agent: bool
+
+
+AGENT = Kind(
+    HERE / "agent" / "recipe.yaml", "edge_agent", (HERE / "install.sh", HERE / "agent" / "registry.sh"), (), True
+)
+CLIENT = Kind(
+    HERE / "client" / "recipe.yaml",
+    "edge_agent_client",
+    (HERE / "install.sh", HERE / "client" / "list_models.py"),
+    ("grpcio", "protobuf>=7.35.1,<8"),
+    False,
+)
+
+
+def build(
+    kind: Kind, *, name: str, version: str, model: str | None, location: str | None, architectures: Sequence[str],
+    pythons: Sequence[str], output: Path, recipe_format: Any,
+) -> Path:  # fmt: skip
+    """Build a component into <output>/<name>/<version>/ and return that folder.
+
+    Raises:
+        PackagingError: it exists already, a wheel can't be had, or the recipe would be refused.
+    """
+    folder = output / name / version
+    if folder.exists():
+        raise PackagingError(f"component {name} {version} exists already: {folder}")
+    recipe = yaml.safe_load(kind.recipe.read_text())
+    recipe |= {"ComponentName": name, "ComponentVersion": version}
+    if model is not None:
+        recipe["ComponentDependencies"] = {model: recipe["ComponentDependencies"]["model_component"]}
+    template = recipe["Manifests"][0]
+    recipe["Manifests"] = []
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as temporary:
+        unfinished = Path(temporary) / "component"
+        unfinished.mkdir()
+        for architecture in architectures:
+            stem = f"{kind.stem}_{architecture}"
+            wheels = Path(temporary) / architecture
+            _gather_wheels(kind, architecture, pythons, wheels)
+            files = {f"wheels/{path.name}": path for path in wheels.iterdir()} | {
+                path.name: path for path in kind.files
+            }
+            if not kind.needs_agent:
+                files |= {path.name: path for path in _stubs(Path(temporary) / "stubs")}
+            _write_zip(unfinished / f"{stem}.zip", files)
+            recipe["Manifests"].append(_manifest(template, architecture, stem, location, name, version))
+        written = write_recipe(recipe, recipe_format)
+        (unfinished / f"{name}-{version}.{recipe_format}").write_bytes(written)
+        unfinished.rename(folder)
+    return folder
+
+
+def _manifest(
+    template: dict[str, Any], architecture: str, stem: str, location: str | None, name: str, version: str
+) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(json.dumps(template).replace("@STEM@", stem).replace("@VERSION@", version))
+    manifest["Platform"]["architecture"] = ARCHITECTURES[architecture][0]
+    if location is not None:
+        uri = parse_place(location).uri(name, version, f"{stem}.zip")
+        manifest["Artifacts"] = [{"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL", "Execute": "ALL"}}]
+    return manifest
+
+
+def _gather_wheels(kind: Kind, architecture: str, pythons: Sequence[str], folder: Path) -> None:
+    """Put the wheels for each Python version into `folder`, with a list for each and the digest of all."""
+    folder.mkdir()
+    requirements = list(kind.requirements)
+    if kind.needs_agent:
+        _run("pip", "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+        requirements.append(f"edge-agent[cpu] @ {next(folder.glob('edge_agent-*.whl')).resolve().as_uri()}")
+    for python in pythons:
+        tags = [flag for tag in ARCHITECTURES[architecture][1] for flag in ("--platform", tag)]
+        _run(
+            "pip", "download", "--only-binary=:all:", "--no-deps", "--implementation", "cp", "--python-version", python,
+            *tags, "--dest", str(folder), *_pins(requirements, architecture, python),
+        )  # fmt: skip
+        (folder / f"python{python}.txt").write_text("wheels for this Python are here\n")
+    digest = hashlib.sha256()
+    for wheel in sorted(folder.glob("*.whl")):
+        digest.update(hashlib.sha256(wheel.read_bytes()).digest())
+    (folder / "sha256.txt").write_text(digest.hexdigest() + "\n")
+
+
+def _pins(requirements: Sequence[str], architecture: str, python: str) -> list[str]:
+    """Choose the version of everything that a device with this Python needs.
+
+    uv, because it evaluates the conditions of dependencies for the device; pip does so for the Python that it runs on.
+    """
+    compiled = _run(
+        "uv", "pip", "compile", "--quiet", "--no-config", "--no-header", "--no-annotate", "--only-binary", ":all:",
+        "--python-version", python, "--python-platform", f"{architecture}-manylinux_2_28", "-",
+        text="\n".join(requirements),
+    )  # fmt: skip
+    return [line for line in compiled.splitlines() if line and "@ file:" not in line]
+
+
+def _run(module: str, *arguments: str, text: str | None = None) -> str:
+    """Run a Python module that installs things, and return what it printed."""
+    quiet = ("--quiet", "--disable-pip-version-check") if module == "pip" else ()
+    done = subprocess.run(
+        [sys.executable, "-m", module, *quiet, *arguments], input=text, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        said = "; ".join(line.strip() for line in done.stderr.splitlines() if line.strip()) or "no reason was given"
+        raise PackagingError(f"{module} {arguments[0]} failed: {said}")
+    return done.stdout
+
+
+def _stubs(folder: Path) -> list[Path]:
+    """Make the client's stubs as the guide's chapter on client applications does."""
+    if not folder.exists():
+        folder.mkdir()
+        command = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={ROOT / 'proto'}"]
+        command += [f"--python_out={folder}", f"--grpc_python_out={folder}", "edge-agent.proto"]
+        subprocess.run(command, check=True)
+    return sorted(folder.iterdir())
+
+
+def _write_zip(path: Path, files: dict[str, Path]) -> None:
+    """Write the same bytes for the same files. Wheels are compressed already."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _OLDEST)
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, files[name].read_bytes())
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["agent", "client"]))
+@click.option("--name", help=f"Name of the component  [default: {DEFAULT_AGENT}, or that of the guide's client]")
+@click.option("--model", default="cookies", show_default=True, help="Model component that the client depends on.")
+@click.option("--location", metavar="s3://BUCKET/PREFIX", help="Where the zips will lie; none for local deployments.")
+@click.option("--arch", "architectures", multiple=True, type=click.Choice(list(ARCHITECTURES)), help="[default: both]")
+@click.option("--python", "pythons", multiple=True, metavar="3.N", help=f"[default: {', '.join(PYTHONS)}]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("packages"), show_default=True)
+@click.option("--recipe-format", type=click.Choice(["json", "yaml"]), default="yaml", show_default=True)
+def command(
+    what: str, name: str | None, model: str, location: str | None, architectures: tuple[str, ...],
+    pythons: tuple[str, ...], output: Path, recipe_format: str,
+) -> None:  # fmt: skip
+    """Build the Greengrass component of the agent, or of the sample client."""
+    is_agent = what == "agent"
+    kind = AGENT if is_agent else CLIENT
+    try:
+        folder = build(
+            kind,
+            name=name or yaml.safe_load(kind.recipe.read_text())["ComponentName"],
+            version=__version__ if is_agent else "1.0.0",
+            model=None if is_agent else model,
+            location=location,
+            architectures=architectures or tuple(ARCHITECTURES),
+            pythons=pythons or PYTHONS,
+            output=output,
+            recipe_format=recipe_format,
+        )
+    except EdgeAgentError as error:
+        raise click.ClickException(str(error)) from None
+    for path in sorted(folder.iterdir()):
+        click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,67 @@
+"""What doctor says of a GPU, its libraries and who may use it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_agent.component.manifest import Target
+from edge_agent.device import checks
+from edge_agent.device.finding import Finding, Verdict
+from edge_agent.device.gpu import examine_gpu
+from edge_agent.hardware.nvidia import Gpu, Nvidia
+from edge_agent.hardware.processor import architecture
+from edge_agent.settings import Settings
+from tests.fakes import write_echo
+
+ORIN = Gpu("Orin", "sm_87", 30_000 << 20)
+JETSON = Nvidia((ORIN,), "12.6", "12.6", "9.3.0", "10.3.0", "6 (Jetson Linux 36.4.0)")
+
+
+def test_a_device_without_a_gpu_gets_one_line(tmp_path: Path) -> None:
+    assert list(examine_gpu(Nvidia(), tmp_path)) == [
+        Finding(Verdict.OK, "GPU", "no NVIDIA GPU; models run on the processor")
+    ]
+
+
+def test_a_jetson_in_the_words_of_the_guide(tmp_path: Path) -> None:
+    found = {finding.check: finding for finding in examine_gpu(JETSON, tmp_path)}
+    assert found["GPU"].found == "Orin, compute capability sm_87, 30000 MiB, driver for CUDA 12.6"
+    assert {check: found[check].found for check in ("CUDA", "cuDNN", "TensorRT", "JetPack")} == {
+        "CUDA": "12.6", "cuDNN": "9.3.0", "TensorRT": "10.3.0", "JetPack": "6 (Jetson Linux 36.4.0)",
+    }  # fmt: skip
+
+
+def test_what_is_missing_comes_with_the_command_for_it(tmp_path: Path) -> None:
+    card = {finding.check: finding.remedy for finding in examine_gpu(Nvidia((ORIN,), "12.6"), tmp_path)}
+    assert card["TensorRT"].startswith("sudo apt install tensorrt")
+    jetson = {finding.check: finding.remedy for finding in examine_gpu(Nvidia(jetpack="6 (…)"), tmp_path)}
+    assert jetson["TensorRT"] == "sudo apt install nvidia-jetpack"
+
+
+def test_a_user_outside_the_group_of_the_device_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = tmp_path / "nvhost-gpu"
+    node.touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != node)  # root may open anything
+    monkeypatch.setenv("USER", "operator")
+    (finding,) = [found for found in examine_gpu(Nvidia(), tmp_path) if found.check == "video group"]
+    assert finding.found.startswith(f"this user may not open {node}, which belongs to the group ")
+    assert finding.remedy.startswith("sudo usermod -a -G ")
+    assert finding.remedy.endswith(" operator, and log in again")
+
+
+def test_the_compiler_options_of_a_component_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"gpu-code": "sm_72", "trt-ver": "10.3.0", "cuda-ver": "12.6"}
+    target = Target(arch=architecture(), accelerator="NVIDIA", compiler_options=options)  # type: ignore[arg-type]
+    write_echo(tmp_path / "models", target=target)
+    monkeypatch.setattr(checks, "examine_nvidia", lambda: JETSON)
+    settings = Settings(model_dir=(str(tmp_path / "models"),), state_dir=str(tmp_path))
+    (finding,) = [found for found in checks.examine(settings) if found.check == "model echo"]
+    assert finding == Finding(
+        Verdict.WRONG,
+        "model echo",
+        "it was packaged for gpu-code sm_72, this device has Orin (sm_87)",
+        "package it without an accelerator, or set cpu_fallback",
+    )

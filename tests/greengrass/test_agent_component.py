@@ -1,0 +1,88 @@
+"""The agent, a model and the sample client as components on a device without a network: to the verdict."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import Segments
+from tests.daemon import Stub, segment_request, wait_until
+from tests.fakes import half_bright, picture
+from tests.greengrass.nucleus import running_nucleus
+from tests.greengrass.test_model_component import NUCLEUS_WORD, make_package
+
+BUILD = Path(__file__).resolve().parents[2] / "greengrass" / "build.py"
+NOBODY = 65534
+
+
+def _device_python() -> str:
+    """Return the version of the Python that a component finds on this machine."""
+    program = "import sys, ensurepip, venv; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run(["/usr/bin/python3", "-c", program], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("/usr/bin/python3 with venv, which components use, is not on this machine")
+    version = done.stdout.strip()
+    if tuple(map(int, version.split("."))) < (3, 10):
+        pytest.skip(f"/usr/bin/python3 is {version}, components need 3.10 or newer")
+    return version
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The components of agent and client for this machine, as greengrass/build.py makes them."""
+    version, folder = _device_python(), tmp_path_factory.mktemp("packages")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder / "probe"), "hpack"]
+    if subprocess.run(pip, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no package registry can be reached, which building the components needs")
+    for what in ("agent", "client --model echo"):
+        command = [sys.executable, str(BUILD), *what.split(), "--arch", platform.machine(), "--python", version]
+        done = subprocess.run([*command, "-o", str(folder)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_client_component_gets_its_models_and_a_verdict(packages: Path, tmp_path: Path, segments: Segments) -> None:
+    model = make_package(tmp_path, "1.0.0", 0.5)
+    with running_nucleus("lite") as nucleus:
+        (nucleus.root / "run").mkdir()
+        (nucleus.root / "run").chmod(0o1777)
+        socket = f"unix://{nucleus.root / 'run' / 'agent.sock'}"
+        settings = {"Socket": socket, "Registry": str(nucleus.root / "lib" / "registry")}
+        agent = nucleus.deploy(
+            packages / "EdgeAgent" / "0.1.0", local=True, architecture=NUCLEUS_WORD, configuration=settings
+        )
+        nucleus.deploy(model, local=True, architecture=NUCLEUS_WORD, configuration=settings)
+        client = nucleus.deploy(
+            packages / "com.lookoutvision.EdgeAgentPythonExample" / "1.0.0",
+            local=True, architecture=NUCLEUS_WORD, configuration=settings,
+        )  # fmt: skip
+        assert client.process is not None
+        assert client.process.wait(120) == 0, nucleus.log(client)
+        assert 'Model Details model_component: "echo"' in nucleus.log(client)
+        stub = Stub(socket)
+        stub.wait_for("echo", "RUNNING")
+        source, mask = segments.make(half_bright()), segments.make(picture(7))
+        for handle in (source, mask):  # another user's segments: their owner has to permit it
+            segments.path(handle.name).chmod(0o666)
+        result = stub("DetectAnomalies", segment_request("echo", 64, 64, source, mask)).detect_anomaly_result
+        assert (round(result.anomaly_score, 4), result.is_anomalous) == (0.25, False)
+        assert segments.read(mask)[:3] == bytes.fromhex("23A436")
+        assert agent.process is not None
+        if nucleus.is_privileged:
+            assert psutil.Process(agent.process.pid).uids().effective == NOBODY
+            assert (nucleus.root / "lib" / "registry").stat().st_uid == NOBODY
+        # A nucleus that is started again runs every phase again; what is installed is left alone.
+        installed = (nucleus.work(agent) / "current").readlink()
+        complete = (nucleus.work(agent) / "current" / "complete").stat().st_mtime_ns
+        nucleus.run_phase(agent, "install")
+        assert (nucleus.work(agent) / "current").readlink() == installed
+        assert (nucleus.work(agent) / "current" / "complete").stat().st_mtime_ns == complete
+        stub.channel.close()
+        nucleus.remove("EdgeAgent")
+        wait_until(lambda: agent.process and agent.process.poll() == 0, "the agent has ended in an orderly way")

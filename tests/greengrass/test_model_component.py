@@ -1,0 +1,110 @@
+"""A model component on a device: it registers, is replaced without a refused call, and withdraws."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.hardware.processor import architecture
+from edge_agent.packaging.jobs import JobRecords
+from edge_agent.packaging.packager import Order, package
+from edge_agent.packaging.publishing import parse_place
+from edge_agent.packaging.targets import target_platform
+from edge_agent.rpc import edge_agent_pb2 as pb2
+from tests.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.fakes import picture, write_echo
+from tests.greengrass.nucleus import Component, Flavour, Nucleus, running_nucleus
+
+NUCLEUS_WORD = {"x86_64": "amd64", "aarch64": "aarch64"}[platform.machine()]
+
+
+def make_package(folder: Path, version: str, threshold: float) -> Path:
+    """Package an echo model for this machine, and return the folder of its component."""
+    component = write_echo(folder / "built", version=version, threshold=threshold)
+    options = '{"mcpu": "x86-64"}' if architecture() == "X86_64" else None
+    order = Order(
+        component,
+        target_platform(f"LINUX/{architecture()}", options),
+        folder / "packages",
+        place=parse_place("s3://bucket/models"),
+        agent="EdgeAgent",
+    )
+    package(order, JobRecords(folder / "jobs"), None)
+    return folder / "packages" / "echo" / version
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Daemon]:
+    registry = tmp_path / "registry"
+    with running_daemon(tmp_path, "--registry", str(registry)) as daemon:
+        yield daemon
+
+
+def _threshold(daemon: Daemon) -> float:
+    response: pb2.DetectAnomaliesResponse = daemon.stub("DetectAnomalies", bytes_request("echo", picture(51)))
+    return round(response.detect_anomaly_result.anomaly_threshold, 4)
+
+
+def _deploy(nucleus: Nucleus, folder: Path, registry: Path, *, local: bool) -> Component:
+    nucleus.is_privileged = False  # the registry is this test's own
+    return nucleus.deploy(folder, local=local, architecture=NUCLEUS_WORD, configuration={"Registry": str(registry)})
+
+
+@pytest.mark.parametrize(("flavour", "local"), [("classic", False), ("classic", True), ("lite", False), ("lite", True)])
+def test_a_deployed_model_is_served_replaced_and_withdrawn(
+    agent: Daemon, tmp_path: Path, flavour: Flavour, local: bool
+) -> None:
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    with running_nucleus(flavour) as nucleus:
+        _deploy(nucleus, make_package(tmp_path, "1.0.0", 0.5), registry, local=local)
+        wait_until(lambda: "echo" in agent.stub.listed(), "the agent knows the model")
+        agent.stub.start("echo")
+        assert _threshold(agent) == 0.5
+        _deploy(nucleus, make_package(tmp_path, "1.1.0", 0.6), registry, local=local)
+        wait_until(lambda: _threshold(agent) == 0.6, "the new version answers, and every call until then was answered")
+        agent.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
+        if flavour == "lite" and local:
+            return  # lite leaves the work folder of a local deployment: docs/greengrass.md says so
+        nucleus.remove("echo")
+        wait_until(lambda: agent.stub.listed() == {}, "the agent no longer knows it")
+        assert not list(registry.glob("*")) or flavour == "lite", "on lite the link may stay; it leads nowhere"
+
+
+def test_a_version_before_can_be_deployed_again(agent: Daemon, tmp_path: Path) -> None:
+    """A rollback: the link names the one version that is deployed, whatever else is on the disk."""
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    first, second = make_package(tmp_path, "1.0.0", 0.5), make_package(tmp_path, "2.0.0", 0.6)
+    with running_nucleus("lite") as nucleus:
+        _deploy(nucleus, second, registry, local=False)
+        wait_until(lambda: "echo" in agent.stub.listed(), "the agent knows the model")
+        agent.stub.start("echo")
+        _deploy(nucleus, first, registry, local=False)
+        wait_until(lambda: _threshold(agent) == 0.5, "the version before answers")
+
+
+def test_a_component_waits_for_the_agents_folder_and_repeats_itself_harmlessly(tmp_path: Path) -> None:
+    registry = tmp_path / "registry"
+    folder = make_package(tmp_path, "1.0.0", 0.5)
+    with running_nucleus("classic") as nucleus:
+        registry.mkdir()
+        component = _deploy(nucleus, folder, registry, local=True)
+        for _ in range(2):
+            assert f"echo 1.0.0 is registered in {registry}\n" in nucleus.run_phase(component, "startup")
+        assert (registry / "echo" / "manifest.json").is_file()
+        assert len(list(registry.iterdir())) == 1
+
+
+def test_a_damaged_zip_of_a_local_deployment_is_not_unpacked(tmp_path: Path) -> None:
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    folder = make_package(tmp_path, "1.0.0", 0.5)
+    (artifact,) = folder.glob("*.zip")
+    artifact.write_bytes(artifact.read_bytes() + b"more")
+    with running_nucleus("classic") as nucleus, pytest.raises(AssertionError, match="FAILED"):
+        _deploy(nucleus, folder, registry, local=True)
+    assert not list(registry.iterdir())

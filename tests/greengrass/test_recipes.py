@@ -1,0 +1,134 @@
+"""Every recipe that the project ships or makes, against what both nuclei take; and the rules themselves."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edge_agent.component.manifest import Target
+from edge_agent.packaging.recipe import model_recipe, write_recipe
+from edge_agent.packaging.recipe_rules import MAX_BYTES, check_recipe
+from edge_agent.version import __version__
+
+GREENGRASS = Path(__file__).resolve().parents[2] / "greengrass"
+SHIPPED = sorted(GREENGRASS.rglob("recipe.*"))
+
+
+def _model(**changes: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "name": "cookies", "version": "1.0.0", "description": "Finds cracked cookies", "target": Target(arch="X86_64"),
+        "stem": "cookies_1_0_0_greengrass_model_component", "sha256": "0" * 64,
+        "artifact_uri": "s3://BUCKET/PREFIX/cookies/1.0.0/cookies_1_0_0_greengrass_model_component.zip",
+        "agent": "EdgeAgent",
+    }  # fmt: skip
+    return model_recipe(**fields | changes)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(GREENGRASS)))
+def test_a_shipped_recipe_runs_on_both_nuclei(path: Path) -> None:
+    data = path.read_bytes()
+    assert check_recipe(yaml.safe_load(data), len(data)) == []
+
+
+def test_there_are_recipes_of_agent_client_and_model() -> None:
+    assert [path.parent.name for path in SHIPPED] == ["agent", "client", "model"]
+
+
+def test_the_example_of_a_model_component_is_what_package_makes() -> None:
+    assert (GREENGRASS / "model" / "recipe.json").read_bytes() == write_recipe(_model(), "json")
+
+
+def test_the_agents_recipe_has_the_packages_version() -> None:
+    assert yaml.safe_load((GREENGRASS / "agent" / "recipe.yaml").read_text())["ComponentVersion"] == __version__
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(GREENGRASS)))
+def test_every_script_is_a_shell_script(path: Path) -> None:
+    for manifest in yaml.safe_load(path.read_text())["Manifests"]:
+        for phase in set(manifest["Lifecycle"]) - {"Setenv"}:
+            script = re.sub(r"\{[a-zA-Z]+:[^}]+\}", "/a/path", manifest["Lifecycle"][phase]["Script"])
+            subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
+
+
+def _edit(path: str, value: Any) -> dict[str, Any]:
+    """Change the key at `path` of a recipe that is right; `...` deletes it."""
+    recipe = copy.deepcopy(_model())
+    *parents, last = path.split("/")
+    found: Any = recipe
+    for key in parents:
+        found = found[int(key)] if key.isdigit() else found[key]
+    if value is ...:
+        del found[last]
+    else:
+        found[last] = value
+    return recipe
+
+
+STARTUP = "Manifests/0/Lifecycle/startup"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("Manifests/0/Platform/runtime", ..., "Platform.runtime is None, expected '*'"),
+        ("Manifests/0/Platform/architecture", "x86_64", "Platform.architecture is 'x86_64', expected amd64 or aarch64"),
+        ("Manifests/0/Lifecycle", {}, "Lifecycle has neither run nor startup"),
+        ("Manifests/0/Lifecycle", {"install": "true"}, "Lifecycle has neither run nor startup"),
+        ("Manifests/0/Lifecycle/Run", "true", "Lifecycle has the key 'Run', expected 'run'"),
+        ("Manifests/0/Lifecycle/setEnv", {}, "Lifecycle has the key 'setEnv', expected 'Setenv'"),
+        (f"{STARTUP}/requiresPrivilege", True, "startup has the key 'requiresPrivilege', expected 'RequiresPrivilege'"),
+        (f"{STARTUP}/Script", "true\n", "the script of startup must end with 'systemd-notify --ready || true'"),
+        ("Manifests/0/Lifecycle/shutdown", {"Script": "echo ${HOME}"}, "the script of shutdown has a '{HOME}'"),
+        ("Manifests/0/Lifecycle/shutdown", {"Script": "{ true; }"}, "the script of shutdown has a '{ true; }'"),
+        ("Manifests/0/Lifecycle/shutdown", {"Script": "ls {EdgeAgent:artifacts:path}"}, "has a '{EdgeAgent:artifacts"),
+        ("Manifests/0/Lifecycle/Setenv", {"A-B": "1"}, "Setenv has A-B='1'"),
+        ("Manifests/0/Lifecycle/Setenv", {"A": 1}, "Setenv has A=1"),
+        ("Manifests/0/Artifacts", [{"URI": "s3://b/k"}], "an artifact has the key 'URI', expected 'Uri'"),
+        ("Manifests/0/Artifacts", [{"Uri": "https://x"}], "an artifact's Uri is 'https://x', expected s3://BUCKET/KEY"),
+        (
+            "ComponentDependencies",
+            {"A": {"VersionRequirement": "^1.0.0", "DependencyType": "HARD"}},
+            "version '^1.0.0'",
+        ),
+        ("ComponentDependencies", {"A": {"VersionRequirement": ">=1.0.0", "DependencyType": "Hard"}}, "is 'Hard'"),
+        ("ComponentDependencies", {"{A": {"VersionRequirement": ">=1.0.0", "DependencyType": "HARD"}}, "'{A' can't be"),
+        ("ComponentDescription", "a\n[Service]\nUser=root", "ComponentDescription has a line break"),
+        ("ComponentVersion", "1.0", "ComponentVersion: '1.0' is not a semantic version"),
+        ("ComponentConfiguration/Padding", "x" * MAX_BYTES, f"bytes, expected at most {MAX_BYTES}"),
+    ],
+)
+def test_what_a_nucleus_would_not_take_is_named(path: str, value: Any, said: str) -> None:
+    assert check_recipe(_model(), 100) == []
+    recipe = _edit(path, value)
+    (problem, *_) = check_recipe(recipe, len(json.dumps(recipe)))
+    assert said in problem
+
+
+def test_yaml_and_json_say_the_same() -> None:
+    recipe = _model(description='éclairs: "whole" or #broken', target=Target(arch="ARM64"))
+    assert yaml.safe_load(write_recipe(recipe, "yaml")) == json.loads(write_recipe(recipe, "json")) == recipe
+
+
+@pytest.mark.parametrize("path", sorted((GREENGRASS / "iam").glob("*.json")), ids=lambda path: path.stem)
+def test_a_policy_grants_nothing_on_everything_but_looking(path: Path) -> None:
+    for statement in json.loads(path.read_text())["Statement"]:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert not any("*" in action for action in actions)
+        if statement["Resource"] == "*":
+            assert all(re.fullmatch(r"greengrass:(List|Get)\w+", action) for action in actions)
+
+
+def test_the_deployment_names_the_components() -> None:
+    deployment = json.loads((GREENGRASS / "deployment.json").read_text())
+    names = {yaml.safe_load(path.read_text())["ComponentName"] for path in SHIPPED}
+    assert set(deployment["components"]) == names
+    assert deployment["components"]["EdgeAgent"]["componentVersion"] == __version__
+    socket = json.loads(deployment["components"]["EdgeAgent"]["configurationUpdate"]["merge"])["Socket"]
+    assert socket == "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"

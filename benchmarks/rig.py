@@ -17,7 +17,8 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.client import MESSAGE_LIMITS, Client
+from edge_agent.bench.client import BenchClient
+from edge_agent.client import Client
 from edge_agent.component.manifest import (
     Image,
     Input,
@@ -30,7 +31,6 @@ from edge_agent.component.manifest import (
 )
 from edge_agent.component.writing import write_component
 from edge_agent.engines.engine import EngineOptions, load_engine
-from edge_agent.imaging.segment import OwnedSegment
 from edge_agent.inference.pipeline import Pipeline
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.contract import METHODS
@@ -174,44 +174,24 @@ def daemon(models: Path, *flags: str) -> Iterator[tuple[str, int]]:
 
 
 class BareClient:
-    """A client as the guide's: a stub call with ready-made messages, and segments that are filled beforehand."""
+    """A client as the guide's: a stub call with a ready-made message, and segments that are filled beforehand."""
 
     def __init__(self, socket: str, manifest: Manifest, picture: U8, *, by: str = "segment") -> None:
-        self._channel = grpc.insecure_channel(socket, options=[*MESSAGE_LIMITS, ("grpc.use_local_subchannel_pool", 1)])
-        method = METHODS["DetectAnomalies"]
-        self._detect = self._channel.unary_unary(
-            method.path,
-            request_serializer=method.request.SerializeToString,
-            response_deserializer=method.response.FromString,
-        )
         height, width, _ = picture.shape
-        size = picture.nbytes
-        self._segments = [OwnedSegment("bench-in"), OwnedSegment("bench-out")]
-        for segment in self._segments:
-            segment.buffer(size)[:] = picture.reshape(-1).data
-        handles = [pb2.SharedMemoryHandle(name=segment.name, size=size) for segment in self._segments]
-        bitmap = pb2.Bitmap(width=width, height=height)
-        self.request = pb2.DetectAnomaliesRequest(model_component=manifest.name)
-        if by == "segment":
-            bitmap.shared_memory_handle.CopyFrom(handles[0])
-            self.request.anomaly_mask_params.shared_memory_handle.CopyFrom(handles[1])
-        else:
-            bitmap.byte_data = picture.tobytes()
-        self.request.bitmap.CopyFrom(bitmap)
+        self._client = BenchClient(socket, manifest.name, width, height, picture.tobytes())
+        self.request = self._client.requests["shared memory" if by == "segment" else "bytes"]
 
     def __call__(self) -> pb2.DetectAnomalyResult:
-        response: pb2.DetectAnomaliesResponse = self._detect(self.request)
+        response: pb2.DetectAnomaliesResponse = self._client.detect(self.request)
         return response.detect_anomaly_result
 
     def later(self) -> grpc.Future:
         """Make the call without waiting for it."""
-        return self._detect.future(self.request)
+        return self._client.detect.future(self.request)
 
     def ping(self) -> None:
         """Make a small call on the same connection: when it is answered, the calls before it have arrived."""
-        self._channel.unary_unary(METHODS["ListModels"].path)(b"")
+        self._client.channel.unary_unary(METHODS["ListModels"].path)(b"")
 
     def close(self) -> None:
-        self._channel.close()
-        for segment in self._segments:
-            segment.close()
+        self._client.close()

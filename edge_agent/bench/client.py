@@ -1,0 +1,97 @@
+"""A client process: `python -m edge_agent.bench.client`, started by measurement.py.
+
+It does what an application does, and nothing else: a segment that is filled beforehand, or the pixels in the message,
+and one call after the other. It reads a line of JSON for each run from its standard input and answers with a line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import grpc
+
+from edge_agent.client import MESSAGE_LIMITS
+from edge_agent.imaging.segment import OwnedSegment
+from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.rpc.contract import METHODS
+
+Way = Literal["shared memory", "bytes"]
+
+_WARM_UP_CALLS = 3
+
+
+class BenchClient:
+    """One connection with its requests ready to be sent, by the way that the pixels take; `detect` sends one."""
+
+    def __init__(self, socket: str, model: str, width: int, height: int, pixels: bytes) -> None:
+        self.channel = grpc.insecure_channel(socket, options=[*MESSAGE_LIMITS, ("grpc.use_local_subchannel_pool", 1)])
+        method = METHODS["DetectAnomalies"]
+        self.detect = self.channel.unary_unary(
+            method.path,
+            request_serializer=method.request.SerializeToString,
+            response_deserializer=method.response.FromString,
+        )
+        self._segments = [OwnedSegment("bench-in"), OwnedSegment("bench-out")]
+        for segment in self._segments:
+            segment.buffer(len(pixels))[:] = pixels
+        bitmap, mask = (pb2.SharedMemoryHandle(name=segment.name, size=len(pixels)) for segment in self._segments)
+        by_segment = pb2.DetectAnomaliesRequest(
+            model_component=model, bitmap=pb2.Bitmap(width=width, height=height, shared_memory_handle=bitmap)
+        )
+        by_segment.anomaly_mask_params.shared_memory_handle.CopyFrom(mask)
+        by_bytes = pb2.DetectAnomaliesRequest(
+            model_component=model, bitmap=pb2.Bitmap(width=width, height=height, byte_data=pixels)
+        )
+        self.requests: dict[str, pb2.DetectAnomaliesRequest] = {"shared memory": by_segment, "bytes": by_bytes}
+
+    def run(self, way: Way, seconds: float) -> tuple[list[float], int]:
+        """Call for so long; return what each answered call took, in seconds, and how many were refused."""
+        request = self.requests[way]
+        for _ in range(_WARM_UP_CALLS):
+            self._call(request)
+        taken: list[float] = []
+        refused = 0
+        end = time.monotonic() + seconds
+        while (begun := time.monotonic()) < end:
+            if self._call(request):
+                taken.append(time.monotonic() - begun)
+            else:
+                refused += 1
+        return taken, refused
+
+    def _call(self, request: pb2.DetectAnomaliesRequest) -> bool:
+        try:
+            self.detect(request)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:  # the queue was full; a client would try again
+                raise
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the connection and unlink the segments."""
+        self.channel.close()
+        for segment in self._segments:
+            segment.close()
+
+
+def main() -> None:
+    """Entry point of the process: SOCKET MODEL WIDTH HEIGHT FILE-OF-PIXELS."""
+    socket, model, width, height, pixels = sys.argv[1:]
+    client = BenchClient(socket, model, int(width), int(height), Path(pixels).read_bytes())
+    try:
+        for line in sys.stdin:
+            order = json.loads(line)
+            taken, refused = client.run(order["way"], order["seconds"])
+            sys.stdout.write(json.dumps({"taken": taken, "refused": refused}) + "\n")
+            sys.stdout.flush()
+    finally:
+        client.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ An application needs five lines:
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.version import __version__
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from edge_agent.client import Client, Detection, ModelInfo
     from edge_agent.errors import AgentUnreachable, CallFailed, EdgeAgentError
     from edge_agent.inference.verdict import Area
+
+# ONNX Runtime 1.32 sends usage data to its maker unless this stands in the environment before it is loaded (Privacy.md
+# of its package). What an inspection device does stays on the device.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __all__ = [
     "AgentUnreachable",

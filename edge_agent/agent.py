@@ -21,6 +21,8 @@ from edge_agent.workers.pool import PoolOptions
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 1.0  # that a call waits for a look at the model folders
+
 
 class Description(NamedTuple):
     """What is said of a model."""
@@ -54,7 +56,14 @@ class Agent:
         self._remembered = RememberedModels(Path(settings.state_dir))
         self._to_resume = set(self._remembered.names)
         self._options = ModelOptions(
-            pool=PoolOptions(settings.instances, settings.threads, settings.queue_size, queue_bytes(settings)),
+            pool=PoolOptions(
+                settings.instances,
+                settings.threads,
+                settings.queue_size,
+                queue_bytes(settings),
+                settings.cpu_fallback,
+                settings.call_seconds,
+            ),
             engine=settings.engine,
             start_seconds=settings.start_seconds,
             drain_seconds=settings.drain_seconds,
@@ -63,12 +72,14 @@ class Agent:
             memory_reserve=memory_reserve(settings),
         )
         self._watcher: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._next_look: asyncio.Task[None] | None = None
 
     # Life
 
     async def open(self) -> None:
         """Look at the model folders for the first time, and start the models that ran before."""
-        self._apply(await asyncio.to_thread(self._catalogue.scan))
+        await self._look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
     async def close(self, drain_seconds: float) -> None:
@@ -85,10 +96,35 @@ class Agent:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._settings.scan_seconds)
-            try:
-                self._apply(await asyncio.to_thread(self._catalogue.scan))
-            except Exception:  # a defect here must not end the watch for the rest of the daemon's life
-                log.exception("looking at the model folders failed")
+            await self._look()
+
+    async def _look(self) -> None:
+        """Look at the model folders, never twice at a time: those who ask during a look share the next one."""
+        if self._next_look is None:
+            task = asyncio.get_running_loop().create_task(self._scan(self._looking))
+            if self._looking is None:
+                self._looking = task
+            else:
+                self._next_look = task
+        await asyncio.wait([self._next_look or task])
+
+    async def _scan(self, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wait([previous])
+            self._looking, self._next_look = self._next_look, None
+        try:
+            self._apply(await asyncio.to_thread(self._catalogue.scan))
+        except Exception:  # a defect here must not end the watch for the rest of the daemon's life
+            log.exception("looking at the model folders failed")
+        finally:
+            self._looking = None
+
+    async def _look_again(self) -> None:
+        """Look for what has come since the last look: a component that has just been deployed has clients at once.
+
+        Reading a large component takes long; a call waits a moment for that and no longer.
+        """
+        await asyncio.wait([asyncio.ensure_future(self._look())], timeout=_LOOK_SECONDS)
 
     def _apply(self, entries: dict[str, Entry]) -> None:
         """Bring the models in line with what the catalogue has found."""
@@ -115,6 +151,13 @@ class Agent:
 
     # The five calls
 
+    async def _find_or_look(self, name: str) -> Model:
+        try:
+            return self._find(name)
+        except ModelNotFound:
+            await self._look_again()
+        return self._find(name)
+
     def _find(self, name: str) -> Model:
         try:
             check_name(name)
@@ -126,17 +169,22 @@ class Agent:
             raise ModelNotFound(f"there is no model component '{name}', this device has {known}")
         return model
 
-    def list_models(self) -> list[Description]:
-        """Describe every model, in the order of their names."""
+    async def list_models(self) -> list[Description]:
+        """Look at the model folders, and describe every model, in the order of their names."""
+        await self._look_again()
         return [Description(name, *self._models[name].describe()) for name in sorted(self._models)]
 
-    def describe(self, name: str) -> Description:
+    def statuses(self) -> list[Status]:
+        """Return the status of every model, as it was at the last look."""
+        return [model.describe()[1] for model in self._models.values()]
+
+    async def describe(self, name: str) -> Description:
         """Describe one model; InvalidRequest for a name that can't be one, ModelNotFound."""
-        return Description(name, *self._find(name).describe())
+        return Description(name, *(await self._find_or_look(name)).describe())
 
     async def start(self, name: str) -> Status:
         """Begin to start a model and return STARTING; see Model.start for the errors."""
-        status = self._find(name).start()
+        status = (await self._find_or_look(name)).start()
         await asyncio.to_thread(self._remembered.save)
         return status
 
@@ -155,7 +203,7 @@ class Agent:
             InvalidRequest: the name, the bitmap or a segment was refused.
             ModelNotFound, WrongState, Overloaded, EngineFailed, WorkerDied, CallExpired: see there.
         """
-        model = self._find(request.model)
+        model = self._models.get(request.model) or await self._find_or_look(request.model)
         model.check_running()
         check_size(request.width, request.height, model=model.name, expected=model.expected_size)
         if request.pixels is not None:

@@ -59,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         dict[str, str], Meta(description="serve this version of a component instead of the newest, NAME=VERSION")
     ] = {}
     engine: Annotated[Literal["onnxruntime-cpu"], Meta(description="what executes the models")] = "onnxruntime-cpu"
+    cpu_fallback: Annotated[
+        bool, Meta(description="let the processor run components that were packaged for an NVIDIA GPU")
+    ] = False
     instances: Annotated[int, Meta(ge=1, le=64, description="worker processes of each running model")] = 1
     threads: Annotated[
         int, Meta(ge=0, le=1024, description="threads of each worker's engine; 0: one for each core")
@@ -70,6 +73,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     start_seconds: Annotated[
         float, Meta(gt=0, description="how long a model may take to start before its workers are killed")
     ] = 600.0
+    call_seconds: Annotated[
+        float,
+        Meta(gt=0, description="how long one picture may take before its worker is taken to hang and is killed"),
+    ] = 30.0
     drain_seconds: Annotated[
         float, Meta(ge=0, description="how long a stop waits for the calls in flight before it kills")
     ] = 10.0

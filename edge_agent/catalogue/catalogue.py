@@ -8,8 +8,9 @@ A scan costs a few stat calls a component; files are read and digests computed o
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +20,10 @@ from edge_agent.component.version import is_name, parse_version
 from edge_agent.engines.onnx_signature import read_signature
 from edge_agent.engines.signature import check_signature
 from edge_agent.errors import ComponentError
+from edge_agent.hardware.target import check_processor
 
-#: stands for the version of a registered component whose manifest can't be read
-_REGISTERED = "as deployed"
+#: stands for the version of a registered component that can't be served
+AS_DEPLOYED = "as deployed"
 
 
 class Component(NamedTuple):
@@ -54,14 +56,13 @@ class Catalogue:
         """Return what is there now, by name. Blocking: meant for a thread."""
         found: dict[str, dict[str, Component | str]] = {}
         seen: dict[Path, tuple[object, Component | str]] = {}
-        for link in _subfolders(self._registry) if self._registry else ():
-            if not is_name(link.name):
-                continue
-            target = link.resolve()  # a worker that loads it must not see the link change
-            seen[target] = checked = self._check(link.name, None, target)
-            component = checked[1]
-            label = component.manifest.version if isinstance(component, Component) else _REGISTERED
-            found.setdefault(link.name, {})[label] = component
+        for name, target, problem in _registered(self._registry) if self._registry else ():
+            component: Component | str = problem
+            if target is not None:
+                seen[target] = checked = self._check(name, None, target)
+                component = checked[1]
+            label = component.manifest.version if isinstance(component, Component) else AS_DEPLOYED
+            found.setdefault(name, {})[label] = component
         for folder in self._folders:
             for path in _subfolders(folder):
                 if not is_name(path.name):
@@ -97,19 +98,36 @@ class Catalogue:
             chosen = versions[pin]
             if isinstance(chosen, Component):
                 return Entry(chosen, "")
-            return Entry(None, f"version {pin}: {chosen}", frozenset({pin}))
+            return Entry(None, _tell(pin, chosen), frozenset({pin}))
         broken = frozenset(version for version, checked in versions.items() if not isinstance(checked, Component))
         problems: list[str] = []
         for version in sorted(versions, key=_order, reverse=True):
             checked = versions[version]
             if isinstance(checked, Component):
                 return Entry(checked, "; ".join(problems), broken)
-            problems.append(f"version {version}: {checked}")
+            problems.append(_tell(version, checked))
         return Entry(None, "; ".join(problems), broken)
 
 
+def read_component(folder: Path) -> Component:
+    """Read and check one component, wherever its folder is.
+
+    Raises:
+        ComponentError: it can't be served; the text says why.
+    """
+    try:
+        manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
+        return _load(manifest.name, None, folder, _stamp(folder, FILE_NAME))
+    except OSError as error:
+        raise ComponentError(f"{folder} is not a model component: {FILE_NAME}: {error.strerror}") from None
+
+
+def _tell(version: str, problem: str) -> str:
+    return f"{version}: {problem}" if version == AS_DEPLOYED else f"version {version}: {problem}"
+
+
 def _order(version: str) -> tuple[int, object]:
-    if version == _REGISTERED:
+    if version == AS_DEPLOYED:
         return 2, ()  # what is deployed and broken is told, whatever else is there
     try:
         return 1, parse_version(version)
@@ -117,12 +135,38 @@ def _order(version: str) -> tuple[int, object]:
         return 0, ()
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(folder / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
     except OSError:  # not there yet, not a folder, or not ours to read: edge-agent doctor tells
         return []
+
+
+def _subfolders(folder: Path) -> Iterator[Path]:
+    for entry in _entries(folder):
+        with contextlib.suppress(OSError):  # a link that leads nowhere: one bad entry must not hide the others
+            if entry.is_dir():
+                yield folder / entry.name
+
+
+def _registered(registry: Path) -> Iterator[tuple[str, Path | None, str]]:
+    """Give name and folder of each component in the registry, or name and problem."""
+    for entry in _entries(registry):
+        if not is_name(entry.name):
+            continue
+        try:
+            if entry.is_dir():  # False where the folder has gone
+                yield entry.name, Path(os.path.realpath(entry.path)), ""  # a worker must not see the link change
+        except OSError as error:
+            yield entry.name, None, f"the folder {_target(entry.path)} can't be read: {error.strerror}"
+
+
+def _target(link: str) -> str:
+    try:
+        return str(Path(link).readlink())
+    except OSError:
+        return link
 
 
 def _stamp(folder: Path, path: str) -> tuple[str, int, int, int]:
@@ -155,6 +199,8 @@ def _load(name: str, version: str | None, folder: Path, manifest_stamp: tuple[st
         raise ComponentError(f"{FILE_NAME} says {manifest.name}, it is registered as {name}")
     if version is not None and (manifest.name, manifest.version) != (name, version):
         raise ComponentError(f"{FILE_NAME} says {manifest.name} {manifest.version}, its folders say {name} {version}")
+    if manifest.target is not None:
+        check_processor(manifest.target)
     check_artifacts(folder, manifest)
     if manifest.model.endswith(".onnx"):
         check_signature(read_signature(folder / manifest.model), manifest)

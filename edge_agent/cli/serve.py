@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import click
 
+from edge_agent.logs import log_to_stderr
 from edge_agent.settings import Settings, load_settings, parse_pins
 
 _METAVARS = {
@@ -33,7 +32,8 @@ def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
         function = click.option(
             flag,
             field,
-            type=kind if kind in (int, float) else str,
+            type=kind if kind in (int, float, bool) else str,
+            is_flag=kind is bool,
             multiple=several,
             default=None,
             metavar=_METAVARS.get(field),
@@ -43,7 +43,7 @@ def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _sentence(description: str, several: bool, default: object) -> str:
-    shown = f" [default: {default}]" if default not in ("", (), {}) else ""
+    shown = f" [default: {default}]" if default is not False and default not in ("", (), {}) else ""
     return description[0].upper() + description[1:] + (" (may be given again)" if several else "") + "." + shown
 
 
@@ -63,9 +63,7 @@ def command(config: Path | None, **flags: Any) -> None:
     if "pin" in given:
         given["pin"] = parse_pins(list(given["pin"]))
     settings = load_settings(given, config=config)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr, force=True
-    )
+    log_to_stderr(settings.log_level)
     from edge_agent.rpc.server import End, Server
 
     end = asyncio.run(Server(settings).serve())

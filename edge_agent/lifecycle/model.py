@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from edge_agent.catalogue.catalogue import Component, Entry
+from edge_agent.catalogue.catalogue import AS_DEPLOYED, Component, Entry
 from edge_agent.component.version import parse_version
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
 from edge_agent.lifecycle.backoff import Backoff
@@ -20,6 +20,8 @@ from edge_agent.workers.calls import Call
 from edge_agent.workers.pool import PoolOptions, WorkerPool
 
 log = logging.getLogger(__name__)
+
+_AGAIN = "; it is started again"
 
 
 class ModelOptions(NamedTuple):
@@ -52,7 +54,9 @@ class Model:
         self._on_wanted = on_wanted
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
-        self._failed: Component | None = None  # what should run but is not tried again: it would fail again
+        self._wanted = False  # somebody has started it, and nobody has stopped it since
+        self._failed: Component | None = None  # what was served, or tried, when it failed
+        self._gave_up = False  # that is not tried again: it would fail again
         self._broken: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
         self._restart: asyncio.Task[None] | None = None
@@ -78,8 +82,11 @@ class Model:
         self._broken = entry.broken if entry else frozenset()
         self.removed = entry is None
         self._changeover.consider(self._successor())
-        if self._failed is not None and self.component is not None and self.component != self._failed:
-            self.resume()
+        if self.status is Status.FAILED and self._wanted and self.component is not None:
+            waits_in_vain = self._restart is None and not self._gave_up  # it was away when its time came
+            if self.component != self._failed or waits_in_vain:
+                self._forget_restart()
+                self._restart = asyncio.get_running_loop().create_task(self._start_again(0.0))
 
     def _successor(self) -> Component | None:
         """Return what should be served instead of what is; None when that is as it should be."""
@@ -88,7 +95,7 @@ class Model:
             return None
         # What runs is whole, whatever has become of its files: an older version is no improvement.
         is_older = parse_version(there.manifest.version) < parse_version(served.manifest.version)
-        return None if is_older and served.manifest.version in self._broken else there
+        return None if is_older and {served.manifest.version, AS_DEPLOYED} & self._broken else there
 
     # What a client sees
 
@@ -99,10 +106,11 @@ class Model:
         if self.component is None and self.status is Status.STOPPED:
             return arn, Status.FAILED, self.problem
         notes = [self.message]
-        if self._served is not None and self.removed:
+        running = self._served if self.status is Status.RUNNING else None
+        if running is not None and self.removed:
             notes.append("the component has been removed; the model runs until it is stopped")
-        elif self._served is not None and self.component is not None:
-            served, there = self._served.manifest, self.component.manifest
+        elif running is not None and self.component is not None:
+            served, there = running.manifest, self.component.manifest
             if served.version != there.version:
                 notes.append(f"version {served.version} runs, {self._changeover.note or f'{there.version} is there'}")
             elif served != there:
@@ -169,7 +177,7 @@ class Model:
     def _begin(self, component: Component, *, retry: bool) -> None:
         self._step(Event.START)
         self.message = "starting"
-        self._failed = None
+        self._wanted = True
         self._served = component
         self._pool = self._make_pool(component)
         self._task = asyncio.get_running_loop().create_task(self._load(self._pool, retry=retry))
@@ -215,7 +223,8 @@ class Model:
         log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
 
     def _retire(self, pool: WorkerPool) -> None:
-        task = asyncio.get_running_loop().create_task(pool.retire(self._options.drain_seconds))
+        # It holds nobody up, so it may take as long as a start does.
+        task = asyncio.get_running_loop().create_task(pool.retire(self._options.start_seconds))
         self._retiring[task] = pool
         task.add_done_callback(self._retiring.pop)
 
@@ -229,18 +238,19 @@ class Model:
     def _fail(self, cause: str, retry: bool, *, ran_for: float) -> None:
         self._step(Event.DIED)
         self.message = cause
-        self._failed = None if retry else self._served
+        self._failed, self._gave_up = self._served, not retry
         self._pool = self._served = None
         log.error("model %s FAILED: %s", self.name, cause)
         if retry:
             wait = self._backoff.wait(ran_for)
-            self.message = f"{cause}; it is started again in {wait:.1f} s"
+            self.message = f"{cause}{_AGAIN} in {wait:.1f} s"
             self._restart = asyncio.get_running_loop().create_task(self._start_again(wait))
 
     async def _start_again(self, wait: float) -> None:
         await asyncio.sleep(wait)
         self._restart = None
         if self.removed:
+            self.message = self.message.partition(_AGAIN)[0] + f"{_AGAIN} when its component is back"
             return
         try:
             if self.component is None:
@@ -248,7 +258,7 @@ class Model:
             self._check_memory(self.component)
         except (ComponentError, OutOfMemory) as error:
             wait = self._backoff.wait(0.0)
-            self.message = f"{error}; it is started again in {wait:.1f} s"
+            self.message = f"{error}{_AGAIN} in {wait:.1f} s"
             self._restart = asyncio.get_running_loop().create_task(self._start_again(wait))
             return
         self._begin(self.component, retry=True)
@@ -286,17 +296,19 @@ class Model:
             StopFailed: calls in flight or a worker did not end in time and were killed; the model is STOPPED.
         """
         if next_status(self.status, Event.STOP) is None:
-            given_up = self.status is Status.FAILED and (self._forget_restart() or self._failed is not None)
+            given_up = self.status is Status.FAILED and self._wanted
+            self._forget_restart()
             if given_up:
-                self._failed = None
+                self._wanted = False
                 self._on_wanted(self.name, False)
-                self.message = self.message.partition("; it is started again")[0]
+                self.message = self.message.partition(_AGAIN)[0]
             _, status, _ = self.describe()
             raise WrongState(
                 f"model '{self.name}' is {status.name}, expected RUNNING"
                 + ("; it will not be started again by itself" if given_up else "")
             )
         self._step(Event.STOP)
+        self._wanted = False
         self._on_wanted(self.name, False)
         assert self._pool is not None
         # Not cancelled with the call: a client that goes away must not leave a model half stopped.
@@ -310,13 +322,20 @@ class Model:
     async def _end(self, pool: WorkerPool, drain_seconds: float) -> bool:
         self.message = "finishing the calls in flight"
         await self._changeover.cancel()
-        clean = await pool.retire(drain_seconds)
-        await asyncio.gather(*self._retiring)
+        clean, _ = await asyncio.gather(pool.retire(drain_seconds), self._end_retiring(drain_seconds))
         self._step(Event.ENDED)
         self.message = ""
         self._pool = self._served = None
         log.info("model %s is STOPPED", self.name)
         return clean
+
+    async def _end_retiring(self, drain_seconds: float) -> None:
+        retiring = dict(self._retiring)
+        if retiring:
+            _, late = await asyncio.wait(retiring, timeout=drain_seconds)
+            for task in late:
+                retiring[task].kill()
+            await asyncio.gather(*late)
 
     async def shut_down(self, drain_seconds: float) -> None:
         """End the workers because the daemon ends; what should run is still remembered."""
@@ -330,6 +349,7 @@ class Model:
             if self.status is Status.STARTING:
                 pool.kill()
             await pool.close()
+        await self._end_retiring(drain_seconds)
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         self._forget_restart()

@@ -46,11 +46,11 @@ class Servicer:
 
     async def ListModels(self, data: memoryview, _: float | None) -> bytes:
         _parse(pb2.ListModelsRequest, data)
-        models = [pb2.ModelMetadata(**_fields(description)) for description in self._agent.list_models()]
+        models = [pb2.ModelMetadata(**_fields(description)) for description in await self._agent.list_models()]
         return pb2.ListModelsResponse(models=models).SerializeToString()
 
     async def DescribeModel(self, data: memoryview, _: float | None) -> bytes:
-        description = self._agent.describe(_parse(pb2.DescribeModelRequest, data).model_component)
+        description = await self._agent.describe(_parse(pb2.DescribeModelRequest, data).model_component)
         model = pb2.ModelDescription(**_fields(description))
         return pb2.DescribeModelResponse(model_description=model).SerializeToString()
 

@@ -30,6 +30,8 @@ class Load(_Message, frozen=True):
     folder: str
     engine: str
     threads: int
+    #: whether a component for a GPU may run on the processor
+    cpu_fallback: bool
 
 
 class Detect(_Message, frozen=True):

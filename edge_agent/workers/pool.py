@@ -47,6 +47,8 @@ class PoolOptions(NamedTuple):
     threads: int
     max_calls: int
     max_bytes: int
+    cpu_fallback: bool
+    call_seconds: float
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +59,9 @@ class _Seat:
     ready: asyncio.Future[None]
     free: list[int] = field(default_factory=lambda: list(range(SLOTS)))
     calls: dict[int, tuple[Call, int]] = field(default_factory=dict)
+    #: when it began with the oldest of its calls
+    begun: float = 0.0
+    watch: asyncio.TimerHandle | None = None
 
 
 class WorkerPool:
@@ -109,7 +114,7 @@ class WorkerPool:
                 on_exit=functools.partial(self._on_exit, number),
             )
             self._seats.append(_Seat(link, ready))
-            link.send(Load(str(self.folder), self._engine, self._options.threads))
+            link.send(Load(str(self.folder), self._engine, self._options.threads, self._options.cpu_fallback))
         try:
             await asyncio.gather(*(seat.ready for seat in self._seats))
         except BaseException:
@@ -155,6 +160,10 @@ class WorkerPool:
             if call is None:
                 break
             slot, number = seat.free.pop(), next(self._numbers)
+            if not seat.calls:
+                seat.begun = time.monotonic()
+                if seat.watch is None:
+                    self._watch(seat, self._options.call_seconds)
             seat.calls[number] = (call, slot)
             detect = Detect(number, slot, call.bitmap, call.mask, call.deadline)
             if call.pixels is not None and len(call.pixels) >= _COPY_IN_THREAD:
@@ -228,18 +237,39 @@ class WorkerPool:
         if number not in seat.calls:  # the worker died and took the call with it
             return
         call, slot = seat.calls.pop(number)
+        seat.begun = time.monotonic()
         seat.free.append(slot)
         if error is not None and not call.future.done():
             call.future.set_exception(error)
         self._dispatch()
         self._check_idle()
 
+    def _watch(self, seat: _Seat, seconds: float) -> None:
+        seat.watch = asyncio.get_running_loop().call_later(seconds, self._look_for_hang, seat)
+
+    def _look_for_hang(self, seat: _Seat) -> None:
+        """Give up a worker that is at one call for too long, without waiting for its end: it may be in the kernel."""
+        seat.watch = None
+        if not seat.calls or self._closing:
+            return
+        limit = self._options.call_seconds
+        left = seat.begun + limit - time.monotonic()
+        if left > 0:
+            self._watch(seat, left)
+            return
+        cause = f"it hung: a call took longer than {limit:g} s"
+        seat.link.kill(cause)
+        self._lose(seat, cause)
+
     def _check_idle(self) -> None:
         if not len(self._line) and not any(seat.calls for seat in self._seats):
             self._idle.set()
 
     def _on_exit(self, number: int, cause: str) -> None:
-        seat = self._seats[number]
+        self._lose(self._seats[number], cause)
+
+    def _lose(self, seat: _Seat, cause: str) -> None:
+        """End the calls of a worker that is gone, and the pool with it."""
         died = WorkerDied(f"the worker of model '{self.manifest.name}' was lost during the call ({cause})")
         for call, _ in seat.calls.values():
             call.fail(died)

@@ -37,6 +37,7 @@ class WorkerLink:
         self._on_message, self._on_exit = on_message, on_exit
         self._loop = asyncio.get_running_loop()
         self._closing = False
+        self._reason = ""
         with contextlib.ExitStack() as undo:  # what is open already when a later step fails
             self.slots = os.memfd_create(f"edge-agent-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             undo.callback(os.close, self.slots)
@@ -97,7 +98,7 @@ class WorkerLink:
         self.memory.release()
         self._map.close()
         os.close(self.slots)
-        cause = _describe_exit(status)
+        cause = self._reason or _describe_exit(status)
         self.exited.set_result(cause)
         self._on_exit(cause)
 
@@ -106,8 +107,9 @@ class WorkerLink:
         if not self._closing:
             self._channel.shutdown(socket.SHUT_WR)
 
-    def kill(self) -> None:
-        """End the worker at once."""
+    def kill(self, reason: str = "") -> None:
+        """End the worker at once; `reason` is then the cause of its end."""
+        self._reason = self._reason or reason
         self._process.kill()
 
 

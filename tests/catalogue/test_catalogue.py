@@ -164,11 +164,21 @@ def test_a_registered_component_is_served_from_the_folder_that_its_link_names(tm
 def test_a_registered_component_of_another_name_or_broken_is_told(tmp_path: Path) -> None:
     models = tmp_path / "models"
     _register(tmp_path, "other", write_echo(models))
-    assert _registered(tmp_path)["other"].problem == (
-        "version as deployed: manifest.json says echo, it is registered as other"
-    )
+    assert _registered(tmp_path)["other"].problem == ("as deployed: manifest.json says echo, it is registered as other")
     (tmp_path / "empty").mkdir()
     _register(tmp_path, "echo", tmp_path / "empty")
     entry = _registered(tmp_path, models=models)["echo"]
-    assert (_version(entry), entry.problem) == ("1.0.0", "version as deployed: manifest.json is missing")
+    assert (_version(entry), entry.problem) == ("1.0.0", "as deployed: manifest.json is missing")
     assert _version(_registered(tmp_path, models=models, echo="1.0.0")["echo"]) == "1.0.0"
+
+
+@pytest.mark.parametrize("target", ["loop", "x" * 300])
+def test_a_link_that_leads_nowhere_does_not_hide_the_others(tmp_path: Path, target: str) -> None:
+    _register(tmp_path, "echo", write_echo(tmp_path / "built"))
+    (tmp_path / "registry" / "loop").symlink_to(target)
+    found = _registered(tmp_path)
+    assert _version(found["echo"]) == "1.0.0"
+    assert found["loop"].problem.startswith(f"as deployed: the folder {target} can't be read: ")
+    write_echo(tmp_path / "models", "other")
+    (tmp_path / "models" / "loop").symlink_to("loop")
+    assert list(_scan(tmp_path / "models")) == ["other"]

@@ -19,6 +19,7 @@ from tests.daemon import Daemon, wait_until
 from tests.fakes import half_bright, picture, write_echo
 
 COMMANDS = [[], ["serve"], ["demo"], ["doctor"], ["detect"], ["models"], ["train"], ["evaluate"], ["dataset"]]
+COMMANDS += [["import"], ["package"], ["bench"]]
 COMMANDS += [["models", name] for name in ("list", "describe", "start", "stop")]
 COMMANDS += [["dataset", name] for name in ("check", "show", "export", "split", "from-csv")]
 
@@ -185,9 +186,16 @@ def test_doctor_names_what_is_wrong(tmp_path: Path) -> None:
     assert "artifact 'model.onnx' has SHA-256" in findings["model bad"]["found"]
     assert findings["model bad"]["remedy"]
     assert findings["model good"]["verdict"] == "ok"
-    assert {"system", "Python", "processor", "memory", "shared memory", "socket", "engine onnxruntime-cpu"} < set(
-        findings
-    )
+    assert {
+        "architecture",
+        "Python",
+        "processor",
+        "memory",
+        "storage",
+        "shared memory",
+        "socket",
+        "engine onnxruntime-cpu",
+    } < set(findings)
 
 
 def test_doctor_finds_a_serving_agent(daemon: Daemon) -> None:
@@ -228,6 +236,9 @@ def test_every_setting_is_a_flag_that_takes_its_own_default(tmp_path: Path) -> N
     """serve would refuse the socket's folder, after it has accepted every flag."""
     flags: list[str] = []
     for field, value in msgspec.to_builtins(Settings()).items():
+        if isinstance(value, bool):
+            flags.append("--" + field.replace("_", "-"))
+            continue
         values = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
         for one in values if isinstance(values, list) else [values]:
             flags += ["--" + field.replace("_", "-"), str(one)]

@@ -207,3 +207,37 @@ def test_a_model_that_failed_for_its_component_starts_by_itself_with_a_better_on
     write_echo(daemon.models, version="1.0.1", threshold=0.7)
     daemon.stub.wait_for("echo", "RUNNING")
     assert _threshold(daemon, segments) == 0.7
+
+
+def test_a_component_that_was_away_when_its_restart_was_due_is_started_when_it_is_back(tmp_path: Path) -> None:
+    flags = ("--first-restart", "0.3", "--scan-seconds", "600")  # nothing is looked at but when a client asks
+    with running_daemon(tmp_path, *flags) as daemon:
+        write_echo(daemon.models)
+        _start(daemon)
+        (worker,) = daemon.workers()
+        (daemon.models / "echo").rename(tmp_path / "away")
+        assert "has been removed" in daemon.stub.listed()["echo"].status_message
+        worker.kill()
+        # Its time comes while it is away, and it is back before anybody has looked.
+        wait_until(lambda: _message(daemon).endswith("started again when its component is back"), "its time has come")
+        (tmp_path / "away").rename(daemon.models / "echo")
+        daemon.stub.listed()
+        daemon.stub.wait_for("echo", "RUNNING")
+
+
+def test_what_waits_for_the_old_version_is_answered_however_long_that_takes(tmp_path: Path, segments: Segments) -> None:
+    """Longer than a stop would wait: it holds nobody up."""
+    with running_daemon(tmp_path, "--drain-seconds", "0.1") as daemon:
+        write_echo(daemon.models, threshold=0.5)
+        _start(daemon)
+        (old,) = daemon.workers()
+        suspend(old)
+        request = segment_request("echo", 64, 64, segments.make(picture(51)))
+        held = [daemon.stub.later("DetectAnomalies", request) for _ in range(8)]
+        daemon.stub.describe("echo")  # sent after them on the same connection: they have arrived
+        write_echo(daemon.models, version="2.0.0", threshold=0.9)
+        write_echo(daemon.models, "another")
+        wait_until(lambda: _message(daemon) == "" and len(daemon.workers()) == 2, "the new version has taken over")
+        daemon.stub.start("another")  # takes longer than the old one would have had for a stop
+        old.resume()
+        assert [call.result().detect_anomaly_result.anomaly_threshold for call in held] == [0.5] * 8

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from edge_agent.cli import EXIT_FAILED
-from edge_agent.cli.output import SEED, Share, json_option, print_json, print_table, progress_bar
+from edge_agent.cli.output import SEED, Share, json_option, note, print_json, print_table, progress_bar
 from edge_agent.datasets.checks import Report, check_datasets
 from edge_agent.datasets.csv_manifest import convert_csv
 from edge_agent.datasets.dataset import ANOMALY, NORMAL
@@ -156,7 +156,7 @@ def _print(datasets: Datasets, report: Report) -> None:
 def print_warnings(report: Report) -> None:
     """Say what to expect, to the error output."""
     for warning in report.warnings:
-        click.echo(f"note: {warning}", err=True)
+        note(warning)
 
 
 def _fields(datasets: Datasets, report: Report) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edge_agent.cli.output import Share, check_output, json_option, print_json
-from edge_agent.component.version import check_name, parse_version
+from edge_agent.cli.output import Share, check_output, choose_name, json_option, note, print_json
 from edge_agent.component.writing import check_target
 from edge_agent.errors import ImportFailed
 from edge_agent.importing.packages import require_packages
@@ -108,18 +107,13 @@ def command(
     model.tar.gz of the AWS Marketplace model "Computer Vision Defect Detection", an anomalib export, or any ONNX file.
     A TorchScript file in it runs code of whoever made it: import only what you trust.
     """
-    chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", _stem(source)).strip("-._") or "model"
-    for value, check, option in ((chosen, check_name, "--name"), (version, parse_version, "--version")):
-        try:
-            check(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint=option) from None
+    chosen = choose_name(name, _stem(source), version)
     require_packages()
     check_output(output)
     target = check_target(output / chosen / version)
     replaced = [f"{target} is there and will be replaced; --version makes another"] if target.exists() else []
-    for note in replaced:
-        _note(note)
+    for text in replaced:
+        note(text)
     from edge_agent.importing.component import Identity
     from edge_agent.importing.draft import Wanted, WantedOnnx
     from edge_agent.importing.importer import import_model
@@ -133,8 +127,8 @@ def command(
         _Nobody() if as_json or not _is_terminal() else _Terminal(),
         format=None if kind == "auto" else kind,  # type: ignore[arg-type]
     )
-    for note in result.notes:
-        _note(note)
+    for text in result.notes:
+        note(text)
     if as_json:
         print_json(_summary(result._replace(notes=(*replaced, *result.notes))))
     else:
@@ -192,10 +186,6 @@ def _stem(source: Path) -> str:
     with contextlib.suppress(OSError, RuntimeError):  # links in a circle; opening it says so
         source = source.resolve()
     return re.sub(r"(\.tar)?\.[A-Za-z]+$", "", source.name) if source.is_file() else source.name
-
-
-def _note(text: str) -> None:
-    click.echo(f"note: {text}", err=True)
 
 
 def _summary(result: Result) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from edge_agent.component.version import check_name, parse_version
 from edge_agent.errors import EdgeAgentError
 from edge_agent.settings import DEFAULT_SOCKET
 
@@ -70,6 +72,27 @@ class Share(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value} is not a number", param, ctx)
         return number
+
+
+def note(text: str) -> None:
+    """Tell on the error output what the user should know, although the command goes on."""
+    click.echo(f"note: {text}", err=True)
+
+
+def check_option(option: str, value: str, check: Callable[[str], object]) -> None:
+    """Hold an option's value against a function that raises ValueError: what it refuses is wrong usage."""
+    try:
+        check(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def choose_name(name: str | None, stem: str, version: str) -> str:
+    """Return the name of a component that is made: the one that is given, or what can be kept of a file's name."""
+    chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "model"
+    check_option("--name", chosen, check_name)
+    check_option("--version", version, parse_version)
+    return chosen
 
 
 #: what numpy and torch both take

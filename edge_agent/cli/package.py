@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_agent.cli.output import check_output, json_option, print_json, print_table
+from edge_agent.cli.output import check_option, check_output, json_option, note, print_json, print_table
 from edge_agent.component.manifest import Target
 from edge_agent.component.version import check_name, parse_version
 from edge_agent.packaging.jobs import Job, JobRecords, default_jobs_dir, describe_job, list_jobs
@@ -78,24 +79,23 @@ def command(
     elif list_them:
         jobs, problems = records.read_all()
         for problem in problems:
-            click.echo(f"note: {problem}", err=True)
+            note(problem)
         _print_jobs(jobs, as_json)
     elif described is not None:
         _print_job(records.read(described), as_json)
     else:
         assert component is not None
-        for value, check, option in (
-            (component_name, check_name, "--component-name"),
-            (component_version, parse_version, "--component-version"),
-            (agent_component or None, check_name, "--agent-component"),
-        ):
-            _check(value, check, option)
-        for text, option in (
-            (component_description, "--component-description"),
-            (job_description, "--job-description"),
-            *((tag, "--tag") for tag in tags),
-        ):
-            _check(text, str.encode, option)  # UnicodeEncodeError is a ValueError
+        checks: list[tuple[str, str | None, Callable[[str], object]]] = [
+            ("--component-name", component_name, check_name),
+            ("--component-version", component_version, parse_version),
+            ("--agent-component", agent_component or None, check_name),
+            ("--component-description", component_description, str.encode),  # UnicodeEncodeError is a ValueError
+            ("--job-description", job_description, str.encode),
+            *(("--tag", tag, str.encode) for tag in tags),
+        ]
+        for option, value, check in checks:
+            if value is not None:
+                check_option(option, value, check)
         in_s3 = "://" in location
         if publish and not in_s3:
             raise click.UsageError("--publish needs a --location in S3, such as s3://BUCKET/PREFIX")
@@ -124,15 +124,6 @@ def command(
             _print_result(job, order)
 
 
-def _check(value: str | None, check: Any, option: str) -> None:
-    if value is None:
-        return
-    try:
-        check(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=option) from None
-
-
 def _target(device: str | None, platform: str | None, options: str | None) -> Target:
     if (device is None) == (platform is None):
         raise click.UsageError("name a --target-device or a --target-platform, and not both")
@@ -143,10 +134,9 @@ def _target(device: str | None, platform: str | None, options: str | None) -> Ta
     assert platform is not None
     target = target_platform(platform, options)
     if not is_known(target):
-        click.echo(
-            f"note: {json.dumps(target.compiler_options)} on {target.arch} is not among the combinations that "
-            "are known to fit (--known-targets)",
-            err=True,
+        note(
+            f"{json.dumps(target.compiler_options)} on {target.arch} is not among the combinations that "
+            "are known to fit (--known-targets)"
         )
     return target
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import click
 
 from edge_agent.cli.dataset import dataset_options
-from edge_agent.cli.output import SEED, Share, check_output, json_option, print_json, progress_bar
-from edge_agent.component.version import check_name, parse_version
+from edge_agent.cli.output import SEED, Share, check_output, choose_name, json_option, note, print_json, progress_bar
 from edge_agent.datasets.reading import Datasets, read_datasets
 from edge_agent.datasets.split import split
 from edge_agent.evaluation.packages import require_packages
@@ -79,18 +78,11 @@ def command(
         raise click.UsageError("--recall and --target-precision exclude each other")
     if holdout is not None and test is not None:
         raise click.UsageError("--holdout and --test exclude each other")
-    chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.resolve().stem).strip("-._") or "model"
-    for value, check, option in ((chosen, check_name, "--name"), (version, parse_version, "--version")):
-        try:
-            check(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint=option) from None
+    chosen = choose_name(name, dataset.resolve().stem, version)
     require_packages()
     check_output(output)
     if (output / chosen / version).exists():
-        click.echo(
-            f"note: {output / chosen / version} is there and will be replaced; --version makes another", err=True
-        )
+        note(f"{output / chosen / version} is there and will be replaced; --version makes another")
     from edge_agent.training.component import Identity
     from edge_agent.training.head import Wanted
     from edge_agent.training.trainer import Options, Steps, train
@@ -104,7 +96,7 @@ def command(
         output,
         Identity(chosen, version, description),
         Options(task, precision, seed, input_size, Wanted(recall, precision_wanted), locate),  # type: ignore[arg-type]
-        Steps(progress_bar, lambda text: click.echo(f"note: {text}", err=True)),
+        Steps(progress_bar, note),
     )
     if as_json:
         print_json({"component": str(trained.folder), "figures": trained.figures, "sha256": trained.report.digest})

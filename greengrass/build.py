@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,22 +25,19 @@ import click
 import yaml
 
 from edge_agent.errors import EdgeAgentError, PackagingError
+from edge_agent.hardware.processor import ARCHITECTURES as MACHINES
+from edge_agent.packaging.artifact import add_file
 from edge_agent.packaging.publishing import parse_place
-from edge_agent.packaging.recipe import DEFAULT_AGENT, write_recipe
+from edge_agent.packaging.recipe import ARCHITECTURES, DEFAULT_AGENT, write_recipe, zip_artifact
 from edge_agent.version import __version__
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
-#: the nucleus's word for an architecture, and the tags of the wheels that devices with glibc 2.28 and newer take
-ARCHITECTURES = {
-    "x86_64": ("amd64", [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 17)] + ["manylinux2014_x86_64"]),
-    "aarch64": ("aarch64", [f"manylinux_2_{minor}_aarch64" for minor in (28, 27, 17)] + ["manylinux2014_aarch64"]),
-}
+#: the tags of wheels that devices with glibc 2.28 and newer take
+_MANYLINUX = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 #: of Ubuntu 22.04 (JetPack 6), Debian 12, Ubuntu 24.04 (JetPack 7) and Debian 13
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-
-_OLDEST = (1980, 1, 1, 0, 0, 0)
 
 
 class Kind(NamedTuple):
@@ -86,16 +84,18 @@ def build(
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as temporary:
         unfinished = Path(temporary) / "component"
         unfinished.mkdir()
+        own = _own_wheel(Path(temporary)) if kind.needs_agent else None
         for architecture in architectures:
             stem = f"{kind.stem}_{architecture}"
             wheels = Path(temporary) / architecture
-            _gather_wheels(kind, architecture, pythons, wheels)
-            files = {f"wheels/{path.name}": path for path in wheels.iterdir()} | {
-                path.name: path for path in kind.files
-            }
+            _gather_wheels(kind.requirements, own, architecture, pythons, wheels)
+            files = {path.name: path for path in kind.files}
+            files |= {f"wheels/{path.name}": path for path in wheels.iterdir()}
             if not kind.needs_agent:
                 files |= {path.name: path for path in _stubs(Path(temporary) / "stubs")}
-            _write_zip(unfinished / f"{stem}.zip", files)
+            with zipfile.ZipFile(unfinished / f"{stem}.zip", "w") as archive:  # wheels are compressed already
+                for path_inside in sorted(files):
+                    add_file(archive, path_inside, files[path_inside].read_bytes())
             recipe["Manifests"].append(_manifest(template, architecture, stem, location, name, version))
         written = write_recipe(recipe, recipe_format)
         (unfinished / f"{name}-{version}.{recipe_format}").write_bytes(written)
@@ -107,25 +107,33 @@ def _manifest(
     template: dict[str, Any], architecture: str, stem: str, location: str | None, name: str, version: str
 ) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads(json.dumps(template).replace("@STEM@", stem).replace("@VERSION@", version))
-    manifest["Platform"]["architecture"] = ARCHITECTURES[architecture][0]
+    manifest["Platform"]["architecture"] = ARCHITECTURES[MACHINES[architecture]]
     if location is not None:
         uri = parse_place(location).uri(name, version, f"{stem}.zip")
-        manifest["Artifacts"] = [{"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL", "Execute": "ALL"}}]
+        manifest["Artifacts"] = [zip_artifact(uri)]
     return manifest
 
 
-def _gather_wheels(kind: Kind, architecture: str, pythons: Sequence[str], folder: Path) -> None:
+def _own_wheel(folder: Path) -> Path:
+    """Build the wheel of the agent, which is the same for every device."""
+    _run("pip", "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+    return next(folder.glob("edge_agent-*.whl")).resolve()
+
+
+def _gather_wheels(
+    requirements: Sequence[str], own: Path | None, architecture: str, pythons: Sequence[str], folder: Path
+) -> None:
     """Put the wheels for each Python version into `folder`, with a list for each and the digest of all."""
     folder.mkdir()
-    requirements = list(kind.requirements)
-    if kind.needs_agent:
-        _run("pip", "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
-        requirements.append(f"edge-agent[cpu] @ {next(folder.glob('edge_agent-*.whl')).resolve().as_uri()}")
+    wanted = list(requirements)
+    if own is not None:
+        shutil.copy(own, folder)
+        wanted.append(f"edge-agent[cpu] @ {own.as_uri()}")
     for python in pythons:
-        tags = [flag for tag in ARCHITECTURES[architecture][1] for flag in ("--platform", tag)]
+        tags = [flag for tag in _MANYLINUX for flag in ("--platform", f"{tag}_{architecture}")]
         _run(
             "pip", "download", "--only-binary=:all:", "--no-deps", "--implementation", "cp", "--python-version", python,
-            *tags, "--dest", str(folder), *_pins(requirements, architecture, python),
+            *tags, "--dest", str(folder), *_pins(wanted, architecture, python),
         )  # fmt: skip
         (folder / f"python{python}.txt").write_text("wheels for this Python are here\n")
     digest = hashlib.sha256()
@@ -169,21 +177,12 @@ def _stubs(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def _write_zip(path: Path, files: dict[str, Path]) -> None:
-    """Write the same bytes for the same files. Wheels are compressed already."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _OLDEST)
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, files[name].read_bytes())
-
-
 @click.command()
 @click.argument("what", type=click.Choice(["agent", "client"]))
 @click.option("--name", help=f"Name of the component  [default: {DEFAULT_AGENT}, or that of the guide's client]")
 @click.option("--model", default="cookies", show_default=True, help="Model component that the client depends on.")
 @click.option("--location", metavar="s3://BUCKET/PREFIX", help="Where the zips will lie; none for local deployments.")
-@click.option("--arch", "architectures", multiple=True, type=click.Choice(list(ARCHITECTURES)), help="[default: both]")
+@click.option("--arch", "architectures", multiple=True, type=click.Choice(list(MACHINES)), help="[default: both]")
 @click.option("--python", "pythons", multiple=True, metavar="3.N", help=f"[default: {', '.join(PYTHONS)}]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("packages"), show_default=True)
 @click.option("--recipe-format", type=click.Choice(["json", "yaml"]), default="yaml", show_default=True)
@@ -201,7 +200,7 @@ def command(
             version=__version__ if is_agent else "1.0.0",
             model=None if is_agent else model,
             location=location,
-            architectures=architectures or tuple(ARCHITECTURES),
+            architectures=architectures or tuple(MACHINES),
             pythons=pythons or PYTHONS,
             output=output,
             recipe_format=recipe_format,

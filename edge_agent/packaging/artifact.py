@@ -8,10 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from edge_agent.component.artifacts import check_artifacts, digest_file
-from edge_agent.component.manifest import FILE_NAME, Manifest, Target, decode_manifest, encode_manifest
+from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest, encode_manifest
 from edge_agent.errors import PackagingError
 
 _SUFFIX = "_greengrass_model_component"
@@ -47,26 +45,21 @@ def artifact_stem(name: str, version: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", f"{name}_{version}").strip("_") + _SUFFIX
 
 
-def packaged_manifest(manifest: Manifest, *, name: str, version: str, description: str, target: Target) -> Manifest:
-    """Return the manifest under the component's name and version, with what it was packaged for."""
-    return msgspec.structs.replace(manifest, name=name, version=version, description=description, target=target)
-
-
 def write_artifact(folder: Path, manifest: Manifest, output: Path) -> PackagedArtifact:
     """Write the files of the component in `folder`, with this manifest, to <output>/<stem>.zip."""
     path = output / f"{artifact_stem(manifest.name, manifest.version)}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, FILE_NAME, encode_manifest(manifest))
+        add_file(archive, FILE_NAME, encode_manifest(manifest))
         for artifact in sorted(set(manifest.artifacts), key=lambda entry: entry.path):
             data = (folder / artifact.path).read_bytes()
             if hashlib.sha256(data).hexdigest() != artifact.sha256:
                 raise PackagingError(f"artifact '{artifact.path}' of {folder} changed while it was packaged")
-            _add(archive, artifact.path, data)
+            add_file(archive, artifact.path, data)
     return PackagedArtifact(path, digest_file(path), path.stat().st_size)
 
 
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+def add_file(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add a file so that the same content gives the same bytes: no time, no rights of this machine."""
     entry = zipfile.ZipInfo(name, _OLDEST)
     entry.external_attr = _MODE
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(entry, data)
+    archive.writestr(entry, data, compress_type=archive.compression)

@@ -17,7 +17,6 @@ from edge_agent.errors import EdgeAgentError, PackagingError
 from edge_agent.packaging.artifact import (
     PackagedArtifact,
     artifact_stem,
-    packaged_manifest,
     read_component,
     write_artifact,
 )
@@ -91,7 +90,8 @@ def _exists(manifest: Manifest, folder: Path) -> PackagingError:
 
 
 def _identify(manifest: Manifest, order: Order) -> Manifest:
-    return packaged_manifest(
+    """Give the manifest the component's name and version, and what it is packaged for."""
+    return msgspec.structs.replace(
         manifest,
         name=order.name or manifest.name,
         version=order.version or manifest.version,

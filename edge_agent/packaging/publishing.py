@@ -65,7 +65,6 @@ class Aws:
             raise PackagingError("publishing needs boto3: install edge-agent with its extra [greengrass]") from None
         # ValueError: an address in the configuration that is none
         self._errors = (BotoCoreError, ClientError, boto3.exceptions.Boto3Error, ValueError)
-        self._client_error = ClientError
         self._sleep = sleep
         try:
             session = boto3.Session(region_name=region, profile_name=profile)
@@ -86,15 +85,13 @@ class Aws:
                 self.s3.put_object(
                     Bucket=place.bucket, Key=key, Body=body, Metadata={"sha256": artifact.sha256}, IfNoneMatch="*"
                 )
-        except self._client_error as error:
-            if error.response.get("Error", {}).get("Code") != "PreconditionFailed":
+        except self._errors as error:
+            if _code(error) != "PreconditionFailed":
                 raise PackagingError(f"{where} can't be written: {_one_line(error)}") from None
             if self._sha256(place.bucket, key, where) != artifact.sha256:
                 raise PackagingError(
                     f"{where} exists already with other content; choose another component version"
                 ) from None
-        except self._errors as error:
-            raise PackagingError(f"{where} can't be written: {_one_line(error)}") from None
 
     def _sha256(self, bucket: str, key: str, where: str) -> str:
         try:
@@ -111,11 +108,9 @@ class Aws:
         """
         try:
             arn: str = self.greengrass.create_component_version(inlineRecipe=recipe, tags=dict(tags))["arn"]
-        except self._client_error as error:
-            if error.response.get("Error", {}).get("Code") == "ConflictException":
-                raise PackagingError(f"{what} exists already in Greengrass; choose another component version") from None
-            raise PackagingError(f"{what} can't be created: {_one_line(error)}") from None
         except self._errors as error:
+            if _code(error) == "ConflictException":
+                raise PackagingError(f"{what} exists already in Greengrass; choose another component version") from None
             raise PackagingError(f"{what} can't be created: {_one_line(error)}") from None
         return arn
 
@@ -142,6 +137,11 @@ class Aws:
                 raise PackagingError(f"{what} is still {state} after {waited:.0f} s, see {arn}")
             self._sleep(_POLL_SECONDS)
             waited += _POLL_SECONDS
+
+
+def _code(error: Exception) -> str:
+    """Return the service's code of a ClientError, "" for what did not come from it."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 def _one_line(error: Exception) -> str:

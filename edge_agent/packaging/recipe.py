@@ -17,7 +17,8 @@ DEFAULT_AGENT = "EdgeAgent"
 #: where the agent's component looks for registrations; a folder that every nucleus user can be let into
 REGISTRY = "/var/lib/edge-agent/registry"
 
-_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "aarch64"}  # as the nucleus calls them
+#: the nucleus's words for architectures
+ARCHITECTURES = {"X86_64": "amd64", "ARM64": "aarch64"}
 _STARTUP_SECONDS = 600
 
 # No curly brackets but the nucleus's own references: see recipe_rules.py. A local deployment does not unpack archives,
@@ -84,7 +85,7 @@ def model_recipe(
     nor the clients that depend on it when the agent is updated.
     """
     manifest: dict[str, Any] = {
-        "Platform": {"os": "linux", "architecture": _ARCHITECTURES[target.arch], "runtime": "*"},
+        "Platform": {"os": "linux", "architecture": ARCHITECTURES[target.arch], "runtime": "*"},
         "Lifecycle": {
             "Setenv": {"EDGE_AGENT_REGISTRY": "{configuration:/Registry}"},
             "startup": {"Script": _fill(_STARTUP, name, version, stem, sha256), "Timeout": _STARTUP_SECONDS},
@@ -92,8 +93,7 @@ def model_recipe(
         },
     }
     if artifact_uri is not None:
-        permission = {"Read": "ALL", "Execute": "ALL"}  # the agent may be another user; folders need Execute
-        manifest["Artifacts"] = [{"Uri": artifact_uri, "Unarchive": "ZIP", "Permission": permission}]
+        manifest["Artifacts"] = [zip_artifact(artifact_uri)]
     recipe: dict[str, Any] = {
         "RecipeFormatVersion": "2020-01-25",
         "ComponentName": name,
@@ -109,6 +109,11 @@ def model_recipe(
             agent: {"VersionRequirement": f">={__version__} <2.0.0", "DependencyType": "SOFT"}
         }
     return recipe
+
+
+def zip_artifact(uri: str) -> dict[str, Any]:
+    """Return a recipe's entry for a zip that the nucleus unpacks for every user; folders need Execute."""
+    return {"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL", "Execute": "ALL"}}
 
 
 def _fill(script: str, name: str, version: str, stem: str, sha256: str) -> str:

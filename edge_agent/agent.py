@@ -203,7 +203,7 @@ class Agent:
             InvalidRequest: the name, the bitmap or a segment was refused.
             ModelNotFound, WrongState, Overloaded, EngineFailed, WorkerDied, CallExpired: see there.
         """
-        model = self._models.get(request.model) or await self._find_or_look(request.model)
+        model = await self._find_or_look(request.model)
         model.check_running()
         check_size(request.width, request.height, model=model.name, expected=model.expected_size)
         if request.pixels is not None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edge_agent.catalogue.catalogue import Catalogue
 from edge_agent.component.manifest import Target
-from edge_agent.device.finding import Finding, Verdict
+from edge_agent.device.finding import Finding, Verdict, join_group_of
 from edge_agent.device.gpu import examine_gpu
 from edge_agent.hardware.nvidia import Nvidia, examine_nvidia
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
@@ -123,8 +123,7 @@ def _socket(settings: Settings) -> Finding:
                 Verdict.OK, "socket", f"{path} is left over from an agent that was killed; serve replaces it"
             )
         except PermissionError:
-            remedy = f"sudo usermod -a -G {path.group()} {os.environ.get('USER', 'USER')}, and log in again"
-            return Finding(Verdict.NOTE, "socket", f"this user may not connect to {path}", remedy)
+            return Finding(Verdict.NOTE, "socket", f"this user may not connect to {path}", join_group_of(path))
         except OSError as error:
             return Finding(Verdict.WRONG, "socket", f"{path}: {error.strerror}", "choose another with --socket")
     if not os.access(path.parent, os.W_OK | os.X_OK):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import os
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -21,3 +23,16 @@ class Finding(NamedTuple):
     check: str
     found: str
     remedy: str = ""
+
+
+def group_of(path: Path) -> str:
+    """Return the name of the group that a file belongs to, its number where it has none."""
+    try:
+        return path.group()
+    except KeyError:
+        return str(path.stat().st_gid)
+
+
+def join_group_of(path: Path) -> str:
+    """Return the remedy for a user who may not open a file that its group may."""
+    return f"sudo usermod -a -G {group_of(path)} {os.environ.get('USER', 'USER')}, and log in again"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import grp
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.device.finding import Finding, Verdict
+from edge_agent.device.finding import Finding, Verdict, group_of, join_group_of
 from edge_agent.hardware.nvidia import Nvidia
 
 _MIB = 1 << 20
@@ -50,14 +49,5 @@ def _video_group(nodes: list[Path]) -> Iterator[Finding]:
     closed = [path for path in nodes if not os.access(path, os.R_OK | os.W_OK)]
     if not closed:
         return
-    group = _group_of(closed[0])
-    found = f"this user may not open {closed[0]}, which belongs to the group {group}"
-    user = os.environ.get("USER", "USER")
-    yield Finding(Verdict.NOTE, "video group", found, f"sudo usermod -a -G {group} {user}, and log in again")
-
-
-def _group_of(path: Path) -> str:
-    try:
-        return grp.getgrgid(path.stat().st_gid).gr_name
-    except KeyError:
-        return str(path.stat().st_gid)
+    found = f"this user may not open {closed[0]}, which belongs to the group {group_of(closed[0])}"
+    yield Finding(Verdict.NOTE, "video group", found, join_group_of(closed[0]))

@@ -263,12 +263,11 @@ class Model:
             return
         self._begin(self.component, retry=True)
 
-    def _forget_restart(self) -> bool:
-        """Give up a restart that is planned; tell whether one was."""
-        restart, self._restart = self._restart, None
-        if restart is not None:
-            restart.cancel()
-        return restart is not None
+    def _forget_restart(self) -> None:
+        """Give up a restart that is planned."""
+        if self._restart is not None:
+            self._restart.cancel()
+            self._restart = None
 
     # Serving
 

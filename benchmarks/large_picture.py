@@ -20,7 +20,7 @@ from benchmarks.rig import (
     reference_component,
 )
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.engine import EngineOptions, load_engine
+from edge_agent.engines.engine import load_on_processor
 from edge_agent.imaging.bitmap import CHANNELS
 from edge_agent.imaging.mask import MaskPainter
 from edge_agent.imaging.resize import U8, ArrayPixels, make_resizer
@@ -82,7 +82,7 @@ def main() -> None:
 def class_map(models: Path, manifest: Manifest, picture: U8) -> U8:
     """Have the reference model say which pixels of a real picture are cracked."""
     path, spec = models / manifest.name / manifest.version / manifest.model, manifest.input
-    engine = load_engine("onnxruntime-cpu", path, EngineOptions())
+    engine = load_on_processor(path)
     shrink = make_resizer((SIDE, SIDE), (spec.width, spec.height), "area")
     (scores,) = engine.run(spec.name, Normalizer(spec)(shrink(ArrayPixels(picture))), ["class_probabilities"])
     return np.asarray(scores[0].argmax(axis=0), np.uint8)

@@ -32,13 +32,13 @@ from edge_agent.component.manifest import Manifest
 from edge_agent.imaging.bitmap import CHANNELS
 from edge_agent.imaging.resize import U8, ArrayPixels
 from edge_agent.imaging.segment import OwnedSegment, opened, write_from
-from edge_agent.inference.pipeline import Pipeline
+from edge_agent.inference.host import HostPipeline
 from edge_agent.workers.inspector import SegmentPixels
 
 WIDTH, HEIGHT = 1280, 960
 
 
-def through_arrays(pipeline: Pipeline, picture: U8) -> Callable[[], None]:
+def through_arrays(pipeline: HostPipeline, picture: U8) -> Callable[[], None]:
     mask = np.empty(picture.size, np.uint8)
 
     def run() -> None:
@@ -50,11 +50,11 @@ def through_arrays(pipeline: Pipeline, picture: U8) -> Callable[[], None]:
     return run
 
 
-def through_segments(pipeline: Pipeline, picture: U8, segments: list[OwnedSegment]) -> Callable[[], None]:
+def through_segments(pipeline: HostPipeline, picture: U8, segments: list[OwnedSegment]) -> Callable[[], None]:
     for segment in segments:
         segment.buffer(picture.nbytes)[:] = picture.reshape(-1).data
     source, target = (segment.place(picture.nbytes) for segment in segments)
-    pixels = SegmentPixels(WIDTH * CHANNELS)
+    pixels = SegmentPixels(picture.shape[1] * CHANNELS)
 
     def run() -> None:
         with opened(source, write=False, what="bitmap") as reading, opened(target, write=True, what="mask") as writing:

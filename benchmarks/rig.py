@@ -30,8 +30,8 @@ from edge_agent.component.manifest import (
     decode_manifest,
 )
 from edge_agent.component.writing import write_component
-from edge_agent.engines.engine import EngineOptions, load_engine
-from edge_agent.inference.pipeline import Pipeline
+from edge_agent.engines.engine import load_on_processor
+from edge_agent.inference.host import HostPipeline
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.contract import METHODS
 
@@ -137,14 +137,65 @@ def light_component(models: Path, width: int, height: int) -> Manifest:
     )
 
 
+def empty_component(models: Path, width: int, height: int, *, whole: bool) -> Manifest:
+    """Make a component that looks at no pixel and finds nothing: its mask is always white.
+
+    Not `whole`, it takes a picture of 8x8 by nearest neighbour: a bitmap in a segment is read into the worker's buffer
+    once, and that is all. One that came as bytes is in a buffer of the worker's already and would not be touched, so
+    there is the `whole` one: its input is the picture itself, which is copied twice on the way to the engine.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    side = 8
+    shape = (width, height) if whole else (side, side)
+    corner = {"first": [0, 0, 0, 0], "last": [1, side, side, 1]}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Slice", ["input", *corner], ["corner"]),
+            helper.make_node("Cast", ["corner"], ["values"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["values", "nothing"], ["zeros"]),
+            helper.make_node("Reshape", ["zeros", "shape"], ["map"]),
+            helper.make_node("ReduceMax", ["map"], ["score"], keepdims=0),
+        ],
+        "empty",
+        [helper.make_tensor_value_info("input", TensorProto.UINT8, [1, shape[1], shape[0], 3])],
+        [
+            helper.make_tensor_value_info("map", TensorProto.FLOAT, [1, side, side]),
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, []),
+        ],
+        [
+            *(numpy_helper.from_array(np.array(values, np.int64), name) for name, values in corner.items()),
+            numpy_helper.from_array(np.array(0, np.float32), "nothing"),
+            numpy_helper.from_array(np.array([1, side, side], np.int64), "shape"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return _read(
+        write_component(
+            models,
+            {"model.onnx": model.SerializeToString()},
+            name=f"empty-{'whole-' if whole else ''}{width}x{height}",
+            version="1.0.0",
+            task="segmentation",
+            image=Image(width=width, height=height),
+            input=Input(
+                name="input", width=shape[0], height=shape[1], resize="nearest", layout="NHWC", dtype="uint8", scale=1.0
+            ),
+            outputs=Outputs(score=ScoreOutput(name="score"), mask=MaskOutput(name="map", kind="anomaly_map")),
+            threshold=0.5,
+            labels=(Label(name="background", color="#FFFFFF"), Label(name="mark", color="#23A436")),
+        )
+    )
+
+
 def _read(folder: Path) -> Manifest:
     return decode_manifest((folder / "manifest.json").read_bytes(), source=str(folder))
 
 
-def bare_pipeline(models: Path, manifest: Manifest, threads: int = 0) -> Pipeline:
+def bare_pipeline(models: Path, manifest: Manifest, threads: int = 0) -> HostPipeline:
     """Load a component in this process: the same preparation, engine and mask, without the agent."""
     path = models / manifest.name / manifest.version / manifest.model
-    return Pipeline(manifest, load_engine("onnxruntime-cpu", path, EngineOptions(threads)))
+    return HostPipeline(manifest, load_on_processor(path, threads))
 
 
 def cookie_picture(width: int, height: int, *, cracked: bool = True) -> U8:
@@ -164,7 +215,7 @@ def daemon(models: Path, *flags: str) -> Iterator[tuple[str, int]]:
         socket = f"unix://{folder}/agent.sock"
         command = [sys.executable, "-m", "edge_agent", "serve", "--socket", socket, "--model-dir", str(models)]
         command += ["--state-dir", folder, "--log-level", "warning", *flags]
-        with subprocess.Popen(command) as process:
+        with subprocess.Popen(command, start_new_session=True) as process:  # Ctrl-C is for the benchmark, which ends it
             try:
                 Client(socket, wait=20.0).close()
                 yield socket, process.pid

@@ -31,13 +31,15 @@ from benchmarks.rig import (
 )
 from edge_agent.client import Client
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.engine import EngineOptions, load_engine
+from edge_agent.engines.engine import load_on_processor
 from edge_agent.imaging.resize import ArrayPixels
 
 CLIENTS, SECONDS, ROUNDS = 8, 4.0, 4
 
 
-def _client(socket: str, manifest: Manifest, barrier: Barrier, rounds: int, counts: multiprocessing.Queue[int]) -> None:
+def count_calls(
+    socket: str, manifest: Manifest, barrier: Barrier, rounds: int, counts: multiprocessing.Queue[int]
+) -> None:
     client = BareClient(socket, manifest, cookie_picture(manifest.image.width, manifest.image.height))
     for _ in range(rounds):
         barrier.wait()
@@ -62,7 +64,7 @@ def rate(way: Callable[[], object]) -> float:
 
 def bare_engine(models: Path, manifest: Manifest) -> Callable[[], object]:
     """The engine alone."""
-    engine = load_engine("onnxruntime-cpu", models / manifest.name / "1.0.0" / manifest.model, EngineOptions())
+    engine = load_on_processor(models / manifest.name / "1.0.0" / manifest.model)
     tensor = np.zeros((1, 3, manifest.input.height, manifest.input.width), np.float32)
     outputs = [spec.name for spec in engine.signature.outputs]
     return lambda: engine.run(manifest.input.name, tensor, outputs)
@@ -75,7 +77,7 @@ def throughput(models: Path, manifest: Manifest, *flags: str) -> None:
             control.start(manifest.name)
         barrier, counts = spawn.Barrier(CLIENTS + 1), spawn.Queue()
         arguments = (socket, manifest, barrier, ROUNDS, counts)
-        clients = [spawn.Process(target=_client, args=arguments) for _ in range(CLIENTS)]
+        clients = [spawn.Process(target=count_calls, args=arguments) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
         engine = bare_engine(models, manifest)
@@ -99,7 +101,9 @@ def responsiveness(models: Path, manifests: list[Manifest]) -> None:
         for manifest in manifests:
             control.start(manifest.name)
         barrier, counts = spawn.Barrier(5), spawn.Queue()
-        clients = [spawn.Process(target=_client, args=(socket, manifests[i % 2], barrier, 2, counts)) for i in range(4)]
+        clients = [
+            spawn.Process(target=count_calls, args=(socket, manifests[i % 2], barrier, 2, counts)) for i in range(4)
+        ]
         for client in clients:
             client.start()
         taken = []

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from edge_agent.catalogue.catalogue import Catalogue, Entry
 from edge_agent.component.version import check_name
+from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import InvalidRequest, ModelNotFound
 from edge_agent.imaging.bitmap import Place, check_byte_count, check_place, check_size
 from edge_agent.lifecycle.model import Model, ModelOptions
@@ -58,14 +59,14 @@ class Agent:
         self._options = ModelOptions(
             pool=PoolOptions(
                 settings.instances,
-                settings.threads,
+                EngineOptions.of(settings),
+                settings.batch_seconds,
                 settings.queue_size,
                 queue_bytes(settings),
-                settings.cpu_fallback,
                 settings.call_seconds,
+                settings.start_seconds,
+                settings.build_seconds,
             ),
-            engine=settings.engine,
-            start_seconds=settings.start_seconds,
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
             longest_restart=settings.longest_restart,

@@ -127,7 +127,7 @@ class Client:
         """Start a model unless it runs or is starting, and wait until it is RUNNING.
 
         Raises:
-            CallFailed: it can't be started, has FAILED, or is not RUNNING after `timeout` seconds.
+            CallFailed: it can't be started, has FAILED, or is not RUNNING after `timeout` seconds without progress.
         """
         info = self.describe(model)
         if info.status in ("STOPPED", "FAILED"):
@@ -136,8 +136,10 @@ class Client:
             except CallFailed as error:
                 if error.code != "FAILED_PRECONDITION" or self.describe(model).status not in ("STARTING", "RUNNING"):
                     raise  # else another client was faster, which is as good
-        end = time.monotonic() + timeout
+        end, last = time.monotonic() + timeout, info.message
         while (info := self.describe(model)).status == "STARTING" and wait:
+            if info.message != last:  # building a plan for a GPU takes minutes, and says how far it is
+                end, last = time.monotonic() + timeout, info.message
             if time.monotonic() > end:
                 raise CallFailed("DEADLINE_EXCEEDED", f"model '{model}' is still STARTING after {timeout:g} s")
             time.sleep(_POLL_SECONDS)

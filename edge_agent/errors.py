@@ -8,7 +8,9 @@
     ├── WrongState                the model's status does not allow the call
     ├── InternalError             a failure on our side
     │   ├── EngineFailed          the engine raised on this input
+    │   │   └── EngineLost        and will on every other: its process has to be replaced
     │   ├── WorkerDied            the process that ran the call is gone
+    │   ├── NotReady              a model took too long to start
     │   └── StopFailed            a model did not end by itself and was killed
     ├── CallExpired               nobody waits for the answer any more
     ├── ComponentError            a model component that can't be served
@@ -60,8 +62,16 @@ class EngineFailed(InternalError):
     """The engine could not execute the model on this input."""
 
 
+class EngineLost(EngineFailed):
+    """The engine can't execute anything any more; only a new process can."""
+
+
 class WorkerDied(InternalError):
     """The worker process ended while it had the call."""
+
+
+class NotReady(InternalError):
+    """A model took longer to start than it may."""
 
 
 class StopFailed(InternalError):

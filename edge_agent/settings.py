@@ -58,7 +58,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pin: Annotated[
         dict[str, str], Meta(description="serve this version of a component instead of the newest, NAME=VERSION")
     ] = {}
-    engine: Annotated[Literal["onnxruntime-cpu"], Meta(description="what executes the models")] = "onnxruntime-cpu"
+    engine: Annotated[
+        Literal["auto", "tensorrt", "onnxruntime-tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"],
+        Meta(description="what executes the models; auto: what the component asks for, or the fastest that is there"),
+    ] = "auto"
+    precision: Annotated[
+        Literal["component", "fp32", "fp16", "int8"],
+        Meta(description="what a GPU computes in; component: what the component's manifest says"),
+    ] = "component"
+    batch: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=64,
+            description="pictures of several clients inspected at once, where the model allows it; "
+            "0: 8 on a GPU, 1 on the processor",
+        ),
+    ] = 0
+    batch_seconds: Annotated[
+        float, Meta(ge=0, le=1, description="how long a picture may wait for others to be inspected with")
+    ] = 0.002
+    plan_dir: Annotated[
+        str, Meta(description="folder of TensorRT plans built on this device; empty: plans of the state folder")
+    ] = ""
+    plan_mib: Annotated[
+        int, Meta(ge=1, description="MiB of plans that are kept; the longest unused are deleted first")
+    ] = 4096
     cpu_fallback: Annotated[
         bool, Meta(description="let the processor run components that were packaged for an NVIDIA GPU")
     ] = False
@@ -73,6 +98,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     start_seconds: Annotated[
         float, Meta(gt=0, description="how long a model may take to start before its workers are killed")
     ] = 600.0
+    build_seconds: Annotated[
+        float, Meta(gt=0, description="how long a model may take to start when a TensorRT plan is built for it")
+    ] = 7200.0
     call_seconds: Annotated[
         float,
         Meta(gt=0, description="how long one picture may take before its worker is taken to hang and is killed"),
@@ -99,6 +127,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def model_dirs(self) -> list[Path]:
         """The folders of model components."""
         return [Path(path) for path in self.model_dir] or [Path(self.state_dir) / "models"]
+
+    @property
+    def plans(self) -> Path:
+        """The folder of plans built on this device."""
+        return Path(self.plan_dir) if self.plan_dir else Path(self.state_dir) / "plans"
 
     @property
     def registry_dir(self) -> Path:
@@ -188,6 +221,11 @@ def parse_pins(pins: list[str]) -> dict[str, str]:
 def queue_bytes(settings: Settings) -> int:
     """Return `queue_mib` in bytes."""
     return settings.queue_mib * _MIB
+
+
+def plan_bytes(settings: Settings) -> int:
+    """Return `plan_mib` in bytes."""
+    return settings.plan_mib * _MIB
 
 
 def memory_reserve(settings: Settings) -> int:

@@ -22,15 +22,28 @@ LABELS = (Label(name="background", color=WHITE), Label(name="bright", color=GREE
 U8 = npt.NDArray[np.uint8]
 
 
-def echo_graph(width: int, height: int, *, segmentation: bool, fragile: bool = False) -> bytes:
-    """picture [1, 3, h, w] of 0..1 -> score [1] (its mean), brightness [1, 1, h, w]."""
-    shape = [1, 3, height, width]
+def echo_graph(
+    width: int,
+    height: int,
+    *,
+    segmentation: bool,
+    fragile: bool = False,
+    batch: int | str = 1,
+    mixed: bool = False,
+    free_sides: bool = False,
+) -> bytes:
+    """picture [batch, 3, h, w] of 0..1 -> score [] or [batch] (its mean), brightness [batch, 1, h, w].
+
+    A free `batch` is a name. A `mixed` model claims to take batches, but its score is relative to the brightest of all
+    pictures that are inspected together. `free_sides` leaves height and width open.
+    """
+    shape: list[int | str] = [batch, 3, *(("height", "width") if free_sides else (height, width))]
     nodes = [
         helper.make_node("ReduceMean", ["picture", "all_axes"], ["score"], keepdims=0),
         helper.make_node("ReduceMean", ["picture", "channel_axis"], ["brightness"], keepdims=1),
     ]
     weights = [
-        numpy_helper.from_array(np.array([0, 1, 2, 3], np.int64), "all_axes"),
+        numpy_helper.from_array(np.array([0, 1, 2, 3] if batch == 1 else [1, 2, 3], np.int64), "all_axes"),
         numpy_helper.from_array(np.array([1], np.int64), "channel_axis"),
     ]
     score = "score"
@@ -52,9 +65,16 @@ def echo_graph(width: int, height: int, *, segmentation: bool, fragile: bool = F
             numpy_helper.from_array(np.array([1], np.int64), "one_value"),
             numpy_helper.from_array(np.zeros(1, np.float32), "one_value_list"),
         ]
-    outputs = [helper.make_tensor_value_info(score, TensorProto.FLOAT, [])]
+    if mixed:
+        nodes[0].output[0] = "means"
+        nodes.append(helper.make_node("ReduceMax", ["picture", "every_axis"], ["brightest"], keepdims=0))
+        nodes.append(helper.make_node("Max", ["brightest", "least"], ["most"]))
+        nodes.append(helper.make_node("Div", ["means", "most"], ["score"]))
+        weights.append(numpy_helper.from_array(np.array([0, 1, 2, 3], np.int64), "every_axis"))
+        weights.append(numpy_helper.from_array(np.array(0.01, np.float32), "least"))
+    outputs = [helper.make_tensor_value_info(score, TensorProto.FLOAT, [] if batch == 1 else [batch])]
     if segmentation:
-        outputs.append(helper.make_tensor_value_info("brightness", TensorProto.FLOAT, [1, 1, height, width]))
+        outputs.append(helper.make_tensor_value_info("brightness", TensorProto.FLOAT, [batch, 1, *shape[2:]]))
     graph = helper.make_graph(
         nodes, "echo", [helper.make_tensor_value_info("picture", TensorProto.FLOAT, shape)], outputs, weights
     )
@@ -86,10 +106,14 @@ def write_echo(
     *,
     segmentation: bool = True,
     fragile: bool = False,
+    batch: int | str = 1,
+    mixed: bool = False,
+    free_sides: bool = False,
     **changes: Any,
 ) -> Path:
     """Write an echo component; `changes` replace fields of its manifest."""
-    graph = echo_graph(width, height, segmentation=segmentation, fragile=fragile)
+    kind: dict[str, Any] = {"fragile": fragile, "batch": batch, "mixed": mixed, "free_sides": free_sides}
+    graph = echo_graph(width, height, segmentation=segmentation, **kind)
     fields = echo_fields(name, width, height, segmentation=segmentation) | changes
     return write_component(models, {"model.onnx": graph}, **fields)
 

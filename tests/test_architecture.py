@@ -25,7 +25,7 @@ LAYERS = [
     {"lifecycle"},
     {"catalogue", "workers"},
     {"inference"},
-    {"engines", "imaging", "hardware"},
+    {"engines", "stages", "conversion", "plan_cache", "imaging", "hardware"},
     {"component"},
     {"settings", "wire", "errors", "logs", "version"},
 ]

@@ -18,11 +18,12 @@ from edge_agent.bench.client import Way
 from edge_agent.catalogue.catalogue import Component
 from edge_agent.client import Client
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.engine import EngineOptions, load_engine
+from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import AgentUnreachable, InvalidRequest
 from edge_agent.imaging.picture import read_picture
 from edge_agent.imaging.resize import U8, ArrayPixels
-from edge_agent.inference.pipeline import Pipeline
+from edge_agent.inference.loading import load_pipeline
+from edge_agent.inference.pipeline import run_one
 
 _PATIENCE = 30.0  # seconds until a daemon that does nothing else serves
 _WARM_UP_CALLS = 5
@@ -48,6 +49,7 @@ class Sample(NamedTuple):
 class Measured(NamedTuple):
     """All figures of one model on this device."""
 
+    engine_name: str
     engine: Sample
     pipeline: Sample
     loads: dict[Load, Sample]
@@ -59,9 +61,8 @@ class Options(NamedTuple):
     clients: Sequence[int]
     seconds: float
     rounds: int
-    engine: str
+    engine: EngineOptions
     instances: int
-    threads: int
 
 
 def find_picture(component: Component, given: Path | None) -> U8:
@@ -92,13 +93,11 @@ def measure(component: Component, picture: U8, options: Options, on_progress: Ca
         AgentUnreachable: the daemon did not start.
     """
     manifest = component.manifest
-    engine = load_engine(options.engine, component.folder / manifest.model, EngineOptions(options.threads))
-    pipeline, pixels = Pipeline(manifest, engine), ArrayPixels(picture)
-    tensor = np.zeros(_tensor_shape(manifest), manifest.input.dtype)
-    outputs = [spec.name for spec in engine.signature.outputs]
+    loaded = load_pipeline(component.folder, manifest, options.engine)
+    pixels = ArrayPixels(picture)
     alone: dict[str, Callable[[], object]] = {
-        "engine": lambda: engine.run(manifest.input.name, tensor, outputs),
-        "pipeline": lambda: pipeline.run(pixels),
+        "engine": loaded.pipeline.run_engine,
+        "pipeline": lambda: run_one(loaded.pipeline, pixels),
     }
     loads = [Load(clients, way) for way in WAYS for clients in options.clients]
     turn = options.seconds / options.rounds
@@ -120,15 +119,11 @@ def measure(component: Component, picture: U8, options: Options, on_progress: Ca
                     refused[load] += missed
                 on_progress(done := done + 1, turns)
     return Measured(
+        loaded.engine,
         _sample(taken["engine"], sum(taken["engine"])),
         _sample(taken["pipeline"], sum(taken["pipeline"])),
         {load: _sample(taken[load], options.seconds, refused[load]) for load in loads},
     )
-
-
-def _tensor_shape(manifest: Manifest) -> tuple[int, ...]:
-    plane = (manifest.input.height, manifest.input.width)
-    return (1, 3, *plane) if manifest.input.layout == "NCHW" else (1, *plane, 3)
 
 
 def _run_alone(way: Callable[[], object], seconds: float) -> list[float]:
@@ -154,6 +149,12 @@ def _sample(taken: list[float], seconds: float, refused: int = 0) -> Sample:
     )
 
 
+def _engine_flags(options: EngineOptions) -> list[str]:
+    flags = ["--engine", options.engine, "--threads", str(options.threads), "--batch", str(options.batch)]
+    flags += ["--precision", options.precision or "component", "--plan-dir", options.plan_dir]
+    return flags + ["--cpu-fallback"] * options.cpu_fallback
+
+
 @contextlib.contextmanager
 def _serving(component: Component, options: Options) -> Iterator[str]:
     """Run a daemon that knows this component alone, on a socket of its own."""
@@ -163,8 +164,8 @@ def _serving(component: Component, options: Options) -> Iterator[str]:
         (registry / component.manifest.name).symlink_to(component.folder.resolve())
         socket = f"unix://{folder}/agent.sock"
         command = [sys.executable, "-m", "edge_agent", "serve", "--socket", socket, "--state-dir", folder]
-        command += ["--registry", str(registry), "--log-level", "warning", "--engine", options.engine]
-        command += ["--instances", str(options.instances), "--threads", str(options.threads), "--cpu-fallback"]
+        command += ["--registry", str(registry), "--log-level", "warning", "--instances", str(options.instances)]
+        command += _engine_flags(options.engine)
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as daemon:
             try:
                 with Client(socket, wait=_PATIENCE) as client:

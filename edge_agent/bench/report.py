@@ -28,6 +28,7 @@ def sentence(measured: Measured, parts: float) -> str:
 def as_fields(measured: Measured, parts: float) -> dict[str, Any]:
     """Return the figures for another program; times in milliseconds."""
     return {
+        "engine_name": measured.engine_name,
         "engine": _fields(measured.engine),
         "pipeline": _fields(measured.pipeline),
         "agent": [

@@ -202,7 +202,7 @@ def _load(name: str, version: str | None, folder: Path, manifest_stamp: tuple[st
     if manifest.target is not None:
         check_processor(manifest.target)
     check_artifacts(folder, manifest)
-    if manifest.model.endswith(".onnx"):
-        check_signature(read_signature(folder / manifest.model), manifest)
+    if manifest.onnx_file:
+        check_signature(read_signature(folder / manifest.onnx_file), manifest)
     stamp = (manifest_stamp, *(_stamp(folder, artifact.path) for artifact in manifest.artifacts))
     return Component(folder, manifest, stamp)

@@ -10,6 +10,7 @@ from edge_agent.bench.measurement import Options, Sample, find_picture, measure
 from edge_agent.bench.report import as_fields, sentence
 from edge_agent.catalogue.catalogue import Catalogue, Component, read_component
 from edge_agent.cli.output import json_option, print_json, print_table, progress_bar
+from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import ModelNotFound
 from edge_agent.settings import Settings, load_settings
 
@@ -57,7 +58,8 @@ def command(
     given = {"instances": instances, "threads": threads}
     settings = load_settings({name: value for name, value in given.items() if value is not None}, config=config)
     component = _find(model, settings)
-    options = Options(clients, seconds, rounds, settings.engine, settings.instances, settings.threads)
+    engine = EngineOptions.of(settings)._replace(cpu_fallback=True)  # whatever it was packaged for, it is measured
+    options = Options(clients, seconds, rounds, engine, settings.instances)
     pixels = find_picture(component, picture)
     with progress_bar("measuring") as on_progress:
         measured = measure(component, pixels, options, on_progress)
@@ -66,7 +68,7 @@ def command(
         print_json({"model": name, "version": version, **as_fields(measured, parts)})
         return
     rows = [
-        ("engine alone", *_cells(measured.engine)),
+        (f"{measured.engine_name} alone", *_cells(measured.engine)),
         ("with preparation and mask, one process", *_cells(measured.pipeline)),
     ]
     for load, sample in measured.loads.items():

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, get_args
+
 import click
 
-from edge_agent.cli.output import json_option, print_json, print_table, socket_option
+from edge_agent.cli.output import json_option, print_json, print_table, socket_option, status_line
 from edge_agent.client import Client, ModelInfo
+from edge_agent.device.building import build as build_component
+from edge_agent.engines.options import ENGINES, Precision
+from edge_agent.settings import load_settings
+
+_PATH = click.Path(path_type=Path)
 
 
 @click.group(epilog="Example: edge-agent models start cookies --wait")
 def command() -> None:
-    """List, describe, start and stop the models of a daemon."""
+    """List, describe, start and stop the models of a daemon; build them for a GPU."""
 
 
 @command.command("list", epilog="Example: edge-agent models list --json")
@@ -63,6 +71,33 @@ def stop(name: str, socket: str) -> None:
     with Client(socket) as client:
         client.stop(name)
     click.echo(f"model '{name}' is STOPPED")
+
+
+@command.command(epilog="Example: edge-agent models build cookies --precision fp16")
+@click.argument("name")
+@click.option("--config", type=_PATH, help="TOML file of settings, as for serve.")
+@click.option("--model-dir", multiple=True, metavar="DIR", help="Folder of model components, as for serve.")
+@click.option("--registry", metavar="DIR", help="Folder where deployed components register, as for serve.")
+@click.option("--state-dir", metavar="DIR", help="State folder, as for serve; what is built is kept there.")
+@click.option("--plan-dir", metavar="DIR", help="Folder for what is built, as for serve.")
+@click.option("--engine", type=click.Choice(["auto", *ENGINES]), help="What is to execute it, as for serve.")
+@click.option("--precision", type=click.Choice(get_args(Precision)), help="What it is computed in, as for serve.")
+@click.option("--batch", type=click.IntRange(0, 64), help="Pictures at once, as for serve.")
+def build(name: str, config: Path | None, **flags: Any) -> None:
+    """Build the model NAME for this device's GPU, so that its first start takes seconds.
+
+    Without this it is built when it is first started, which can take many minutes. Needs no daemon, but the settings
+    and the user of the one that will serve it: what is built is kept in the state folder.
+    """
+    settings = load_settings({key: value for key, value in flags.items() if value not in (None, ())}, config=config)
+    with status_line() as say:
+        built = build_component(settings, name, say)
+    manifest = built.component.manifest
+    samples = f"{len(manifest.golden)} golden samples agree" if manifest.golden else "it has no golden samples"
+    click.echo(
+        f"{manifest.name} {manifest.version} is ready for {built.engine} in {built.precision} after "
+        f"{built.seconds:.1f} s; {samples}"
+    )
 
 
 def _fields(model: ModelInfo) -> dict[str, str]:

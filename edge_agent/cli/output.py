@@ -64,6 +64,26 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def status_line() -> Iterator[Callable[..., None]]:
+    """Show what is being done: on a terminal one line that changes, otherwise a line for each thing, once."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        with console.status("") as status:
+            yield lambda text, **_: status.update(text)
+        return
+    last = ""
+
+    def say(text: str, **_: Any) -> None:
+        nonlocal last
+        what = text.partition(":")[0]  # behind it stands how far it is
+        if what != last:
+            click.echo(what, err=True)
+        last = what
+
+    yield say
+
+
 class Share(click.FloatRange):
     """A number in a range; click lets nan pass."""
 

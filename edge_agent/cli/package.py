@@ -6,13 +6,14 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from edge_agent.cli.output import check_option, check_output, json_option, note, print_json, print_table
 from edge_agent.component.manifest import Target
 from edge_agent.component.version import check_name, parse_version
+from edge_agent.engines.options import Precision
 from edge_agent.packaging.jobs import Job, JobRecords, default_jobs_dir, describe_job, list_jobs
 from edge_agent.packaging.packager import Order, package
 from edge_agent.packaging.publishing import Aws, parse_place
@@ -33,6 +34,8 @@ _MAX_TAGS = 50
 @click.option("--compiler-options", metavar="JSON",
               help='Of the platform: gpu-code, trt-ver and cuda-ver for NVIDIA, mcpu otherwise '
               "[default: core-avx2 on X86_64].")  # fmt: skip
+@click.option("--precision", type=click.Choice(get_args(Precision)),
+              help="What a GPU is to compute it in  [default: as the manifest says, else fp32]")  # fmt: skip
 @click.option("--component-name", metavar="NAME", help="Name of the Greengrass component  [default: the model's]")
 @click.option("--component-version", metavar="VERSION", help="Its semantic version  [default: the model's]")
 @click.option("--component-description", metavar="TEXT", help="A sentence for the Greengrass console.")
@@ -60,7 +63,7 @@ _MAX_TAGS = 50
 @json_option
 def command(
     component: Path | None, target_device: str | None, target_platform: str | None, compiler_options: str | None,
-    component_name: str | None, component_version: str | None, component_description: str | None,
+    precision: str | None, component_name: str | None, component_version: str | None, component_description: str | None,
     tags: tuple[str, ...], location: str, output: Path | None, recipe_format: Any, agent_component: str,
     publish: bool, region: str | None, profile: str | None, job_name: str | None, job_description: str,
     list_them: bool, described: str | None, known_targets: bool, jobs_dir: Path | None, as_json: bool,
@@ -116,6 +119,7 @@ def command(
             parse_place(location) if in_s3 else None,
             recipe_format,
             agent_component,
+            precision,
         )
         job = package(order, records, Aws(region, profile) if publish else None)
         if as_json:

@@ -23,6 +23,9 @@ _Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of 
 _Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
 _Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 _Color = Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$", description="#RRGGBB")]
+#: what a plan is bound to, and must be said of one
+_PLAN_OPTIONS = frozenset(("gpu-code", "trt-ver", "cuda-ver"))
+
 _RelativePath = Annotated[str, Meta(min_length=1, description="path relative to the manifest, inside its folder")]
 
 
@@ -146,7 +149,21 @@ class Manifest(_Part, frozen=True, kw_only=True):
     outputs: Outputs
     threshold: Annotated[_Fraction, Meta(description="anomalous when round(score, 4) >= round(threshold, 4)")]
     artifacts: Annotated[tuple[Artifact, ...], Meta(min_length=1, description="every file that the component loads")]
-    model: Annotated[str, Meta(description="the artifact that the engine loads")] = "model.onnx"
+    model: Annotated[
+        str, Meta(description="the artifact that the engine loads: an ONNX file, or a TensorRT plan of that alone")
+    ] = "model.onnx"
+    plan: Annotated[
+        str,
+        Meta(description="the artifact that is a TensorRT plan of the ONNX file, used where target says it fits"),
+    ] = ""
+    engines: Annotated[
+        tuple[Literal["tensorrt", "onnxruntime-tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"], ...],
+        Meta(description="what may execute it, the best first; empty: the fastest that the device has"),
+    ] = ()
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8"],
+        Meta(description="what a GPU computes in; int8 is calibrated on the golden samples unless the file has it"),
+    ] = "fp32"
     calibration: Calibration | None = None
     labels: Annotated[
         tuple[Label, ...], Meta(max_length=255, description="for segmentation: the background first, then the kinds")
@@ -167,13 +184,25 @@ class Manifest(_Part, frozen=True, kw_only=True):
         for path in (*paths, *(sample.image for sample in self.golden)):
             if Path(path).is_absolute() or ".." in Path(path).parts or "\0" in path:
                 raise ValueError(f"path {path!r} leaves the component's folder")
-        for path in (self.model, *(sample.image for sample in self.golden)):
+        for path in (self.model, *filter(None, [self.plan]), *(sample.image for sample in self.golden)):
             if path not in paths:
                 raise ValueError(f"{path!r} is not among the artifacts {paths}")
+        if self.plan_file and (self.target is None or not self.target.compiler_options.keys() >= _PLAN_OPTIONS):
+            raise ValueError(f"a TensorRT plan needs target.compiler_options with {', '.join(sorted(_PLAN_OPTIONS))}")
         if self.task == "classification" and (self.outputs.mask or self.labels):
             raise ValueError("a classification model has neither outputs.mask nor labels")
         if self.task == "segmentation":
             self._check_labels()
+
+    @property
+    def onnx_file(self) -> str:
+        """The artifact that is an ONNX file; "" where there is only a plan."""
+        return self.model if self.model.endswith(".onnx") else ""
+
+    @property
+    def plan_file(self) -> str:
+        """The artifact that is a TensorRT plan, or ""."""
+        return self.plan or (self.model if not self.onnx_file else "")
 
     def _check_labels(self) -> None:
         if self.outputs.mask is None:

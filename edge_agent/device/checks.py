@@ -6,6 +6,7 @@ line is called as there; the figures are this agent's.
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import shutil
@@ -16,12 +17,13 @@ from importlib import metadata
 from pathlib import Path
 
 from edge_agent.catalogue.catalogue import Catalogue
-from edge_agent.component.manifest import Target
 from edge_agent.device.finding import Finding, Verdict, join_group_of
-from edge_agent.device.gpu import examine_gpu
-from edge_agent.hardware.nvidia import Nvidia, examine_nvidia
+from edge_agent.device.gpu import examine_gpu, examine_gpu_engines
+from edge_agent.engines.options import CPU, EngineOptions
+from edge_agent.engines.selection import Device, examine_device, select_engines
+from edge_agent.errors import ComponentError
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
-from edge_agent.hardware.target import describe_target, differences
+from edge_agent.hardware.target import differences
 from edge_agent.imaging.bitmap import MAX_SIDE, bitmap_bytes
 from edge_agent.imaging.segment import SHM_DIR
 from edge_agent.lifecycle.memory import available_bytes, estimated_bytes
@@ -31,11 +33,13 @@ _MIB = 1 << 20
 _OLDEST_PYTHON = (3, 10)
 _LEAST_STORAGE = 16 * _MIB
 _GOOD_STORAGE = 1500 * 1000**2  # bytes
+_CPU_REMEDY = "package it without an accelerator, or set cpu_fallback"
+_GPU_REMEDY = "install what is missing (docs/gpu.md), or set cpu_fallback"
 
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at the device as these settings would use it. Changes nothing."""
-    nvidia = examine_nvidia()
+    device = examine_device()
     return [
         _system(),
         _python(),
@@ -45,9 +49,10 @@ def examine(settings: Settings) -> list[Finding]:
         _shared_memory(),
         _socket(settings),
         _engine(),
-        *examine_gpu(nvidia),
+        *examine_gpu(device.nvidia),
+        *examine_gpu_engines(device),
         *_model_dirs(settings),
-        *_components(settings, nvidia),
+        *_components(settings, device),
     ]
 
 
@@ -157,33 +162,37 @@ def _model_dirs(settings: Settings) -> Iterator[Finding]:
         yield Finding(Verdict.OK, "registry", f"{registry}, where deployed components register")
 
 
-def _components(settings: Settings, nvidia: Nvidia) -> Iterator[Finding]:
-    available = available_bytes()
+def _components(settings: Settings, device: Device) -> Iterator[Finding]:
+    available, options = available_bytes(), EngineOptions.of(settings)
     for name, (component, problem, _) in (
         Catalogue(settings.model_dirs, settings.pin, settings.registry_dir).scan().items()
     ):
+        check = f"model {name}"
         if component is None:
             packaged = "it was packaged for" in problem
             remedy = "package it for this device" if packaged else "mend the component, or copy it anew"
-            yield Finding(Verdict.WRONG, f"model {name}", problem, remedy)
+            yield Finding(Verdict.WRONG, check, problem, remedy)
             continue
         manifest = component.manifest
-        if manifest.target is not None and manifest.target.accelerator and not settings.cpu_fallback:
-            yield _for_gpu(name, manifest.target, nvidia)
+        try:
+            candidates = select_engines(manifest, options, lambda: device)
+        except ComponentError as error:
+            yield Finding(Verdict.WRONG, check, str(error), _GPU_REMEDY if device.nvidia.gpus else _CPU_REMEDY)
             continue
         needed = estimated_bytes(component.folder, manifest, settings.instances)
         found = f"{manifest.version}, {manifest.task}, {manifest.image.width}x{manifest.image.height}, "
         found += f"about {needed // _MIB} MiB when it runs"
+        engine = next(engine for engine, lacks in candidates if not lacks)
+        different = differences(manifest.target, device.nvidia) if manifest.target and engine != CPU else []
+        if device.nvidia.gpus:
+            better = itertools.takewhile(lambda candidate: candidate.lacks, candidates)
+            lacking = [f"{name}: {lacks}" for name, lacks in better]
+            found = "; ".join((f"{found} on {engine}", *different, *lacking))
         if needed + settings.memory_reserve_mib * _MIB > available:
-            yield Finding(Verdict.NOTE, f"model {name}", found, "there is less memory than that")
+            yield Finding(Verdict.NOTE, check, found, "there is less memory than that")
         elif problem:
-            yield Finding(Verdict.NOTE, f"model {name}", f"{found}; {problem}", "mend the newer version or remove it")
+            yield Finding(Verdict.NOTE, check, f"{found}; {problem}", "mend the newer version or remove it")
+        elif different:
+            yield Finding(Verdict.NOTE, check, found, f"its plan is built here: edge-agent models build {name}")
         else:
-            yield Finding(Verdict.OK, f"model {name}", found)
-
-
-def _for_gpu(name: str, target: Target, nvidia: Nvidia) -> Finding:
-    """Compare the compiler options of a component for a GPU with the device."""
-    different = differences(target, nvidia) or [f"it was packaged for {describe_target(target)}"]
-    remedy = "package it without an accelerator, or set cpu_fallback"
-    return Finding(Verdict.WRONG, f"model {name}", "; ".join(different), remedy)
+            yield Finding(Verdict.OK, check, found)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.device.finding import Finding, Verdict, group_of, join_group_of
+from edge_agent.engines.options import CPU, ENGINES
+from edge_agent.engines.selection import Device, device_lacks
 from edge_agent.hardware.nvidia import Nvidia
 
 _MIB = 1 << 20
@@ -28,10 +30,9 @@ def examine_gpu(nvidia: Nvidia, dev: Path = Path("/dev")) -> Iterator[Finding]:
         yield Finding(Verdict.OK, "GPU", "no NVIDIA GPU; models run on the processor")
         return
     for gpu in nvidia.gpus:
-        found = (
-            f"{gpu.name}, compute capability {gpu.code}, {gpu.memory // _MIB} MiB, driver for CUDA {nvidia.driver_cuda}"
-        )
-        yield Finding(Verdict.NOTE, "GPU", found, "this version of the agent runs models on the processor only")
+        driver = f"driver {nvidia.driver} for CUDA {nvidia.driver_cuda}".replace("  ", " ")
+        found = f"{gpu.name}, compute capability {gpu.code}, {gpu.memory // _MIB} MiB, {driver}"
+        yield Finding(Verdict.OK, "GPU", found)
     if not nvidia.gpus:
         found = "there is one, but its driver can't be used by this user"
         yield Finding(Verdict.NOTE, "GPU", found, _JETSON if nvidia.jetpack else "sudo apt install nvidia-driver")
@@ -43,6 +44,18 @@ def examine_gpu(nvidia: Nvidia, dev: Path = Path("/dev")) -> Iterator[Finding]:
             yield Finding(Verdict.NOTE, name, "not found", _JETSON if nvidia.jetpack else _CARD[name])
     if nvidia.jetpack:
         yield Finding(Verdict.OK, "JetPack", nvidia.jetpack)
+
+
+def examine_gpu_engines(device: Device) -> Iterator[Finding]:
+    """Say of each engine for a GPU whether it could be used; nothing where there is no GPU."""
+    for engine in ENGINES if device.nvidia.gpus else ():
+        if engine == CPU:
+            continue
+        lacks = device_lacks(engine, device)
+        if lacks:
+            yield Finding(Verdict.NOTE, f"engine {engine}", lacks, "see docs/gpu.md, or docs/jetson.md on a Jetson")
+        else:
+            yield Finding(Verdict.OK, f"engine {engine}", "installed")
 
 
 def _video_group(nodes: list[Path]) -> Iterator[Finding]:

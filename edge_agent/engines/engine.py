@@ -1,23 +1,13 @@
-"""The seam between the agent and whatever executes a model, and the table of what is there."""
+"""The seam between the agent and whatever executes a model on the processor. The one for GPUs is gpu_engine.py."""
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol
 
 from edge_agent.engines.signature import Signature
 from edge_agent.errors import ComponentError
 from edge_agent.imaging.tensor import Tensor
-
-#: name of an engine -> its class; later engines (TensorRT, CUDA) are added here
-ENGINES = {"onnxruntime-cpu": "edge_agent.engines.onnxruntime_cpu:OnnxRuntimeCpu"}
-
-
-class EngineOptions(NamedTuple):
-    """What the device decides about an engine; `threads` of 0 leaves the number to the engine."""
-
-    threads: int = 0
 
 
 class Engine(Protocol):
@@ -37,25 +27,16 @@ class Engine(Protocol):
         ...
 
 
-class EngineClass(Protocol):
-    """What stands in the table."""
-
-    def __call__(self, path: Path, options: EngineOptions) -> Engine:
-        """Load a model file; ComponentError says why it can't be."""
-        ...
-
-
-def load_engine(name: str, path: Path, options: EngineOptions) -> Engine:
-    """Load the model file `path` into the engine `name`.
+def load_on_processor(path: Path, threads: int = 0) -> Engine:
+    """Load an ONNX file; `threads` of 0 leaves the number to the engine.
 
     Raises:
-        ComponentError: there is no such engine, its library is not installed, or the file is not for it.
+        ComponentError: the engine's library is not installed, or the file is not for it.
     """
-    module, _, attribute = ENGINES[name].partition(":")
     try:
-        engine_class = cast(EngineClass, getattr(importlib.import_module(module), attribute))
+        from edge_agent.engines.onnxruntime_cpu import OnnxRuntimeCpu
     except ImportError as error:
         raise ComponentError(
-            f"engine '{name}' needs the Python module '{error.name}'; install edge-agent with its extra [cpu]"
+            f"engine 'onnxruntime-cpu' needs the Python module '{error.name}'; install edge-agent with its extra [cpu]"
         ) from None
-    return engine_class(path, options)
+    return OnnxRuntimeCpu(path, threads)

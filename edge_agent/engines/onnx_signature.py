@@ -20,7 +20,7 @@ _GRAPH, _INITIALIZER, _INPUT, _OUTPUT = 7, 5, 11, 12
 _TENSOR_NAME = 8  # TensorProto.name
 
 #: TensorProto.DataType
-_DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 10: "float16", 11: "float64"}
+DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 10: "float16", 11: "float64"}
 
 
 def read_signature(path: Path) -> Signature:
@@ -107,4 +107,4 @@ def _read_tensor(view: Bytes, start: int, end: int) -> TensorSpec:
         if (number, wire) == (1, LEN):
             sizes = [v for n, w, v, _, _ in fields(view, value, stop) if (n, w) == (1, VARINT)]
             dims.append(sizes[-1] if sizes else None)
-    return TensorSpec(name, _DTYPES.get(dtype[-1] if dtype else 0, "unknown"), tuple(dims) if shape else None)
+    return TensorSpec(name, DTYPES.get(dtype[-1] if dtype else 0, "unknown"), tuple(dims) if shape else None)

@@ -7,25 +7,24 @@ from typing import Any
 
 import onnxruntime
 
-from edge_agent.engines.engine import EngineOptions
 from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import ComponentError, EngineFailed
 from edge_agent.imaging.tensor import Tensor
 
 _DTYPES = {"float": "float32", "double": "float64"}  # ONNX Runtime's words for what ONNX and numpy call otherwise
 
-_LOG_FATAL = 4  # a failing call is told to its caller; ONNX Runtime's own lines would only repeat it
+LOG_FATAL = 4  # a failing call is told to its caller; ONNX Runtime's own lines would only repeat it
 
 
 class OnnxRuntimeCpu:
     """An ONNX file in an ONNX Runtime session."""
 
-    def __init__(self, path: Path, options: EngineOptions) -> None:
+    def __init__(self, path: Path, threads: int) -> None:
         session_options = onnxruntime.SessionOptions()
-        session_options.log_severity_level = _LOG_FATAL
-        session_options.intra_op_num_threads = options.threads
-        # Threads may spin while a picture is in the engine, which halves its time on two cores, but not between two
-        # pictures, when the front process and the client need the processor.
+        session_options.log_severity_level = LOG_FATAL
+        session_options.intra_op_num_threads = threads
+        # A thread that waits for the others' share of a layer must sleep, not spin: the core that it holds is what
+        # they, another model, or the client need. docs/performance.md has the figures.
         session_options.add_session_config_entry("session.force_spinning_stop", "1")
         # Fixed shapes: the arena takes what the first call needs instead of doubling.
         arena = {"CPUExecutionProvider": {"arena_extend_strategy": "kSameAsRequested"}}
@@ -37,25 +36,25 @@ class OnnxRuntimeCpu:
                 provider_options=[arena["CPUExecutionProvider"]],
             )
         except Exception as error:  # its exceptions share no base class below Exception
-            raise ComponentError(f"ONNX Runtime can't load {path.name}: {_first_line(error)}") from None
+            raise ComponentError(f"ONNX Runtime can't load {path.name}: {first_line(error)}") from None
         self.signature = Signature(
-            tuple(_spec(value) for value in self._session.get_inputs()),
-            tuple(_spec(value) for value in self._session.get_outputs()),
+            tuple(read_spec(value) for value in self._session.get_inputs()),
+            tuple(read_spec(value) for value in self._session.get_outputs()),
         )
 
     def run(self, name: str, tensor: Tensor, outputs: list[str]) -> list[Tensor]:
         try:
             results: list[Tensor] = self._session.run(outputs, {name: tensor})
         except Exception as error:
-            raise EngineFailed(f"the engine failed: {_first_line(error)}") from None
+            raise EngineFailed(f"the engine failed: {first_line(error)}") from None
         return results
 
 
-def _spec(value: Any) -> TensorSpec:
+def read_spec(value: Any) -> TensorSpec:
     word = str(value.type).removeprefix("tensor(").removesuffix(")")
     shape = tuple(size if isinstance(size, int) else None for size in value.shape)
     return TensorSpec(value.name, _DTYPES.get(word, word), shape)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

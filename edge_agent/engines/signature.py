@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from edge_agent.component.manifest import Manifest
+from edge_agent.component.manifest import Input, Manifest
 from edge_agent.errors import ComponentError
 
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
@@ -36,14 +37,22 @@ def check_signature(signature: Signature, manifest: Manifest) -> None:
         names = ", ".join(f"'{spec.name}'" for spec in signature.inputs) or "none"
         raise ComponentError(f"{manifest.model} has the inputs {names}, the manifest expects only '{wanted.name}'")
     found = signature.inputs[0]
-    plane = (wanted.height, wanted.width)
-    shape = (1, 3, *plane) if wanted.layout == "NCHW" else (1, *plane, 3)
+    shape = input_shape(wanted)
     if found.dtype != wanted.dtype or not _fits(found.shape, shape):
         raise ComponentError(
-            f"{manifest.model}: input '{found.name}' is {found.dtype} {_shown(found.shape)}, "
-            f"the manifest expects {wanted.dtype} {_shown(shape)}"
+            f"{manifest.model}: input '{found.name}' is {found.dtype} {shown(found.shape)}, "
+            f"the manifest expects {wanted.dtype} {shown(shape)}"
         )
-    outputs = {spec.name: spec for spec in signature.outputs}
+    check_outputs(signature.outputs, manifest)
+
+
+def check_outputs(found: Sequence[TensorSpec], manifest: Manifest) -> None:
+    """Compare the outputs of a model file with the manifest.
+
+    Raises:
+        ComponentError: one is missing, or the mask has another type or shape; it is named with what was expected.
+    """
+    outputs = {spec.name: spec for spec in found}
     for name in (manifest.outputs.score.name, manifest.outputs.mask.name if manifest.outputs.mask else None):
         if name is not None and name not in outputs:
             names = ", ".join(f"'{known}'" for known in outputs)
@@ -51,6 +60,19 @@ def check_signature(signature: Signature, manifest: Manifest) -> None:
     mask = manifest.outputs.mask
     if mask is not None:
         _check_mask(outputs[mask.name], manifest)
+
+
+def input_shape(spec: Input) -> tuple[int, ...]:
+    """Return the shape of the input tensor of one picture."""
+    plane = (spec.height, spec.width)
+    return (1, 3, *plane) if spec.layout == "NCHW" else (1, *plane, 3)
+
+
+def takes_batches(signature: Signature, manifest: Manifest) -> bool:
+    """Tell whether a model's batch dimension is free, in its input and in the outputs that the manifest takes."""
+    wanted = {manifest.outputs.score.name} | ({manifest.outputs.mask.name} if manifest.outputs.mask else set())
+    used = [*signature.inputs, *(spec for spec in signature.outputs if spec.name in wanted)]
+    return all(spec.shape and spec.shape[0] is None for spec in used)
 
 
 def _check_mask(found: TensorSpec, manifest: Manifest) -> None:
@@ -62,8 +84,8 @@ def _check_mask(found: TensorSpec, manifest: Manifest) -> None:
     integers_wanted = mask.kind == "class_ids"
     if not any(_fits(found.shape, shape) for shape in expected) or (found.dtype in _INTEGERS) != integers_wanted:
         raise ComponentError(
-            f"{manifest.model}: output '{found.name}' is {found.dtype} {_shown(found.shape)}, the manifest expects "
-            f"{mask.kind}: {'integer' if integers_wanted else 'float'} {' or '.join(_shown(s) for s in expected)}"
+            f"{manifest.model}: output '{found.name}' is {found.dtype} {shown(found.shape)}, the manifest expects "
+            f"{mask.kind}: {'integer' if integers_wanted else 'float'} {' or '.join(shown(s) for s in expected)}"
         )
 
 
@@ -75,5 +97,6 @@ def _fits(found: tuple[int | None, ...] | None, wanted: tuple[int | None, ...]) 
     )
 
 
-def _shown(shape: tuple[int | None, ...] | None) -> str:
+def shown(shape: tuple[int | None, ...] | None) -> str:
+    """Write a shape for a message."""
     return "of no declared shape" if shape is None else f"[{', '.join('?' if n is None else str(n) for n in shape)}]"

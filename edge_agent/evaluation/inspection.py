@@ -14,15 +14,13 @@ from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.datasets.dataset import ANOMALY, Dataset, Example, parse_color
 from edge_agent.datasets.masks import read_mask
-from edge_agent.engines.engine import EngineOptions, load_engine
+from edge_agent.engines.engine import load_on_processor
 from edge_agent.errors import ComponentError, DatasetError
 from edge_agent.evaluation.metrics import Confusion
 from edge_agent.imaging.picture import read_picture
 from edge_agent.imaging.resize import U8, ArrayPixels
-from edge_agent.inference.pipeline import Pipeline
+from edge_agent.inference.host import HostPipeline
 from edge_agent.inference.verdict import Verdict
-
-_ENGINE = "onnxruntime-cpu"
 
 
 class Component(NamedTuple):
@@ -30,7 +28,7 @@ class Component(NamedTuple):
 
     folder: Path
     manifest: Manifest
-    pipeline: Pipeline
+    pipeline: HostPipeline
 
 
 class Inspected(NamedTuple):
@@ -70,8 +68,8 @@ def load_component(folder: Path, *, threads: int = 0) -> Component:
         raise ComponentError(f"{folder} holds no {FILE_NAME}, expected the folder of one version of a model component")
     manifest = decode_manifest(path.read_bytes(), source=str(path))
     check_artifacts(folder, manifest)
-    engine = load_engine(_ENGINE, folder / manifest.model, EngineOptions(threads))
-    return Component(folder, manifest, Pipeline(manifest, engine))
+    engine = load_on_processor(folder / manifest.model, threads)
+    return Component(folder, manifest, HostPipeline(manifest, engine))
 
 
 def inspect(

@@ -2,14 +2,16 @@
 
 Sources: CUDA Driver API (cuInit, cuDeviceGetCount, cuDeviceGetName, cuDeviceGetAttribute, cuDeviceTotalMem,
 cuDriverGetVersion), CUDA Runtime API (cudaRuntimeGetVersion), cuDNN (cudnnGetVersion), TensorRT (getInferLibVersion,
-NvInferVersion.h), and /etc/nv_tegra_release of Jetson Linux.
+NvInferVersion.h), the kernel module's /sys/module/nvidia/version, and /etc/nv_tegra_release of Jetson Linux.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import re
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,9 @@ _NAME_BYTES = 256
 _CUDART = ("libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "libcudart.so.10.2")
 _CUDNN = ("libcudnn.so", "libcudnn.so.9", "libcudnn.so.8")
 _TENSORRT = ("libnvinfer.so", "libnvinfer.so.11", "libnvinfer.so.10", "libnvinfer.so.8", "libnvinfer.so.7")
+
+_TENSORRT_PACKAGES = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
+_CUDA_PACKAGES = ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu13", "nvidia-cuda-runtime-cu12")
 
 #: major release of Jetson Linux -> major release of JetPack, https://developer.nvidia.com/embedded/jetpack-archive
 _JETPACK = {32: "4", 34: "5", 35: "5", 36: "6", 38: "7"}
@@ -46,9 +51,15 @@ class Nvidia(NamedTuple):
     cudnn: str = ""
     tensorrt: str = ""
     jetpack: str = ""
+    #: of the kernel module; a Jetson has its JetPack's
+    driver: str = ""
 
 
-def examine_nvidia(load: Loader = ctypes.CDLL, tegra: Path = Path("/etc/nv_tegra_release")) -> Nvidia:
+def examine_nvidia(
+    load: Loader = ctypes.CDLL,
+    tegra: Path = Path("/etc/nv_tegra_release"),
+    module: Path = Path("/sys/module/nvidia/version"),
+) -> Nvidia:
     """Ask the driver and the libraries. Takes a tenth of a second and some memory where there is a GPU.
 
     The driver can't be used in a process that is forked afterwards: call this in a worker or a command, not in the
@@ -60,10 +71,12 @@ def examine_nvidia(load: Loader = ctypes.CDLL, tegra: Path = Path("/etc/nv_tegra
     return Nvidia(
         gpus=tuple(_gpus(driver)),
         driver_cuda=_cuda(_number(driver, "cuDriverGetVersion")),
-        cuda=_cuda(_number(_open(load, *_CUDART), "cudaRuntimeGetVersion")),
+        cuda=_cuda(_number(_open(load, *_CUDART), "cudaRuntimeGetVersion")) or _packaged(_CUDA_PACKAGES, 2),
         cudnn=_cudnn(_result(_open(load, *_CUDNN), "cudnnGetVersion")),
-        tensorrt=_tensorrt(_result(_open(load, *_TENSORRT), "getInferLibVersion")),
+        # The Python module is what runs; JetPack's has a version of a package too.
+        tensorrt=_packaged(_TENSORRT_PACKAGES, 3) or _tensorrt(_result(_open(load, *_TENSORRT), "getInferLibVersion")),
         jetpack=_jetpack(tegra),
+        driver=_first_line(module),
     )
 
 
@@ -125,6 +138,26 @@ def _tensorrt(number: int) -> str:
 
 def _version(number: int, major: int) -> str:
     return f"{number // major}.{number % major // 100}.{number % 100}" if number else ""
+
+
+def _packaged(distributions: tuple[str, ...], parts: int) -> str:
+    """Return the version of the package that is there, whose libraries are not where the system's loader looks."""
+    for distribution in distributions:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return ".".join(metadata.version(distribution).split(".")[:parts])
+    return ""
+
+
+def is_jetson(dev: Path = Path("/dev"), tegra: Path = Path("/etc/nv_tegra_release")) -> bool:
+    """Tell whether the device is one whose GPU has no memory of its own."""
+    return (dev / "nvmap").exists() or tegra.exists()
+
+
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text().partition("\n")[0].strip()
+    except OSError:
+        return ""
 
 
 def _jetpack(tegra: Path) -> str:

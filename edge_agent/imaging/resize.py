@@ -37,10 +37,14 @@ _FEW_ROWS = 2.6
 
 
 class Pixels(Protocol):
-    """A bitmap that is read by rows."""
+    """A bitmap that is read by rows, or as a whole."""
 
     def rows(self, first: int, last: int) -> U8:
         """Give rows first..last-1 as [rows, width * 3]; what was given before is no longer valid."""
+        ...
+
+    def read_into(self, bitmap: U8) -> None:
+        """Fill `bitmap`, uint8 [height, width, 3] and C-contiguous, with all of them."""
         ...
 
 
@@ -52,6 +56,9 @@ class ArrayPixels:
 
     def rows(self, first: int, last: int) -> U8:
         return self._rows[first:last]
+
+    def read_into(self, bitmap: U8) -> None:
+        np.copyto(bitmap.reshape(self._rows.shape), self._rows)
 
 
 class Resizer(Protocol):

@@ -20,7 +20,7 @@ from edge_agent.imaging.tensor import Tensor
 from edge_agent.importing.draft import Draft
 from edge_agent.importing.onnx_model import MODEL, encode, load
 from edge_agent.importing.sizes import check_image
-from edge_agent.inference.pipeline import Pipeline
+from edge_agent.inference.host import HostPipeline
 from edge_agent.inference.verdict import Verdict
 from edge_agent.version import __version__
 
@@ -103,7 +103,7 @@ _MODEL_ARTIFACT = Artifact(path=MODEL, sha256="0" * 64)
 
 def _prove(draft: Draft, fields: dict[str, Any], picture: U8) -> tuple[Verdict, float]:
     engine = _Watched(load(draft.model), draft.score.index)
-    pipeline = Pipeline(Manifest(format=1, artifacts=(_MODEL_ARTIFACT,), **fields), engine)
+    pipeline = HostPipeline(Manifest(format=1, artifacts=(_MODEL_ARTIFACT,), **fields), engine)
     return pipeline.run(ArrayPixels(picture)).verdict, engine.raw_score
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from google.protobuf.message import DecodeError, EncodeError
 from onnx import GraphProto, ModelProto, TensorProto, external_data_helper, load_model_from_string
 
-from edge_agent.engines.engine import Engine, EngineOptions, load_engine
+from edge_agent.engines.engine import Engine, load_on_processor
 from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import ComponentError, ImportFailed
 from edge_agent.imaging.bitmap import MAX_SIDE
@@ -26,7 +26,6 @@ MIN_OPSET = 11
 MAX_BATCH = 64
 #: of a whole batch: 0.8 GB in float32
 _MAX_PIXELS = 4 * MAX_SIDE**2
-_ENGINE = "onnxruntime-cpu"
 _DTYPES = ("float32", "float16", "uint8")
 
 
@@ -100,7 +99,7 @@ def load(model: ModelProto) -> Engine:
         path = Path(folder) / MODEL
         path.write_bytes(encode(model))
         try:
-            return load_engine(_ENGINE, path, EngineOptions())
+            return load_on_processor(path)
         except ComponentError as error:
             # ONNX Runtime names the file, which is ours.
             raise ImportFailed(str(error).replace(str(path), "the model")) from None

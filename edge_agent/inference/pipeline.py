@@ -1,94 +1,71 @@
-"""Preparation, engine, verdict and mask of one model, with every buffer made once."""
+"""What inspects pictures: from bitmaps to verdicts and masks, on the processor (host.py) or on a GPU (gpu.py)."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import cv2
-import numpy as np
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.engine import Engine
-from edge_agent.engines.signature import check_signature
-from edge_agent.errors import EngineFailed
-from edge_agent.imaging.mask import MaskPainter
-from edge_agent.imaging.resize import U8, Pixels, make_resizer
-from edge_agent.imaging.tensor import Normalizer, Tensor
-from edge_agent.inference.verdict import Area, Verdict, calibrate, decide
+from edge_agent.errors import EdgeAgentError, EngineFailed, EngineLost
+from edge_agent.imaging.resize import Pixels
+from edge_agent.inference.verdict import Verdict
 
 
 class Inspection(NamedTuple):
-    """A verdict and, for segmentation, the mask's pixels as buffers that are valid until the next call."""
+    """A verdict and, for segmentation, the mask's pixels as buffers that are valid until the next one is made."""
 
     verdict: Verdict
     mask: list[memoryview] | None
 
 
-class Pipeline:
-    """Runs one model on one picture at a time."""
+class Pipeline(Protocol):
+    """One model with every buffer of its calls made once. Used by one thread at a time."""
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
-        """Bind a manifest to a loaded engine.
+    manifest: Manifest
+    #: how many bitmaps it inspects at once, at the most
+    batch: int
+
+    def run_batch(self, bitmaps: Sequence[Pixels]) -> Iterator[Inspection | EdgeAgentError]:
+        """Inspect 1 to `batch` bitmaps of the training pictures' size, and give each one's result in their order.
+
+        A bitmap that can't be read (InvalidRequest, passed on from it) does not concern the others. The engine's
+        failure (EngineFailed) is the result of each that it was given.
+        """
+        ...
+
+    def run_engine(self) -> None:
+        """Run the engine for one picture on whatever its input holds: what a call can't cost less than.
 
         Raises:
-            ComponentError: the engine's inputs or outputs are not those of the manifest.
+            EngineFailed: the engine failed.
         """
-        check_signature(engine.signature, manifest)
-        # The pictures of a line come one by one; what a second core is worth is the engine's to decide.
-        cv2.setNumThreads(1)
-        self.manifest = manifest
-        self._engine = engine
-        image, spec = manifest.image, manifest.input
-        self._resize = make_resizer((image.width, image.height), (spec.width, spec.height), spec.resize)
-        self._normalize = Normalizer(spec)
-        self._mask = manifest.outputs.mask
-        self._outputs = [manifest.outputs.score.name, *([self._mask.name] if self._mask else [])]
-        self._painter = MaskPainter(manifest.labels, image.width, image.height) if self._mask else None
+        ...
 
-    def run(self, pixels: Pixels) -> Inspection:
-        """Inspect one bitmap of the training pictures' size.
 
-        Raises:
-            EngineFailed: the engine failed on it, or answered with what is not a score or a map of classes.
-            InvalidRequest: the bitmap could not be read (passed on from `pixels`).
-        """
-        tensor = self._normalize(self._resize(pixels))
-        results = self._engine.run(self.manifest.input.name, tensor, self._outputs)
-        score = calibrate(self._raw_score(results[0]), self.manifest.calibration)
-        if self._painter is None:
-            return Inspection(decide(score, self.manifest.threshold), None)
-        mask = self._painter(self._classes(results[1]))
-        areas = tuple(
-            Area(label.name, label.color, fraction)
-            for label, fraction in zip(self.manifest.labels, mask.areas, strict=True)
-            if fraction > 0 or label is self.manifest.labels[0]
-        )
-        return Inspection(decide(score, self.manifest.threshold, areas), mask.buffers)
+def run_each(pipeline: Pipeline, bitmaps: Sequence[Pixels]) -> Iterator[tuple[int, Inspection | EdgeAgentError]]:
+    """Inspect 1 to `batch` bitmaps, together or, where the engine fails on them, one by one.
 
-    def _raw_score(self, output: Tensor) -> float:
-        spec = self.manifest.outputs.score
-        if spec.index >= output.size:
-            raise EngineFailed(f"output '{spec.name}' has {output.size} values, the manifest takes number {spec.index}")
-        return float(output.reshape(-1)[spec.index])
+    One picture that the engine can't execute then does not concern the others. Gives each one's number and result.
+    """
+    failed = []
+    for number, result in enumerate(pipeline.run_batch(bitmaps)):
+        if isinstance(result, EngineFailed) and not isinstance(result, EngineLost) and len(bitmaps) > 1:
+            failed.append(number)
+        else:
+            yield number, result
+    for number in failed:
+        (result,) = pipeline.run_batch([bitmaps[number]])
+        yield number, result
 
-    def _classes(self, output: Tensor) -> U8:
-        """Return the map of classes [h, w], each below the number of labels."""
-        assert self._mask is not None
-        kept = 3 if self._mask.kind == "class_scores" else 2  # the batch, and a lone channel, are of size 1
-        plane = output.reshape(output.shape[-kept:])
-        if self._mask.kind == "anomaly_map":
-            return np.asarray(plane >= self._mask.pixel_threshold).view(np.uint8)
-        count = len(self.manifest.labels)
-        if self._mask.kind == "class_scores":
-            if len(plane) != count:
-                raise EngineFailed(
-                    f"output '{self._mask.name}' has {len(plane)} classes, the manifest has {count} labels"
-                )
-            if count == 2:  # argmax over two is a comparison; on a tie the first wins in both
-                return np.asarray(plane[1] > plane[0]).view(np.uint8)
-            return np.asarray(plane.argmax(axis=0), np.uint8)
-        if plane.min(initial=0) < 0 or plane.max(initial=0) >= count:
-            raise EngineFailed(
-                f"output '{self._mask.name}' has classes {plane.min()} to {plane.max()}, but {count} labels"
-            )
-        return np.asarray(plane, np.uint8)
+
+def run_one(pipeline: Pipeline, pixels: Pixels) -> Inspection:
+    """Inspect one bitmap.
+
+    Raises:
+        EngineFailed: the engine failed on it, or answered with what is not a score or a map of classes.
+        InvalidRequest: the bitmap could not be read.
+    """
+    (result,) = pipeline.run_batch([pixels])
+    if isinstance(result, EdgeAgentError):
+        raise result
+    return result

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
-from edge_agent.component.manifest import Calibration
+from edge_agent.component.manifest import Calibration, Label
 from edge_agent.errors import EngineFailed
 
 #: score and threshold are compared at this many decimals, so that what is printed decides
@@ -54,4 +55,13 @@ def decide(score: float, threshold: float, areas: tuple[Area, ...] = ()) -> Verd
         score=score,
         threshold=threshold,
         areas=areas,
+    )
+
+
+def found_areas(labels: Sequence[Label], fractions: Sequence[float]) -> tuple[Area, ...]:
+    """Give the areas of the labels that were found, in the labels' order; the background, the first, always stands."""
+    return tuple(
+        Area(label.name, label.color, fraction)
+        for label, fraction in zip(labels, fractions, strict=True)
+        if fraction > 0 or label is labels[0]
     )

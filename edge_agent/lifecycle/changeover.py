@@ -30,13 +30,11 @@ class Changeover:
         make_pool: Callable[[Component], WorkerPool],
         check_memory: Callable[[Component], None],
         take_over: Callable[[Component, WorkerPool], None],
-        start_seconds: float,
         backoff: Backoff,
     ) -> None:
         """`take_over` is called with a pool that is ready, and owns it from then on."""
         self._name = name
         self._make_pool, self._check_memory, self._take_over = make_pool, check_memory, take_over
-        self._start_seconds = start_seconds
         self._backoff = backoff
         self._task: asyncio.Task[None] | None = None
         self._candidate: Component | None = None
@@ -70,14 +68,14 @@ class Changeover:
     async def _prepare(self, component: Component) -> None:
         pool = self._make_pool(component)
         try:
-            await asyncio.wait_for(pool.start(), self._start_seconds)
+            await pool.start()
             pool.check_alive()
         except asyncio.CancelledError:
             await pool.discard()
             raise
         except Exception as error:
             await pool.discard()
-            cause, may_pass = explain_failed_start(error, self._start_seconds)
+            cause, may_pass = explain_failed_start(error)
             wait = self._backoff.wait(0.0) if may_pass else float("inf")
             self._next_try = time.monotonic() + wait
             self.note = f"{component.manifest.version} can't take over: {cause}"

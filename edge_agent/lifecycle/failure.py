@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
-from edge_agent.errors import ComponentError, EdgeAgentError, EngineFailed
+from edge_agent.errors import ComponentError, EdgeAgentError, EngineFailed, EngineLost
 
 log = logging.getLogger(__name__)
 
 
-def explain_failed_start(error: Exception, start_seconds: float) -> tuple[str, bool]:
+def explain_failed_start(error: Exception) -> tuple[str, bool]:
     """Say why workers did not become ready, and whether the same component may do better next time."""
-    if isinstance(error, ComponentError | EngineFailed):
+    if isinstance(error, ComponentError | EngineFailed) and not isinstance(error, EngineLost):
         return str(error), False  # a component that is wrong stays wrong until it is replaced
     if isinstance(error, EdgeAgentError):
-        return str(error), True  # a worker that died may do better
-    if isinstance(error, asyncio.TimeoutError):
-        return f"not ready after {start_seconds:g} s", True
+        return str(error), True  # a worker that died, was late, or lost its GPU, may do better
     if isinstance(error, OSError):
         return f"a worker can't be started: {error.strerror}", True
     log.error("starting a model failed", exc_info=error)

@@ -1,7 +1,7 @@
 """Whether there is memory left for one more model.
 
 Sources: /proc/meminfo (proc_meminfo(5), MemAvailable) and, inside a container or a systemd unit with a limit, the
-control group's memory.max and memory.current (cgroup v2, kernel documentation).
+control group's memory.max and memory.current (cgroup v2, kernel documentation). For a GPU's, hardware/gpu_memory.py.
 """
 
 from __future__ import annotations
@@ -9,14 +9,53 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from edge_agent.catalogue.catalogue import Component
 from edge_agent.component.manifest import Manifest
+from edge_agent.engines.selection import may_use_gpu
+from edge_agent.errors import OutOfMemory
+from edge_agent.hardware.gpu_memory import free_gpu_bytes
+from edge_agent.hardware.nvidia import is_jetson
 from edge_agent.imaging.bitmap import bitmap_bytes
+from edge_agent.workers.pool import PoolOptions
 
 _MIB = 1 << 20
 #: an interpreter with numpy, OpenCV and ONNX Runtime and an empty session, measured: 75 MB
 _PROCESS_BYTES = 80 * _MIB
 #: weights in memory for each byte of the model file, with ONNX Runtime's copies in the layout it computes in
 _BYTES_PER_MODEL_BYTE = 3
+
+
+#: what CUDA takes of a GPU in every process that uses it, with the kernels of an engine; not measured yet
+_GPU_PROCESS_BYTES = 500 * _MIB
+#: bytes on the GPU for each byte of a bitmap: the bitmap, its colours as floats before they are resized, and the mask
+_GPU_BYTES_PER_BITMAP_BYTE = 6
+
+
+def check_memory(component: Component, options: PoolOptions, reserve: int) -> None:
+    """See whether there is room for the workers of a component.
+
+    Raises:
+        OutOfMemory: the device, or its GPU, has too little; it says how much there is and how much is needed.
+    """
+    name, manifest = component.manifest.name, component.manifest
+    on_gpu = may_use_gpu(manifest, options.engine)
+    batch = options.engine.most(manifest.image) if on_gpu else options.engine.batch or 1
+    needed = estimated_bytes(component.folder, manifest, options.instances, batch)
+    needed_of_gpu = estimated_gpu_bytes(component.folder, manifest, options.instances, batch) if on_gpu else 0
+    free_of_gpu = free_gpu_bytes() if on_gpu else None
+    if free_of_gpu is None and is_jetson():  # there it is the same memory
+        needed, needed_of_gpu = needed + needed_of_gpu, 0
+    available = available_bytes()
+    if needed + reserve > available:
+        raise OutOfMemory(
+            f"model '{name}' needs about {needed >> 20} MiB and {reserve >> 20} MiB are kept in reserve, but "
+            f"{available >> 20} MiB are available; stop another model"
+        )
+    if free_of_gpu is not None and needed_of_gpu > free_of_gpu:
+        raise OutOfMemory(
+            f"model '{name}' needs about {needed_of_gpu >> 20} MiB of the GPU's memory, but {free_of_gpu >> 20} MiB "
+            "are free; stop another model"
+        )
 
 
 def available_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
@@ -36,11 +75,22 @@ def available_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cg
     return max(0, available)
 
 
-def estimated_bytes(folder: Path, manifest: Manifest, instances: int) -> int:
+def estimated_bytes(folder: Path, manifest: Manifest, instances: int, batch: int = 1) -> int:
     """Return what the workers of a component will take, from what is known before one has run."""
-    try:
-        weights = (folder / manifest.model).stat().st_size
-    except OSError:
-        weights = 0
+    weights = _size(folder / manifest.model)
     pixels = bitmap_bytes(manifest.image.width, manifest.image.height)
-    return instances * (_PROCESS_BYTES + _BYTES_PER_MODEL_BYTE * weights + 4 * pixels)
+    return instances * (_PROCESS_BYTES + _BYTES_PER_MODEL_BYTE * weights + 4 * batch * pixels)
+
+
+def estimated_gpu_bytes(folder: Path, manifest: Manifest, instances: int, batch: int) -> int:
+    """Return what the workers of a component will take of the GPU's memory."""
+    pixels = batch * bitmap_bytes(manifest.image.width, manifest.image.height)
+    weights = _size(folder / manifest.model)
+    return instances * (_GPU_PROCESS_BYTES + _BYTES_PER_MODEL_BYTE * weights + _GPU_BYTES_PER_BITMAP_BYTE * pixels)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -14,7 +14,7 @@ from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFai
 from edge_agent.lifecycle.backoff import Backoff
 from edge_agent.lifecycle.changeover import Changeover
 from edge_agent.lifecycle.failure import explain_failed_start
-from edge_agent.lifecycle.memory import available_bytes, estimated_bytes
+from edge_agent.lifecycle.memory import check_memory
 from edge_agent.lifecycle.state import Event, Status, next_status
 from edge_agent.workers.calls import Call
 from edge_agent.workers.pool import PoolOptions, WorkerPool
@@ -28,8 +28,6 @@ class ModelOptions(NamedTuple):
     """What the settings say about every model."""
 
     pool: PoolOptions
-    engine: str
-    start_seconds: float
     drain_seconds: float
     first_restart: float
     longest_restart: float
@@ -67,7 +65,6 @@ class Model:
             self._make_pool,
             self._check_memory,
             self._take_over,
-            options.start_seconds,
             Backoff(options.first_restart, options.longest_restart),
         )
         self._retiring: dict[asyncio.Task[Any], WorkerPool] = {}
@@ -166,13 +163,7 @@ class Model:
             self._begin(self.component, retry=True)
 
     def _check_memory(self, component: Component) -> None:
-        needed = estimated_bytes(component.folder, component.manifest, self._options.pool.instances)
-        available = available_bytes()
-        if needed + self._options.memory_reserve > available:
-            raise OutOfMemory(
-                f"model '{self.name}' needs about {needed >> 20} MiB and {self._options.memory_reserve >> 20} MiB are "
-                f"kept in reserve, but {available >> 20} MiB are available; stop another model"
-            )
+        check_memory(component, self._options.pool, self._options.memory_reserve)
 
     def _begin(self, component: Component, *, retry: bool) -> None:
         self._step(Event.START)
@@ -186,7 +177,6 @@ class Model:
         pool = WorkerPool(
             component.folder,
             component.manifest,
-            self._options.engine,
             self._options.pool,
             on_progress=lambda text: self._on_progress(pool, text),
             on_death=lambda cause: self._on_death(pool, cause),
@@ -196,15 +186,15 @@ class Model:
     async def _load(self, pool: WorkerPool, *, retry: bool) -> None:
         begun = time.monotonic()
         try:
-            await asyncio.wait_for(pool.start(), self._options.start_seconds)
+            await pool.start()
             pool.check_alive()
         except Exception as error:
             await pool.discard()
-            cause, may_pass = explain_failed_start(error, self._options.start_seconds)
+            cause, may_pass = explain_failed_start(error)
             self._fail(cause, may_pass or (retry and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0)
             return
         self._step(Event.READY)
-        self.message = ""
+        self.message = pool.note
         self._ready_at = time.monotonic()
         log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
 
@@ -220,11 +210,12 @@ class Model:
         before = self._served.manifest.version
         self._retire(self._pool)
         self._pool, self._served = pool, component
+        self.message = pool.note
         log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
 
     def _retire(self, pool: WorkerPool) -> None:
         # It holds nobody up, so it may take as long as a start does.
-        task = asyncio.get_running_loop().create_task(pool.retire(self._options.start_seconds))
+        task = asyncio.get_running_loop().create_task(pool.retire(self._options.pool.start_seconds))
         self._retiring[task] = pool
         task.add_done_callback(self._retiring.pop)
 

@@ -40,6 +40,7 @@ class Order(NamedTuple):
     place: S3Place | None = None
     form: RecipeFormat = "json"
     agent: str = ""
+    precision: str | None = None
 
 
 def package(order: Order, records: JobRecords, aws: Aws | None) -> Job:
@@ -97,6 +98,7 @@ def _identify(manifest: Manifest, order: Order) -> Manifest:
         version=order.version or manifest.version,
         description=" ".join((order.description or manifest.description or f"Model {manifest.name}").split()),
         target=order.target,
+        precision=order.precision or manifest.precision,
     )
 
 

@@ -25,17 +25,16 @@ from edge_agent.component.manifest import (
 )
 from edge_agent.component.writing import write_component
 from edge_agent.datasets.dataset import ANOMALY, NORMAL, Example, LabelColor
-from edge_agent.engines.engine import EngineOptions, load_engine
+from edge_agent.engines.engine import load_on_processor
 from edge_agent.imaging.picture import read_picture
 from edge_agent.imaging.resize import ArrayPixels
-from edge_agent.inference.pipeline import Pipeline
+from edge_agent.inference.host import HostPipeline
 from edge_agent.training.assembly import SCORE
 from edge_agent.training.features import input_spec
 from edge_agent.training.head import Head
 from edge_agent.version import __version__
 
 _MODEL = "model.onnx"
-_ENGINE = "onnxruntime-cpu"
 #: float arithmetic differs a little from processor to processor, and quantised arithmetic more
 _TOLERANCE, _TOLERANCE_INT8 = 0.02, 0.06
 
@@ -133,11 +132,11 @@ def _fields(identity: Identity, made: Made) -> dict[str, Any]:
     }
 
 
-def _pipeline(graph: bytes, fields: dict[str, Any]) -> Pipeline:
+def _pipeline(graph: bytes, fields: dict[str, Any]) -> HostPipeline:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / _MODEL
         path.write_bytes(graph)
-        engine = load_engine(_ENGINE, path, EngineOptions())
+        engine = load_on_processor(path)
     # The digest plays no part in running it.
     artifact = Artifact(path=_MODEL, sha256="0" * 64)
-    return Pipeline(Manifest(format=1, artifacts=(artifact,), **fields), engine)
+    return HostPipeline(Manifest(format=1, artifacts=(artifact,), **fields), engine)

@@ -1,36 +1,20 @@
-"""Writing ONNX graphs by hand: the few operators that models here are made of, and joining and cutting graphs."""
+"""Writing the graphs of models: what engines/onnx_graph.py has, and the few operators that models here are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
-OPSET, IR_VERSION = 18, 8
+from edge_agent.engines import onnx_graph
+from edge_agent.engines.signature import TensorSpec
 
 
-class Graph:
+class Graph(onnx_graph.Graph):
     """Nodes and weights under construction. Methods add an operator and return its output's name."""
 
-    def __init__(self) -> None:
-        self._nodes: list[NodeProto] = []
-        self._weights: dict[str, TensorProto] = {}
-
-    def weight(self, name: str, values: npt.ArrayLike) -> str:
-        """Add a constant; float64 becomes float32."""
-        array = np.asarray(values)
-        if array.dtype == np.float64:
-            array = array.astype(np.float32)
-        self._weights[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
-        return name
-
-    def op(self, kind: str, name: str, *inputs: str, **attributes: Any) -> str:
-        """Add one node with one output."""
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
-        return name
+    opset = 18
 
     def top(self, name: str, values: str, count: int) -> str:
         """Add TopK over the last axis, and return the values."""
@@ -50,27 +34,8 @@ class Graph:
 
     def model(self, inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]], name: str) -> ModelProto:
         """Close the graph: float32 inputs and outputs of these shapes; what no output needs is left out."""
-        nodes, needed = cut(self._nodes, set(outputs))
-        graph = helper.make_graph(
-            nodes,
-            name,
-            [helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in inputs.items()],
-            [helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in outputs.items()],
-            [weight for key, weight in self._weights.items() if key in needed],
-        )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="edge-agent"
-        )
-        checker.check_model(model, full_check=True)
-        return model
+        return self.close(_float_tensors(inputs), _float_tensors(outputs), name)
 
 
-def cut(nodes: Sequence[NodeProto], outputs: set[str]) -> tuple[list[NodeProto], set[str]]:
-    """Keep the nodes that `outputs` need; return them with the names of all that they read and write."""
-    needed = set(outputs)
-    kept = []
-    for node in reversed(nodes):
-        if needed & set(node.output):
-            kept.append(node)
-            needed |= set(node.input)
-    return kept[::-1], needed
+def _float_tensors(shapes: Mapping[str, Sequence[int]]) -> list[TensorSpec]:
+    return [TensorSpec(name, "float32", tuple(shape)) for name, shape in shapes.items()]

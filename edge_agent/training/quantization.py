@@ -6,7 +6,6 @@ https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 
 from __future__ import annotations
 
-import copy
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -55,9 +54,10 @@ def quantize(model: Any, pictures: list[U8], *, progress: Callable[[int, int], N
     logging.disable(logging.WARNING)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder) / "quantised.onnx"
+            source, target = Path(folder) / "model.onnx", Path(folder) / "quantised.onnx"
+            onnx.save(model, source)  # it changes, and some versions damage, a model that they are given in memory
             quantize_static(
-                copy.deepcopy(model),  # it changes the one that it is given
+                str(source),
                 str(target),
                 Reader(),
                 quant_format=QuantFormat.QDQ,

@@ -1,29 +1,25 @@
-"""A worker's model at work: from a call's segments or slot to its verdict and mask."""
+"""A worker's model at work: from calls' segments and slots to their verdicts and masks."""
 
 from __future__ import annotations
 
 import contextlib
 import mmap
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-import cv2
 import numpy as np
 
-from edge_agent.component.manifest import Golden, Manifest
-from edge_agent.engines.engine import EngineOptions, load_engine
-from edge_agent.errors import ComponentError
+from edge_agent.component.manifest import Manifest
+from edge_agent.errors import EdgeAgentError
 from edge_agent.imaging.bitmap import CHANNELS, Place, check_byte_count, check_place
 from edge_agent.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.imaging.segment import check_still_large_enough, opened, read_into, write_from
-from edge_agent.inference.pipeline import Pipeline
+from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
-from edge_agent.workers.messages import Detect, Load, SlotLayout
-
-_WARM_UP_CALLS = 3  # ONNX Runtime settles its memory plan in the first, its thread pool in the second
+from edge_agent.workers.messages import Detect, SlotLayout
 
 
 class SegmentPixels:
-    """A bitmap in a client's segment, read row by row into a buffer that is kept between calls."""
+    """A bitmap in a client's segment, read row by row into a buffer that is kept between calls, or all at once."""
 
     def __init__(self, row_bytes: int) -> None:
         self._row_bytes = row_bytes
@@ -42,56 +38,83 @@ class SegmentPixels:
         if self._buffer.size < size:
             self._buffer = np.empty(size, np.uint8)
         part = self._buffer[:size]
-        offset = self._place.offset + first * self._row_bytes
-        read_into(self._descriptor, part.data, offset, place=self._place, what="bitmap")
+        self._read(part.data, first * self._row_bytes)
         return part.reshape(last - first, self._row_bytes)
+
+    def read_into(self, bitmap: U8) -> None:
+        """Read all rows; InvalidRequest when the client truncated the segment meanwhile."""
+        self._read(bitmap.reshape(-1).data, 0)
+
+    def _read(self, buffer: memoryview, offset: int) -> None:
+        read_into(self._descriptor, buffer, self._place.offset + offset, place=self._place, what="bitmap")
 
 
 class Inspector:
     """One loaded model with the buffers of its calls."""
 
-    def __init__(
-        self, folder: Path, manifest: Manifest, load: Load, shared: mmap.mmap, slots: int, layout: SlotLayout
-    ) -> None:
-        engine = load_engine(load.engine, folder / manifest.model, EngineOptions(load.threads))
-        self._pipeline = Pipeline(manifest, engine)
-        self._folder, self._manifest = folder, manifest
+    def __init__(self, pipeline: Pipeline, shared: mmap.mmap, slots: int, layout: SlotLayout) -> None:
+        """Serve calls whose pictures are in clients' segments or in the slots: a memfd, and a mapping of it."""
+        manifest: Manifest = pipeline.manifest
+        self._pipeline, self._manifest = pipeline, manifest
         self._slots, self._layout = slots, layout
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
-        self._segment = SegmentPixels(manifest.image.width * CHANNELS)
+        self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
         whole = np.frombuffer(shared, np.uint8)
         self._in_slots = [
             ArrayPixels(whole[start : start + layout.bytes_each].reshape(self._shape))
-            for start in (layout.bitmap(0), layout.bitmap(1))
+            for start in map(layout.bitmap, range(layout.slots))
         ]
 
-    def inspect(self, job: Detect) -> Verdict:
-        """Inspect the bitmap of a call and put its mask where the call wants it.
+    @property
+    def batch(self) -> int:
+        """How many calls are inspected at once, at the most."""
+        return self._pipeline.batch
 
-        Raises:
-            InvalidRequest: a segment does not hold what the request says.
-            EngineFailed: the engine failed on this picture.
+    def inspect(self, jobs: Sequence[Detect]) -> Iterator[tuple[Detect, Verdict | Exception]]:
+        """Inspect the bitmaps of 1 to `batch` calls, and put each one's mask where the call wants it.
+
+        What went wrong with a call is its result: InvalidRequest where a segment does not hold what the request says,
+        EngineFailed where the engine failed on the picture.
         """
         with contextlib.ExitStack() as stack:
-            pixels: Pixels = self._in_slots[job.slot]
-            if job.bitmap is not None:
-                self._check(job.bitmap, "bitmap", exact=True)
-                descriptor = stack.enter_context(opened(job.bitmap, write=False, what="bitmap"))
-                pixels = self._segment.at(descriptor, job.bitmap)
-            # The mask's segment is checked before the engine runs; a classification model ignores it, as the
-            # original agent did.
-            target = None
-            if job.mask is not None and self._manifest.task == "segmentation":
-                self._check(job.mask, "mask", exact=False)
-                target = stack.enter_context(opened(job.mask, write=True, what="mask"))
-            verdict, mask = self._pipeline.run(pixels)
-            if mask is not None:
-                if target is None or job.mask is None:
-                    write_from(self._slots, mask, self._layout.mask(job.slot))
-                else:
-                    check_still_large_enough(target, job.mask, what="mask")
-                    write_from(target, mask, job.mask.offset)
-        return verdict
+            accepted: list[tuple[Detect, Pixels, int | None]] = []
+            for job in jobs:
+                try:
+                    accepted.append((job, *self._open(job, self._segments[len(accepted)], stack)))
+                except EdgeAgentError as error:
+                    yield job, error
+            if not accepted:
+                return
+            for number, result in run_each(self._pipeline, [pixels for _, pixels, _ in accepted]):
+                job, _, target = accepted[number]
+                try:
+                    yield job, self._conclude(job, result, target)
+                except EdgeAgentError as error:
+                    yield job, error
+
+    def _open(self, job: Detect, segment: SegmentPixels, stack: contextlib.ExitStack) -> tuple[Pixels, int | None]:
+        """Open a call's segments: give its pixels, and the descriptor for its mask unless that goes to the slot."""
+        pixels: Pixels = self._in_slots[job.slot]
+        if job.bitmap is not None:
+            self._check(job.bitmap, "bitmap", exact=True)
+            pixels = segment.at(stack.enter_context(opened(job.bitmap, write=False, what="bitmap")), job.bitmap)
+        # The mask's segment is checked before the engine runs; a classification model ignores it, as the
+        # original agent did.
+        if job.mask is None or self._manifest.task != "segmentation":
+            return pixels, None
+        self._check(job.mask, "mask", exact=False)
+        return pixels, stack.enter_context(opened(job.mask, write=True, what="mask"))
+
+    def _conclude(self, job: Detect, result: Inspection | EdgeAgentError, target: int | None) -> Verdict:
+        if isinstance(result, EdgeAgentError):
+            raise result
+        if result.mask is not None:
+            if target is None or job.mask is None:
+                write_from(self._slots, result.mask, self._layout.mask(job.slot))
+            else:
+                check_still_large_enough(target, job.mask, what="mask")
+                write_from(target, result.mask, job.mask.offset)
+        return result.verdict
 
     def _check(self, place: Place, what: str, *, exact: bool) -> None:
         check_place(place, what=what)
@@ -99,43 +122,3 @@ class Inspector:
         # A mask's segment may be larger than the mask, a bitmap of another size is a mistake.
         if exact or place.size < self._layout.bytes_each:
             check_byte_count(place.size, width, height, what=f"segment '{place.name}' of the {what}")
-
-    def warm_up(self) -> None:
-        """Make the first call as fast as the thousandth."""
-        blank = ArrayPixels(np.full(self._shape, 127, np.uint8))
-        for _ in range(_WARM_UP_CALLS):
-            self._pipeline.run(blank)
-
-    def check_golden_samples(self) -> None:
-        """Inspect the component's own samples.
-
-        Raises:
-            ComponentError: the engine on this device gives another answer than the manifest expects.
-        """
-        for sample in self._manifest.golden:
-            picture = cv2.imread(str(self._folder / sample.image), cv2.IMREAD_COLOR)
-            if picture is None or picture.shape != self._shape:
-                found = "not a picture" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
-                raise ComponentError(
-                    f"golden sample '{sample.image}' is {found}, expected one of {self._shape[1]}x{self._shape[0]}"
-                )
-            pixels = ArrayPixels(np.ascontiguousarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
-            _compare(sample, self._pipeline.run(pixels).verdict)
-
-
-def _compare(sample: Golden, verdict: Verdict) -> None:
-    areas = {area.label: area.fraction for area in verdict.areas}
-    differences = [("score", verdict.score, sample.score)]
-    differences += [(f"area of '{label}'", areas.get(label, 0.0), area) for label, area in sample.areas.items()]
-    for what, found, expected in differences:
-        if abs(found - expected) > sample.tolerance:
-            raise ComponentError(
-                f"golden sample '{sample.image}': {what} is {found:.4f} on this device, "
-                f"expected {expected:.4f} within {sample.tolerance:g}"
-            )
-    if sample.is_anomalous is not None and verdict.is_anomalous != sample.is_anomalous:
-        words = ("normal", "anomalous")
-        raise ComponentError(
-            f"golden sample '{sample.image}' is {words[verdict.is_anomalous]} on this device, "
-            f"expected {words[sample.is_anomalous]}"
-        )

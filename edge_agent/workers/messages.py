@@ -11,11 +11,11 @@ from typing import NamedTuple
 import msgspec
 
 from edge_agent import errors
+from edge_agent.component.manifest import Image
+from edge_agent.engines.options import EngineOptions
 from edge_agent.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.inference.verdict import Verdict
 
-#: calls that a worker may hold: one in the engine, and the next at hand so that the engine never waits for the front
-SLOTS = 2
 #: a message fits in one packet of this size: the longest is an answer with 255 labels of 64 characters each
 PACKET = 1 << 17
 
@@ -28,10 +28,9 @@ class Load(_Message, frozen=True):
     """Load the component in `folder`. The first message to a worker."""
 
     folder: str
-    engine: str
-    threads: int
-    #: whether a component for a GPU may run on the processor
-    cpu_fallback: bool
+    options: EngineOptions
+    #: seconds that a call may wait for others to be inspected with
+    batch_seconds: float
 
 
 class Detect(_Message, frozen=True):
@@ -52,13 +51,19 @@ class Cancel(_Message, frozen=True):
 
 
 class Progress(_Message, frozen=True):
-    """What the worker is doing while it loads."""
+    """What the worker is doing while it loads; `building` is what may take many minutes."""
 
     text: str
+    building: bool = False
 
 
 class Ready(_Message, frozen=True):
     """Loaded, checked and warmed up."""
+
+    #: bitmaps that it inspects at once, at the most
+    batch: int
+    #: what a person should know of how the model runs; usually nothing
+    note: str
 
 
 class Broken(_Message, frozen=True):
@@ -73,7 +78,7 @@ class Answer(_Message, frozen=True):
 
     call: int
     verdict: Verdict
-    #: seconds that the worker spent on the call
+    #: seconds that the worker spent on the call; of a batch, the call's share
     seconds: float
 
 
@@ -109,20 +114,26 @@ def revive(name: str, text: str) -> errors.EdgeAgentError:
     return errors.InternalError(text)
 
 
+def slots_for(batch: int) -> int:
+    """Return how many calls a worker may hold: those in the engine, and the next at hand so that it never waits."""
+    return 2 * batch
+
+
 class SlotLayout(NamedTuple):
     """Where bitmap and mask of each slot lie in the memfd, in bytes."""
 
     bytes_each: int
+    slots: int
 
     @classmethod
-    def of(cls, width: int, height: int) -> SlotLayout:
-        """Lay out slots for bitmaps of this size."""
-        return cls(bitmap_bytes(width, height))
+    def of(cls, image: Image, batch: int) -> SlotLayout:
+        """Lay out slots for bitmaps of this size, of which so many are inspected at once at the most."""
+        return cls(bitmap_bytes(image.width, image.height), slots_for(batch))
 
     @property
     def total(self) -> int:
         """Size of the memfd; pages that are never used take no memory."""
-        return 2 * SLOTS * self.bytes_each
+        return 2 * self.slots * self.bytes_each
 
     def bitmap(self, slot: int) -> int:
         """Offset of the slot's bitmap."""

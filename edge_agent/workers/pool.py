@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.errors import ComponentError, EngineFailed, InternalError, WorkerDied
+from edge_agent.engines.options import EngineOptions
+from edge_agent.errors import ComponentError, EngineFailed, InternalError, NotReady, WorkerDied
 from edge_agent.workers.calls import Call, WaitingLine
 from edge_agent.workers.messages import (
-    SLOTS,
     Answer,
     Broken,
     Cancel,
@@ -29,6 +29,7 @@ from edge_agent.workers.messages import (
     Refused,
     SlotLayout,
     revive,
+    slots_for,
 )
 from edge_agent.workers.worker import WorkerLink
 
@@ -44,11 +45,13 @@ class PoolOptions(NamedTuple):
     """What the settings say about a model's workers."""
 
     instances: int
-    threads: int
+    engine: EngineOptions
+    batch_seconds: float
     max_calls: int
     max_bytes: int
-    cpu_fallback: bool
     call_seconds: float
+    start_seconds: float
+    build_seconds: float
 
 
 @dataclass(eq=False, slots=True)
@@ -57,7 +60,9 @@ class _Seat:
 
     link: WorkerLink
     ready: asyncio.Future[None]
-    free: list[int] = field(default_factory=lambda: list(range(SLOTS)))
+    free: list[int] = field(default_factory=list)
+    #: calls that it inspects at once
+    batch: int = 1
     calls: dict[int, tuple[Call, int]] = field(default_factory=dict)
     #: when it began with the oldest of its calls
     begun: float = 0.0
@@ -71,16 +76,15 @@ class WorkerPool:
         self,
         folder: Path,
         manifest: Manifest,
-        engine: str,
         options: PoolOptions,
         *,
         on_progress: Callable[[str], None],
         on_death: Callable[[str], None],
     ) -> None:
         self.folder, self.manifest = folder, manifest
-        self._engine, self._options = engine, options
+        self._options = options
         self._on_progress, self._on_death = on_progress, on_death
-        self._layout = SlotLayout.of(manifest.image.width, manifest.image.height)
+        self._layout = SlotLayout.of(manifest.image, options.engine.most(manifest.image))
         self._line = WaitingLine(manifest.name, options.max_calls, options.max_bytes)
         self._seats: list[_Seat] = []
         self._numbers = itertools.count(1)
@@ -90,6 +94,9 @@ class WorkerPool:
         self._started = False
         self._lost: WorkerDied | None = None
         self._copies: set[asyncio.Task[None]] = set()
+        self._building = False
+        #: what a person should know of how the model runs; "" for nothing
+        self.note = ""
 
     @property
     def pids(self) -> list[int]:
@@ -102,6 +109,7 @@ class WorkerPool:
         Raises:
             ComponentError: the component can't be served on this device.
             WorkerDied: a worker ended while it was loading.
+            NotReady: loading took too long.
         """
         loop = asyncio.get_running_loop()
         for number in range(self._options.instances):
@@ -114,17 +122,30 @@ class WorkerPool:
                 on_exit=functools.partial(self._on_exit, number),
             )
             self._seats.append(_Seat(link, ready))
-            link.send(Load(str(self.folder), self._engine, self._options.threads, self._options.cpu_fallback))
+            link.send(Load(str(self.folder), self._options.engine, self._options.batch_seconds))
+        all_ready: asyncio.Future[Any] = asyncio.gather(*(seat.ready for seat in self._seats))
         try:
-            await asyncio.gather(*(seat.ready for seat in self._seats))
+            await self._wait_until(all_ready)
         except BaseException:
-            for seat in self._seats:  # each is looked at, so that asyncio does not complain about the others
-                if seat.ready.done() and not seat.ready.cancelled():
-                    seat.ready.exception()
+            all_ready.cancel()
+            for future in (all_ready, *(seat.ready for seat in self._seats)):
+                if future.done() and not future.cancelled():
+                    future.exception()  # looked at, so that asyncio does not complain
             raise
         if self._lost is not None:
             raise self._lost
         self._started = True
+
+    async def _wait_until(self, ready: asyncio.Future[Any]) -> None:
+        """Wait for the workers: for longer when one of them has said that it builds what will be kept."""
+        begun = time.monotonic()
+        while not ready.done():
+            limit = self._options.build_seconds if self._building else self._options.start_seconds
+            left = begun + limit - time.monotonic()
+            if left <= 0:
+                raise NotReady(f"not ready after {limit:g} s")
+            await asyncio.wait([ready], timeout=left)
+        ready.result()
 
     def check_alive(self) -> None:
         """Raise WorkerDied if a worker has been lost, or ended, since the pool was ready."""
@@ -186,6 +207,9 @@ class WorkerPool:
         finally:
             os.close(descriptor)
         call.pixels = None
+        if call.future.done():  # nobody waits for it any more
+            self._end(seat, detect.call, None)
+            return
         self._hand_over(seat, call, detect)
 
     def _hand_over(self, seat: _Seat, call: Call, detect: Detect) -> None:
@@ -224,10 +248,17 @@ class WorkerPool:
         elif isinstance(message, Refused):
             self._end(seat, message.call, revive(message.error, message.text))
         elif isinstance(message, Progress):
+            if message.building:
+                self._building = True
             self._on_progress(message.text)
         elif isinstance(message, Ready) and not seat.ready.done():
+            seat.batch = message.batch
+            seat.free = list(range(slots_for(message.batch)))
+            self.note = message.note
             seat.ready.set_result(None)
-        elif isinstance(message, Broken) and not seat.ready.done():
+        elif isinstance(message, Broken) and seat.ready.done():
+            seat.link.kill(message.text)  # it ends by itself; this is the cause that is told
+        elif isinstance(message, Broken):
             error = revive(message.error, message.text)
             if not isinstance(error, ComponentError | EngineFailed):
                 error = ComponentError(f"loading failed: {message.text}")
@@ -252,7 +283,8 @@ class WorkerPool:
         seat.watch = None
         if not seat.calls or self._closing:
             return
-        limit = self._options.call_seconds
+        # Pictures that are inspected together take as long as one after the other.
+        limit = self._options.call_seconds * min(seat.batch, len(seat.calls))
         left = seat.begun + limit - time.monotonic()
         if left > 0:
             self._watch(seat, left)

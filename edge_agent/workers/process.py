@@ -11,6 +11,7 @@ import gc
 import logging
 import mmap
 import os
+import select
 import signal
 import socket
 import sys
@@ -20,9 +21,9 @@ from pathlib import Path
 
 from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
-from edge_agent.errors import CallExpired, EdgeAgentError
-from edge_agent.hardware.target import check_gpu
+from edge_agent.errors import CallExpired, EdgeAgentError, EngineLost
 from edge_agent.logs import log_to_stderr
+from edge_agent.workers.gathering import Gathering
 from edge_agent.workers.messages import (
     PACKET,
     Answer,
@@ -44,6 +45,7 @@ from edge_agent.workers.messages import (
 log = logging.getLogger("edge_agent.worker")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_EXIT_LOST = 3  # the engine can't go on; the front process starts another
 
 
 def die_with_parent(parent: int) -> None:
@@ -61,6 +63,7 @@ class Worker:
         self._slots = slots
         self._waiting: deque[Detect] = deque()
         self._cancelled: set[int] = set()
+        self._lost = ""  # why the engine can't go on
 
     def run(self) -> None:
         """Load the model, then inspect pictures until the front process closes the socket."""
@@ -74,37 +77,49 @@ class Worker:
                 log.exception("loading %s failed", load.folder)
             self._send(Broken(*describe(error)))
             return
-        self._send(Ready())
         gc.collect()
         gc.freeze()  # the model's objects live as long as the process: no collection has to look at them
-        while self._take_messages():
-            job = self._waiting.popleft()
-            self._send(self._answer(job))
+        while True:
+            self._answer(self._next_batch())
 
     def _load(self, load: Load) -> None:
+        from edge_agent.inference.loading import load_pipeline
         from edge_agent.workers.inspector import Inspector
 
         folder = Path(load.folder)
         manifest: Manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
-        self._send(Progress("checking the artifacts"))
+        self._progress("checking the artifacts")
         check_artifacts(folder, manifest)
-        check_gpu(manifest, load.engine, cpu_fallback=load.cpu_fallback)
-        layout = SlotLayout.of(manifest.image.width, manifest.image.height)
+        layout = SlotLayout.of(manifest.image, load.options.most(manifest.image))
         shared = mmap.mmap(self._slots, layout.total)
-        self._send(Progress("loading the engine"))
-        self._inspector = Inspector(folder, manifest, load, shared, self._slots, layout)
-        self._send(Progress("warming up"))
-        self._inspector.check_golden_samples()
-        self._inspector.warm_up()
+        loaded = load_pipeline(folder, manifest, load.options, self._progress)
+        self._inspector = Inspector(loaded.pipeline, shared, self._slots, layout)
+        self._gathering = Gathering(self._inspector.batch, load.batch_seconds)
+        self._send(Ready(self._inspector.batch, loaded.note))
 
-    def _take_messages(self) -> bool:
-        """Take what has arrived, waiting for it only when there is nothing to do; False when the front has gone."""
-        while message := self._receive(socket.MSG_DONTWAIT if self._waiting else 0):
+    def _progress(self, text: str, *, building: bool = False) -> None:
+        self._send(Progress(text, building))
+
+    def _next_batch(self) -> list[Detect]:
+        """Wait for calls and return those that are inspected next."""
+        self._take_messages(wait=not self._waiting)
+        now = time.monotonic()
+        until = now + self._gathering.patience(len(self._waiting), now)
+        while now < until and self._gathering.patience(len(self._waiting), now) > 0:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self._channel], [], [], left)[0]:
+                break
+            self._take_messages(wait=False)
+        count = min(self._inspector.batch, len(self._waiting))
+        return [self._waiting.popleft() for _ in range(count)]
+
+    def _take_messages(self, *, wait: bool) -> None:
+        """Take what has arrived; with `wait`, wait for a call if there is none."""
+        while message := self._receive(0 if wait and not self._waiting else socket.MSG_DONTWAIT):
             if isinstance(message, Detect):
                 self._waiting.append(message)
             elif isinstance(message, Cancel) and any(job.call == message.call for job in self._waiting):
                 self._cancelled.add(message.call)
-        return bool(self._waiting)
 
     def _receive(self, flags: int) -> ToWorker | None:
         try:
@@ -122,20 +137,42 @@ class Worker:
         except (BrokenPipeError, ConnectionResetError):
             sys.exit(0)
 
-    def _answer(self, job: Detect) -> Answer | Refused:
-        start = time.monotonic()
+    def _answer(self, jobs: list[Detect]) -> None:
+        """Inspect a batch of calls and answer each as soon as its mask is written."""
+        begun = time.monotonic()
+        wanted = [job for job in jobs if self._is_wanted(job, begun)]
+        count = len(wanted)
         try:
-            if job.call in self._cancelled:
-                self._cancelled.discard(job.call)
-                raise CallExpired("the client went away")
-            if job.deadline is not None and start >= job.deadline:
-                raise CallExpired("the deadline passed before the call was executed")
-            verdict = self._inspector.inspect(job)
+            for job, result in self._inspector.inspect(wanted):
+                if isinstance(result, Exception):
+                    self._send(Refused(job.call, *describe(result)))
+                    self._lost = self._lost or (str(result) if isinstance(result, EngineLost) else "")
+                else:
+                    self._send(Answer(job.call, result, (time.monotonic() - begun) / count))
+                wanted = [other for other in wanted if other is not job]
         except Exception as error:
-            if not isinstance(error, EdgeAgentError):
-                log.exception("a call failed")
-            return Refused(job.call, *describe(error))
-        return Answer(job.call, verdict, time.monotonic() - start)
+            log.exception("calls failed")
+            for job in wanted:
+                self._send(Refused(job.call, *describe(error)))
+        if self._lost:
+            log.error("%s; the process ends", self._lost)
+            self._send(Broken(EngineLost.__name__, self._lost))
+            sys.exit(_EXIT_LOST)
+        if self._inspector.batch > 1:
+            self._take_messages(wait=False)
+            self._gathering.ended(count, len(self._waiting), time.monotonic())
+
+    def _is_wanted(self, job: Detect, now: float) -> bool:
+        """Tell whether somebody still waits for a call; answer it otherwise."""
+        if job.call in self._cancelled:
+            self._cancelled.discard(job.call)
+            error = CallExpired("the client went away")
+        elif job.deadline is not None and now >= job.deadline:
+            error = CallExpired("the deadline passed before the call was executed")
+        else:
+            return True
+        self._send(Refused(job.call, *describe(error)))
+        return False
 
 
 def main() -> None:

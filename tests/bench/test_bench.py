@@ -51,7 +51,7 @@ def test_the_table_of_a_model_that_serve_would_find(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["P50", "MS", "P99", "MS", "PICTURES/S"]
     assert [line.split("  ")[0] for line in lines[1:7]] == [
-        "engine alone", "with preparation and mask, one process", "1 client, shared memory",
+        "onnxruntime-cpu alone", "with preparation and mask, one process", "1 client, shared memory",
         "2 clients, shared memory", "1 client, bytes", "2 clients, bytes",
     ]  # fmt: skip
     assert lines[7].startswith("at 10 parts a second this device is ")
@@ -81,7 +81,7 @@ def test_what_the_figures_mean_for_a_line() -> None:
         Load(2, "shared memory"): Sample(0.030, 0.04, 61.0),
         Load(8, "bytes"): Sample(0.1, 0.2, 90.0),
     }
-    measured = Measured(engine, engine, loads)
+    measured = Measured("onnxruntime-cpu", engine, engine, loads)
     assert sentence(measured, 25) == (
         "at 25 parts a second this device is 31 % busy (it inspects 80.0 at the most); 99 of 100 verdicts come within "
         "15.4 ms, and a part passes every 40 ms"

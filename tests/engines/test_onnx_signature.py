@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from edge_agent.engines.engine import EngineOptions, load_engine
+from edge_agent.engines.engine import load_on_processor
 from edge_agent.engines.onnx_signature import read_signature
 from edge_agent.engines.signature import TensorSpec
 from edge_agent.errors import ComponentError
@@ -18,13 +18,13 @@ from tests.fakes import echo_graph
 def test_it_agrees_with_the_engine(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(echo_graph(64, 70, segmentation=True))
-    assert read_signature(path) == load_engine("onnxruntime-cpu", path, EngineOptions()).signature
+    assert read_signature(path) == load_on_processor(path).signature
 
 
 def test_it_agrees_with_the_engine_on_the_reference_model(cookies: Path) -> None:
     path = cookies / "models" / "cookies" / "model.onnx"
     signature = read_signature(path)
-    assert signature == load_engine("onnxruntime-cpu", path, EngineOptions()).signature
+    assert signature == load_on_processor(path).signature
     assert signature.inputs == (TensorSpec("input", "float32", (1, 3, 384, 288)),)
 
 
@@ -76,4 +76,4 @@ def test_a_missing_engine_library_is_named(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(
         ComponentError, match=r"needs the Python module 'onnxruntime'; install edge-agent with .*\[cpu\]"
     ):
-        load_engine("onnxruntime-cpu", tmp_path / "x", EngineOptions())
+        load_on_processor(tmp_path / "x")

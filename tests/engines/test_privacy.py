@@ -14,8 +14,8 @@ from tests.daemon import Daemon, wait_until
 from tests.fakes import write_echo
 
 LOADS_AN_ENGINE = [
-    "from edge_agent.engines.engine import EngineOptions, load_engine; "
-    "from pathlib import Path; load_engine('onnxruntime-cpu', Path(r'{model}'), EngineOptions())",
+    "from edge_agent.engines.engine import load_on_processor; "
+    "from pathlib import Path; load_on_processor(Path(r'{model}'))",
     "import edge_agent.training.features, onnxruntime; onnxruntime.InferenceSession(r'{model}')",
     "import edge_agent.training.quantization, onnxruntime; onnxruntime.InferenceSession(r'{model}')",
 ]

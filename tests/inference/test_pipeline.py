@@ -11,7 +11,8 @@ from edge_agent.component.manifest import Artifact, Image, Input, Label, Manifes
 from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import ComponentError, EngineFailed
 from edge_agent.imaging.resize import ArrayPixels
-from edge_agent.inference.pipeline import Inspection, Pipeline
+from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.pipeline import Inspection
 
 LABELS = (Label(name="background", color="#FFFFFF"), Label(name="a", color="#FF0000"), Label(name="b", color="#0000FF"))
 
@@ -46,7 +47,7 @@ def _inspect(engine: _Fixed, kind: str, labels: tuple[Label, ...] = LABELS, inde
         artifacts=(Artifact(path="model.onnx", sha256="0" * 64),),
         labels=labels,
     )
-    return Pipeline(manifest, engine).run(ArrayPixels(np.zeros((64, 64, 3), np.uint8)))
+    return HostPipeline(manifest, engine).run(ArrayPixels(np.zeros((64, 64, 3), np.uint8)))
 
 
 def _areas(inspection: Inspection) -> dict[str, float]:

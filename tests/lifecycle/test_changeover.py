@@ -171,7 +171,7 @@ def test_without_memory_for_both_the_old_version_runs_on_until_there_is_some(tmp
 
     async def scenario() -> None:
         pools: Any = _Pool
-        changeover = Changeover("echo", pools, check_memory, take_over, 1.0, Backoff(1.0, 1.0))
+        changeover = Changeover("echo", pools, check_memory, take_over, Backoff(1.0, 1.0))
         changeover.consider(component)
         assert changeover.note == "2.0.0 can't take over: 80 MiB are missing"
         memory[0] = True

@@ -39,6 +39,14 @@ def _described(folder: Path, *arguments: object) -> dict[str, Any]:
     return described
 
 
+def test_what_a_gpu_computes_in_is_chosen_here(component: Path, tmp_path: Path) -> None:
+    job = _described(tmp_path, component, *CPU, "--location", tmp_path / "out", "--precision", "fp16")
+    with zipfile.ZipFile(job["ModelPackagingOutputDetails"]["Greengrass"]["Artifact"]) as archive:
+        manifest = decode_manifest(archive.read("manifest.json"), source="manifest.json")
+    assert manifest.precision == "fp16"
+    assert "'fp8' is not one of" in _package(tmp_path, component, *CPU, "--precision", "fp8").stderr
+
+
 def test_recipe_artifact_and_job(component: Path, tmp_path: Path) -> None:
     location = tmp_path / "out"
     job = _described(tmp_path, component, *CPU, "--location", location, "--tag", "line=7")

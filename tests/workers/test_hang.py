@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
+from edge_agent.component.manifest import Artifact, Image, Input, Manifest, Outputs, ScoreOutput
+from edge_agent.engines.options import EngineOptions
+from edge_agent.workers.pool import PoolOptions, WorkerPool
 from tests.daemon import PATIENCE, alive, bytes_request, running_daemon, suspend, wait_until
 from tests.fakes import picture, write_echo
 
@@ -33,6 +39,28 @@ def test_a_worker_that_hangs_in_a_call_is_given_up(tmp_path: Path) -> None:
         assert answer.detect_anomaly_result.anomaly_score == pytest.approx(0.2, abs=1e-5)
         assert not alive(worker.pid)
         assert [found.pid for found in daemon.workers("bystander")] == [other.pid]
+
+
+def test_a_batch_may_take_as_long_as_its_pictures_one_by_one() -> None:
+    """The limit is for one picture; the watch asks how many there are when it goes off."""
+    options = PoolOptions(1, EngineOptions(), 0.0, 1, 1, call_seconds=1.0, start_seconds=1.0, build_seconds=1.0)
+    manifest: Any = Manifest(
+        format=1, name="m", version="1.0.0", task="classification", image=Image(width=64, height=64),
+        input=Input(name="x", width=64, height=64), outputs=Outputs(score=ScoreOutput(name="score")), threshold=0.5,
+        artifacts=(Artifact(path="model.onnx", sha256="0" * 64),),
+    )  # fmt: skip
+
+    async def left(calls: int, batch: int) -> float:
+        pool = WorkerPool(Path(), manifest, options, on_progress=lambda text: None, on_death=lambda cause: None)
+        seat: Any = type("Seat", (), {"calls": dict.fromkeys(range(calls)), "batch": batch, "begun": time.monotonic()})
+        waits: list[float] = []
+        pool._watch = lambda seat, seconds: waits.append(seconds)  # type: ignore[method-assign]
+        pool._look_for_hang(seat)
+        return waits[0]
+
+    assert asyncio.run(left(1, 4)) == pytest.approx(1.0, abs=0.9)
+    assert asyncio.run(left(4, 4)) == pytest.approx(4.0, abs=0.9)
+    assert asyncio.run(left(2, 1)) == pytest.approx(1.0, abs=0.9), "the second is not in the engine yet"
 
 
 def test_many_calls_that_each_end_in_time_are_no_hang(tmp_path: Path) -> None:

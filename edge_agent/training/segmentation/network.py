@@ -15,9 +15,10 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edge_agent.engines.onnx_graph import cut
 from edge_agent.training import backbone
 from edge_agent.training.features import mask_stride
-from edge_agent.training.graph import Graph, cut
+from edge_agent.training.graph import Graph
 
 #: coarse to fine: stage -> is it of the tuned copy
 _LEVELS = {"stage6": True, "stage5": True, "stage3": False, "stage2": False}

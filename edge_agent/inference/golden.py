@@ -1,0 +1,41 @@
+"""A component's golden samples: pictures with the answers that the model must give on this device before it serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_agent.component.manifest import Golden
+from edge_agent.errors import ComponentError
+from edge_agent.imaging.golden import read_golden
+from edge_agent.imaging.resize import ArrayPixels
+from edge_agent.inference.pipeline import Pipeline, run_one
+from edge_agent.inference.verdict import Verdict
+
+
+def check_golden_samples(pipeline: Pipeline, folder: Path) -> None:
+    """Inspect the component's own samples.
+
+    Raises:
+        ComponentError: the engine on this device gives another answer than the manifest expects.
+    """
+    for sample in pipeline.manifest.golden:
+        pixels = ArrayPixels(read_golden(folder, pipeline.manifest, sample))
+        _compare(sample, run_one(pipeline, pixels).verdict)
+
+
+def _compare(sample: Golden, verdict: Verdict) -> None:
+    areas = {area.label: area.fraction for area in verdict.areas}
+    differences = [("score", verdict.score, sample.score)]
+    differences += [(f"area of '{label}'", areas.get(label, 0.0), area) for label, area in sample.areas.items()]
+    for what, found, expected in differences:
+        if abs(found - expected) > sample.tolerance:
+            raise ComponentError(
+                f"golden sample '{sample.image}': {what} is {found:.4f} on this device, "
+                f"expected {expected:.4f} within {sample.tolerance:g}"
+            )
+    if sample.is_anomalous is not None and verdict.is_anomalous != sample.is_anomalous:
+        words = ("normal", "anomalous")
+        raise ComponentError(
+            f"golden sample '{sample.image}' is {words[verdict.is_anomalous]} on this device, "
+            f"expected {words[sample.is_anomalous]}"
+        )

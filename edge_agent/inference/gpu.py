@@ -1,0 +1,75 @@
+"""Verdict and mask of a model that runs on a GPU together with its preparation and conclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from edge_agent.component.manifest import Manifest
+from edge_agent.engines.gpu_engine import GpuEngine
+from edge_agent.errors import EdgeAgentError, EngineFailed
+from edge_agent.imaging.resize import Pixels
+from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.pipeline import Inspection
+from edge_agent.inference.verdict import calibrate, decide, found_areas
+from edge_agent.stages.conclusion import COUNTS, MASK, RANGE, SCORE
+
+
+class GpuPipeline:
+    """Runs one model; a Pipeline."""
+
+    def __init__(self, manifest: Manifest, engine: GpuEngine) -> None:
+        self.manifest = manifest
+        self.batch = len(engine.pixels)
+        self._engine = engine
+        self._total = manifest.image.width * manifest.image.height
+
+    def run_batch(self, bitmaps: Sequence[Pixels]) -> Iterator[Inspection | EdgeAgentError]:
+        """See Pipeline.run_batch."""
+        # The place of each bitmap in the batch, or why it has none.
+        places: list[int | EdgeAgentError] = []
+        count = 0
+        for pixels in bitmaps:
+            try:
+                pixels.read_into(self._engine.pixels[count])
+            except EdgeAgentError as error:
+                places.append(error)
+            else:
+                places.append(count)
+                count += 1
+        answers: Mapping[str, Tensor] = {}
+        failure: EdgeAgentError | None = None
+        if count:
+            try:
+                answers = self._engine.run(count)
+            except EngineFailed as error:
+                failure = error
+        for place in places:
+            if isinstance(place, EdgeAgentError):
+                yield place
+            elif failure is not None:
+                yield failure
+            else:
+                try:
+                    yield self._conclude({name: answer[place] for name, answer in answers.items()})
+                except EngineFailed as error:
+                    yield error
+
+    def run_engine(self) -> None:
+        """See Pipeline.run_engine."""
+        self._engine.run(1)
+
+    def _conclude(self, answer: Mapping[str, Tensor]) -> Inspection:
+        """Read one picture's part of what the conclusion's graph gives."""
+        score = calibrate(float(answer[SCORE]), self.manifest.calibration)
+        mask = self.manifest.outputs.mask
+        if mask is None:
+            return Inspection(decide(score, self.manifest.threshold), None)
+        labels = self.manifest.labels
+        if RANGE in answer:
+            least, greatest = (int(value) for value in answer[RANGE])
+            if least < 0 or greatest >= len(labels):
+                raise EngineFailed(f"output '{mask.name}' has classes {least} to {greatest}, but {len(labels)} labels")
+        areas = found_areas(labels, [float(count) / self._total for count in answer[COUNTS]])
+        return Inspection(
+            decide(score, self.manifest.threshold, areas), [memoryview(answer[MASK].reshape(-1).data).cast("B")]
+        )

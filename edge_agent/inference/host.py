@@ -1,0 +1,124 @@
+"""Preparation, engine, verdict and mask on the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from edge_agent.component.manifest import Manifest
+from edge_agent.engines.engine import Engine
+from edge_agent.engines.signature import check_signature, takes_batches
+from edge_agent.errors import EdgeAgentError, EngineFailed
+from edge_agent.imaging.mask import MaskPainter
+from edge_agent.imaging.resize import U8, Pixels, make_resizer
+from edge_agent.imaging.tensor import Normalizer, Tensor
+from edge_agent.inference.pipeline import Inspection, run_one
+from edge_agent.inference.verdict import calibrate, decide, found_areas
+
+
+class HostPipeline:
+    """Runs one model; a Pipeline."""
+
+    def __init__(self, manifest: Manifest, engine: Engine, batch: int = 1) -> None:
+        """Bind a manifest to a loaded engine, for as many as `batch` bitmaps at once if the model takes so many.
+
+        Raises:
+            ComponentError: the engine's inputs or outputs are not those of the manifest.
+        """
+        check_signature(engine.signature, manifest)
+        # The pictures of a line come one by one; what a second core is worth is the engine's to decide.
+        cv2.setNumThreads(1)
+        self.manifest = manifest
+        self.batch = batch if takes_batches(engine.signature, manifest) else 1
+        self._engine = engine
+        image, spec = manifest.image, manifest.input
+        self._resize = make_resizer((image.width, image.height), (spec.width, spec.height), spec.resize)
+        self._normalize = Normalizer(spec, self.batch)
+        self._mask = manifest.outputs.mask
+        self._outputs = [manifest.outputs.score.name, *([self._mask.name] if self._mask else [])]
+        self._painter = MaskPainter(manifest.labels, image.width, image.height) if self._mask else None
+
+    def run(self, pixels: Pixels) -> Inspection:
+        """Inspect one bitmap; see run_one."""
+        return run_one(self, pixels)
+
+    def run_batch(self, bitmaps: Sequence[Pixels]) -> Iterator[Inspection | EdgeAgentError]:
+        """See Pipeline.run_batch."""
+        # The place of each bitmap in the tensor, or why it has none.
+        places: list[int | EdgeAgentError] = []
+        count = 0
+        for pixels in bitmaps:
+            try:
+                self._normalize(self._resize(pixels), count)
+            except EdgeAgentError as error:
+                places.append(error)
+            else:
+                places.append(count)
+                count += 1
+        results: list[Tensor] = []
+        failure: EdgeAgentError | None = None
+        if count:
+            try:
+                results = self._engine.run(self.manifest.input.name, self._normalize.tensor[:count], self._outputs)
+            except EngineFailed as error:
+                failure = error
+        for place in places:
+            if isinstance(place, EdgeAgentError):
+                yield place
+            elif failure is not None:
+                yield failure
+            else:
+                try:
+                    yield self._conclude([self._part(result, place, count) for result in results])
+                except EngineFailed as error:
+                    yield error
+
+    def run_engine(self) -> None:
+        """See Pipeline.run_engine."""
+        self._engine.run(self.manifest.input.name, self._normalize.tensor[:1], self._outputs)
+
+    def _part(self, output: Tensor, place: int, count: int) -> Tensor:
+        """Return what one picture of a batch has of an output."""
+        if count == 1:
+            return output
+        if output.ndim == 0 or len(output) != count:
+            raise EngineFailed(f"the engine answered a batch of {count} pictures with {list(output.shape)}")
+        return output[place : place + 1]
+
+    def _conclude(self, results: list[Tensor]) -> Inspection:
+        score = calibrate(self._raw_score(results[0]), self.manifest.calibration)
+        if self._painter is None:
+            return Inspection(decide(score, self.manifest.threshold), None)
+        mask = self._painter(self._classes(results[1]))
+        areas = found_areas(self.manifest.labels, mask.areas)
+        return Inspection(decide(score, self.manifest.threshold, areas), mask.buffers)
+
+    def _raw_score(self, output: Tensor) -> float:
+        spec = self.manifest.outputs.score
+        if spec.index >= output.size:
+            raise EngineFailed(f"output '{spec.name}' has {output.size} values, the manifest takes number {spec.index}")
+        return float(output.reshape(-1)[spec.index])
+
+    def _classes(self, output: Tensor) -> U8:
+        """Return the map of classes [h, w], each below the number of labels."""
+        assert self._mask is not None
+        kept = 3 if self._mask.kind == "class_scores" else 2  # the batch, and a lone channel, are of size 1
+        plane = output.reshape(output.shape[-kept:])
+        if self._mask.kind == "anomaly_map":
+            return np.asarray(plane >= self._mask.pixel_threshold).view(np.uint8)
+        count = len(self.manifest.labels)
+        if self._mask.kind == "class_scores":
+            if len(plane) != count:
+                raise EngineFailed(
+                    f"output '{self._mask.name}' has {len(plane)} classes, the manifest has {count} labels"
+                )
+            if count == 2:  # argmax over two is a comparison; on a tie the first wins in both
+                return np.asarray(plane[1] > plane[0]).view(np.uint8)
+            return np.asarray(plane.argmax(axis=0), np.uint8)
+        if plane.min(initial=0) < 0 or plane.max(initial=0) >= count:
+            raise EngineFailed(
+                f"output '{self._mask.name}' has classes {plane.min()} to {plane.max()}, but {count} labels"
+            )
+        return np.asarray(plane, np.uint8)

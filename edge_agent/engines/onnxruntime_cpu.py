@@ -25,7 +25,7 @@ class OnnxRuntimeCpu:
         session_options.intra_op_num_threads = threads
         # A thread that waits for the others' share of a layer must sleep, not spin: the core that it holds is what
         # they, another model, or the client need. docs/performance.md has the figures.
-        session_options.add_session_config_entry("session.force_spinning_stop", "1")
+        session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Fixed shapes: the arena takes what the first call needs instead of doubling.
         arena = {"CPUExecutionProvider": {"arena_extend_strategy": "kSameAsRequested"}}
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import hpack
 
@@ -53,7 +53,16 @@ _SETTINGS = {
     Setting.MAX_HEADER_LIST_SIZE: _MAX_HEADER_BLOCK,
 }
 
+#: an answer up to this size is put together with its frames, in one piece
+_SMALL = 1 << 16
+
 Headers = list[tuple[bytes, bytes]]
+
+
+class Write(Protocol):
+    """Where bytes for the client go."""
+
+    def __call__(self, *parts: bytes | memoryview) -> None: ...
 
 
 class Handlers(NamedTuple):
@@ -72,19 +81,20 @@ class Handlers(NamedTuple):
 class _Outgoing:
     """What is still to be sent on a stream: data, as far as the windows allow, then the trailers."""
 
-    __slots__ = ("data", "trailers", "window")
+    __slots__ = ("data", "on_queued", "trailers", "window")
 
     def __init__(self, window: int) -> None:
         self.window = window
         self.data = memoryview(b"")
+        self.on_queued: Callable[[], None] | None = None
         self.trailers: bytes | None = None
 
 
 class Connection:
     """The server's side of one connection."""
 
-    def __init__(self, write: Callable[[bytes], None], handlers: Handlers) -> None:
-        """`write` takes bytes for the client; they are complete frames."""
+    def __init__(self, write: Write, handlers: Handlers) -> None:
+        """`write` takes bytes for the client, in one piece or several; they are complete frames."""
         self._write, self._handlers = write, handlers
         self._partial = bytearray()
         self._greeted = False
@@ -296,24 +306,37 @@ class Connection:
 
     # Sending
 
-    def answer(self, stream: int, headers: bytes, data: bytes, trailers: bytes) -> None:
-        """Send headers, data and trailers (header blocks, compressed) on a stream, which ends with them."""
+    def answer(
+        self,
+        stream: int,
+        headers: bytes,
+        data: bytes | memoryview,
+        trailers: bytes,
+        on_queued: Callable[[], None] | None = None,
+    ) -> None:
+        """Send headers, data and trailers (header blocks, compressed) on a stream, which ends with them.
+
+        `data` may be large: it is written from where it lies, and `on_queued` called when the last of it has been given
+        to `write`.
+        """
         outgoing = self._streams.get(stream)
         if outgoing is None:  # the client has reset it
             return
         length = len(data)
-        if length <= outgoing.window and length <= self._window and length <= self._max_frame:
+        if length <= min(outgoing.window, self._window, self._max_frame, _SMALL):
             self._window -= length
             self._write(
                 headers_frame(stream, headers)
                 + frame_head(Frame.DATA, 0, stream, length)
-                + data
+                + bytes(data)
                 + headers_frame(stream, trailers, END_STREAM)
             )
+            if on_queued is not None:
+                on_queued()
             self._finish(stream)
             return
         self._write(headers_frame(stream, headers))
-        outgoing.data, outgoing.trailers = memoryview(data), trailers
+        outgoing.data, outgoing.trailers, outgoing.on_queued = memoryview(data), trailers, on_queued
         self._pump(stream)
 
     def refuse(self, stream: int, trailers: bytes) -> None:
@@ -356,11 +379,15 @@ class Connection:
             self._window -= size
             parts += (frame_head(Frame.DATA, 0, stream, size), outgoing.data[:size])
             outgoing.data = outgoing.data[size:]
+        ended = not outgoing.data
+        if ended:
+            parts.append(headers_frame(stream, outgoing.trailers, END_STREAM))
         if parts:
-            self._write(b"".join(parts))
-        if outgoing.data:
+            self._write(*parts)
+        if not ended:
             return
-        self._write(headers_frame(stream, outgoing.trailers, END_STREAM))
+        if outgoing.on_queued is not None:
+            outgoing.on_queued()
         self._finish(stream)
 
 

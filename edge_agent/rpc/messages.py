@@ -7,6 +7,8 @@ directly; protobuf does everything else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -21,6 +23,9 @@ _REQUEST_BITMAP = pb2.DetectAnomaliesRequest.BITMAP_FIELD_NUMBER
 _BYTE_DATA = pb2.Bitmap.BYTE_DATA_FIELD_NUMBER
 _RESULT = pb2.DetectAnomaliesResponse.DETECT_ANOMALY_RESULT_FIELD_NUMBER
 _RESULT_MASK = pb2.DetectAnomalyResult.ANOMALY_MASK_FIELD_NUMBER
+
+#: gives memory for a message of so many bytes, valid until the message has been sent
+Lend = Callable[[int], memoryview]
 
 #: below this size a message is small enough to be copied
 _SMALL = 1 << 12
@@ -99,8 +104,17 @@ def _mask_place(request: pb2.DetectAnomaliesRequest) -> Place | None:
     return None
 
 
-def encode_response(request: DetectRequest, verdict: Verdict, mask: memoryview | None) -> bytes:
-    """Write a DetectAnomaliesResponse; `mask` are the mask's pixels when they do not lie in the client's segment."""
+def encode_response(
+    request: DetectRequest, lend: Lend, verdict: Verdict, mask: memoryview | None
+) -> bytes | memoryview:
+    """Write a DetectAnomaliesResponse.
+
+    Args:
+        request: that it answers.
+        lend: gives memory for a message with a mask in it.
+        verdict: what was found.
+        mask: the mask's pixels when they do not lie in the client's segment.
+    """
     result = pb2.DetectAnomalyResult(
         is_anomalous=verdict.is_anomalous,
         confidence=verdict.confidence,
@@ -129,4 +143,7 @@ def encode_response(request: DetectRequest, verdict: Verdict, mask: memoryview |
     bitmap += length_prefix(_BYTE_DATA, len(mask))
     bitmap = length_prefix(_RESULT_MASK, len(bitmap) + len(mask)) + bitmap
     head = length_prefix(_RESULT, len(head) + len(bitmap) + len(mask)) + head + bitmap
-    return b"".join((head, mask))
+    message = lend(len(head) + len(mask))
+    message[: len(head)] = head
+    message[len(head) :] = mask
+    return message

@@ -15,7 +15,7 @@ from edge_agent.errors import InvalidRequest
 from edge_agent.lifecycle.state import Status
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.contract import METHODS
-from edge_agent.rpc.messages import decode_request, encode_response
+from edge_agent.rpc.messages import Lend, decode_request, encode_response
 from edge_agent.rpc.transport import Handler
 
 _M = TypeVar("_M", bound=Message)
@@ -31,25 +31,26 @@ class Servicer:
         """Return the handler of each rpc of the contract, by path."""
         return {method.path.encode(): getattr(self, name) for name, method in METHODS.items()}
 
-    async def DetectAnomalies(self, data: memoryview, deadline: float | None) -> bytes:
+    async def DetectAnomalies(self, data: memoryview, deadline: float | None, lend: Lend) -> bytes | memoryview:
         request = decode_request(data, deadline)
-        response: bytes = await self._agent.detect(request, functools.partial(encode_response, request))
+        take = functools.partial(encode_response, request, lend)
+        response: bytes | memoryview = await self._agent.detect(request, take)
         return response
 
-    async def StartModel(self, data: memoryview, _: float | None) -> bytes:
+    async def StartModel(self, data: memoryview, _: float | None, lend: Lend) -> bytes:
         status = await self._agent.start(_parse(pb2.StartModelRequest, data).model_component)
         return pb2.StartModelResponse(status=_status(status)).SerializeToString()
 
-    async def StopModel(self, data: memoryview, _: float | None) -> bytes:
+    async def StopModel(self, data: memoryview, _: float | None, lend: Lend) -> bytes:
         status = await self._agent.stop(_parse(pb2.StopModelRequest, data).model_component)
         return pb2.StopModelResponse(status=_status(status)).SerializeToString()
 
-    async def ListModels(self, data: memoryview, _: float | None) -> bytes:
+    async def ListModels(self, data: memoryview, _: float | None, lend: Lend) -> bytes:
         _parse(pb2.ListModelsRequest, data)
         models = [pb2.ModelMetadata(**_fields(description)) for description in await self._agent.list_models()]
         return pb2.ListModelsResponse(models=models).SerializeToString()
 
-    async def DescribeModel(self, data: memoryview, _: float | None) -> bytes:
+    async def DescribeModel(self, data: memoryview, _: float | None, lend: Lend) -> bytes:
         description = await self._agent.describe(_parse(pb2.DescribeModelRequest, data).model_component)
         model = pb2.ModelDescription(**_fields(description))
         return pb2.DescribeModelResponse(model_description=model).SerializeToString()

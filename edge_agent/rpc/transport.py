@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import mmap
 import time
@@ -23,13 +24,15 @@ from edge_agent.rpc.framing import (
     read_prefix,
     refusal_headers,
 )
+from edge_agent.rpc.messages import Lend
+from edge_agent.rpc.outbox import Outbox, Told
 from edge_agent.rpc.status import Code, code_of
 
 log = logging.getLogger(__name__)
 
 #: Answers a message, or raises an EdgeAgentError; the deadline is in seconds of the monotonic clock. The message is
-#: valid until the answer is there.
-Handler = Callable[[memoryview, float | None], Awaitable[bytes]]
+#: valid until the answer is there. A large answer is written into memory that is lent for it.
+Handler = Callable[[memoryview, float | None, Lend], Awaitable[bytes | memoryview]]
 
 _READ_BYTES = 1 << 18
 #: message buffers of these sizes are kept for the next call, since making one costs more than filling it; larger ones
@@ -40,7 +43,18 @@ _KEEP_FROM, _KEEP_TO = 1 << 16, 1 << 24
 class _Call:
     """A call that is being received or answered."""
 
-    __slots__ = ("buffer", "compressed", "deadline", "filled", "handler", "headers", "length", "prefix", "task")
+    __slots__ = (
+        "buffer",
+        "compressed",
+        "deadline",
+        "filled",
+        "handler",
+        "headers",
+        "length",
+        "lent",
+        "prefix",
+        "task",
+    )
 
     def __init__(self, headers: CallHeaders, handler: Handler) -> None:
         self.headers, self.handler = headers, handler
@@ -50,6 +64,7 @@ class _Call:
         self.compressed = False
         self.buffer: bytearray | mmap.mmap = bytearray()
         self.filled = 0
+        self.lent: mmap.mmap | None = None
         self.task: asyncio.Task[None] | None = None
 
 
@@ -63,6 +78,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._received = bytearray(_READ_BYTES)
         self._view = memoryview(self._received)
         self._spare: bytearray | mmap.mmap | None = None
+        self._spare_answer: mmap.mmap | None = None
         self._loop = asyncio.get_running_loop()
 
     # asyncio's side
@@ -70,11 +86,15 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._clients.add(self)
-        told = Handlers(self._on_headers, self._on_data, self._on_end, self._on_reset)
-        self._connection = Connection(self._transport.write, told)
+        # The client that does not read its answers: its calls are not read either.
+        told = Told(self._transport.pause_reading, self._on_drained, self._transport.close)
+        self._outbox = Outbox(self._transport.get_extra_info("socket").fileno(), told)
+        handlers = Handlers(self._on_headers, self._on_data, self._on_end, self._on_reset)
+        self._connection = Connection(self._outbox.write, handlers)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clients.discard(self)
+        self._outbox.close()
         for stream in list(self._calls):
             self._on_reset(stream)
 
@@ -86,14 +106,11 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._connection.receive(self._view[:nbytes])
         except ProtocolError as error:
             log.info("a client was disconnected: %s", error)
-            self._transport.close()
+            self.close()
 
-    def pause_writing(self) -> None:
-        """The client does not read its answers: do not read its calls either."""
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self._transport.resume_reading()
+    def _on_drained(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     # The connection's side
 
@@ -158,9 +175,12 @@ class ClientProtocol(asyncio.BufferedProtocol):
         try:
             if call.compressed:
                 message = memoryview(decompress(message, call.headers.window_bits))
-            answer = await call.handler(message, call.deadline)
-            prefixed = b"\0" + len(answer).to_bytes(4, "big") + answer
-            self._connection.answer(stream, RESPONSE_HEADERS, prefixed, OK_TRAILERS)
+            answer = await call.handler(message, call.deadline, functools.partial(self._lend, call))
+            prefix = b"\0" + len(answer).to_bytes(4, "big")
+            if call.lent is None:
+                self._connection.answer(stream, RESPONSE_HEADERS, prefix + answer, OK_TRAILERS)
+            else:
+                self._answer_lent(stream, call.lent, prefix, len(answer))
         except EdgeAgentError as error:
             self._refuse(stream, code_of(error), str(error))
         except RefusedCall as refused:
@@ -174,6 +194,25 @@ class ClientProtocol(asyncio.BufferedProtocol):
         finally:
             message.release()
             self._drop(stream)
+
+    def _lend(self, call: _Call, size: int) -> memoryview:
+        """Give memory for an answer, behind room for its prefix."""
+        spare, self._spare_answer = self._spare_answer, None
+        if spare is None or len(spare) < PREFIX_BYTES + size:
+            spare = mmap.mmap(-1, PREFIX_BYTES + size)
+        call.lent = spare
+        return memoryview(spare)[PREFIX_BYTES : PREFIX_BYTES + size]
+
+    def _answer_lent(self, stream: int, lent: mmap.mmap, prefix: bytes, size: int) -> None:
+        """Send an answer from the memory that was lent for it, and keep that for the next when the answer has gone."""
+        lent[:PREFIX_BYTES] = prefix
+
+        def keep() -> None:
+            if self._spare_answer is None and len(lent) <= _KEEP_TO:
+                self._spare_answer = lent
+
+        data = memoryview(lent)[: PREFIX_BYTES + size]
+        self._connection.answer(stream, RESPONSE_HEADERS, data, OK_TRAILERS, lambda: self._outbox.then(keep))
 
     def _refuse(self, stream: int, code: Code, details: str) -> None:
         if self._transport.is_closing():  # the client has gone
@@ -200,4 +239,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """Close the connection, after what has been written."""
-        self._transport.close()
+        if self._outbox.is_empty:
+            self._transport.close()
+        else:
+            self._outbox.then(self._transport.close)

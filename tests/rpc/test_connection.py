@@ -42,7 +42,7 @@ class Wire:
         self.reset: list[int] = []
         self.events: list[h2.events.Event] = []
         handlers = Handlers(self._on_headers, self._on_data, self.ended.append, self.reset.append)
-        self.server = Connection(self.to_client.extend, handlers)
+        self.server = Connection(lambda *parts: self.to_client.extend(b"".join(parts)), handlers)
 
     def _on_headers(self, stream: int, headers: Headers) -> None:
         self.headers[stream], self.data[stream] = headers, bytearray()
@@ -273,7 +273,7 @@ def test_a_client_that_breaks_the_protocol_is_told_how(data: bytes, code: ErrorC
 
 
 def test_what_is_not_http2_at_all() -> None:
-    server = Connection(bytearray().extend, Handlers(*[lambda *_: None] * 4))
+    server = Connection(lambda *parts: None, Handlers(*[lambda *_: None] * 4))
     with pytest.raises(ProtocolError, match="not an HTTP/2 client"):
         server.receive(memoryview(b"GET / HTTP/1.1\r\n\r\n"))
 

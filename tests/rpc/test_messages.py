@@ -105,6 +105,10 @@ def test_random_bytes_are_refused_or_read_as_protobuf_reads_them() -> None:
     assert agreed > 100
 
 
+def _lend(size: int) -> memoryview:
+    return memoryview(bytearray(size))
+
+
 AREAS = (Area("background", "#FFFFFF", 0.75), Area("a", "#FF0000", 0.25))
 
 
@@ -112,7 +116,7 @@ AREAS = (Area("background", "#FFFFFF", 0.75), Area("a", "#FF0000", 0.25))
 def test_an_answer_with_the_mask_inside_is_what_protobuf_would_write(size: int) -> None:
     request = DetectRequest("m", 640, 480, None, None, None, None)
     mask = bytes(i % 251 for i in range(size))
-    data = encode_response(request, Verdict(True, 0.9, 0.9, 0.5, AREAS), memoryview(mask))
+    data = bytes(encode_response(request, _lend, Verdict(True, 0.9, 0.9, 0.5, AREAS), memoryview(mask)))
     result = pb2.DetectAnomaliesResponse.FromString(data).detect_anomaly_result
     assert result.anomaly_mask.byte_data == mask
     assert (result.anomaly_mask.width, result.anomaly_mask.height) == (640, 480)

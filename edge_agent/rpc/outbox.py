@@ -1,0 +1,119 @@
+"""What is on its way to a client: buffers that are sent from where they lie.
+
+asyncio's transport copies what a socket does not take at once, and moves the rest to the front for each piece that
+goes: for a mask that travels as bytes that was most of what a call cost. docs/performance.md has the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+#: buffers that are given to the kernel at once
+_MOST = 256
+
+
+class Told(NamedTuple):
+    """Whom an outbox tells what becomes of it."""
+
+    #: the client does not take everything at once
+    on_blocked: Callable[[], None]
+    #: it has taken everything after all
+    on_drained: Callable[[], None]
+    #: it is gone, and with it what was still to be sent
+    on_broken: Callable[[], None]
+
+
+class Outbox:
+    """Sends through a socket that somebody else reads, closes and owns."""
+
+    def __init__(self, descriptor: int, told: Told) -> None:
+        self._descriptor, self._told = descriptor, told
+        #: what is still to be sent; a function stands behind what must have gone before it is called
+        self._queue: deque[memoryview | Callable[[], None]] = deque()
+        self._loop = asyncio.get_running_loop()
+        # asyncio waits for a transport's descriptor itself; with another number for the same socket it waits for us.
+        self._watched = -1
+        self._broken = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything has been sent."""
+        return not self._queue
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        """Send buffers after all that came before. They must stay as they are until they have gone; see `then`."""
+        if self._broken:
+            return
+        waits = bool(self._queue)
+        self._queue.extend(map(memoryview, parts))
+        if not waits:
+            self._send()
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call a function when everything before has gone. It is never called when the client goes away before that."""
+        if self._queue:
+            self._queue.append(call)
+        elif not self._broken:
+            call()
+
+    def close(self) -> None:
+        """Forget what was still to be sent; closing twice is harmless."""
+        self._broken = True
+        self._queue.clear()
+        self._watch(False)
+
+    def _send(self) -> None:
+        while self._queue:
+            first = self._queue[0]
+            if not isinstance(first, memoryview):
+                self._queue.popleft()
+                first()
+                continue
+            try:
+                sent = os.writev(self._descriptor, list(self._next()))
+            except BlockingIOError:
+                self._watch(True)
+                return
+            except OSError:
+                self.close()
+                self._told.on_broken()
+                return
+            self._forget(sent)
+        self._watch(False)
+
+    def _next(self) -> Iterator[memoryview]:
+        for number, part in enumerate(self._queue):
+            if number == _MOST or not isinstance(part, memoryview):
+                return
+            yield part
+
+    def _forget(self, sent: int) -> None:
+        """Take off the queue what the kernel has taken."""
+        while sent or (self._queue and isinstance(self._queue[0], memoryview) and not len(self._queue[0])):
+            part = self._queue.popleft()
+            assert isinstance(part, memoryview)
+            if sent < len(part):
+                self._queue.appendleft(part[sent:])
+                return
+            sent -= len(part)
+
+    def _watch(self, wanted: bool) -> None:
+        if wanted and self._watched < 0:
+            try:
+                self._watched = os.dup(self._descriptor)
+            except OSError:  # no file descriptor is left
+                self.close()
+                self._told.on_broken()
+                return
+            self._loop.add_writer(self._watched, self._send)
+            self._told.on_blocked()
+        elif not wanted and self._watched >= 0:
+            self._loop.remove_writer(self._watched)
+            os.close(self._watched)
+            self._watched = -1
+            if not self._broken:
+                self._told.on_drained()

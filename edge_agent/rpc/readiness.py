@@ -59,9 +59,8 @@ class Readiness:
             except Exception:  # a defect in a sentence must not look like a loop that hangs
                 log.exception("the status for systemd can't be said")
                 now = self._status
-            if now != self._status:
-                self._status = now
-                self._tell(f"STATUS={now}")
+            if now != self._status and self._tell(f"STATUS={now}"):
+                self._status = now  # what could not be told is told with the next beat
             await asyncio.sleep(pause)
 
     def stopping(self) -> None:
@@ -76,10 +75,12 @@ class Readiness:
             self._socket.close()
         self._beating = self._socket = None
 
-    def _tell(self, message: str) -> None:
+    def _tell(self, message: str) -> bool:
         if self._socket is None:
-            return
+            return False
         try:
             self._socket.sendto(message.encode(), self._address)
         except OSError as error:
             log.warning("systemd was not told %s (%s)", message, error)
+            return False
+        return True

@@ -80,6 +80,30 @@ def test_from_ready_to_stopping(systemd: Listener, supervised: Daemon) -> None:
     assert {message.partition("=")[0] for message in told} == {"READY", "STATUS", "WATCHDOG", "STOPPING"}
 
 
+def test_a_status_that_could_not_be_told_is_told_again(tmp_path: Path) -> None:
+    """systemd takes no more than net.unix.max_dgram_qlen messages that it has not read."""
+
+    async def scenario() -> None:
+        address = str(tmp_path / "notify")
+        readiness = Readiness({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000"})
+        missed = asyncio.Event()
+
+        def status() -> str:
+            if missed.is_set():
+                return "well"
+            asyncio.get_running_loop().call_soon(missed.set)  # nobody listens yet
+            return "well"
+
+        readiness.ready(status)
+        await missed.wait()
+        listener = Listener(address)
+        await asyncio.to_thread(listener.hear_until, "STATUS=well")
+        readiness.close()
+        listener.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_failed_model_is_part_of_the_status(systemd: Listener, supervised: Daemon) -> None:
     (supervised.models / "echo" / "1.0.0" / "model.onnx").write_bytes(b"not what it was")
     systemd.hear_until("STATUS=0 of 1 models RUNNING, 1 FAILED")

@@ -73,8 +73,7 @@ def _check_answers(daemon: Daemon) -> None:
     assert areas == {"background": 1.0}
 
 
-@pytest.mark.parametrize("batch", [1, "batch"])
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize(("precision", "batch"), [("fp32", "batch"), ("fp16", 1)])
 def test_a_model_answers_on_the_gpu_as_on_the_processor(
     tmp_path: Path, builds: Path, precision: str, batch: int | str
 ) -> None:

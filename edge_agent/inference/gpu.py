@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.engines.gpu_engine import GpuEngine
-from edge_agent.errors import EdgeAgentError, EngineFailed
+from edge_agent.errors import EngineFailed
 from edge_agent.imaging.resize import Pixels
 from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.batch import BatchPipeline
 from edge_agent.inference.pipeline import Inspection
 from edge_agent.inference.verdict import calibrate, decide, found_areas
 from edge_agent.stages.conclusion import COUNTS, MASK, RANGE, SCORE
 
 
-class GpuPipeline:
+class GpuPipeline(BatchPipeline[Mapping[str, Tensor]]):
     """Runs one model; a Pipeline."""
 
     def __init__(self, manifest: Manifest, engine: GpuEngine) -> None:
@@ -23,43 +24,19 @@ class GpuPipeline:
         self._engine = engine
         self._total = manifest.image.width * manifest.image.height
 
-    def run_batch(self, bitmaps: Sequence[Pixels]) -> Iterator[Inspection | EdgeAgentError]:
-        """See Pipeline.run_batch."""
-        # The place of each bitmap in the batch, or why it has none.
-        places: list[int | EdgeAgentError] = []
-        count = 0
-        for pixels in bitmaps:
-            try:
-                pixels.read_into(self._engine.pixels[count])
-            except EdgeAgentError as error:
-                places.append(error)
-            else:
-                places.append(count)
-                count += 1
-        answers: Mapping[str, Tensor] = {}
-        failure: EdgeAgentError | None = None
-        if count:
-            try:
-                answers = self._engine.run(count)
-            except EngineFailed as error:
-                failure = error
-        for place in places:
-            if isinstance(place, EdgeAgentError):
-                yield place
-            elif failure is not None:
-                yield failure
-            else:
-                try:
-                    yield self._conclude({name: answer[place] for name, answer in answers.items()})
-                except EngineFailed as error:
-                    yield error
+    def _take(self, pixels: Pixels, place: int) -> None:
+        pixels.read_into(self._engine.pixels[place])
+
+    def _execute(self, count: int) -> Mapping[str, Tensor]:
+        return self._engine.run(count)
 
     def run_engine(self) -> None:
         """See Pipeline.run_engine."""
         self._engine.run(1)
 
-    def _conclude(self, answer: Mapping[str, Tensor]) -> Inspection:
+    def _conclude(self, answers: Mapping[str, Tensor], place: int, count: int) -> Inspection:
         """Read one picture's part of what the conclusion's graph gives."""
+        answer = {name: values[place] for name, values in answers.items()}
         score = calibrate(float(answer[SCORE]), self.manifest.calibration)
         mask = self.manifest.outputs.mask
         if mask is None:

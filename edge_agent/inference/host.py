@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import cv2
 import numpy as np
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.engines.engine import Engine
 from edge_agent.engines.signature import check_signature, takes_batches
-from edge_agent.errors import EdgeAgentError, EngineFailed
+from edge_agent.errors import EngineFailed
 from edge_agent.imaging.mask import MaskPainter
 from edge_agent.imaging.resize import U8, Pixels, make_resizer
 from edge_agent.imaging.tensor import Normalizer, Tensor
+from edge_agent.inference.batch import BatchPipeline
 from edge_agent.inference.pipeline import Inspection, run_one
 from edge_agent.inference.verdict import calibrate, decide, found_areas
 
 
-class HostPipeline:
+class HostPipeline(BatchPipeline[list[Tensor]]):
     """Runs one model; a Pipeline."""
 
     def __init__(self, manifest: Manifest, engine: Engine, batch: int = 1) -> None:
@@ -44,40 +43,15 @@ class HostPipeline:
         """Inspect one bitmap; see run_one."""
         return run_one(self, pixels)
 
-    def run_batch(self, bitmaps: Sequence[Pixels]) -> Iterator[Inspection | EdgeAgentError]:
-        """See Pipeline.run_batch."""
-        # The place of each bitmap in the tensor, or why it has none.
-        places: list[int | EdgeAgentError] = []
-        count = 0
-        for pixels in bitmaps:
-            try:
-                self._normalize(self._resize(pixels), count)
-            except EdgeAgentError as error:
-                places.append(error)
-            else:
-                places.append(count)
-                count += 1
-        results: list[Tensor] = []
-        failure: EdgeAgentError | None = None
-        if count:
-            try:
-                results = self._engine.run(self.manifest.input.name, self._normalize.tensor[:count], self._outputs)
-            except EngineFailed as error:
-                failure = error
-        for place in places:
-            if isinstance(place, EdgeAgentError):
-                yield place
-            elif failure is not None:
-                yield failure
-            else:
-                try:
-                    yield self._conclude([self._part(result, place, count) for result in results])
-                except EngineFailed as error:
-                    yield error
+    def _take(self, pixels: Pixels, place: int) -> None:
+        self._normalize(self._resize(pixels), place)
+
+    def _execute(self, count: int) -> list[Tensor]:
+        return self._engine.run(self.manifest.input.name, self._normalize.tensor[:count], self._outputs)
 
     def run_engine(self) -> None:
         """See Pipeline.run_engine."""
-        self._engine.run(self.manifest.input.name, self._normalize.tensor[:1], self._outputs)
+        self._execute(1)
 
     def _part(self, output: Tensor, place: int, count: int) -> Tensor:
         """Return what one picture of a batch has of an output."""
@@ -87,7 +61,8 @@ class HostPipeline:
             raise EngineFailed(f"the engine answered a batch of {count} pictures with {list(output.shape)}")
         return output[place : place + 1]
 
-    def _conclude(self, results: list[Tensor]) -> Inspection:
+    def _conclude(self, answers: list[Tensor], place: int, count: int) -> Inspection:
+        results = [self._part(answer, place, count) for answer in answers]
         score = calibrate(self._raw_score(results[0]), self.manifest.calibration)
         if self._painter is None:
             return Inspection(decide(score, self.manifest.threshold), None)

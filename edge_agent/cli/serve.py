@@ -18,6 +18,7 @@ _METAVARS = {
     "model_dir": "DIR",
     "registry": "DIR",
     "state_dir": "DIR",
+    "plan_dir": "DIR",
     "pin": "NAME=VERSION",
 }
 

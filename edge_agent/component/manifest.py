@@ -90,6 +90,11 @@ class Outputs(_Part, frozen=True, kw_only=True):
     score: ScoreOutput
     mask: MaskOutput | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The outputs that are used, each once, the score's first."""
+        return tuple(dict.fromkeys((self.score.name, *([self.mask.name] if self.mask else []))))
+
 
 class Calibration(_Part, frozen=True, kw_only=True):
     """Turns the engine's raw score into 0..1: 1 / (1 + exp(-(slope * raw + intercept)))."""

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from edge_agent.engines.onnxruntime_cpu import LOG_FATAL, first_line
 from edge_agent.errors import ComponentError
 from edge_agent.imaging.tensor import Tensor
 
-_LOG_FATAL = 4  # what ONNX Runtime says of a failure is in its exception too
 _FREE_SIDE = 256  # pixels, of noise for a model that leaves its input's size open
 _NOISE = 2.0  # noise for a model that takes floating point: uniform from -2 to 2, about what normalised pixels are
 
@@ -85,7 +85,7 @@ def compare(reference: Reference, changed: Reference, samples: list[Tensor]) -> 
 def session_options() -> Any:
     """Make ONNX Runtime's options, silent."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _LOG_FATAL
+    options.log_severity_level = LOG_FATAL
     return options
 
 
@@ -99,8 +99,3 @@ def load_session(data: bytes, options: Any) -> Any:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no base class below Exception
         raise ComponentError(f"ONNX Runtime can't load the model: {first_line(error)}") from None
-
-
-def first_line(error: Exception) -> str:
-    """Shorten what a library says to what fits into a sentence."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

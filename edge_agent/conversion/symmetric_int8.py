@@ -20,7 +20,8 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 
 from edge_agent.conversion.onnx_model import opset, simplify, weights_of, write_model
 from edge_agent.conversion.quantized import is_symmetric
-from edge_agent.conversion.reference import Reference, compare, first_line
+from edge_agent.conversion.reference import Reference, compare
+from edge_agent.engines.onnxruntime_cpu import first_line
 from edge_agent.errors import ComponentError
 from edge_agent.imaging.tensor import Tensor
 

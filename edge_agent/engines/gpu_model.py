@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from edge_agent.component.artifacts import digest_file
 from edge_agent.component.manifest import Manifest
 from edge_agent.conversion.batching import free_batch
 from edge_agent.conversion.precision import convert_precision
@@ -70,12 +69,6 @@ class GpuModel:
         """Write the graph of what comes after it; ComponentError when an output is not what the manifest says."""
         return conclusion_graph(self.manifest, signature.outputs)
 
-    @property
-    def used_outputs(self) -> list[str]:
-        """The model's outputs that the conclusion takes, in the order in which it takes them."""
-        outputs = self.manifest.outputs
-        return list(dict.fromkeys([outputs.score.name, *([outputs.mask.name] if outputs.mask else [])]))
-
     def onnx_file(self) -> AbstractContextManager[Path]:
         """Give the model's ONNX file as a GPU takes it.
 
@@ -84,8 +77,13 @@ class GpuModel:
         Raises:
             ComponentError: the file can't be converted; the text says why.
         """
-        digest = digest_file(self._folder / self.manifest.onnx_file)
-        return self._cache.open(self._key("model.onnx", digest), self._convert)
+        return self._cache.open(self._key("model.onnx", self._model_digest), self._convert)
+
+    @property
+    def _model_digest(self) -> str:
+        """SHA-256 of the ONNX file, which whoever loads a component has compared with the manifest's already."""
+        (digest,) = {file.sha256 for file in self.manifest.artifacts if file.path == self.manifest.onnx_file}
+        return digest
 
     def _convert(self, target: Path) -> None:
         self._progress("converting the model", building=True)
@@ -93,14 +91,14 @@ class GpuModel:
         data = source.read_bytes()
         if self._has_free_sizes(read_signature(source)):
             data = fix_sizes(data, input_shape(self.manifest.input)[1:])
-        if self.batch > 1:
-            data = free_batch(data, self._samples if self.manifest.golden else None) or data
         samples = self._samples if self.manifest.golden else None
+        if self.batch > 1:
+            data = free_batch(data, samples) or data
         target.write_bytes(convert_precision(data, self.precision, samples, self._progress))
 
     def _has_free_sizes(self, signature: Signature) -> bool:
         """Tell whether a size other than the batch is open in what goes in, or comes out and is used."""
-        used = [*signature.inputs, *(spec for spec in signature.outputs if spec.name in self.used_outputs)]
+        used = [*signature.inputs, *(spec for spec in signature.outputs if spec.name in self.manifest.outputs.names)]
         return any(spec.shape is None or None in spec.shape[1:] for spec in used)
 
     def _samples(self) -> Iterator[Tensor]:
@@ -125,7 +123,7 @@ class GpuModel:
         It looks after that itself; here it is only seen to that nothing is left of other versions.
         """
         root = self._plans / self.manifest.name / "onnxruntime-tensorrt"
-        digest = self._key("onnxruntime-tensorrt", digest_file(self._folder / self.manifest.onnx_file)).digest
+        digest = self._key("onnxruntime-tensorrt", self._model_digest).digest
         if root.is_dir():
             for other in root.iterdir():
                 if other.name != digest:

@@ -67,7 +67,7 @@ class Chain:
         first = self._open(Stage.PREPARATION, model.preparation(), providers)
         last = self._open(Stage.CONCLUSION, model.conclusion(_signature(middle)), providers)
         self._sessions = [first, middle, last]
-        self._used = [[spec.name for spec in _signature(first).outputs], model.used_outputs, []]
+        self._used = [[spec.name for spec in _signature(first).outputs], manifest.outputs.names, []]
         #: the bitmaps of the next run: uint8 [batch, height, width, 3]
         self.pixels: U8 = allocate((self._batch, manifest.image.height, manifest.image.width, 3), np.uint8)
         self._answers: dict[str, Tensor] = {

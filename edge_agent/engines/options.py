@@ -20,6 +20,11 @@ GPU_BATCH = 8
 _BATCH_BYTES = 64 << 20
 
 
+def batch_sizes(batch: int) -> list[int]:
+    """Return the sizes of batch that a model is made ready for, from 1 to `batch`; others lie between two of them."""
+    return sorted({1, batch, *(size for size in (2, 4, 8, 16, 32) if size < batch)})
+
+
 class EngineOptions(NamedTuple):
     """How a model is to be run; docs/settings.md has the meanings."""
 

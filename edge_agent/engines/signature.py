@@ -70,8 +70,7 @@ def input_shape(spec: Input) -> tuple[int, ...]:
 
 def takes_batches(signature: Signature, manifest: Manifest) -> bool:
     """Tell whether a model's batch dimension is free, in its input and in the outputs that the manifest takes."""
-    wanted = {manifest.outputs.score.name} | ({manifest.outputs.mask.name} if manifest.outputs.mask else set())
-    used = [*signature.inputs, *(spec for spec in signature.outputs if spec.name in wanted)]
+    used = [*signature.inputs, *(spec for spec in signature.outputs if spec.name in manifest.outputs.names)]
     return all(spec.shape and spec.shape[0] is None for spec in used)
 
 

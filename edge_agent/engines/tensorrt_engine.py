@@ -19,7 +19,7 @@ import tensorrt as trt
 from edge_agent.component.manifest import Manifest
 from edge_agent.engines.cuda import Stream
 from edge_agent.engines.gpu_model import GpuModel, Stage
-from edge_agent.engines.options import EngineOptions
+from edge_agent.engines.options import EngineOptions, batch_sizes
 from edge_agent.engines.progress import Progress
 from edge_agent.engines.selection import plan_problems
 from edge_agent.engines.signature import Signature, TensorSpec, check_signature
@@ -141,7 +141,7 @@ class TensorRtEngine:
         self._addresses = self._allocate(manifest)
         most = max(plan.memory for plan in self._plans)
         self._memory = (self._stream.allocate(most), most)
-        self._calls = {size: self._record(size) for size in _sizes(self._batch)}
+        self._calls = {size: self._record(size) for size in batch_sizes(self._batch)}
 
     def run(self, count: int) -> Mapping[str, Tensor]:
         """See GpuEngine.run."""
@@ -187,7 +187,7 @@ class TensorRtEngine:
         first, model, last = self._plans
         place = {spec.name: self._stream.allocate(_bytes(spec, self._batch)) for spec in first.outputs + first.inputs}
         results = {spec.name: self._stream.allocate(_bytes(spec, self._batch)) for spec in model.outputs}
-        taken = {input_name(name): results[name] for name in self._source.used_outputs}
+        taken = {input_name(name): results[name] for name in manifest.outputs.names}
         answers = {spec.name: self._stream.allocate(_bytes(spec, self._batch)) for spec in last.outputs}
         return [place, {manifest.input.name: place[TENSOR], **results}, {**taken, **answers}]
 
@@ -213,11 +213,6 @@ class TensorRtEngine:
         except EngineFailed as error:  # some layers synchronise, which can't be recorded
             log.info("calls of %d pictures are not recorded as a CUDA graph: %s", size, error)
             return queue
-
-
-def _sizes(batch: int) -> list[int]:
-    """Return the sizes of batch that are recorded: a batch between two of them is run as the larger one."""
-    return sorted({1, batch, *(size for size in (2, 4, 8, 16, 32) if size < batch)})
 
 
 def shape_of(spec: TensorSpec, batch: int) -> tuple[int, ...]:

@@ -23,6 +23,11 @@ from edge_agent.imaging.resize import U8
 _BACKGROUND_BYTES = 1 << 18
 
 
+def shown_by(count: int, mask_count: int) -> npt.NDArray[np.int64]:
+    """Say which of a map's `count` rows (or columns) each of the mask's shows."""
+    return np.arange(mask_count, dtype=np.int64) * count // mask_count
+
+
 class Mask(NamedTuple):
     """A painted mask: the buffers, one after the other, are its pixels; areas are fractions in the labels' order."""
 
@@ -50,8 +55,8 @@ class MaskPainter:
     def _prepare(self, map_height: int, map_width: int) -> None:
         """Work out once for maps of this shape which mask row and column shows which of the map."""
         self._map_shape = (map_height, map_width)
-        rows = np.arange(self._height) * map_height // self._height
-        self._columns = np.arange(self._width) * map_width // self._width
+        rows = shown_by(map_height, self._height)
+        self._columns = shown_by(map_width, self._width)
         self._row_counts = np.bincount(rows, minlength=map_height)
         self._column_counts = np.bincount(self._columns, minlength=map_width)
         self._repeats: list[int] = self._row_counts.tolist()

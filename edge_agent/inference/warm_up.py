@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge_agent.engines.options import batch_sizes
 from edge_agent.errors import EdgeAgentError, EngineFailed
 from edge_agent.imaging.bitmap import CHANNELS
 from edge_agent.imaging.resize import U8, ArrayPixels
@@ -41,7 +42,7 @@ def warm_up(pipeline: Pipeline, samples: Sequence[U8] = ()) -> None:
     pictures = [blank, *map(ArrayPixels, drawn)]
     alone = [_run(pipeline, [picture])[0] for picture in pictures]
     taken = 1
-    for count in _sizes(pipeline.batch):
+    for count in batch_sizes(pipeline.batch)[1:]:  # what is true of 4 and 8 is taken to be true of 6
         try:
             for first in range(0, len(pictures), count):
                 chosen = [(first + place) % len(pictures) for place in range(count)]
@@ -53,11 +54,6 @@ def warm_up(pipeline: Pipeline, samples: Sequence[U8] = ()) -> None:
             pipeline.batch = taken
             return
         taken = count
-
-
-def _sizes(batch: int) -> list[int]:
-    """Return the sizes that are tried: what is true of 4 and 8 is taken to be true of 6."""
-    return sorted({batch, *(size for size in (2, 4, 8, 16, 32) if size < batch)})
 
 
 def _run(pipeline: Pipeline, pictures: Sequence[ArrayPixels]) -> list[Verdict]:

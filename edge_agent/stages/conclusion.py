@@ -24,6 +24,7 @@ from edge_agent.engines.onnx_graph import TYPES, Graph
 from edge_agent.engines.signature import TensorSpec, check_outputs, shown
 from edge_agent.errors import ComponentError
 from edge_agent.imaging.bitmap import CHANNELS
+from edge_agent.imaging.mask import shown_by
 
 #: the graph's outputs
 SCORE, MASK, COUNTS, RANGE = "verdict_score", "verdict_mask", "verdict_counts", "verdict_range"
@@ -60,7 +61,7 @@ def conclusion_graph(manifest: Manifest, outputs: Sequence[TensorSpec]) -> bytes
     check_outputs(outputs, manifest)
     found = {spec.name: spec for spec in outputs}
     score, mask = manifest.outputs.score, manifest.outputs.mask
-    used = {name: found[name] for name in (score.name, *([mask.name] if mask else []))}
+    used = {name: found[name] for name in manifest.outputs.names}
     for spec in used.values():
         if spec.dtype not in TYPES or spec.shape is None:
             raise ComponentError(
@@ -152,9 +153,9 @@ def _add_painting(graph: Graph, manifest: Manifest, classes: str, height: int, w
     numbers = graph.cast(f"{MASK}.numbers", classes, "int32")
     values = graph.op("Gather", f"{MASK}.colors", graph.weight(f"{MASK}.palette", palette), numbers, axis=0)
     if width != manifest.image.width:
-        values = graph.gather(f"{MASK}.columns", values, _shown_by(width, manifest.image.width), 2)
+        values = graph.gather(f"{MASK}.columns", values, shown_by(width, manifest.image.width), 2)
     if height != manifest.image.height:
-        values = graph.gather(f"{MASK}.rows", values, _shown_by(height, manifest.image.height), 1)
+        values = graph.gather(f"{MASK}.rows", values, shown_by(height, manifest.image.height), 1)
     graph.cast(MASK, values, "uint8")
 
 
@@ -170,11 +171,6 @@ def _add_counts(graph: Graph, manifest: Manifest, classes: str, height: int, wid
     graph.reduce_sum(COUNTS, graph.op("Mul", f"{COUNTS}.full", by_row, rows), 2)
 
 
-def _shown_by(count: int, mask_count: int) -> npt.NDArray[np.int64]:
-    """Say which of a map's rows (or columns) each of the mask's shows, as imaging/mask.py has it."""
-    return np.arange(mask_count, dtype=np.int64) * count // mask_count
-
-
 def _repeats(count: int, mask_count: int) -> npt.NDArray[np.float32]:
     """Say how many of the mask's rows (or columns) each of the map's becomes."""
-    return np.bincount(_shown_by(count, mask_count), minlength=count).astype(np.float32)
+    return np.bincount(shown_by(count, mask_count), minlength=count).astype(np.float32)

@@ -10,9 +10,9 @@ preparation, engine and mask are the same; benchmarks/peers/triton_server.py and
 tuned. All servers are up at the same time, one is measured at a time. The first run installs the peers, each into an
 environment of its own in benchmarks/.peers/.
 
-The empty model reads every pixel into a buffer of its own and writes a white mask. In the agent, which always runs an
-engine, that is a component which does a little more than that: see rig.empty_component. `bare` has its picture in an
-array and its mask written into one; `bare, segments` reads and writes segments, as a script of one's own has to.
+The empty model reads every pixel into a buffer of its own, runs an ONNX file that does nothing, and writes a white
+mask; rig.empty_component says what the agent's is. `bare` has its picture in an array and its mask written into one;
+`bare, segments` reads and writes segments, as a script of one's own has to.
 """
 
 from __future__ import annotations

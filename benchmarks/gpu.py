@@ -33,7 +33,6 @@ from edge_agent.engines.options import ENGINES, EngineOptions
 from edge_agent.engines.selection import examine_device
 from edge_agent.imaging.resize import ArrayPixels
 from edge_agent.inference.loading import load_pipeline
-from edge_agent.inference.pipeline import run_one
 
 _WIDTH, _HEIGHT = 1280, 960
 _ROUNDS, _EACH = 20, 50
@@ -48,7 +47,7 @@ def one_client(socket: str, folder: Path, manifest: Manifest, options: EngineOpt
     taken = alternate(
         {
             "execution with its copies": loaded.pipeline.run_engine,
-            "with the picture's way in": lambda: run_one(loaded.pipeline, pixels),
+            "with the picture's way in": lambda: loaded.pipeline.run(pixels),
             "a call of the agent": client,
         },
         _ROUNDS,

@@ -80,7 +80,7 @@ class Servers:
         manifest = self._components[cell.width, cell.height].of(cell)
         folder = _folder(self._models, manifest)
         threads = self._strength.threads
-        expected = bytes(make_work(EMPTY if cell.model == "empty" else str(folder), threads)(picture).reshape(-1).data)
+        expected = bytes(make_work(EMPTY * (cell.model == "empty") + str(folder), threads)(picture).reshape(-1).data)
         if self._agents_mask(manifest, picture, cell) != expected:
             raise ProcessEnded(f"the agent gives another mask for {manifest.name} by {cell.way} than its pipeline")
         digest = hashlib.sha256(expected).hexdigest()
@@ -135,9 +135,9 @@ def all_servers(
         for size in sizes
     }
     served = [
-        Model(f"{kind}-{width}x{height}", component, width, height)
+        Model(f"{kind}-{width}x{height}", f"{mark}{_folder(models, manifest)}", width, height)
         for (width, height), made in components.items()
-        for kind, component in (("empty", EMPTY), ("reference", str(_folder(models, made.reference))))
+        for kind, mark, manifest in (("empty", EMPTY, made.empty), ("reference", "", made.reference))
     ]
     # As many pictures may wait as eight clients send: the others have no such limit.
     flags = ["--instances", str(strength.instances), "--threads", str(strength.threads), "--queue-mib", "2048"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from edge_agent.catalogue.catalogue import Catalogue, Entry
 from edge_agent.component.version import check_name
@@ -17,7 +18,8 @@ from edge_agent.lifecycle.model import Model, ModelOptions
 from edge_agent.lifecycle.remembered import RememberedModels
 from edge_agent.lifecycle.state import Status
 from edge_agent.settings import Settings, memory_reserve, queue_bytes
-from edge_agent.workers.calls import Call, Take
+from edge_agent.workers.calls import Call, Enclosed, OnAnswer
+from edge_agent.workers.parcels import ParcelShelf
 from edge_agent.workers.pool import PoolOptions
 
 log = logging.getLogger(__name__)
@@ -36,15 +38,13 @@ class Description(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DetectRequest:
-    """A picture to inspect: its pixels are bytes, or lie at a place in shared memory, or (wrongly) neither."""
+    """A picture to inspect: its pixels came with it, or lie at a place in shared memory, or (wrongly) neither."""
 
     model: str
     width: int
     height: int
-    pixels: memoryview | None
-    bitmap: Place | None
+    bitmap: Place | Enclosed | None
     mask: Place | None
-    deadline: float | None
 
 
 class Agent:
@@ -54,6 +54,8 @@ class Agent:
         self._settings = settings
         self._catalogue = Catalogue(settings.model_dirs, settings.pin, settings.registry_dir)
         self._models: dict[str, Model] = {}
+        #: memory for pixels that travel inside messages
+        self.shelf = ParcelShelf()
         self._remembered = RememberedModels(Path(settings.state_dir))
         self._to_resume = set(self._remembered.names)
         self._options = ModelOptions(
@@ -132,7 +134,7 @@ class Agent:
         for name, entry in entries.items():
             model = self._models.get(name)
             if model is None:
-                model = self._models[name] = Model(name, self._options, self._on_wanted)
+                model = self._models[name] = Model(name, self._options, self.shelf, self._on_wanted)
             model.update(entry)
             if name in self._to_resume and entry.component is not None:
                 self._to_resume.discard(name)
@@ -160,15 +162,15 @@ class Agent:
         return self._find(name)
 
     def _find(self, name: str) -> Model:
+        model = self._models.get(name)
+        if model is not None:
+            return model
         try:
             check_name(name)
         except ValueError as error:
             raise InvalidRequest(str(error)) from None
-        model = self._models.get(name)
-        if model is None:
-            known = ", ".join(f"'{known}'" for known in sorted(self._models)[:10]) or "no model components"
-            raise ModelNotFound(f"there is no model component '{name}', this device has {known}")
-        return model
+        known = ", ".join(f"'{known}'" for known in sorted(self._models)[:10]) or "no model components"
+        raise ModelNotFound(f"there is no model component '{name}', this device has {known}")
 
     async def list_models(self) -> list[Description]:
         """Look at the model folders, and describe every model, in the order of their names."""
@@ -197,22 +199,42 @@ class Agent:
         finally:
             await asyncio.to_thread(self._remembered.save)
 
-    async def detect(self, request: DetectRequest, take: Take) -> Any:
-        """Inspect one picture and return what `take` makes of the verdict and the mask.
+    def detect(
+        self,
+        request: DetectRequest,
+        deadline: float | None,
+        on_answer: OnAnswer,
+        on_error: Callable[[Exception], None],
+    ) -> Callable[[], None]:
+        """Inspect one picture; what comes of it is told later, or before this returns.
+
+        The deadline is in seconds of the monotonic clock, None for a caller who waits for ever.
+
+        Not a coroutine, as the other calls are: a task, and two turns of the event loop for it, would be a good part of
+        what a call costs. Returns what to call when the caller goes away.
 
         Raises:
             InvalidRequest: the name, the bitmap or a segment was refused.
-            ModelNotFound, WrongState, Overloaded, EngineFailed, WorkerDied, CallExpired: see there.
+            ModelNotFound: at the last look there was no such model; see look_for.
+            WrongState, Overloaded, WorkerDied: see there. `on_error` is told the same errors when they come later,
+                EngineFailed and CallExpired.
         """
-        model = await self._find_or_look(request.model)
+        model = self._find(request.model)
         model.check_running()
         check_size(request.width, request.height, model=model.name, expected=model.expected_size)
-        if request.pixels is not None:
-            check_byte_count(len(request.pixels), request.width, request.height, what="byte_data")
-        elif request.bitmap is not None:
-            check_place(request.bitmap, what="bitmap")
+        bitmap = request.bitmap
+        if isinstance(bitmap, Enclosed):
+            check_byte_count(len(bitmap.pixels), request.width, request.height, what="byte_data")
+        elif bitmap is not None:
+            check_place(bitmap, what="bitmap")
         else:
             raise InvalidRequest("the bitmap has no pixels, expected byte_data or a shared_memory_handle")
         if request.mask is not None and model.task == "segmentation":
             check_place(request.mask, what="mask")
-        return await model.detect(Call(request.pixels, request.bitmap, request.mask, request.deadline, take))
+        call = Call(bitmap, request.mask, deadline, on_answer, on_error)
+        model.submit(call)
+        return call.cancel
+
+    async def look_for(self, name: str) -> None:
+        """Look at the model folders for a model that was not there at the last look; ModelNotFound when it is not."""
+        await self._find_or_look(name)

@@ -23,7 +23,6 @@ from edge_agent.errors import AgentUnreachable, InvalidRequest
 from edge_agent.imaging.picture import read_picture
 from edge_agent.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.loading import load_pipeline
-from edge_agent.inference.pipeline import run_one
 
 _PATIENCE = 30.0  # seconds until a daemon that does nothing else serves
 _WARM_UP_CALLS = 5
@@ -97,7 +96,7 @@ def measure(component: Component, picture: U8, options: Options, on_progress: Ca
     pixels = ArrayPixels(picture)
     alone: dict[str, Callable[[], object]] = {
         "engine": loaded.pipeline.run_engine,
-        "pipeline": lambda: run_one(loaded.pipeline, pixels),
+        "pipeline": lambda: loaded.pipeline.run(pixels),
     }
     loads = [Load(clients, way) for way in WAYS for clients in options.clients]
     turn = options.seconds / options.rounds

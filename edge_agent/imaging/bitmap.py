@@ -5,6 +5,7 @@ This module needs neither numpy nor OpenCV, so that the front process can use it
 
 from __future__ import annotations
 
+import functools
 import re
 
 import msgspec
@@ -18,10 +19,11 @@ MIN_SIDE, MAX_SIDE = 64, 4096
 
 _SHOWN = 80  # characters of a refused name in a message
 _NAME_MAX = 255  # of a path component, which is what a segment's name becomes
+_KNOWN_NAMES = 256
 _SEGMENT_NAME = re.compile(r"/?[^/\0]+")
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Bytes [offset, offset + size) of the POSIX shared memory object `name`."""
 
     name: str
@@ -59,7 +61,11 @@ def check_byte_count(count: int, width: int, height: int, *, what: str) -> None:
 
 def check_place(place: Place, *, what: str) -> None:
     """Refuse a segment name that is not one path component; a single leading slash is shm_open's own form."""
-    name = place.name
+    _check_segment_name(place.name, what)
+
+
+@functools.lru_cache(_KNOWN_NAMES)  # a client names the same segments in every call
+def _check_segment_name(name: str, what: str) -> None:
     if not name:
         raise InvalidRequest(f"the shared memory handle of the {what} has no name, expected that of a segment")
     bare = name[1:] if name.startswith("/") else name

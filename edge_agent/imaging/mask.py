@@ -51,6 +51,8 @@ class MaskPainter:
         self._background = memoryview(block.reshape(-1).data).cast("B")
         self._row_bytes = width * CHANNELS
         self._map_shape = (0, 0)
+        #: the mask of a normal picture, which is what a line has nearly always
+        self._nothing = Mask(self._rows_of_background(height), [1.0] + [0.0] * (self._count - 1))
 
     def _prepare(self, map_height: int, map_width: int) -> None:
         """Work out once for maps of this shape which mask row and column shows which of the map."""
@@ -65,9 +67,9 @@ class MaskPainter:
         """Paint a map of classes [h, w], each below the number of labels."""
         if classes.shape != self._map_shape:
             self._prepare(*classes.shape)
+        if not classes.any():
+            return self._nothing
         painted = np.flatnonzero(classes.any(axis=1))
-        if not painted.size:
-            return Mask(self._rows_of_background(self._height), [1.0] + [0.0] * (self._count - 1))
         wide = np.asarray(cv2.applyColorMap(np.take(classes[painted], self._columns, axis=1), self._palette), np.uint8)
         return Mask(self._assemble(painted.tolist(), wide), self._measure(classes))
 

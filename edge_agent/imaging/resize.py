@@ -65,7 +65,7 @@ class Resizer(Protocol):
     """Resizes bitmaps of one size to another into a buffer that it keeps."""
 
     def __call__(self, pixels: Pixels) -> U8:
-        """Return uint8 [height, width, 3], valid until the next call."""
+        """Return uint8 [height, width, 3], valid until the next call; it may be the bitmap itself."""
         ...
 
 
@@ -73,11 +73,13 @@ def make_resizer(source: tuple[int, int], target: tuple[int, int], kind: Filter)
     """Choose how (width, height) `source` becomes `target`; one filter means one result, whatever way is taken."""
     if source == target:
         return _Whole(source, target, cv2.INTER_NEAREST)
+    whole_factor = source[0] % target[0] == 0 and source[1] % target[1] == 0
+    if kind == "nearest" and whole_factor:
+        return _ByStrips(source, target, cv2.INTER_NEAREST)
     if kind != "area" or target[0] > source[0] or target[1] > source[1]:
         return _Whole(source, target, _CV_FILTERS[kind])
-    whole_factor = source[0] % target[0] == 0 and source[1] % target[1] == 0
     if whole_factor or source[1] / target[1] < _FEW_ROWS:
-        return _AreaByStrips(source, target)
+        return _ByStrips(source, target, cv2.INTER_AREA)
     return _AreaByAnyFactor(source, target)
 
 
@@ -92,17 +94,16 @@ class _Whole:
         width, height = self._source
         picture = pixels.rows(0, height).reshape(height, width, CHANNELS)
         if self._source == self._target:
-            np.copyto(self._out, picture)
-        else:
-            cv2.resize(picture, self._target, dst=self._out, interpolation=self._filter)
+            return picture
+        cv2.resize(picture, self._target, dst=self._out, interpolation=self._filter)
         return self._out
 
 
-class _AreaByStrips:
-    """OpenCV's area filter on strips that begin and end where rows of input and output do."""
+class _ByStrips:
+    """A filter of OpenCV's that needs no neighbours, on strips that begin and end where rows of input and output do."""
 
-    def __init__(self, source: tuple[int, int], target: tuple[int, int]) -> None:
-        self._source, self._target = source, target
+    def __init__(self, source: tuple[int, int], target: tuple[int, int], cv_filter: int) -> None:
+        self._source, self._target, self._filter = source, target, cv_filter
         common = math.gcd(source[1], target[1])
         self._rows_in, self._rows_out = source[1] // common, target[1] // common  # of the smallest such strip
         self._step = max(1, STRIP_BYTES // (source[0] * CHANNELS * self._rows_in))
@@ -118,7 +119,7 @@ class _AreaByStrips:
                 strip.reshape(strip.shape[0], self._source[0], CHANNELS),
                 (self._target[0], out.shape[0]),
                 dst=out,
-                interpolation=cv2.INTER_AREA,
+                interpolation=self._filter,
             )
         return self._out
 

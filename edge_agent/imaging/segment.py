@@ -28,14 +28,13 @@ _OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # as shm_open; O_NON
 _IOV_MAX = 1024  # buffers that one pwritev takes (Linux UIO_MAXIOV)
 
 
-@contextlib.contextmanager
-def opened(place: Place, *, write: bool, what: str) -> Iterator[int]:
+def open_segment(place: Place, *, write: bool, what: str) -> int:
     """Open the segment of `place`, check that the whole range lies inside it, and give its file descriptor.
 
     Raises:
         InvalidRequest: it does not exist, may not be opened, is not a shared memory object, or is too small.
     """
-    path = SHM_DIR / place.name.lstrip("/")
+    path = f"{SHM_DIR}/{place.name.lstrip('/')}"
     try:
         descriptor = os.open(path, (os.O_RDWR if write else os.O_RDONLY) | _OPEN_FLAGS)
     except OSError as error:
@@ -50,6 +49,17 @@ def opened(place: Place, *, write: bool, what: str) -> Iterator[int]:
             raise InvalidRequest(f"segment '{place.name}' of the {what} is not a shared memory object")
         if place.offset + place.size > status.st_size:
             raise _too_small(place, status.st_size, what)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextlib.contextmanager
+def opened(place: Place, *, write: bool, what: str) -> Iterator[int]:
+    """Give a segment's descriptor for the length of a block; the errors are those of open_segment."""
+    descriptor = open_segment(place, write=write, what=what)
+    try:
         yield descriptor
     finally:
         os.close(descriptor)
@@ -91,20 +101,26 @@ def write_from(descriptor: int, buffers: Sequence[memoryview], offset: int) -> N
     Raises:
         InvalidRequest: the memory behind /dev/shm is full.
     """
-    for start in range(0, len(buffers), _IOV_MAX):
-        batch = list(buffers[start : start + _IOV_MAX])
-        while batch:
-            try:
-                count = os.pwritev(descriptor, batch, offset)
-            except OSError as error:
-                raise InvalidRequest(
-                    f"the mask can't be written to its segment ({os.strerror(error.errno or 0)})"
-                ) from None
-            offset += count
-            while batch and count >= len(batch[0]):
-                count -= len(batch.pop(0))
-            if batch:
-                batch[0] = batch[0][count:]
+    left = buffers
+    while left:
+        batch = left[:_IOV_MAX]
+        try:
+            count = os.pwritev(descriptor, batch, offset)
+        except OSError as error:
+            raise InvalidRequest(
+                f"the mask can't be written to its segment ({os.strerror(error.errno or 0)})"
+            ) from None
+        offset += count
+        left = _rest(left, count)
+
+
+def _rest(buffers: Sequence[memoryview], count: int) -> Sequence[memoryview]:
+    """Return what is left of buffers when `count` bytes of them have been written."""
+    for place, buffer in enumerate(buffers):
+        if count < len(buffer):
+            return [buffer[count:], *buffers[place + 1 :]]
+        count -= len(buffer)
+    return []
 
 
 class OwnedSegment:

@@ -17,6 +17,11 @@ _Answers = TypeVar("_Answers")
 class BatchPipeline(ABC, Generic[_Answers]):
     """The part of a Pipeline that is the same wherever the engine is."""
 
+    def run(self, pixels: Pixels) -> Inspection:
+        """See Pipeline.run."""
+        self._take(pixels, 0)
+        return self._conclude(self._execute(1), 0, 1)
+
     def run_batch(self, bitmaps: Sequence[Pixels]) -> Iterator[Inspection | EdgeAgentError]:
         """See Pipeline.run_batch."""
         # The place of each bitmap in the batch, or why it has none.

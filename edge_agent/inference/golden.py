@@ -8,7 +8,7 @@ from edge_agent.component.manifest import Golden
 from edge_agent.errors import ComponentError
 from edge_agent.imaging.golden import read_golden
 from edge_agent.imaging.resize import ArrayPixels
-from edge_agent.inference.pipeline import Pipeline, run_one
+from edge_agent.inference.pipeline import Pipeline
 from edge_agent.inference.verdict import Verdict
 
 
@@ -20,7 +20,7 @@ def check_golden_samples(pipeline: Pipeline, folder: Path) -> None:
     """
     for sample in pipeline.manifest.golden:
         pixels = ArrayPixels(read_golden(folder, pipeline.manifest, sample))
-        _compare(sample, run_one(pipeline, pixels).verdict)
+        _compare(sample, pipeline.run(pixels).verdict)
 
 
 def _compare(sample: Golden, verdict: Verdict) -> None:

@@ -13,7 +13,7 @@ from edge_agent.imaging.mask import MaskPainter
 from edge_agent.imaging.resize import U8, Pixels, make_resizer
 from edge_agent.imaging.tensor import Normalizer, Tensor
 from edge_agent.inference.batch import BatchPipeline
-from edge_agent.inference.pipeline import Inspection, run_one
+from edge_agent.inference.pipeline import Inspection
 from edge_agent.inference.verdict import calibrate, decide, found_areas
 
 
@@ -38,10 +38,6 @@ class HostPipeline(BatchPipeline[list[Tensor]]):
         self._mask = manifest.outputs.mask
         self._outputs = [manifest.outputs.score.name, *([self._mask.name] if self._mask else [])]
         self._painter = MaskPainter(manifest.labels, image.width, image.height) if self._mask else None
-
-    def run(self, pixels: Pixels) -> Inspection:
-        """Inspect one bitmap; see run_one."""
-        return run_one(self, pixels)
 
     def _take(self, pixels: Pixels, place: int) -> None:
         self._normalize(self._resize(pixels), place)

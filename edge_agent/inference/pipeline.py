@@ -25,6 +25,15 @@ class Pipeline(Protocol):
     #: how many bitmaps it inspects at once, at the most
     batch: int
 
+    def run(self, pixels: Pixels) -> Inspection:
+        """Inspect one bitmap.
+
+        Raises:
+            EngineFailed: the engine failed on it, or answered with what is not a score or a map of classes.
+            InvalidRequest: the bitmap could not be read.
+        """
+        ...
+
     def run_batch(self, bitmaps: Sequence[Pixels]) -> Iterator[Inspection | EdgeAgentError]:
         """Inspect 1 to `batch` bitmaps of the training pictures' size, and give each one's result in their order.
 
@@ -54,18 +63,7 @@ def run_each(pipeline: Pipeline, bitmaps: Sequence[Pixels]) -> Iterator[tuple[in
         else:
             yield number, result
     for number in failed:
-        (result,) = pipeline.run_batch([bitmaps[number]])
-        yield number, result
-
-
-def run_one(pipeline: Pipeline, pixels: Pixels) -> Inspection:
-    """Inspect one bitmap.
-
-    Raises:
-        EngineFailed: the engine failed on it, or answered with what is not a score or a map of classes.
-        InvalidRequest: the bitmap could not be read.
-    """
-    (result,) = pipeline.run_batch([pixels])
-    if isinstance(result, EdgeAgentError):
-        raise result
-    return result
+        try:
+            yield number, pipeline.run(bitmaps[number])
+        except EdgeAgentError as error:
+            yield number, error

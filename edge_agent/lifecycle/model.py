@@ -17,6 +17,7 @@ from edge_agent.lifecycle.failure import explain_failed_start
 from edge_agent.lifecycle.memory import check_memory
 from edge_agent.lifecycle.state import Event, Status, next_status
 from edge_agent.workers.calls import Call
+from edge_agent.workers.parcels import ParcelShelf
 from edge_agent.workers.pool import PoolOptions, WorkerPool
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,9 @@ class ModelOptions(NamedTuple):
 class Model:
     """The lifecycle of the model component `name`, driven by calls of clients and by the ends of workers."""
 
-    def __init__(self, name: str, options: ModelOptions, on_wanted: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self, name: str, options: ModelOptions, shelf: ParcelShelf, on_wanted: Callable[[str, bool], None]
+    ) -> None:
         self.name = name
         self.status = Status.STOPPED
         #: why the model is FAILED, or what it is doing
@@ -49,6 +52,7 @@ class Model:
         #: it has left the catalogue
         self.removed = False
         self._options = options
+        self._shelf = shelf
         self._on_wanted = on_wanted
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
@@ -178,6 +182,7 @@ class Model:
             component.folder,
             component.manifest,
             self._options.pool,
+            self._shelf,
             on_progress=lambda text: self._on_progress(pool, text),
             on_death=lambda cause: self._on_death(pool, cause),
         )
@@ -270,11 +275,11 @@ class Model:
                 f"model '{self.name}' is {status.name}, expected RUNNING" + (f" ({message})" if message else "")
             )
 
-    async def detect(self, call: Call) -> Any:
-        """Inspect one picture; the errors are those of WorkerPool.run."""
+    def submit(self, call: Call) -> None:
+        """Inspect one picture; the errors are those of WorkerPool.submit."""
         self.check_running()
         assert self._pool is not None
-        return await self._pool.run(call)
+        self._pool.submit(call)
 
     # Stopping
 

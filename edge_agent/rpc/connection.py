@@ -70,7 +70,7 @@ class Handlers(NamedTuple):
 
     #: a call begins
     on_headers: Callable[[int, Headers], None]
-    #: a piece of its message; valid only during the call
+    #: a piece of its message, as it arrives; valid only while it is told
     on_data: Callable[[int, memoryview], None]
     #: the client has said all
     on_end: Callable[[int], None]
@@ -98,6 +98,8 @@ class Connection:
         self._write, self._handlers = write, handlers
         self._partial = bytearray()
         self._greeted = False
+        # The DATA frame that is being received: its stream and flags, and what is still to come of it.
+        self._data_stream, self._data_flags, self._data_left, self._padding_left = 0, 0, 0, 0
         self._decoder = hpack.Decoder(max_header_list_size=_MAX_HEADER_BLOCK)
         self._last_block: bytes | None = None
         self._last_headers: Headers = []
@@ -145,25 +147,89 @@ class Connection:
             if given < len(PREFACE):
                 return 0
             self._greeted, position = True, given
-        while size - position >= HEADER_BYTES:
+        while True:
+            if self._data_left or self._padding_left:
+                position += self._receive_payload(view[position:])
+                if self._data_left or self._padding_left:
+                    return position
+            if size - position < HEADER_BYTES:
+                return position
             length, kind, flags, stream = read_head(view, position)
             if length > _MAX_FRAME:
                 raise ProtocolError(
                     ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes, expected {_MAX_FRAME} at most"
                 )
-            end = position + HEADER_BYTES + length
-            if end > size:
-                break
-            self._handle(kind, flags, stream, view[position + HEADER_BYTES : end])
-            position = end
-        return position
+            payload = position + HEADER_BYTES
+            if kind == Frame.DATA:  # may be large: taken as it arrives, never collected here
+                padded = bool(flags & PADDED and length)
+                if size - payload < padded:
+                    return position
+                self._begin_data(flags, stream, length, view[payload] if padded else None)
+                position = payload + padded
+                continue
+            if payload + length > size:
+                return position
+            self._handle(kind, flags, stream, view[payload : payload + length])
+            position = payload + length
+
+    def _begin_data(self, flags: int, stream: int, length: int, padding: int | None) -> None:
+        """Take the head of a DATA frame of `length` bytes, the first of which may say how much of it is padding."""
+        if self._block_of:
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted")
+        if stream == 0 or stream > self._last_stream:
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "DATA on a stream that was never opened")
+        if flags & PADDED and (padding is None or padding >= length):
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "more padding than frame")
+        # Windows are large and replenished on arrival: what bounds memory is the size of a message and the number of
+        # streams. A window that closed while several messages are half there would never open again.
+        self._taken += length
+        if self._taken > _CONNECTION_WINDOW // 4:
+            self._write(word_frame(Frame.WINDOW_UPDATE, 0, self._taken))
+            self._taken = 0
+        self._data_stream, self._data_flags = stream, flags
+        self._data_left, self._padding_left = length, 0
+        if padding is not None:
+            self._data_left, self._padding_left = length - 1 - padding, padding
+        if not self._data_left and not self._padding_left:
+            self._end_data()
+
+    def _receive_payload(self, view: memoryview) -> int:
+        """Take what has arrived of a DATA frame's payload and padding, and return how many bytes that is."""
+        used = min(len(view), self._data_left)
+        if used:
+            self._data_left -= used
+            if self._data_stream in self._receiving:  # else answered or reset already: what was under way is dropped
+                self._handlers.on_data(self._data_stream, view[:used])
+        skipped = min(len(view) - used, self._padding_left)
+        self._padding_left -= skipped
+        if not self._data_left and not self._padding_left:
+            self._end_data()
+        return used + skipped
+
+    def _end_data(self) -> None:
+        if self._data_flags & END_STREAM:
+            self._on_end(self._data_stream)
+
+    @property
+    def expected(self) -> tuple[int, int]:
+        """The stream of the DATA frame under way, and how many bytes of its message come next; (0, 0) for none.
+
+        The shell may read so many bytes, or fewer, from the client to where they belong, and say so with `received`.
+        """
+        if self._data_left and self._data_stream in self._receiving:
+            return self._data_stream, self._data_left
+        return 0, 0
+
+    def received(self, count: int) -> None:
+        """Take note that the shell has read `count` of the bytes that were `expected`."""
+        self._data_left -= count
+        if not self._data_left and not self._padding_left:
+            self._end_data()
 
     def _handle(self, kind: int, flags: int, stream: int, payload: memoryview) -> None:
         if self._block_of and (kind != Frame.CONTINUATION or stream != self._block_of):
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted")
-        if kind == Frame.DATA:
-            self._on_data(flags, stream, payload)
-        elif kind == Frame.HEADERS:
+        if kind == Frame.HEADERS:
             self._on_headers(flags, stream, payload)
         elif kind == Frame.CONTINUATION:
             self._on_continuation(flags, payload)
@@ -181,22 +247,6 @@ class Connection:
         elif kind == Frame.PUSH_PROMISE:
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a client can't push")
         # PRIORITY, GOAWAY (the client still wants its answers) and frames of unknown types need nothing.
-
-    def _on_data(self, flags: int, stream: int, payload: memoryview) -> None:
-        if stream == 0 or stream > self._last_stream:
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "DATA on a stream that was never opened")
-        length = len(payload)
-        # Windows are large and replenished on arrival: what bounds memory is the size of a message and the number of
-        # streams. A window that closed while several messages are half there would never open again.
-        self._taken += length
-        if self._taken > _CONNECTION_WINDOW // 4:
-            self._write(word_frame(Frame.WINDOW_UPDATE, 0, self._taken))
-            self._taken = 0
-        if stream not in self._receiving:
-            return  # answered or reset already: what was under way is dropped
-        self._handlers.on_data(stream, _unpadded(flags, payload))
-        if flags & END_STREAM:
-            self._on_end(stream)
 
     def _on_end(self, stream: int) -> None:
         """The client has ended its side, unless the stream has been answered or reset meanwhile."""

@@ -43,6 +43,9 @@ class CallHeaders(NamedTuple):
     window_bits: int
 
 
+NO_HEADERS = CallHeaders(b"", None, 0)
+
+
 def read_headers(headers: Headers) -> CallHeaders:
     """Read a call's headers.
 

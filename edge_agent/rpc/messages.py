@@ -7,82 +7,95 @@ directly; protobuf does everything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from edge_agent.agent import DetectRequest
 from edge_agent.errors import InvalidRequest
-from edge_agent.imaging.bitmap import Place
+from edge_agent.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.inference.verdict import Verdict
 from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.rpc.exchange import ParcelMessage
 from edge_agent.wire import LEN, fields, length_prefix
+from edge_agent.workers.calls import Enclosed
+from edge_agent.workers.parcels import MASK_AT, Parcel
 
 _REQUEST_BITMAP = pb2.DetectAnomaliesRequest.BITMAP_FIELD_NUMBER
 _BYTE_DATA = pb2.Bitmap.BYTE_DATA_FIELD_NUMBER
 _RESULT = pb2.DetectAnomaliesResponse.DETECT_ANOMALY_RESULT_FIELD_NUMBER
 _RESULT_MASK = pb2.DetectAnomalyResult.ANOMALY_MASK_FIELD_NUMBER
 
-#: gives memory for a message of so many bytes, valid until the message has been sent
-Lend = Callable[[int], memoryview]
-
-#: below this size a message is small enough to be copied
+#: below this size a message has no bitmap in it that could be right
 _SMALL = 1 << 12
 #: where an older published edge-agent.proto had AnomalyMaskParams.shared_memory_handle
 _OLD_MASK_HANDLE = 3
 
 
-def decode_request(data: memoryview, deadline: float | None) -> DetectRequest:
-    """Read a DetectAnomaliesRequest; pixels in it are not copied and valid only as long as `data` is.
+def decode_request(data: memoryview, parcel: Parcel | None = None) -> DetectRequest:
+    """Read a DetectAnomaliesRequest, which lies in `parcel`; pixels in it are not copied, and valid only as long as it.
 
     Raises:
         InvalidRequest: the bytes are not such a message.
     """
-    pixels, rest = _cut_out_pixels(data)
+    if len(data) < _SMALL:
+        return _decode_small(bytes(data))
+    start, end, rest = _cut_out_pixels(data)
+    enclosed = Enclosed(data[start:end], parcel, start) if end else None
+    return _decode(rest, len(data), enclosed)
+
+
+# A client that names segments says the same in every call.
+@functools.lru_cache(256)
+def _decode_small(data: bytes) -> DetectRequest:
+    return _decode(data, len(data), None)
+
+
+def _decode(data: bytes, size: int, enclosed: Enclosed | None) -> DetectRequest:
     try:
-        request = pb2.DetectAnomaliesRequest.FromString(rest)
+        request = pb2.DetectAnomaliesRequest.FromString(data)
     except DecodeError:
-        raise InvalidRequest(f"the request's {len(data)} bytes are not a DetectAnomaliesRequest") from None
+        raise InvalidRequest(f"the request's {size} bytes are not a DetectAnomaliesRequest") from None
     bitmap = request.bitmap
-    kind = bitmap.WhichOneof("data")
-    if pixels is None and kind == "byte_data":
-        pixels = memoryview(bitmap.byte_data)
     return DetectRequest(
         model=request.model_component,
         width=bitmap.width,
         height=bitmap.height,
-        pixels=pixels,
-        bitmap=_place(bitmap.shared_memory_handle) if pixels is None and kind == "shared_memory_handle" else None,
+        bitmap=enclosed or _pixels(bitmap),
         mask=_mask_place(request),
-        deadline=deadline,
     )
 
 
-def _cut_out_pixels(view: memoryview) -> tuple[memoryview | None, bytes]:
-    """Split a large message into the bitmap's bytes, in place, and a small message of all the rest.
+def _pixels(bitmap: pb2.Bitmap) -> Place | Enclosed | None:
+    kind = bitmap.WhichOneof("data")
+    if kind == "byte_data":
+        return Enclosed(memoryview(bitmap.byte_data))
+    return _place(bitmap.shared_memory_handle) if kind == "shared_memory_handle" else None
+
+
+def _cut_out_pixels(view: memoryview) -> tuple[int, int, bytes]:
+    """Split a large message into the bitmap's bytes, from where to where they stand, and a small message of the rest.
 
     A message in which a bitmap, or pixels in it, stand more than once (protobuf merges them, and no client writes such
     a thing) is left whole, for protobuf to read.
     """
-    if len(view) < _SMALL:
-        return None, bytes(view)
     try:
         bitmaps = [field for field in fields(view) if field[0] == _REQUEST_BITMAP]
         if len(bitmaps) != 1 or bitmaps[0][1] != LEN:
-            return None, bytes(view)
+            return 0, 0, bytes(view)
         _, _, start, tag, end = bitmaps[0]
         inner = list(fields(view, start, end))
         found = [field for field in inner if field[0] == _BYTE_DATA]
         # byte_data must be the last of its oneof to be the one that counts
         if len(found) != 1 or found[0][1] != LEN or inner[-1][0] != _BYTE_DATA:
-            return None, bytes(view)
+            return 0, 0, bytes(view)
     except ValueError:
-        return None, bytes(view)
+        return 0, 0, bytes(view)
     _, _, pixels_start, pixels_tag, pixels_end = found[0]
     small_bitmap = bytes(view[start:pixels_tag]) + bytes(view[pixels_end:end])
     rest = bytes(view[:tag]) + length_prefix(_REQUEST_BITMAP, len(small_bitmap)) + small_bitmap + bytes(view[end:])
-    return view[pixels_start:pixels_end], rest
+    return pixels_start, pixels_end, rest
 
 
 def _place(handle: pb2.SharedMemoryHandle) -> Place:
@@ -104,16 +117,14 @@ def _mask_place(request: pb2.DetectAnomaliesRequest) -> Place | None:
     return None
 
 
-def encode_response(
-    request: DetectRequest, lend: Lend, verdict: Verdict, mask: memoryview | None
-) -> bytes | memoryview:
+def encode_response(request: DetectRequest, verdict: Verdict, mask: Parcel | None) -> bytes | ParcelMessage:
     """Write a DetectAnomaliesResponse.
 
     Args:
         request: that it answers.
-        lend: gives memory for a message with a mask in it.
         verdict: what was found.
-        mask: the mask's pixels when they do not lie in the client's segment.
+        mask: holds the mask's pixels (from MASK_AT on) when they do not lie in the client's segment; the answer is then
+            written around them.
     """
     result = pb2.DetectAnomalyResult(
         is_anomalous=verdict.is_anomalous,
@@ -138,12 +149,12 @@ def encode_response(
         )
         return pb2.DetectAnomaliesResponse(detect_anomaly_result=result).SerializeToString()
     assert mask is not None
+    size = bitmap_bytes(request.width, request.height)
     head = result.SerializeToString()
     bitmap = pb2.Bitmap(width=request.width, height=request.height).SerializeToString()
-    bitmap += length_prefix(_BYTE_DATA, len(mask))
-    bitmap = length_prefix(_RESULT_MASK, len(bitmap) + len(mask)) + bitmap
-    head = length_prefix(_RESULT, len(head) + len(bitmap) + len(mask)) + head + bitmap
-    message = lend(len(head) + len(mask))
-    message[: len(head)] = head
-    message[len(head) :] = mask
-    return message
+    bitmap += length_prefix(_BYTE_DATA, size)
+    bitmap = length_prefix(_RESULT_MASK, len(bitmap) + size) + bitmap
+    head = length_prefix(_RESULT, len(head) + len(bitmap) + size) + head + bitmap
+    start = MASK_AT - len(head)
+    mask.memory[start:MASK_AT] = head
+    return ParcelMessage(mask, start, MASK_AT + size)

@@ -44,27 +44,42 @@ class Outbox:
         """Whether everything has been sent."""
         return not self._queue
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the client does not take what is sent at the moment, or has gone."""
+        return self._watched >= 0 or self._broken
+
     def write(self, *parts: bytes | memoryview) -> None:
         """Send buffers after all that came before. They must stay as they are until they have gone; see `then`."""
         if self._broken:
             return
-        waits = bool(self._queue)
-        self._queue.extend(map(memoryview, parts))
-        if not waits:
+        if self._queue:
+            self._queue.extend(map(memoryview, parts))
+            return
+        try:  # nearly always the client takes it at once
+            sent = os.writev(self._descriptor, parts) if len(parts) <= _MOST else 0
+        except OSError:  # the longer way tells what it is
+            sent = 0
+        if sent < sum(map(len, parts)):
+            self._queue.extend(map(memoryview, parts))
+            self._forget(sent)
             self._send()
 
     def then(self, call: Callable[[], None]) -> None:
-        """Call a function when everything before has gone. It is never called when the client goes away before that."""
+        """Call a function when nothing from before is needed any more: it has gone, or the client has."""
         if self._queue:
             self._queue.append(call)
-        elif not self._broken:
+        else:
             call()
 
     def close(self) -> None:
         """Forget what was still to be sent; closing twice is harmless."""
         self._broken = True
-        self._queue.clear()
+        queue, self._queue = self._queue, deque()
         self._watch(False)
+        for entry in queue:
+            if not isinstance(entry, memoryview):
+                entry()
 
     def _send(self) -> None:
         while self._queue:

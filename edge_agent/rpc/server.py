@@ -59,7 +59,7 @@ class Server:
             with claim.binding():
                 listener.bind(str(settings.socket_path))
             server = await loop.create_unix_server(
-                lambda: ClientProtocol(handlers, clients), sock=listener, backlog=_BACKLOG
+                lambda: ClientProtocol(handlers, agent.shelf, clients), sock=listener, backlog=_BACKLOG
             )
             log.info("serving on %s, models from %s", settings.socket, ", ".join(map(str, settings.model_dirs)))
             self._readiness.ready(lambda: _summary(agent))
@@ -69,6 +69,7 @@ class Server:
         finally:
             claim.release()
             agent.kill()
+            agent.shelf.close()
             self._readiness.close()
             _ignore_signals(loop)
 
@@ -91,9 +92,11 @@ class Server:
         server.close()
         for client in list(clients):
             client.go_away()
-        calls = [call for client in clients for call in client.calls]
-        if calls:
-            await asyncio.wait(calls, timeout=self._settings.drain_seconds)
+        if clients:
+            drained = [asyncio.ensure_future(client.drain()) for client in clients]
+            _, late = await asyncio.wait(drained, timeout=self._settings.drain_seconds)
+            for task in late:
+                task.cancel()
         await agent.close(max(0.0, end - time.monotonic()))
         for client in list(clients):
             client.close()

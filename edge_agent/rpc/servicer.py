@@ -6,19 +6,32 @@ The handlers work on bytes and not on messages, because DetectAnomalies' message
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
-from edge_agent.agent import Agent, Description
-from edge_agent.errors import InvalidRequest
+from edge_agent.agent import Agent, Description, DetectRequest
+from edge_agent.errors import InvalidRequest, ModelNotFound
+from edge_agent.inference.verdict import Verdict
 from edge_agent.lifecycle.state import Status
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.contract import METHODS
-from edge_agent.rpc.messages import Lend, decode_request, encode_response
-from edge_agent.rpc.transport import Handler
+from edge_agent.rpc.exchange import Exchange, Handler
+from edge_agent.rpc.messages import decode_request, encode_response
+from edge_agent.workers.parcels import Parcel
 
 _M = TypeVar("_M", bound=Message)
+
+
+def _in_a_task(call: Callable[[Servicer, memoryview], Coroutine[None, None, bytes]]) -> Callable[..., None]:
+    """Make a handler of a coroutine function that turns a request into an answer."""
+
+    @functools.wraps(call)
+    def handle(servicer: Servicer, exchange: Exchange) -> None:
+        exchange.run(call(servicer, exchange.message))
+
+    return handle
 
 
 class Servicer:
@@ -31,26 +44,41 @@ class Servicer:
         """Return the handler of each rpc of the contract, by path."""
         return {method.path.encode(): getattr(self, name) for name, method in METHODS.items()}
 
-    async def DetectAnomalies(self, data: memoryview, deadline: float | None, lend: Lend) -> bytes | memoryview:
-        request = decode_request(data, deadline)
-        take = functools.partial(encode_response, request, lend)
-        response: bytes | memoryview = await self._agent.detect(request, take)
-        return response
+    def DetectAnomalies(self, exchange: Exchange) -> None:
+        request = decode_request(exchange.message, exchange.parcel)
+        try:
+            self._detect(exchange, request)
+        except ModelNotFound:  # it may have been deployed a moment ago
+            exchange.run(self._look_and_detect(exchange, request))
 
-    async def StartModel(self, data: memoryview, _: float | None, lend: Lend) -> bytes:
+    async def _look_and_detect(self, exchange: Exchange, request: DetectRequest) -> None:
+        await self._agent.look_for(request.model)
+        self._detect(exchange, request)
+
+    def _detect(self, exchange: Exchange, request: DetectRequest) -> None:
+        def answer(verdict: Verdict, mask: Parcel | None) -> None:
+            exchange.answer(encode_response(request, verdict, mask))
+
+        exchange.on_cancel = self._agent.detect(request, exchange.deadline, answer, exchange.fail)
+
+    @_in_a_task
+    async def StartModel(self, data: memoryview) -> bytes:
         status = await self._agent.start(_parse(pb2.StartModelRequest, data).model_component)
         return pb2.StartModelResponse(status=_status(status)).SerializeToString()
 
-    async def StopModel(self, data: memoryview, _: float | None, lend: Lend) -> bytes:
+    @_in_a_task
+    async def StopModel(self, data: memoryview) -> bytes:
         status = await self._agent.stop(_parse(pb2.StopModelRequest, data).model_component)
         return pb2.StopModelResponse(status=_status(status)).SerializeToString()
 
-    async def ListModels(self, data: memoryview, _: float | None, lend: Lend) -> bytes:
+    @_in_a_task
+    async def ListModels(self, data: memoryview) -> bytes:
         _parse(pb2.ListModelsRequest, data)
         models = [pb2.ModelMetadata(**_fields(description)) for description in await self._agent.list_models()]
         return pb2.ListModelsResponse(models=models).SerializeToString()
 
-    async def DescribeModel(self, data: memoryview, _: float | None, lend: Lend) -> bytes:
+    @_in_a_task
+    async def DescribeModel(self, data: memoryview) -> bytes:
         description = await self._agent.describe(_parse(pb2.DescribeModelRequest, data).model_component)
         model = pb2.ModelDescription(**_fields(description))
         return pb2.DescribeModelResponse(model_description=model).SerializeToString()

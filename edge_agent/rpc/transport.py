@@ -1,19 +1,21 @@
-"""The shell around a Connection: an asyncio protocol that reads the socket, and runs one task for each call."""
+"""The shell around a Connection: an asyncio protocol that reads the socket, and gives each call to its handler."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import logging
-import mmap
+import os
+import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
-from edge_agent.errors import EdgeAgentError
 from edge_agent.rpc.connection import Connection, Handlers, Headers
+from edge_agent.rpc.exchange import Exchange, Handler, ParcelMessage, Reply
 from edge_agent.rpc.frames import ProtocolError
 from edge_agent.rpc.framing import (
+    NO_HEADERS,
     OK_TRAILERS,
     PREFIX_BYTES,
     RESPONSE_HEADERS,
@@ -24,89 +26,134 @@ from edge_agent.rpc.framing import (
     read_prefix,
     refusal_headers,
 )
-from edge_agent.rpc.messages import Lend
 from edge_agent.rpc.outbox import Outbox, Told
-from edge_agent.rpc.status import Code, code_of
+from edge_agent.rpc.status import Code
+from edge_agent.workers.parcels import LARGE, Parcel, ParcelShelf
 
 log = logging.getLogger(__name__)
 
-#: Answers a message, or raises an EdgeAgentError; the deadline is in seconds of the monotonic clock. The message is
-#: valid until the answer is there. A large answer is written into memory that is lent for it.
-Handler = Callable[[memoryview, float | None, Lend], Awaitable[bytes | memoryview]]
+#: where bytes of all clients are read that do not belong elsewhere; nothing stays in it
+_received = memoryview(bytearray(1 << 18))
+#: what is read of it at once while a large message is under way: only the head of its next frame is wanted here
+_FRAME_HEAD = 1 << 10
+#: what may be on its way to a client; the kernel gives what net.core.wmem_max allows
+_SEND_BUFFER = 1 << 22
+#: how often a socket is read in a row while a large message is under way; then others have their turn
+_READS_IN_A_ROW = 8
 
-_READ_BYTES = 1 << 18
-#: message buffers of these sizes are kept for the next call, since making one costs more than filling it; larger ones
-#: would hold too much memory for each idle connection
-_KEEP_FROM, _KEEP_TO = 1 << 16, 1 << 24
 
+class _Incoming:
+    """A call that is being received."""
 
-class _Call:
-    """A call that is being received or answered."""
-
-    __slots__ = (
-        "buffer",
-        "compressed",
-        "deadline",
-        "filled",
-        "handler",
-        "headers",
-        "length",
-        "lent",
-        "prefix",
-        "task",
-    )
+    __slots__ = ("buffer", "compressed", "deadline", "filled", "handler", "headers", "length", "parcel", "prefix")
 
     def __init__(self, headers: CallHeaders, handler: Handler) -> None:
         self.headers, self.handler = headers, handler
         self.deadline = None if headers.timeout is None else time.monotonic() + headers.timeout
-        self.prefix = bytearray()
+        self.prefix = b""
         self.length = -1  # of the message, once its prefix is there
         self.compressed = False
-        self.buffer: bytearray | mmap.mmap = bytearray()
+        self.parcel: Parcel | None = None
+        self.buffer = memoryview(b"")
         self.filled = 0
-        self.lent: mmap.mmap | None = None
-        self.task: asyncio.Task[None] | None = None
+
+    def take_prefix(self, data: memoryview, shelf: ParcelShelf) -> memoryview:
+        """Take what is missing of the message's prefix, and return the rest."""
+        missing = PREFIX_BYTES - len(self.prefix)
+        self.prefix += bytes(data[:missing])
+        if len(self.prefix) == PREFIX_BYTES:
+            self.length, self.compressed = read_prefix(self.prefix, self.headers)
+            if self.length >= LARGE:  # its pages take memory only when data arrives, whatever length was announced
+                try:
+                    self.parcel = shelf.get(self.length)
+                except OSError as error:
+                    reason = os.strerror(error.errno or 0)
+                    raise RefusedCall(
+                        Code.RESOURCE_EXHAUSTED, f"no memory for a message of {self.length} bytes: {reason}"
+                    ) from None
+                self.buffer = self.parcel.memory[: self.length]
+            else:
+                self.buffer = memoryview(bytearray(self.length))
+        return data[missing:]
+
+    def forget(self) -> None:
+        """Give back the memory for its message."""
+        if self.parcel is not None:
+            self.parcel.release()
 
 
 class ClientProtocol(asyncio.BufferedProtocol):
     """One client's connection."""
 
-    def __init__(self, handlers: Mapping[bytes, Handler], clients: set[ClientProtocol]) -> None:
-        """Serve `handlers` by path; `clients` is where this connection is registered while it lasts."""
-        self._handlers, self._clients = handlers, clients
-        self._calls: dict[int, _Call] = {}
-        self._received = bytearray(_READ_BYTES)
-        self._view = memoryview(self._received)
-        self._spare: bytearray | mmap.mmap | None = None
-        self._spare_answer: mmap.mmap | None = None
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, handlers: Mapping[bytes, Handler], shelf: ParcelShelf, clients: set[ClientProtocol]) -> None:
+        """Serve `handlers` by path, with memory for messages from `shelf`; register in `clients` while it lasts."""
+        self._handlers, self._shelf, self._clients = handlers, shelf, clients
+        self._incoming: dict[int, _Incoming] = {}
+        self._exchanges: dict[int, Exchange] = {}
+        #: parcels whose content is being sent
+        self._outgoing: dict[int, Parcel] = {}
+        #: the call whose message the socket is being read into
+        self._direct: _Incoming | None = None
+        self._drained: asyncio.Event | None = None
+        self._last_headers: Headers | None = None
+        self._last_read = NO_HEADERS
 
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("socket")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self._descriptor = peer.fileno()
         self._clients.add(self)
         # The client that does not read its answers: its calls are not read either.
         told = Told(self._transport.pause_reading, self._on_drained, self._transport.close)
-        self._outbox = Outbox(self._transport.get_extra_info("socket").fileno(), told)
+        self._outbox = Outbox(self._descriptor, told)
         handlers = Handlers(self._on_headers, self._on_data, self._on_end, self._on_reset)
         self._connection = Connection(self._outbox.write, handlers)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clients.discard(self)
         self._outbox.close()
-        for stream in list(self._calls):
+        for stream in [*self._incoming, *self._exchanges, *self._outgoing]:
             self._on_reset(stream)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._view
+        stream, count = self._connection.expected
+        call = self._incoming.get(stream) if count else None
+        if call is not None and call.parcel is not None and call.filled < call.length:
+            self._direct = call
+            return call.buffer[call.filled : call.filled + count]
+        self._direct = None
+        large = any(call.parcel is not None for call in self._incoming.values()) if self._incoming else False
+        return _received[:_FRAME_HEAD] if large else _received
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
-            self._connection.receive(self._view[:nbytes])
+            self._take(_received[:nbytes], nbytes)
+            # A large message is read while there is more of it, without asking the event loop in between.
+            for _ in range(_READS_IN_A_ROW if self._direct is not None else 0):
+                if self._outbox.is_blocked:
+                    break
+                buffer = self.get_buffer(-1)
+                try:
+                    nbytes = os.readv(self._descriptor, [buffer])
+                except OSError:  # there is no more now; the event loop tells what there will be
+                    break
+                if not nbytes:
+                    break
+                self._take(buffer, nbytes)
         except ProtocolError as error:
             log.info("a client was disconnected: %s", error)
             self.close()
+
+    def _take(self, buffer: memoryview, count: int) -> None:
+        """Take `count` bytes that have been read to where `get_buffer` wanted them."""
+        if self._direct is not None:
+            self._direct.filled += count
+            self._connection.received(count)
+        else:
+            self._connection.receive(buffer[:count])
 
     def _on_drained(self) -> None:
         if not self._transport.is_closing():
@@ -116,121 +163,120 @@ class ClientProtocol(asyncio.BufferedProtocol):
 
     def _on_headers(self, stream: int, headers: Headers) -> None:
         try:
-            read = read_headers(headers)
+            # The calls of a client differ in nothing, as a rule, and the connection then gives the same list again.
+            read = self._last_read if headers is self._last_headers else read_headers(headers)
+            self._last_headers, self._last_read = headers, read
             handler = self._handlers.get(read.path)
             if handler is None:
                 raise RefusedCall(Code.UNIMPLEMENTED, f"there is no method {read.path[:200].decode(errors='replace')}")
         except RefusedCall as refused:
-            self._refuse(stream, refused.code, refused.details)
+            self._send(stream, refused)
             return
-        self._calls[stream] = _Call(read, handler)
+        self._incoming[stream] = _Incoming(read, handler)
 
     def _on_data(self, stream: int, data: memoryview) -> None:
-        call = self._calls.get(stream)
+        call = self._incoming.get(stream)
         if call is None:
             return
         try:
             if call.length < 0:
-                data = self._take_prefix(call, data)
+                data = call.take_prefix(data, self._shelf)
             end = call.filled + len(data)
             if end > max(call.length, 0):
                 raise RefusedCall(Code.INTERNAL, "a unary call has one message, expected no more data after it")
             call.buffer[call.filled : end] = data
             call.filled = end
         except RefusedCall as refused:
-            self._drop(stream)
-            self._refuse(stream, refused.code, refused.details)
-
-    def _take_prefix(self, call: _Call, data: memoryview) -> memoryview:
-        missing = PREFIX_BYTES - len(call.prefix)
-        call.prefix += data[:missing]
-        if len(call.prefix) == PREFIX_BYTES:
-            call.length, call.compressed = read_prefix(bytes(call.prefix), call.headers)
-            if self._spare is not None and len(self._spare) >= call.length:
-                call.buffer, self._spare = self._spare, None
-            else:
-                # Large ones are mapped: their pages take memory only when data arrives, whatever length was announced.
-                call.buffer = mmap.mmap(-1, call.length) if call.length >= _KEEP_FROM else bytearray(call.length)
-        return data[missing:]
+            self._refuse(stream, refused)
 
     def _on_end(self, stream: int) -> None:
-        call = self._calls.get(stream)
+        call = self._incoming.get(stream)
         if call is None:
             return
-        if call.filled != call.length:
-            self._drop(stream)
-            self._refuse(stream, Code.INTERNAL, "the call ended before its message was complete")
+        message = call.buffer
+        try:
+            if call.filled != call.length:
+                raise RefusedCall(Code.INTERNAL, "the call ended before its message was complete")
+            if call.compressed:
+                message = memoryview(decompress(message, call.headers.window_bits))
+        except RefusedCall as refused:
+            self._refuse(stream, refused)
             return
-        call.task = self._loop.create_task(self._answer(stream, call))
+        del self._incoming[stream]
+        if call.compressed:
+            call.forget()
+        exchange = Exchange(
+            message,
+            None if call.compressed else call.parcel,
+            call.deadline,
+            functools.partial(self._on_reply, stream),
+        )
+        self._exchanges[stream] = exchange
+        exchange.begin(call.handler)
+
+    def _refuse(self, stream: int, refused: RefusedCall) -> None:
+        """Answer a call that is still being received."""
+        self._incoming.pop(stream).forget()
+        self._send(stream, refused)
 
     def _on_reset(self, stream: int) -> None:
-        call = self._calls.pop(stream, None)
-        if call is not None and call.task is not None:
-            call.task.cancel()
+        incoming = self._incoming.pop(stream, None)
+        if incoming is not None:
+            incoming.forget()
+        exchange = self._exchanges.get(stream)
+        if exchange is not None:
+            exchange.cancel()
+            self._forget(stream)
+        if stream in self._outgoing:
+            self._on_sent(stream)
 
     # Answering
 
-    async def _answer(self, stream: int, call: _Call) -> None:
-        message = memoryview(call.buffer)[: call.length]
-        try:
-            if call.compressed:
-                message = memoryview(decompress(message, call.headers.window_bits))
-            answer = await call.handler(message, call.deadline, functools.partial(self._lend, call))
-            prefix = b"\0" + len(answer).to_bytes(4, "big")
-            if call.lent is None:
-                self._connection.answer(stream, RESPONSE_HEADERS, prefix + answer, OK_TRAILERS)
-            else:
-                self._answer_lent(stream, call.lent, prefix, len(answer))
-        except EdgeAgentError as error:
-            self._refuse(stream, code_of(error), str(error))
-        except RefusedCall as refused:
-            self._refuse(stream, refused.code, refused.details)
-        except asyncio.CancelledError:
-            self._refuse(stream, Code.UNAVAILABLE, "the agent ends")
-            raise
-        except Exception as error:
-            log.exception("a defect of the agent")
-            self._refuse(stream, Code.UNKNOWN, f"a defect of the agent: {type(error).__name__}")
-        finally:
-            message.release()
-            self._drop(stream)
+    def _on_reply(self, stream: int, reply: Reply) -> None:
+        self._forget(stream)
+        self._send(stream, reply)
 
-    def _lend(self, call: _Call, size: int) -> memoryview:
-        """Give memory for an answer, behind room for its prefix."""
-        spare, self._spare_answer = self._spare_answer, None
-        if spare is None or len(spare) < PREFIX_BYTES + size:
-            spare = mmap.mmap(-1, PREFIX_BYTES + size)
-        call.lent = spare
-        return memoryview(spare)[PREFIX_BYTES : PREFIX_BYTES + size]
+    def _forget(self, stream: int) -> None:
+        """Give back the memory of a call's message."""
+        exchange = self._exchanges.pop(stream)
+        exchange.message = memoryview(b"")
+        if exchange.parcel is not None:
+            exchange.parcel.release()
+        if self._drained is not None and not self._exchanges:
+            self._drained.set()
 
-    def _answer_lent(self, stream: int, lent: mmap.mmap, prefix: bytes, size: int) -> None:
-        """Send an answer from the memory that was lent for it, and keep that for the next when the answer has gone."""
-        lent[:PREFIX_BYTES] = prefix
+    def _send(self, stream: int, reply: Reply) -> None:
+        if isinstance(reply, ParcelMessage):
+            parcel, start, end = reply
+            prefix = start - PREFIX_BYTES
+            parcel.memory[prefix:start] = b"\0" + (end - start).to_bytes(4, "big")
+            self._outgoing[stream] = parcel
+            self._connection.answer(
+                stream,
+                RESPONSE_HEADERS,
+                parcel.memory[prefix:end],
+                OK_TRAILERS,
+                functools.partial(self._on_sent, stream),
+            )
+        elif self._transport.is_closing():  # the client has gone
+            pass
+        elif isinstance(reply, RefusedCall):
+            self._connection.refuse(stream, refusal_headers(reply.code, reply.details))
+        else:
+            prefixed = b"\0" + len(reply).to_bytes(4, "big") + reply
+            self._connection.answer(stream, RESPONSE_HEADERS, prefixed, OK_TRAILERS)
 
-        def keep() -> None:
-            if self._spare_answer is None and len(lent) <= _KEEP_TO:
-                self._spare_answer = lent
-
-        data = memoryview(lent)[: PREFIX_BYTES + size]
-        self._connection.answer(stream, RESPONSE_HEADERS, data, OK_TRAILERS, lambda: self._outbox.then(keep))
-
-    def _refuse(self, stream: int, code: Code, details: str) -> None:
-        if self._transport.is_closing():  # the client has gone
-            return
-        self._connection.refuse(stream, refusal_headers(code, details))
-
-    def _drop(self, stream: int) -> None:
-        """Forget a call, and keep its buffer for the next."""
-        call = self._calls.pop(stream, None)
-        if call is not None and _KEEP_FROM <= len(call.buffer) <= _KEEP_TO and self._spare is None:
-            self._spare = call.buffer
+    def _on_sent(self, stream: int) -> None:
+        """Give back a parcel when the outbox has done with what it was given of it."""
+        self._outbox.then(self._outgoing.pop(stream).release)
 
     # Ending
 
-    @property
-    def calls(self) -> list[asyncio.Task[None]]:
-        """The calls that are being answered."""
-        return [call.task for call in self._calls.values() if call.task is not None]
+    async def drain(self) -> None:
+        """Wait until every call that has been received is answered."""
+        if self._exchanges:
+            self._drained = self._drained or asyncio.Event()
+            await self._drained.wait()
 
     def go_away(self) -> None:
         """Ask the client for no more calls."""

@@ -2,37 +2,69 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_agent.errors import CallExpired, EdgeAgentError, Overloaded
 from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
+from edge_agent.workers.parcels import Parcel
 
-#: Turns a verdict, and the mask's pixels where the call did not name a segment for them, into the call's result. It is
-#: called while the pixels are held for this call alone; they are another call's as soon as it returns.
-Take = Callable[[Verdict, memoryview | None], Any]
+
+class Enclosed(NamedTuple):
+    """Pixels that came inside a message."""
+
+    pixels: memoryview
+    #: where the message lies, and where in it the pixels begin; None when it is in no parcel
+    parcel: Parcel | None = None
+    start: int = 0
+
+
+#: Takes the verdict and the mask, which lies in a parcel that the taker then holds, or (None) in the client's segment.
+OnAnswer = Callable[[Verdict, Parcel | None], None]
 
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One picture to inspect: its pixels are either here, as bytes, or at a place in shared memory."""
+    """One picture to inspect. It ends once: with an answer, an error, or because its caller goes away."""
 
-    pixels: memoryview | None
-    bitmap: Place | None
+    bitmap: Place | Enclosed
     mask: Place | None
     #: seconds of the monotonic clock; None when the caller waits for ever
     deadline: float | None
-    take: Take
-    future: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    on_answer: OnAnswer
+    on_error: Callable[[Exception], None]
+    ended: bool = False
+    #: whom to tell that the caller has gone away
+    on_cancel: Callable[[Call], None] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of pixels that came with it."""
+        return len(self.bitmap.pixels) if isinstance(self.bitmap, Enclosed) else 0
+
+    def answer(self, verdict: Verdict, mask: Parcel | None) -> None:
+        """End the call with an answer; nobody takes it when the call has ended."""
+        if not self.ended:
+            self.ended = True
+            self.on_answer(verdict, mask)
+        elif mask is not None:
+            mask.release()
 
     def fail(self, error: EdgeAgentError) -> None:
-        """End the call with an error, unless it has ended or nobody waits for it."""
-        if not self.future.done():
-            self.future.set_exception(error)
+        """End the call with an error, unless it has ended."""
+        if not self.ended:
+            self.ended = True
+            self.on_error(error)
+
+    def cancel(self) -> None:
+        """End the call without a word: nobody waits for it any more."""
+        if not self.ended:
+            self.ended = True
+            if self.on_cancel is not None:
+                self.on_cancel(self)
 
 
 class WaitingLine:
@@ -58,7 +90,7 @@ class WaitingLine:
         Raises:
             Overloaded: the line is full, or the calls before this one take longer than its caller will wait.
         """
-        size = len(call.pixels) if call.pixels is not None else 0
+        size = call.size
         if free:
             self._add(call, size)
             return
@@ -92,10 +124,10 @@ class WaitingLine:
         """Take the first call that somebody still waits for."""
         while self._calls:
             call = self._calls.popleft()
-            self._bytes -= len(call.pixels) if call.pixels is not None else 0
+            self._bytes -= call.size
             if call.deadline is not None and call.deadline <= now:
                 call.fail(CallExpired("the deadline passed while the call was waiting"))
-            if not call.future.done():
+            if not call.ended:
                 return call
         return None
 
@@ -106,5 +138,5 @@ class WaitingLine:
         self._bytes = 0
 
     def _forget_finished(self) -> None:
-        self._calls = deque(call for call in self._calls if not call.future.done())
-        self._bytes = sum(len(call.pixels) for call in self._calls if call.pixels is not None)
+        self._calls = deque(call for call in self._calls if not call.ended)
+        self._bytes = sum(call.size for call in self._calls)

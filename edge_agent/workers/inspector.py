@@ -1,21 +1,22 @@
-"""A worker's model at work: from calls' segments and slots to their verdicts and masks."""
+"""A worker's model at work: from calls' segments and parcels to their verdicts and masks."""
 
 from __future__ import annotations
 
-import contextlib
-import mmap
+import os
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EdgeAgentError
-from edge_agent.imaging.bitmap import CHANNELS, Place, check_byte_count, check_place
+from edge_agent.imaging.bitmap import CHANNELS, Place, bitmap_bytes, check_byte_count
 from edge_agent.imaging.resize import U8, ArrayPixels, Pixels
-from edge_agent.imaging.segment import check_still_large_enough, opened, read_into, write_from
+from edge_agent.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
-from edge_agent.workers.messages import Detect, SlotLayout
+from edge_agent.workers.mapped import MappedParcels
+from edge_agent.workers.messages import Detect
 
 
 class SegmentPixels:
@@ -49,21 +50,25 @@ class SegmentPixels:
         read_into(self._descriptor, buffer, self._place.offset + offset, place=self._place, what="bitmap")
 
 
+class _Accepted(NamedTuple):
+    """A call whose segments are open."""
+
+    job: Detect
+    pixels: Pixels
+    #: descriptor of the segment that its mask goes to; -1: to none
+    target: int
+
+
 class Inspector:
     """One loaded model with the buffers of its calls."""
 
-    def __init__(self, pipeline: Pipeline, shared: mmap.mmap, slots: int, layout: SlotLayout) -> None:
-        """Serve calls whose pictures are in clients' segments or in the slots: a memfd, and a mapping of it."""
+    def __init__(self, pipeline: Pipeline, parcels: MappedParcels) -> None:
+        """Serve calls whose pictures are in clients' segments or in `parcels`."""
         manifest: Manifest = pipeline.manifest
-        self._pipeline, self._manifest = pipeline, manifest
-        self._slots, self._layout = slots, layout
+        self._pipeline, self._manifest, self._parcels = pipeline, manifest, parcels
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
+        self._bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
-        whole = np.frombuffer(shared, np.uint8)
-        self._in_slots = [
-            ArrayPixels(whole[start : start + layout.bytes_each].reshape(self._shape))
-            for start in map(layout.bitmap, range(layout.slots))
-        ]
 
     @property
     def batch(self) -> int:
@@ -76,49 +81,65 @@ class Inspector:
         What went wrong with a call is its result: InvalidRequest where a segment does not hold what the request says,
         EngineFailed where the engine failed on the picture.
         """
-        with contextlib.ExitStack() as stack:
-            accepted: list[tuple[Detect, Pixels, int | None]] = []
+        accepted: list[_Accepted] = []
+        descriptors: list[int] = []
+        try:
             for job in jobs:
                 try:
-                    accepted.append((job, *self._open(job, self._segments[len(accepted)], stack)))
+                    accepted.append(self._open(job, self._segments[len(accepted)], descriptors))
                 except EdgeAgentError as error:
                     yield job, error
-            if not accepted:
+            if len(accepted) == 1:
+                yield accepted[0].job, self._run_alone(accepted[0])
                 return
-            for number, result in run_each(self._pipeline, [pixels for _, pixels, _ in accepted]):
+            for number, result in run_each(self._pipeline, [call.pixels for call in accepted]):
                 job, _, target = accepted[number]
                 try:
                     yield job, self._conclude(job, result, target)
                 except EdgeAgentError as error:
                     yield job, error
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
 
-    def _open(self, job: Detect, segment: SegmentPixels, stack: contextlib.ExitStack) -> tuple[Pixels, int | None]:
-        """Open a call's segments: give its pixels, and the descriptor for its mask unless that goes to the slot."""
-        pixels: Pixels = self._in_slots[job.slot]
-        if job.bitmap is not None:
+    def _run_alone(self, call: _Accepted) -> Verdict | EdgeAgentError:
+        try:
+            return self._conclude(call.job, self._pipeline.run(call.pixels), call.target)
+        except EdgeAgentError as error:
+            return error
+
+    def _open(self, job: Detect, segment: SegmentPixels, descriptors: list[int]) -> _Accepted:
+        """Open a call's segments, whose descriptors are added to those that have to be closed."""
+        pixels: Pixels
+        if isinstance(job.bitmap, Place):
             self._check(job.bitmap, "bitmap", exact=True)
-            pixels = segment.at(stack.enter_context(opened(job.bitmap, write=False, what="bitmap")), job.bitmap)
-        # The mask's segment is checked before the engine runs; a classification model ignores it, as the
-        # original agent did.
-        if job.mask is None or self._manifest.task != "segmentation":
-            return pixels, None
-        self._check(job.mask, "mask", exact=False)
-        return pixels, stack.enter_context(opened(job.mask, write=True, what="mask"))
+            descriptors.append(open_segment(job.bitmap, write=False, what="bitmap"))
+            pixels = segment.at(descriptors[-1], job.bitmap)
+        else:
+            start = job.bitmap.start
+            content = self._parcels[job.bitmap.parcel].content
+            pixels = ArrayPixels(content[start : start + self._bytes].reshape(self._shape))
+        # The mask's segment is checked before the engine runs.
+        if isinstance(job.mask, Place):
+            self._check(job.mask, "mask", exact=False)
+            descriptors.append(open_segment(job.mask, write=True, what="mask"))
+            return _Accepted(job, pixels, descriptors[-1])
+        return _Accepted(job, pixels, -1)
 
-    def _conclude(self, job: Detect, result: Inspection | EdgeAgentError, target: int | None) -> Verdict:
+    def _conclude(self, job: Detect, result: Inspection | EdgeAgentError, target: int) -> Verdict:
         if isinstance(result, EdgeAgentError):
             raise result
-        if result.mask is not None:
-            if target is None or job.mask is None:
-                write_from(self._slots, result.mask, self._layout.mask(job.slot))
-            else:
+        if result.mask is not None and job.mask is not None:
+            if isinstance(job.mask, Place):
                 check_still_large_enough(target, job.mask, what="mask")
                 write_from(target, result.mask, job.mask.offset)
+            else:
+                self._parcels[job.mask.parcel].write(result.mask, job.mask.start)
         return result.verdict
 
     def _check(self, place: Place, what: str, *, exact: bool) -> None:
-        check_place(place, what=what)
         height, width, _ = self._shape
-        # A mask's segment may be larger than the mask, a bitmap of another size is a mistake.
-        if exact or place.size < self._layout.bytes_each:
+        # Names have been checked by the front. A mask's segment may be larger than the mask, a bitmap of another
+        # size is a mistake.
+        if exact or place.size < self._bytes:
             check_byte_count(place.size, width, height, what=f"segment '{place.name}' of the {what}")

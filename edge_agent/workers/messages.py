@@ -1,19 +1,16 @@
 """What the front process and a worker say to each other: one message a packet, over a SOCK_SEQPACKET pair.
 
-Pixels never travel here. They stay in the client's segments, or in the slots: one memfd per worker that both sides see,
-with room for a bitmap and a mask for each call that the worker may hold.
+Pixels never travel here. They stay in the client's segments, or in parcels (parcels.py), whose descriptors go along
+with the first message to a worker that names them.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from edge_agent import errors
-from edge_agent.component.manifest import Image
 from edge_agent.engines.options import EngineOptions
-from edge_agent.imaging.bitmap import Place, bitmap_bytes
+from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
 
 #: a message fits in one packet of this size: the longest is an answer with 255 labels of 64 characters each
@@ -33,15 +30,30 @@ class Load(_Message, frozen=True):
     batch_seconds: float
 
 
+class Span(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Bytes of a parcel, from `start` on."""
+
+    parcel: int
+    start: int
+
+
 class Detect(_Message, frozen=True):
-    """Inspect one bitmap. A bitmap or mask without a place is in the call's slot."""
+    """Inspect one bitmap, and put the mask where the call wants it."""
 
     call: int
-    slot: int
-    bitmap: Place | None
-    mask: Place | None
+    bitmap: Place | Span
+    #: None for a model that makes no masks
+    mask: Place | Span | None
     #: when the caller stops waiting, in seconds of the system-wide monotonic clock; None: never
     deadline: float | None
+    #: numbers of parcels that are named for the first time; their descriptors come with this message, in this order
+    parcels: tuple[int, ...] = ()
+
+
+class Forget(_Message, frozen=True):
+    """These parcels are no more."""
+
+    parcels: list[int]
 
 
 class Cancel(_Message, frozen=True):
@@ -90,7 +102,7 @@ class Refused(_Message, frozen=True):
     text: str
 
 
-ToWorker = Load | Detect | Cancel
+ToWorker = Load | Detect | Cancel | Forget
 FromWorker = Progress | Ready | Broken | Answer | Refused
 
 _encoder = msgspec.msgpack.Encoder()
@@ -114,31 +126,6 @@ def revive(name: str, text: str) -> errors.EdgeAgentError:
     return errors.InternalError(text)
 
 
-def slots_for(batch: int) -> int:
+def most_calls(batch: int) -> int:
     """Return how many calls a worker may hold: those in the engine, and the next at hand so that it never waits."""
     return 2 * batch
-
-
-class SlotLayout(NamedTuple):
-    """Where bitmap and mask of each slot lie in the memfd, in bytes."""
-
-    bytes_each: int
-    slots: int
-
-    @classmethod
-    def of(cls, image: Image, batch: int) -> SlotLayout:
-        """Lay out slots for bitmaps of this size, of which so many are inspected at once at the most."""
-        return cls(bitmap_bytes(image.width, image.height), slots_for(batch))
-
-    @property
-    def total(self) -> int:
-        """Size of the memfd; pages that are never used take no memory."""
-        return 2 * self.slots * self.bytes_each
-
-    def bitmap(self, slot: int) -> int:
-        """Offset of the slot's bitmap."""
-        return 2 * slot * self.bytes_each
-
-    def mask(self, slot: int) -> int:
-        """Offset of the slot's mask."""
-        return (2 * slot + 1) * self.bytes_each

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from edge_agent.component.manifest import Manifest
 from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import ComponentError, EngineFailed, InternalError, NotReady, WorkerDied
-from edge_agent.workers.calls import Call, WaitingLine
+from edge_agent.imaging.bitmap import Place, bitmap_bytes
+from edge_agent.workers.calls import Call, Enclosed, WaitingLine
 from edge_agent.workers.messages import (
     Answer,
     Broken,
@@ -27,16 +28,14 @@ from edge_agent.workers.messages import (
     Progress,
     Ready,
     Refused,
-    SlotLayout,
+    Span,
+    most_calls,
     revive,
-    slots_for,
 )
+from edge_agent.workers.parcels import MASK_AT, Parcel, ParcelShelf
 from edge_agent.workers.worker import WorkerLink
 
 log = logging.getLogger(__name__)
-
-#: from this size on a bitmap is copied to the worker by a thread, so that the event loop serves others meanwhile
-_COPY_IN_THREAD = 4 << 20
 
 _KILL_AFTER = 2.0  # seconds that an idle worker gets to end by itself
 
@@ -54,19 +53,35 @@ class PoolOptions(NamedTuple):
     build_seconds: float
 
 
+class _Held(NamedTuple):
+    """A call that a worker holds, with the parcels of its pixels and of its mask."""
+
+    call: Call
+    bitmap: Parcel | None
+    mask: Parcel | None
+
+
 @dataclass(eq=False, slots=True)
 class _Seat:
-    """A worker and the calls that it holds, by slot."""
+    """A worker and the calls that it holds, by number."""
 
     link: WorkerLink
     ready: asyncio.Future[None]
-    free: list[int] = field(default_factory=list)
+    #: calls that it holds at the most; 0 before it is ready and when it is lost
+    room: int = 0
     #: calls that it inspects at once
     batch: int = 1
-    calls: dict[int, tuple[Call, int]] = field(default_factory=dict)
+    calls: dict[int, _Held] = field(default_factory=dict)
+    #: parcels that it may still touch, though their calls have ended
+    stranded: list[Parcel] = field(default_factory=list)
     #: when it began with the oldest of its calls
     begun: float = 0.0
     watch: asyncio.TimerHandle | None = None
+
+    @property
+    def free(self) -> int:
+        """How many more calls it may hold."""
+        return self.room - len(self.calls)
 
 
 class WorkerPool:
@@ -77,6 +92,7 @@ class WorkerPool:
         folder: Path,
         manifest: Manifest,
         options: PoolOptions,
+        shelf: ParcelShelf,
         *,
         on_progress: Callable[[str], None],
         on_death: Callable[[str], None],
@@ -84,7 +100,10 @@ class WorkerPool:
         self.folder, self.manifest = folder, manifest
         self._options = options
         self._on_progress, self._on_death = on_progress, on_death
-        self._layout = SlotLayout.of(manifest.image, options.engine.most(manifest.image))
+        self._shelf = shelf
+        # A classification model makes no mask, and ignores what is said of one, as the original agent did.
+        self._makes_masks = manifest.task == "segmentation"
+        self._mask_bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._line = WaitingLine(manifest.name, options.max_calls, options.max_bytes)
         self._seats: list[_Seat] = []
         self._numbers = itertools.count(1)
@@ -93,7 +112,6 @@ class WorkerPool:
         self._closing = False
         self._started = False
         self._lost: WorkerDied | None = None
-        self._copies: set[asyncio.Task[None]] = set()
         self._building = False
         #: what a person should know of how the model runs; "" for nothing
         self.note = ""
@@ -117,7 +135,7 @@ class WorkerPool:
             link = WorkerLink(
                 self.manifest.name,
                 self.manifest.version,
-                self._layout,
+                self._shelf,
                 on_message=functools.partial(self._on_message, number),
                 on_exit=functools.partial(self._on_exit, number),
             )
@@ -152,81 +170,76 @@ class WorkerPool:
         if self._closing:
             raise WorkerDied(f"the worker of model '{self.manifest.name}' has ended")
 
-    async def run(self, call: Call) -> Any:
-        """Have one of the workers inspect a picture, and return what the call's `take` makes of the answer.
+    def submit(self, call: Call) -> None:
+        """Have one of the workers inspect a picture; the call is told what came of it, at once or later.
 
         Raises:
+            WorkerDied: the pool has ended.
             Overloaded: see WaitingLine.join.
-            InvalidRequest, EngineFailed, CallExpired: what the worker said of it.
-            WorkerDied: the worker ended while it had the call.
         """
         self.check_alive()
-        free = not len(self._line) and any(seat.free for seat in self._seats)
+        call.on_cancel = self._cancel
+        free = not len(self._line) and any(seat.free > 0 for seat in self._seats)
         self._line.join(call, free=free, workers=len(self._seats), now=time.monotonic())
         self._idle.clear()
         self._dispatch()
-        try:
-            return await call.future
-        except asyncio.CancelledError:
-            self._cancel(call)
-            raise
 
     def _dispatch(self) -> None:
-        """Give waiting calls to workers with a free slot, the least busy first."""
+        """Give waiting calls to workers with room for one more, the least busy first."""
         while len(self._line):
-            seat = max(self._seats, key=lambda candidate: len(candidate.free))
-            if not seat.free:
+            seat = self._seats[0] if len(self._seats) == 1 else max(self._seats, key=lambda other: other.free)
+            if seat.free <= 0:
                 return
-            call = self._line.next(time.monotonic())
+            now = time.monotonic()
+            call = self._line.next(now)
             if call is None:
                 break
-            slot, number = seat.free.pop(), next(self._numbers)
             if not seat.calls:
-                seat.begun = time.monotonic()
+                seat.begun = now
                 if seat.watch is None:
                     self._watch(seat, self._options.call_seconds)
-            seat.calls[number] = (call, slot)
-            detect = Detect(number, slot, call.bitmap, call.mask, call.deadline)
-            if call.pixels is not None and len(call.pixels) >= _COPY_IN_THREAD:
-                task = asyncio.get_running_loop().create_task(self._copy_and_send(seat, call, detect))
-                self._copies.add(task)
-                task.add_done_callback(self._copies.discard)
-            else:
-                self._hand_over(seat, call, detect)
+            self._hand_over(seat, call)
         self._check_idle()
 
-    async def _copy_and_send(self, seat: _Seat, call: Call, detect: Detect) -> None:
-        assert call.pixels is not None
-        # The worker may die meanwhile, and its descriptor's number may then mean another file: write to one of our own.
-        descriptor = os.dup(seat.link.slots)
+    def _hand_over(self, seat: _Seat, call: Call) -> None:
+        bitmap = mask = None
+        picture: Place | Span
+        target: Place | Span | None = call.mask if self._makes_masks else None
         try:
-            await asyncio.to_thread(_write_all, descriptor, call.pixels, self._layout.bitmap(detect.slot))
+            if isinstance(call.bitmap, Enclosed):
+                bitmap, start = self._parcel_of(call.bitmap)
+                picture = Span(bitmap.number, start)
+            else:
+                picture = call.bitmap
+            if target is None and self._makes_masks:
+                mask = self._shelf.get(MASK_AT + self._mask_bytes)
+                target = Span(mask.number, MASK_AT)
         except OSError as error:
-            self._end(seat, detect.call, InternalError(f"the bitmap can't be copied: {os.strerror(error.errno or 0)}"))
+            if bitmap is not None:
+                bitmap.release()
+            call.fail(InternalError(f"no memory can be had for the call's pixels: {os.strerror(error.errno or 0)}"))
             return
-        finally:
-            os.close(descriptor)
-        call.pixels = None
-        if call.future.done():  # nobody waits for it any more
-            self._end(seat, detect.call, None)
-            return
-        self._hand_over(seat, call, detect)
-
-    def _hand_over(self, seat: _Seat, call: Call, detect: Detect) -> None:
+        number = next(self._numbers)
+        seat.calls[number] = _Held(call, bitmap, mask)
+        new = seat.link.unknown([parcel for parcel in (bitmap, mask) if parcel is not None])
+        numbers = tuple(parcel.number for parcel in new)
         try:
-            if call.pixels is not None:
-                _write_all(seat.link.slots, call.pixels, self._layout.bitmap(detect.slot))
-                call.pixels = None
-            seat.link.send(detect)
-        except OSError as error:
-            self._end(seat, detect.call, InternalError(f"the bitmap can't be copied: {os.strerror(error.errno or 0)}"))
+            seat.link.send(Detect(number, picture, target, call.deadline, numbers), new)
         except WorkerDied:
             seat.link.kill()  # if it is not dead, it does not listen; its end fails every call that it has
 
+    def _parcel_of(self, enclosed: Enclosed) -> tuple[Parcel, int]:
+        """Hold the parcel in which a call's pixels lie, or copy them into one; also give where in it they begin."""
+        if enclosed.parcel is not None:
+            return enclosed.parcel.hold(), enclosed.start
+        parcel = self._shelf.get(len(enclosed.pixels))
+        parcel.memory[: len(enclosed.pixels)] = enclosed.pixels
+        return parcel, 0
+
     def _cancel(self, call: Call) -> None:
         for seat in self._seats:
-            for number, (held, _) in seat.calls.items():
-                if held is call:
+            for number, held in seat.calls.items():
+                if held.call is call:
                     try:
                         seat.link.send(Cancel(number))
                     except WorkerDied:
@@ -237,23 +250,22 @@ class WorkerPool:
         seat = self._seats[number]
         if isinstance(message, Answer):
             self._line.observe(message.seconds)
-            call, slot = seat.calls[message.call]
-            mask = None
-            if message.verdict.areas and call.mask is None:
-                start = self._layout.mask(slot)
-                mask = seat.link.memory[start : start + self._layout.bytes_each]
-            if not call.future.done():
-                call.future.set_result(call.take(message.verdict, mask))
-            self._end(seat, message.call, None)
+            held = self._end(seat, message.call)
+            if held is not None:
+                held.call.answer(message.verdict, held.mask)
         elif isinstance(message, Refused):
-            self._end(seat, message.call, revive(message.error, message.text))
+            held = self._end(seat, message.call)
+            if held is not None:
+                if held.mask is not None:
+                    held.mask.release()
+                held.call.fail(revive(message.error, message.text))
         elif isinstance(message, Progress):
             if message.building:
                 self._building = True
             self._on_progress(message.text)
         elif isinstance(message, Ready) and not seat.ready.done():
             seat.batch = message.batch
-            seat.free = list(range(slots_for(message.batch)))
+            seat.room = most_calls(message.batch)
             self.note = message.note
             seat.ready.set_result(None)
         elif isinstance(message, Broken) and seat.ready.done():
@@ -264,16 +276,16 @@ class WorkerPool:
                 error = ComponentError(f"loading failed: {message.text}")
             seat.ready.set_exception(error)
 
-    def _end(self, seat: _Seat, number: int, error: Exception | None) -> None:
-        if number not in seat.calls:  # the worker died and took the call with it
-            return
-        call, slot = seat.calls.pop(number)
+    def _end(self, seat: _Seat, number: int) -> _Held | None:
+        """Take a call from a worker that has done with it, and give it the next; None when both were lost before."""
+        held = seat.calls.pop(number, None)
+        if held is None:
+            return None
         seat.begun = time.monotonic()
-        seat.free.append(slot)
-        if error is not None and not call.future.done():
-            call.future.set_exception(error)
-        self._dispatch()
-        self._check_idle()
+        if held.bitmap is not None:
+            held.bitmap.release()
+        self._dispatch()  # the worker begins with the next while this one is answered
+        return held
 
     def _watch(self, seat: _Seat, seconds: float) -> None:
         seat.watch = asyncio.get_running_loop().call_later(seconds, self._look_for_hang, seat)
@@ -298,22 +310,29 @@ class WorkerPool:
             self._idle.set()
 
     def _on_exit(self, number: int, cause: str) -> None:
-        self._lose(self._seats[number], cause)
+        seat = self._seats[number]
+        self._lose(seat, cause)
+        for parcel in seat.stranded:
+            parcel.release()
+        seat.stranded.clear()
 
     def _lose(self, seat: _Seat, cause: str) -> None:
         """End the calls of a worker that is gone, and the pool with it."""
         died = WorkerDied(f"the worker of model '{self.manifest.name}' was lost during the call ({cause})")
-        for call, _ in seat.calls.values():
-            call.fail(died)
+        lost = list(seat.calls.values())
         seat.calls.clear()
-        seat.free.clear()
+        seat.room = 0
+        for call, bitmap, mask in lost:
+            # Until its process is gone it may go on to read and write them.
+            seat.stranded += [parcel for parcel in (bitmap, mask) if parcel is not None]
+            call.fail(died)
         if not self._started:  # with one of them lost, waiting for the others is in vain
-            lost = WorkerDied(f"a worker of model '{self.manifest.name}' was lost while loading: {cause}")
+            died = WorkerDied(f"a worker of model '{self.manifest.name}' was lost while loading: {cause}")
             self._closing = True
             for other in self._seats:
                 if not other.ready.done():
-                    other.ready.set_exception(lost)
-            self._lost = lost
+                    other.ready.set_exception(died)
+            self._lost = died
         elif not self._closing:
             self._closing = True
             self._line.fail_all(died)
@@ -366,9 +385,3 @@ class WorkerPool:
         self._closing = True
         for seat in self._seats:
             seat.link.kill()
-
-
-def _write_all(descriptor: int, data: memoryview, offset: int) -> None:
-    done = 0
-    while done < len(data):
-        done += os.pwrite(descriptor, data[done:], offset + done)

@@ -6,10 +6,10 @@ what happens when the front process is killed, and the kernel is asked to kill i
 
 from __future__ import annotations
 
+import array
 import ctypes
 import gc
 import logging
-import mmap
 import os
 import select
 import signal
@@ -24,18 +24,19 @@ from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.errors import CallExpired, EdgeAgentError, EngineLost
 from edge_agent.logs import log_to_stderr
 from edge_agent.workers.gathering import Gathering
+from edge_agent.workers.mapped import MappedParcels
 from edge_agent.workers.messages import (
     PACKET,
     Answer,
     Broken,
     Cancel,
     Detect,
+    Forget,
     FromWorker,
     Load,
     Progress,
     Ready,
     Refused,
-    SlotLayout,
     ToWorker,
     decode_to_worker,
     describe,
@@ -45,6 +46,8 @@ from edge_agent.workers.messages import (
 log = logging.getLogger("edge_agent.worker")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+#: room for the descriptors that come with a message, those of the parcels of a bitmap and of a mask: cmsg(3)
+_ANCILLARY_BYTES = socket.CMSG_SPACE(2 * array.array("i").itemsize)
 _EXIT_LOST = 3  # the engine can't go on; the front process starts another
 
 
@@ -58,9 +61,10 @@ def die_with_parent(parent: int) -> None:
 class Worker:
     """The loop of a worker process."""
 
-    def __init__(self, channel: socket.socket, slots: int) -> None:
+    def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._slots = slots
+        self._parcels = MappedParcels()
+        self._packet = memoryview(bytearray(PACKET))
         self._waiting: deque[Detect] = deque()
         self._cancelled: set[int] = set()
         self._lost = ""  # why the engine can't go on
@@ -90,10 +94,8 @@ class Worker:
         manifest: Manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
         self._progress("checking the artifacts")
         check_artifacts(folder, manifest)
-        layout = SlotLayout.of(manifest.image, load.options.most(manifest.image))
-        shared = mmap.mmap(self._slots, layout.total)
         loaded = load_pipeline(folder, manifest, load.options, self._progress)
-        self._inspector = Inspector(loaded.pipeline, shared, self._slots, layout)
+        self._inspector = Inspector(loaded.pipeline, self._parcels)
         self._gathering = Gathering(self._inspector.batch, load.batch_seconds)
         self._send(Ready(self._inspector.batch, loaded.note))
 
@@ -103,6 +105,13 @@ class Worker:
     def _next_batch(self) -> list[Detect]:
         """Wait for calls and return those that are inspected next."""
         self._take_messages(wait=not self._waiting)
+        if self._inspector.batch > 1:
+            self._gather()
+        count = min(self._inspector.batch, len(self._waiting))
+        return [self._waiting.popleft() for _ in range(count)]
+
+    def _gather(self) -> None:
+        """Wait a moment for the calls that are expected."""
         now = time.monotonic()
         until = now + self._gathering.patience(len(self._waiting), now)
         while now < until and self._gathering.patience(len(self._waiting), now) > 0:
@@ -110,25 +119,31 @@ class Worker:
             if left <= 0 or not select.select([self._channel], [], [], left)[0]:
                 break
             self._take_messages(wait=False)
-        count = min(self._inspector.batch, len(self._waiting))
-        return [self._waiting.popleft() for _ in range(count)]
 
     def _take_messages(self, *, wait: bool) -> None:
         """Take what has arrived; with `wait`, wait for a call if there is none."""
         while message := self._receive(0 if wait and not self._waiting else socket.MSG_DONTWAIT):
             if isinstance(message, Detect):
                 self._waiting.append(message)
+            elif isinstance(message, Forget):
+                self._parcels.forget(message.parcels)
             elif isinstance(message, Cancel) and any(job.call == message.call for job in self._waiting):
                 self._cancelled.add(message.call)
 
     def _receive(self, flags: int) -> ToWorker | None:
         try:
-            packet = self._channel.recv(PACKET, flags)
+            size, ancillary, _, _ = self._channel.recvmsg_into(
+                [self._packet], _ANCILLARY_BYTES, flags | socket.MSG_CMSG_CLOEXEC
+            )
         except BlockingIOError:
             return None
-        if not packet:
+        if not size:
             sys.exit(0)
-        message: ToWorker = decode_to_worker(packet)
+        message: ToWorker = decode_to_worker(self._packet[:size])
+        if ancillary and isinstance(message, Detect):
+            descriptors = array.array("i", ancillary[0][2])
+            for number, descriptor in zip(message.parcels, descriptors, strict=True):
+                self._parcels.add(number, descriptor)
         return message
 
     def _send(self, message: FromWorker) -> None:
@@ -177,13 +192,13 @@ class Worker:
 
 def main() -> None:
     """Entry point of the process."""
-    parent, channel, slots = int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+    parent, channel = int(sys.argv[3]), int(sys.argv[4])
     die_with_parent(parent)
     # The front process alone decides when a worker ends: by closing the socket, or with SIGKILL.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log_to_stderr("warning", f"worker of {sys.argv[1]}: ")
-    Worker(socket.socket(fileno=channel), slots).run()
+    Worker(socket.socket(fileno=channel)).run()
 
 
 if __name__ == "__main__":

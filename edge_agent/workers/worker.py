@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import mmap
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge_agent.errors import WorkerDied
-from edge_agent.workers.messages import PACKET, FromWorker, SlotLayout, ToWorker, decode_from_worker, encode
+from edge_agent.workers.messages import PACKET, Forget, FromWorker, ToWorker, decode_from_worker, encode
+from edge_agent.workers.parcels import Parcel, ParcelShelf
 
 log = logging.getLogger(__name__)
+
+#: where messages of all workers are received, one after the other
+_packet = memoryview(bytearray(PACKET))
 
 _REAP_SECONDS = 5.0  # a process whose socket has closed is gone in milliseconds
 
@@ -29,7 +31,7 @@ class WorkerLink:
         self,
         name: str,
         version: str,
-        layout: SlotLayout,
+        shelf: ParcelShelf,
         on_message: Callable[[FromWorker], None],
         on_exit: Callable[[str], None],
     ) -> None:
@@ -38,20 +40,17 @@ class WorkerLink:
         self._loop = asyncio.get_running_loop()
         self._closing = False
         self._reason = ""
+        #: numbers of the parcels that it has been sent
+        self._known: set[int] = set()
+        self._shelf = shelf
         with contextlib.ExitStack() as undo:  # what is open already when a later step fails
-            self.slots = os.memfd_create(f"edge-agent-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            undo.callback(os.close, self.slots)
-            os.ftruncate(self.slots, layout.total)
-            # Neither side can make the other's mapping point at nothing (SIGBUS), whatever goes wrong in it.
-            fcntl.fcntl(self.slots, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-            self._map = undo.enter_context(mmap.mmap(self.slots, layout.total))
             self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             undo.enter_context(self._channel)
             self._channel.setblocking(False)
             with theirs:
-                self._process = _spawn(name, version, theirs.fileno(), self.slots)
+                self._process = _spawn(name, version, theirs.fileno())
             undo.pop_all()
-        self.memory = memoryview(self._map)
+        shelf.watchers.add(self._forget)
         self.exited: asyncio.Future[str] = self._loop.create_future()
         self._loop.add_reader(self._channel.fileno(), self._read)
 
@@ -60,26 +59,42 @@ class WorkerLink:
         """The worker's process id."""
         return self._process.pid
 
-    def send(self, message: ToWorker) -> None:
-        """Send a message; WorkerDied when nobody is there to take it."""
+    def unknown(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Return which of the parcels it has not been sent yet."""
+        return [parcel for parcel in parcels if parcel.number not in self._known]
+
+    def send(self, message: ToWorker, parcels: Sequence[Parcel] = ()) -> None:
+        """Send a message, and parcels along with it; WorkerDied when nobody is there to take it."""
         try:
-            self._channel.send(encode(message))
+            if parcels:
+                descriptors = [parcel.descriptor for parcel in parcels]
+                socket.send_fds(self._channel, [encode(message)], descriptors)
+                self._known.update(parcel.number for parcel in parcels)
+            else:
+                self._channel.send(encode(message))
         except OSError as error:
             raise WorkerDied(f"the worker of model '{self.name}' is gone ({error.strerror})") from None
+
+    def _forget(self, numbers: list[int]) -> None:
+        known = self._known.intersection(numbers)
+        if known:
+            self._known -= known
+            with contextlib.suppress(WorkerDied):  # its end is noticed elsewhere
+                self.send(Forget(sorted(known)))
 
     def _read(self) -> None:
         """Take every message that has arrived; the socket's end is the process's end."""
         while True:
             try:
-                packet = self._channel.recv(PACKET)
+                size = self._channel.recv_into(_packet)
             except BlockingIOError:
                 return
             except OSError:
-                packet = b""
-            if not packet:
+                size = 0
+            if not size:
                 break
             try:
-                self._on_message(decode_from_worker(packet))
+                self._on_message(decode_from_worker(_packet[:size]))
             except Exception:  # a defect; the call in question would never end otherwise
                 log.exception("a message of the worker of model %s can't be handled; it is killed", self.name)
                 self._process.kill()
@@ -95,9 +110,7 @@ class WorkerLink:
             self._process.kill()
             status = await asyncio.to_thread(self._process.wait)
         self._channel.close()
-        self.memory.release()
-        self._map.close()
-        os.close(self.slots)
+        self._shelf.watchers.discard(self._forget)
         cause = self._reason or _describe_exit(status)
         self.exited.set_result(cause)
         self._on_exit(cause)
@@ -113,11 +126,11 @@ class WorkerLink:
         self._process.kill()
 
 
-def _spawn(name: str, version: str, channel: int, slots: int) -> subprocess.Popen[bytes]:
-    arguments = [name, version, str(os.getpid()), str(channel), str(slots)]
+def _spawn(name: str, version: str, channel: int) -> subprocess.Popen[bytes]:
+    arguments = [name, version, str(os.getpid()), str(channel)]
     return subprocess.Popen(
         [sys.executable, "-m", "edge_agent.workers.process", *arguments],
-        pass_fds=(channel, slots),
+        pass_fds=(channel,),
         stdin=subprocess.DEVNULL,
         # A terminal's Ctrl-C goes to its foreground group; the workers are the front process's to end.
         start_new_session=True,

@@ -12,7 +12,11 @@ from edge_agent.errors import InvalidRequest
 from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import Area, Verdict
 from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.rpc.exchange import ParcelMessage
+from edge_agent.rpc.framing import PREFIX_BYTES
 from edge_agent.rpc.messages import decode_request, encode_response
+from edge_agent.workers.calls import Enclosed
+from edge_agent.workers.parcels import MASK_AT, ParcelShelf
 
 PIXELS = bytes(range(256)) * 100
 HANDLE = pb2.SharedMemoryHandle(name="/s", size=9, offset=4)
@@ -24,8 +28,12 @@ def _request(**fields: Any) -> pb2.DetectAnomaliesRequest:
     return pb2.DetectAnomaliesRequest(model_component="m", **fields)
 
 
+def _pixels(request: DetectRequest) -> bytes:
+    return bytes(request.bitmap.pixels) if isinstance(request.bitmap, Enclosed) else b""
+
+
 def _decode(data: bytes) -> DetectRequest:
-    return decode_request(memoryview(data), None)
+    return decode_request(memoryview(data))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +51,7 @@ def test_a_request_is_read_as_protobuf_reads_it(request_: pb2.DetectAnomaliesReq
     found = _decode(request_.SerializeToString())
     bitmap = request_.bitmap
     assert (found.model, found.width, found.height) == ("m", bitmap.width, bitmap.height)
-    assert (bytes(found.pixels) if found.pixels is not None else b"") == bitmap.byte_data
+    assert _pixels(found) == bitmap.byte_data
     assert (found.bitmap == Place("/s", 9, 4)) == bitmap.HasField("shared_memory_handle")
     assert (found.mask == Place("/s", 9, 4)) == request_.HasField("anomaly_mask_params")
 
@@ -51,8 +59,9 @@ def test_a_request_is_read_as_protobuf_reads_it(request_: pb2.DetectAnomaliesReq
 def test_the_pixels_of_a_large_request_are_not_copied() -> None:
     data = _request(bitmap=pb2.Bitmap(width=3, height=4, byte_data=PIXELS)).SerializeToString()
     found = _decode(data)
-    assert found.pixels is not None
-    assert found.pixels.obj is data
+    assert isinstance(found.bitmap, Enclosed)
+    assert found.bitmap.pixels.obj is data
+    assert data[found.bitmap.start :].startswith(PIXELS)
 
 
 @pytest.mark.parametrize("order", [0, 1])
@@ -66,8 +75,8 @@ def test_a_message_that_says_it_twice_is_read_as_protobuf_reads_it(order: int) -
     theirs = pb2.DetectAnomaliesRequest.FromString(data).bitmap
     ours = _decode(data)
     assert (ours.width, ours.height) == (theirs.width, theirs.height) == (3, 4)
-    assert (ours.pixels is not None) == (theirs.WhichOneof("data") == "byte_data")
-    assert (ours.bitmap is not None) == (theirs.WhichOneof("data") == "shared_memory_handle")
+    assert isinstance(ours.bitmap, Enclosed) == (theirs.WhichOneof("data") == "byte_data")
+    assert isinstance(ours.bitmap, Place) == (theirs.WhichOneof("data") == "shared_memory_handle")
 
 
 def test_a_oneof_inside_one_bitmap_is_decided_by_the_last() -> None:
@@ -76,7 +85,6 @@ def test_a_oneof_inside_one_bitmap_is_decided_by_the_last() -> None:
     )
     length = bytes([len(inner) & 0x7F | 0x80, len(inner) >> 7 & 0x7F | 0x80, len(inner) >> 14])
     found = _decode(b"\x12" + length + inner)
-    assert found.pixels is None
     assert found.bitmap == Place("/s", 9, 4)
 
 
@@ -100,27 +108,39 @@ def test_random_bytes_are_refused_or_read_as_protobuf_reads_them() -> None:
             theirs.bitmap.width,
             theirs.bitmap.height,
         )
-        assert (bytes(ours.pixels) if ours.pixels is not None else b"") == theirs.bitmap.byte_data
+        assert _pixels(ours) == theirs.bitmap.byte_data
         agreed += 1
     assert agreed > 100
-
-
-def _lend(size: int) -> memoryview:
-    return memoryview(bytearray(size))
 
 
 AREAS = (Area("background", "#FFFFFF", 0.75), Area("a", "#FF0000", 0.25))
 
 
-@pytest.mark.parametrize("size", [0, 1, 127, 128, 50_000])
-def test_an_answer_with_the_mask_inside_is_what_protobuf_would_write(size: int) -> None:
-    request = DetectRequest("m", 640, 480, None, None, None, None)
-    mask = bytes(i % 251 for i in range(size))
-    data = bytes(encode_response(request, _lend, Verdict(True, 0.9, 0.9, 0.5, AREAS), memoryview(mask)))
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 6), (160, 104), (64, 64)])
+def test_an_answer_with_the_mask_inside_is_what_protobuf_would_write(width: int, height: int) -> None:
+    request = DetectRequest("m", width, height, None, None)
+    pixels = bytes(i % 251 for i in range(width * height * 3))
+    shelf = ParcelShelf()
+    parcel = shelf.get(MASK_AT + len(pixels))
+    parcel.memory[MASK_AT : MASK_AT + len(pixels)] = pixels
+    answer = encode_response(request, Verdict(True, 0.9, 0.9, 0.5, AREAS), parcel)
+    assert isinstance(answer, ParcelMessage)
+    data = bytes(parcel.memory[answer.start : answer.end])
     result = pb2.DetectAnomaliesResponse.FromString(data).detect_anomaly_result
-    assert result.anomaly_mask.byte_data == mask
-    assert (result.anomaly_mask.width, result.anomaly_mask.height) == (640, 480)
+    assert result.anomaly_mask.byte_data == pixels
+    assert (result.anomaly_mask.width, result.anomaly_mask.height) == (width, height)
     assert [anomaly.name for anomaly in result.anomalies] == ["background", "a"]
     assert result.is_anomalous
     # Nothing stands twice: readers that do not merge understand it too.
     assert len(pb2.DetectAnomaliesResponse.FromString(data).SerializeToString()) == len(data)
+    parcel.destroy()
+
+
+def test_the_longest_answer_fits_before_its_mask() -> None:
+    """255 labels of 64 characters, four bytes each, and the prefix that gRPC puts in front."""
+    areas = tuple(Area("\U0001d4d0" * 64, "#FFFFFF", 1 / (3 + number)) for number in range(255))
+    parcel = ParcelShelf().get(MASK_AT + 3)
+    answer = encode_response(DetectRequest("m", 1, 1, None, None), Verdict(True, 0.9, 0.9, 0.5, areas), parcel)
+    assert isinstance(answer, ParcelMessage)
+    assert answer.start > PREFIX_BYTES
+    parcel.destroy()

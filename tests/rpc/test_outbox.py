@@ -80,7 +80,7 @@ def test_large_buffers_arrive_whole_and_in_order() -> None:
     _run(scenario)
 
 
-def test_a_client_that_goes_away_is_told_of_once() -> None:
+def test_a_client_that_goes_away_is_told_of_once_and_nothing_is_waited_for() -> None:
     async def scenario(wire: _Wire) -> None:
         wire.outbox.write(LARGE)
         wire.outbox.then(lambda: wire.told.append("gone"))
@@ -89,7 +89,9 @@ def test_a_client_that_goes_away_is_told_of_once() -> None:
         wire.outbox.write(b"in vain")
         wire.outbox.then(lambda: wire.told.append("gone"))
         wire.outbox.close()
-        assert wire.told == ["blocked", "broken"]
+        assert wire.told == ["blocked", "gone", "broken", "gone"], (
+            "what was lent for sending is given back all the same"
+        )
 
     _run(scenario)
 

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from edge_agent.errors import CallExpired, Overloaded, WorkerDied
-from edge_agent.workers.calls import Call, WaitingLine
+from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.verdict import decide
+from edge_agent.workers.calls import Call, Enclosed, WaitingLine
+from edge_agent.workers.parcels import ParcelShelf
+
+PLACE = Place("/s", 9, 0)
+ERRORS: list[tuple[Call, Exception]] = []
 
 
 def _call(size: int | None = None, deadline: float | None = None) -> Call:
-    pixels = None if size is None else memoryview(bytes(size))
-    return Call(pixels, None, None, deadline, take=lambda verdict, mask: None)
+    pixels = PLACE if size is None else Enclosed(memoryview(bytes(size)))
+    call = Call(pixels, None, deadline, lambda verdict, mask: None, lambda error: ERRORS.append((call, error)))
+    return call
 
 
-def _in_loop(test: Callable[[], None]) -> Callable[[], None]:
-    """A call holds a future, which needs a loop."""
-
-    async def run() -> None:
-        test()
-
-    def wrapped() -> None:
-        asyncio.run(run())
-
-    wrapped.__name__, wrapped.__doc__ = test.__name__, test.__doc__
-    return wrapped
+def _error(call: Call) -> Exception:
+    return next(error for failed, error in ERRORS if failed is call)
 
 
 def _join(line: WaitingLine, call: Call, **changes: Any) -> None:
     line.join(call, **({"free": False, "workers": 1, "now": 0.0} | changes))
 
 
-@_in_loop
 def test_first_come_first_served() -> None:
     line = WaitingLine("m", 3, 1000)
     calls = [_call() for _ in range(3)]
@@ -43,7 +39,6 @@ def test_first_come_first_served() -> None:
     assert [line.next(0.0) for _ in range(4)] == [*calls, None]
 
 
-@_in_loop
 def test_it_is_bounded_in_calls_and_bytes() -> None:
     line = WaitingLine("m", 2, 100)
     _join(line, _call(60))
@@ -56,41 +51,36 @@ def test_it_is_bounded_in_calls_and_bytes() -> None:
     _join(line, _call(60))
 
 
-@_in_loop
 def test_one_picture_larger_than_the_bound_may_wait() -> None:
     line = WaitingLine("m", 2, 100)
     _join(line, _call(500))
 
 
-@_in_loop
 def test_a_free_worker_takes_a_call_whatever_the_bounds() -> None:
     line = WaitingLine("m", 0, 0)
     _join(line, _call(10), free=True)
     assert line.next(0.0) is not None
 
 
-@_in_loop
 def test_cancelled_calls_make_room() -> None:
     line = WaitingLine("m", 2, 1000)
     gone, stays = _call(), _call()
     for call in (gone, stays):
         _join(line, call)
-    gone.future.cancel()
+    gone.cancel()
     _join(line, _call())
     assert line.next(0.0) is stays
 
 
-@_in_loop
 def test_expired_calls_are_not_given_to_a_worker() -> None:
     line = WaitingLine("m", 9, 1000)
     late, early = _call(deadline=1.0), _call(deadline=3.0)
     _join(line, late)
     _join(line, early)
     assert line.next(2.0) is early
-    assert isinstance(late.future.exception(), CallExpired)
+    assert isinstance(_error(late), CallExpired)
 
 
-@_in_loop
 def test_a_deadline_that_can_not_be_met_is_refused_at_once() -> None:
     line = WaitingLine("m", 9, 1000)
     line.observe(0.1)
@@ -102,19 +92,42 @@ def test_a_deadline_that_can_not_be_met_is_refused_at_once() -> None:
     _join(line, _call(deadline=0.6))
 
 
-@_in_loop
 def test_a_long_call_does_not_shut_out_short_deadlines_for_ever() -> None:
     line = WaitingLine("m", 9, 1000)
     line.observe(1000.0)
     _join(line, _call(deadline=0.001))
 
 
-@_in_loop
 def test_the_end_of_the_workers_ends_every_call() -> None:
     line = WaitingLine("m", 9, 1000)
     calls = [_call(10), _call(10)]
     for call in calls:
         _join(line, call)
     line.fail_all(WorkerDied("gone"))
-    assert all(isinstance(call.future.exception(), WorkerDied) for call in calls)
+    assert all(isinstance(_error(call), WorkerDied) for call in calls)
     assert line.next(0.0) is None
+
+
+def test_a_call_ends_once() -> None:
+    told: list[object] = []
+    call = Call(PLACE, None, None, lambda verdict, mask: told.append(verdict), told.append)
+    verdict = decide(0.2, 0.5)
+    call.answer(verdict, None)
+    call.fail(WorkerDied("gone"))
+    call.cancel()
+    assert told == [verdict]
+
+
+def test_a_mask_that_nobody_takes_goes_back_to_its_shelf() -> None:
+    async def scenario() -> None:
+        shelf = ParcelShelf()
+        told: list[Call] = []
+        call = _call()
+        call.on_cancel = told.append
+        call.cancel()
+        assert told == [call]
+        call.answer(decide(0.2, 0.5), shelf.get(10))
+        assert len(shelf) == 1
+        shelf.close()
+
+    asyncio.run(scenario())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edge_agent.errors import EngineFailed
+from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict, decide
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.workers.gathering import Gathering
@@ -61,13 +62,13 @@ class _Driven(Worker):
 
     def __init__(self, inspector: _Inspector, patience: float) -> None:
         self.front, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        super().__init__(self._theirs, -1)
+        super().__init__(self._theirs)
         self._inspector = inspector  # type: ignore[assignment]
         self._gathering = Gathering(inspector.batch, patience)
 
     def send(self, *calls: int, deadline: float | None = None) -> None:
         for call in calls:
-            self.front.send(encode(Detect(call, 0, None, None, deadline)))
+            self.front.send(encode(Detect(call, Place("/s", 1, 0), None, deadline)))
 
     def step(self) -> None:
         self._answer(self._next_batch())

@@ -12,6 +12,7 @@ import pytest
 
 from edge_agent.component.manifest import Artifact, Image, Input, Manifest, Outputs, ScoreOutput
 from edge_agent.engines.options import EngineOptions
+from edge_agent.workers.parcels import ParcelShelf
 from edge_agent.workers.pool import PoolOptions, WorkerPool
 from tests.daemon import PATIENCE, alive, bytes_request, running_daemon, suspend, wait_until
 from tests.fakes import picture, write_echo
@@ -51,7 +52,9 @@ def test_a_batch_may_take_as_long_as_its_pictures_one_by_one() -> None:
     )  # fmt: skip
 
     async def left(calls: int, batch: int) -> float:
-        pool = WorkerPool(Path(), manifest, options, on_progress=lambda text: None, on_death=lambda cause: None)
+        pool = WorkerPool(
+            Path(), manifest, options, ParcelShelf(), on_progress=lambda text: None, on_death=lambda cause: None
+        )
         seat: Any = type("Seat", (), {"calls": dict.fromkeys(range(calls)), "batch": batch, "begun": time.monotonic()})
         waits: list[float] = []
         pool._watch = lambda seat, seconds: waits.append(seconds)  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from edge_agent.component.manifest import FILE_NAME, decode_manifest
 from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import NotReady
 from edge_agent.workers.messages import Progress
+from edge_agent.workers.parcels import ParcelShelf
 from edge_agent.workers.pool import PoolOptions, WorkerPool
 from tests.fakes import write_echo
 
@@ -19,7 +20,9 @@ from tests.fakes import write_echo
 def _pool(folder: Path, start: float, build: float) -> WorkerPool:
     manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source="test")
     options = PoolOptions(1, EngineOptions(), 0.0, 1, 1, 1.0, start_seconds=start, build_seconds=build)
-    return WorkerPool(folder, manifest, options, on_progress=lambda text: None, on_death=lambda cause: None)
+    return WorkerPool(
+        folder, manifest, options, ParcelShelf(), on_progress=lambda text: None, on_death=lambda cause: None
+    )
 
 
 def test_a_start_takes_no_longer_than_it_may(tmp_path: Path) -> None:

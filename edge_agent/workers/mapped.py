@@ -1,0 +1,57 @@
+"""The worker's side of parcels: mappings of those that it has been sent; see parcels.py."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edge_agent.imaging.resize import U8
+
+
+class MappedParcel:
+    """A parcel's bytes."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Map the parcel; its descriptor is closed."""
+        try:
+            self._memory = memoryview(mmap.mmap(descriptor, 0))
+        finally:
+            os.close(descriptor)
+        #: uint8 [bytes]
+        self.content: U8 = np.frombuffer(self._memory, np.uint8)
+
+    def write(self, buffers: Sequence[memoryview], start: int) -> None:
+        """Write buffers, one after the other, from `start` on.
+
+        A parcel is sealed, so that a mapping of it can be trusted as one of a segment can't; and writing through
+        it takes half of the time of pwritev.
+        """
+        for buffer in buffers:
+            end = start + len(buffer)
+            self._memory[start:end] = buffer
+            start = end
+
+
+class MappedParcels:
+    """Parcels by number."""
+
+    def __init__(self) -> None:
+        self._parcels: dict[int, MappedParcel] = {}
+
+    def __len__(self) -> int:
+        return len(self._parcels)
+
+    def __getitem__(self, number: int) -> MappedParcel:
+        return self._parcels[number]
+
+    def add(self, number: int, descriptor: int) -> None:
+        """Map a parcel whose descriptor has just arrived, and own that."""
+        self._parcels[number] = MappedParcel(descriptor)
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Give up parcels that the front process has destroyed; their memory is then free."""
+        for number in numbers:
+            self._parcels.pop(number, None)

@@ -5,15 +5,15 @@ as a whole: for a 4096x4096 bitmap that saves writing and re-reading 50 MB. `are
 the area it covers, fractions of pixels included, within half a grey level.
 
 OpenCV's INTER_AREA is fast for whole factors (2 input pixels for 1, 3 for 1, …) and used for them. For the others it is
-slow: its loops run over single pixels. Here the vertical sums are taken over whole rows by numpy (which vectorises
-them), and OpenCV does the horizontal part on what is left. docs/performance.md has the figures.
+slow: its loops run over single pixels. Here the vertical sums are taken over whole rows, by functions of OpenCV's that
+are vectorised, and its filter does the horizontal part on what is left. docs/performance.md has the figures.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -124,6 +124,20 @@ class _ByStrips:
         return self._out
 
 
+class _OutputRow(NamedTuple):
+    """What one output row covers: whole input rows, and parts of the one before and of the one after."""
+
+    top: int
+    bottom: int
+    head: int
+    #: share of the head in what has been added up when it has been added, and the same for the tail
+    head_share: float
+    tail: int
+    tail_share: float
+    #: from the weighted mean that this comes to, to the mean over the height of the row
+    scale: float
+
+
 class _AreaByAnyFactor:
     """Output row i covers input rows [i * f, (i + 1) * f): a first part, whole rows, and a last part."""
 
@@ -133,17 +147,9 @@ class _AreaByAnyFactor:
         factor = height / target[1]
         self._step = max(1, int(STRIP_BYTES / (width * CHANNELS * factor)))  # output rows a strip
         edges = [i * height / target[1] for i in range(target[1] + 1)]
-        self._whole = [(math.ceil(a), math.floor(b)) for a, b in itertools.pairwise(edges)]
-        # The rows in which an output row begins and ends, and how much of each it covers (0: nothing, on a boundary).
-        self._head = np.array([math.floor(a) for a in edges[:-1]])
-        self._tail = np.array([min(math.floor(b), height - 1) for b in edges[1:]])
-        self._head_part = np.array([[math.ceil(a) - a] for a in edges[:-1]], np.float32) / np.float32(factor)
-        self._tail_part = np.array([[b - math.floor(b)] for b in edges[1:]], np.float32) / np.float32(factor)
-        self._per_row = np.float32(1 / factor)
-        sums_dtype = np.uint16 if factor < 257 else np.uint32  # 257 rows of 255 fit 16 bits
-        self._sums = np.empty((self._step, width * CHANNELS), sums_dtype)
-        self._rows = np.empty((self._step, width * CHANNELS), np.float32)
-        self._part = np.empty_like(self._rows)
+        self._rows = [_cover(first, last, height) for first, last in itertools.pairwise(edges)]
+        self._scales = np.array([row.scale for row in self._rows], np.float32).reshape(-1, 1, 1)
+        self._tall = np.empty((self._step, width * CHANNELS), np.float32)
         self._small = np.empty((self._step, target[0], CHANNELS), np.float32)
         self._out = np.empty((target[1], target[0], CHANNELS), np.uint8)
 
@@ -154,20 +160,40 @@ class _AreaByAnyFactor:
 
     def _resize_strip(self, pixels: Pixels, first: int, last: int) -> None:
         count = last - first
-        base = int(self._head[first])
-        strip = pixels.rows(base, int(self._tail[last - 1]) + 1)
-        sums, rows, part = self._sums[:count], self._rows[:count], self._part[:count]
-        for i, (top, bottom) in enumerate(self._whole[first:last]):
-            np.add.reduce(strip[top - base : bottom - base], axis=0, dtype=sums.dtype, out=sums[i])
-        np.multiply(sums, self._per_row, out=rows)
-        for lines, share in ((self._head, self._head_part), (self._tail, self._tail_part)):
-            np.multiply(strip[lines[first:last] - base], share[first:last], out=part)
-            np.add(rows, part, out=rows)
+        base = self._rows[first].head
+        strip = pixels.rows(base, self._rows[last - 1].tail + 1)
+        for place, row in enumerate(self._rows[first:last]):
+            total = self._tall[place : place + 1]
+            cv2.reduce(strip[row.top - base : row.bottom - base], 0, cv2.REDUCE_SUM, dst=total, dtype=cv2.CV_32F)
+            for part, share in ((row.head, row.head_share), (row.tail, row.tail_share)):
+                if share:
+                    cv2.accumulateWeighted(strip[part - base : part - base + 1], total, share)
         small = self._small[:count]
         cv2.resize(
-            rows.reshape(count, self._source[0], CHANNELS),
+            self._tall[:count].reshape(count, self._source[0], CHANNELS),
             (self._target[0], count),
             dst=small,
             interpolation=cv2.INTER_AREA,
         )
+        np.multiply(small, self._scales[first:last], out=small)
         cv2.convertScaleAbs(small, dst=self._out[first:last])  # rounds
+
+
+def _cover(first: float, last: float, height: int) -> _OutputRow:
+    """Say what the output row that covers input rows [first, last) is made of; it covers a whole one at least.
+
+    accumulateWeighted makes (1 - share) * sum + share * row: with these shares that is the sum of whole rows and
+    weighted parts, divided by 1 + the weights.
+    """
+    top, bottom = math.ceil(first), math.floor(last)
+    head_weight, tail_weight = top - first, last - bottom
+    weights = 1 + head_weight + tail_weight
+    return _OutputRow(
+        top,
+        bottom,
+        head=math.floor(first),
+        head_share=head_weight / (1 + head_weight),
+        tail=min(bottom, height - 1),
+        tail_share=tail_weight / weights,
+        scale=weights / (last - first),
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
+import mmap
 import os
 import socket
 import time
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 _received = memoryview(bytearray(1 << 18))
 #: what is read of it at once while a large message is under way: only the head of its next frame is wanted here
 _FRAME_HEAD = 1 << 10
+#: messages of one client that are received into parcels at once: each takes a file descriptor from all of them
+_PARCELS_EACH = 16
 #: what may be on its way to a client; the kernel gives what net.core.wmem_max allows
 _SEND_BUFFER = 1 << 22
 #: how often a socket is read in a row while a large message is under way; then others have their turn
@@ -57,24 +61,32 @@ class _Incoming:
         self.buffer = memoryview(b"")
         self.filled = 0
 
-    def take_prefix(self, data: memoryview, shelf: ParcelShelf) -> memoryview:
+    def take_prefix(self, data: memoryview, shelf: ParcelShelf, *, may_have_parcel: bool) -> memoryview:
         """Take what is missing of the message's prefix, and return the rest."""
         missing = PREFIX_BYTES - len(self.prefix)
         self.prefix += bytes(data[:missing])
         if len(self.prefix) == PREFIX_BYTES:
             self.length, self.compressed = read_prefix(self.prefix, self.headers)
-            if self.length >= LARGE:  # its pages take memory only when data arrives, whatever length was announced
-                try:
-                    self.parcel = shelf.get(self.length)
-                except OSError as error:
-                    reason = os.strerror(error.errno or 0)
-                    raise RefusedCall(
-                        Code.RESOURCE_EXHAUSTED, f"no memory for a message of {self.length} bytes: {reason}"
-                    ) from None
-                self.buffer = self.parcel.memory[: self.length]
-            else:
-                self.buffer = memoryview(bytearray(self.length))
+            self._make_room(shelf if may_have_parcel else None)
         return data[missing:]
+
+    def _make_room(self, shelf: ParcelShelf | None) -> None:
+        """Get memory for the message. A large one's pages take none before data arrives, whatever was announced."""
+        if self.length < LARGE:
+            self.buffer = memoryview(bytearray(self.length))
+            return
+        if shelf is not None:
+            with contextlib.suppress(OSError):  # no file descriptor is left: the worker's copy will be another
+                self.parcel = shelf.get(self.length)
+                self.buffer = self.parcel.memory[: self.length]
+                return
+        try:
+            self.buffer = memoryview(mmap.mmap(-1, self.length))
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise RefusedCall(
+                Code.RESOURCE_EXHAUSTED, f"no memory for a message of {self.length} bytes: {reason}"
+            ) from None
 
     def forget(self) -> None:
         """Give back the memory for its message."""
@@ -121,11 +133,11 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         stream, count = self._connection.expected
         call = self._incoming.get(stream) if count else None
-        if call is not None and call.parcel is not None and call.filled < call.length:
+        if call is not None and call.filled < call.length:
             self._direct = call
             return call.buffer[call.filled : call.filled + count]
         self._direct = None
-        large = any(call.parcel is not None for call in self._incoming.values()) if self._incoming else False
+        large = any(call.length >= LARGE for call in self._incoming.values()) if self._incoming else False
         return _received[:_FRAME_HEAD] if large else _received
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -180,7 +192,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             return
         try:
             if call.length < 0:
-                data = call.take_prefix(data, self._shelf)
+                held = sum(other.parcel is not None for other in self._incoming.values())
+                data = call.take_prefix(data, self._shelf, may_have_parcel=held < _PARCELS_EACH)
             end = call.filled + len(data)
             if end > max(call.length, 0):
                 raise RefusedCall(Code.INTERNAL, "a unary call has one message, expected no more data after it")

@@ -156,3 +156,21 @@ def test_a_client_that_is_killed_with_calls_in_flight(serving: Daemon, segments:
     result = serving.stub("DetectAnomalies", bytes_request("echo", picture(51))).detect_anomaly_result
     assert result.anomaly_score == pytest.approx(0.2, abs=1e-5)
     assert not re.search("raised exception|Traceback|WARNING", serving.log.read_text())
+
+
+def test_announced_messages_take_few_file_descriptors(serving: Daemon) -> None:
+    """They are everybody's: a client that announces hundreds of messages must not use them up."""
+    front = psutil.Process(serving.process.pid)
+    before = front.num_fds()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+        _send_calls(peer, serving, b"\0" + (1 << 20).to_bytes(4, "big") + b"x", 500, end=False)
+        assert front.num_fds() - before < 30
+        assert serving.stub.status("echo") == "RUNNING"
+
+
+def test_more_large_messages_at_once_than_there_are_parcels_for(serving: Daemon) -> None:
+    request = bytes_request("echo", picture(9), byte_data=bytes(1 << 17))
+    calls = [serving.stub.later("DetectAnomalies", request) for _ in range(60)]
+    for call in calls:
+        assert call.exception().code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert call.exception().details().startswith("byte_data has 131072 bytes")

@@ -77,6 +77,7 @@ class Agent:
         self._watcher: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._next_look: asyncio.Task[None] | None = None
+        self._is_blind = False  # the last look saw nothing
 
     # Life
 
@@ -100,6 +101,8 @@ class Agent:
         while True:
             await asyncio.sleep(self._settings.scan_seconds)
             await self._look()
+            if not self._remembered.is_saved:  # the disk was full
+                await asyncio.to_thread(self._remembered.save)
 
     async def _look(self) -> None:
         """Look at the model folders, never twice at a time: those who ask during a look share the next one."""
@@ -117,6 +120,11 @@ class Agent:
             self._looking, self._next_look = self._next_look, None
         try:
             self._apply(await asyncio.to_thread(self._catalogue.scan))
+            self._is_blind = False
+        except OSError as error:  # no file descriptor is left, say: what was seen last is taken to be there still
+            if not self._is_blind:
+                log.warning("the model folders can't be looked at: %s", error)
+            self._is_blind = True
         except Exception:  # a defect here must not end the watch for the rest of the daemon's life
             log.exception("looking at the model folders failed")
         finally:

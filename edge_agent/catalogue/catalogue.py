@@ -21,6 +21,7 @@ from edge_agent.engines.onnx_signature import read_signature
 from edge_agent.engines.signature import check_signature
 from edge_agent.errors import ComponentError
 from edge_agent.hardware.target import check_processor
+from edge_agent.shortage import is_shortage
 
 #: stands for the version of a registered component that can't be served
 AS_DEPLOYED = "as deployed"
@@ -53,7 +54,11 @@ class Catalogue:
         self._known: dict[Path, tuple[object, Component | str]] = {}
 
     def scan(self) -> dict[str, Entry]:
-        """Return what is there now, by name. Blocking: meant for a thread."""
+        """Return what is there now, by name. Blocking: meant for a thread.
+
+        Raises:
+            OSError: the system has run out of something; nothing is known of what is there.
+        """
         found: dict[str, dict[str, Component | str]] = {}
         seen: dict[Path, tuple[object, Component | str]] = {}
         for name, target, problem in _registered(self._registry) if self._registry else ():
@@ -77,6 +82,7 @@ class Catalogue:
         try:
             manifest_stamp = _stamp(folder, FILE_NAME)
         except OSError as error:
+            _pass_on_shortage(error)
             missing = isinstance(error, FileNotFoundError)
             return None, f"{FILE_NAME} {'is missing' if missing else f'can not be read: {error.strerror}'}"
         known = self._known.get(folder)
@@ -85,6 +91,7 @@ class Catalogue:
         try:
             component = _load(name, version, folder, manifest_stamp)
         except (ComponentError, OSError) as error:
+            _pass_on_shortage(error)
             problem = str(error)
             return _stamps(folder, manifest_stamp, problem), problem
         return component.stamp, component
@@ -139,8 +146,15 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError:  # not there yet, not a folder, or not ours to read: edge-agent doctor tells
+    except OSError as error:  # not there yet, not a folder, or not ours to read: edge-agent doctor tells
+        _pass_on_shortage(error)
         return []
+
+
+def _pass_on_shortage(error: Exception) -> None:
+    """Raise an error of a system that has run out of something: it does not mean that a component is broken or gone."""
+    if isinstance(error, OSError) and is_shortage(error):
+        raise error
 
 
 def _subfolders(folder: Path) -> Iterator[Path]:

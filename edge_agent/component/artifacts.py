@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_agent.component.manifest import Artifact, Manifest
 from edge_agent.errors import ComponentError
+from edge_agent.shortage import is_shortage
 
 
 def digest_file(path: Path) -> str:
@@ -23,6 +24,7 @@ def check_artifacts(folder: Path, manifest: Manifest) -> None:
 
     Raises:
         ComponentError: a file is missing, unreadable or differs; it is named.
+        OSError: the system has run out of something.
     """
     for artifact in manifest.artifacts:
         path = folder / artifact.path
@@ -33,6 +35,8 @@ def check_artifacts(folder: Path, manifest: Manifest) -> None:
         except FileNotFoundError:
             raise ComponentError(f"artifact '{artifact.path}' is missing") from None
         except OSError as error:
+            if is_shortage(error):
+                raise
             raise ComponentError(f"artifact '{artifact.path}' can't be read: {error.strerror}") from None
         if found != artifact.sha256:
             raise ComponentError(

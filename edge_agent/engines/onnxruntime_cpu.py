@@ -8,7 +8,7 @@ from typing import Any
 import onnxruntime
 
 from edge_agent.engines.signature import Signature, TensorSpec
-from edge_agent.errors import ComponentError, EngineFailed
+from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory
 from edge_agent.imaging.tensor import Tensor
 
 _DTYPES = {"float": "float32", "double": "float64"}  # ONNX Runtime's words for what ONNX and numpy call otherwise
@@ -36,6 +36,8 @@ class OnnxRuntimeCpu:
                 provider_options=[arena["CPUExecutionProvider"]],
             )
         except Exception as error:  # its exceptions share no base class below Exception
+            if "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
+                raise OutOfMemory(f"ONNX Runtime has too little memory to load {path.name}") from None
             raise ComponentError(f"ONNX Runtime can't load {path.name}: {first_line(error)}") from None
         self.signature = Signature(
             tuple(read_spec(value) for value in self._session.get_inputs()),

@@ -35,7 +35,8 @@ def check_memory(component: Component, options: PoolOptions, reserve: int) -> No
     """See whether there is room for the workers of a component.
 
     Raises:
-        OutOfMemory: the device, or its GPU, has too little; it says how much there is and how much is needed.
+        OutOfMemory: the device, or its GPU, has too little; it says how much there is and how much is needed, or that
+            nobody can tell.
     """
     name, manifest = component.manifest.name, component.manifest
     on_gpu = may_use_gpu(manifest, options.engine)
@@ -45,7 +46,12 @@ def check_memory(component: Component, options: PoolOptions, reserve: int) -> No
     free_of_gpu = free_gpu_bytes() if on_gpu else None
     if free_of_gpu is None and is_jetson():  # there it is the same memory
         needed, needed_of_gpu = needed + needed_of_gpu, 0
-    available = available_bytes()
+    try:
+        available = available_bytes()
+    except OSError as error:  # no file descriptor is left, say
+        raise OutOfMemory(
+            f"model '{name}' can't be started: the memory can't be looked at ({error.strerror})"
+        ) from None
     if needed + reserve > available:
         raise OutOfMemory(
             f"model '{name}' needs about {needed >> 20} MiB and {reserve >> 20} MiB are kept in reserve, but "

@@ -116,7 +116,7 @@ class Model:
                 notes.append(f"version {served.version} runs, {self._changeover.note or f'{there.version} is there'}")
             elif served != there:
                 notes.append(f"version {served.version} has been replaced; {self._changeover.note}".removesuffix("; "))
-        if self.problem:
+        if self.problem not in self.message:  # a restart that failed because of it has said so
             notes.append(self.problem)
         return arn, self.status, "; ".join(note for note in notes if note)
 

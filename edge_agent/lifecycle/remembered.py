@@ -30,6 +30,12 @@ class RememberedModels:
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("%s can't be read (%s); no model is started by itself", self._path, error)
         self._saved = self.names
+        self._problem = ""  # why it could not be written the last time
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the file says what it should."""
+        return self.names == self._saved
 
     def add(self, name: str) -> None:
         """Remember that a model should run, once `save` is called."""
@@ -53,8 +59,10 @@ class RememberedModels:
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(self._path)
-                self._saved = names
+                self._saved, self._problem = names, ""
             except OSError as error:  # a full disk must not stop a model from serving
-                log.warning("%s can't be written (%s); running models are not remembered", self._path, error)
+                if str(error) != self._problem:  # it is tried again and again
+                    log.warning("%s can't be written (%s); running models are not remembered", self._path, error)
+                self._problem = str(error)
                 with contextlib.suppress(OSError):
                     temporary.unlink()

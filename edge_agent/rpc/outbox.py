@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 #: buffers that are given to the kernel at once
 _MOST = 256
+_ASK_AGAIN = 0.002  # seconds until a client that nobody can wait for is asked whether it takes more
 
 
 class Told(NamedTuple):
@@ -37,7 +38,7 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         # asyncio waits for a transport's descriptor itself; with another number for the same socket it waits for us.
         self._watched = -1
-        self._broken = False
+        self._blocked = self._broken = False
 
     @property
     def is_empty(self) -> bool:
@@ -47,7 +48,7 @@ class Outbox:
     @property
     def is_blocked(self) -> bool:
         """Whether the client does not take what is sent at the moment, or has gone."""
-        return self._watched >= 0 or self._broken
+        return self._blocked or self._broken
 
     def write(self, *parts: bytes | memoryview) -> None:
         """Send buffers after all that came before. They must stay as they are until they have gone; see `then`."""
@@ -117,18 +118,21 @@ class Outbox:
             sent -= len(part)
 
     def _watch(self, wanted: bool) -> None:
+        if wanted and not self._blocked:
+            self._blocked = True
+            self._told.on_blocked()
         if wanted and self._watched < 0:
             try:
                 self._watched = os.dup(self._descriptor)
-            except OSError:  # no file descriptor is left
-                self.close()
-                self._told.on_broken()
+            except OSError:  # no file descriptor is left to wait with
+                self._loop.call_later(_ASK_AGAIN, self._send)
                 return
             self._loop.add_writer(self._watched, self._send)
-            self._told.on_blocked()
-        elif not wanted and self._watched >= 0:
-            self._loop.remove_writer(self._watched)
-            os.close(self._watched)
-            self._watched = -1
+        elif not wanted and self._blocked:
+            self._blocked = False
+            if self._watched >= 0:
+                self._loop.remove_writer(self._watched)
+                os.close(self._watched)
+                self._watched = -1
             if not self._broken:
                 self._told.on_drained()

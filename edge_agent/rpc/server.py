@@ -14,6 +14,7 @@ from edge_agent.agent import Agent
 from edge_agent.lifecycle.state import Status
 from edge_agent.rpc.listener import SocketClaim
 from edge_agent.rpc.readiness import Readiness
+from edge_agent.rpc.reception import Reception
 from edge_agent.rpc.servicer import Servicer
 from edge_agent.rpc.transport import ClientProtocol
 from edge_agent.settings import Settings
@@ -21,7 +22,6 @@ from edge_agent.settings import Settings
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_BACKLOG = 512  # clients that may be waiting to be accepted
 
 
 class End(enum.Enum):
@@ -58,14 +58,12 @@ class Server:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             with claim.binding():
                 listener.bind(str(settings.socket_path))
-            server = await loop.create_unix_server(
-                lambda: ClientProtocol(handlers, agent.shelf, clients), sock=listener, backlog=_BACKLOG
-            )
+            reception = Reception(listener, lambda: ClientProtocol(handlers, agent.shelf, clients))
             log.info("serving on %s, models from %s", settings.socket, ", ".join(map(str, settings.model_dirs)))
             self._readiness.ready(lambda: _summary(agent))
             gc.collect()
             gc.freeze()  # what has been made by now lives as long as the daemon: no collection has to look at it
-            return await self._until_ended(agent, server, clients)
+            return await self._until_ended(agent, reception, clients)
         finally:
             claim.release()
             agent.kill()
@@ -73,10 +71,10 @@ class Server:
             self._readiness.close()
             _ignore_signals(loop)
 
-    async def _until_ended(self, agent: Agent, server: asyncio.Server, clients: set[ClientProtocol]) -> End:
+    async def _until_ended(self, agent: Agent, reception: Reception, clients: set[ClientProtocol]) -> End:
         log.info("%s: finishing the calls in flight", (await self._signals.get()).name)
         self._readiness.stopping()
-        graceful = asyncio.ensure_future(self._stop(agent, server, clients))
+        graceful = asyncio.ensure_future(self._stop(agent, reception, clients))
         again = asyncio.ensure_future(self._signals.get())
         await asyncio.wait([graceful, again], return_when=asyncio.FIRST_COMPLETED)
         if not graceful.done():
@@ -86,10 +84,10 @@ class Server:
         graceful.result()
         return End.GRACEFUL
 
-    async def _stop(self, agent: Agent, server: asyncio.Server, clients: set[ClientProtocol]) -> None:
+    async def _stop(self, agent: Agent, reception: Reception, clients: set[ClientProtocol]) -> None:
         """Stop taking calls, let those in flight finish, then end the workers: the order of opening, reversed."""
         end = time.monotonic() + self._settings.drain_seconds
-        server.close()
+        reception.close()
         for client in list(clients):
             client.go_away()
         if clients:

@@ -115,7 +115,8 @@ _MAX_TEXT = 2000
 
 def describe(error: Exception) -> tuple[str, str]:
     """Give the name and the text by which an error travels."""
-    return type(error).__name__, str(error)[:_MAX_TEXT]
+    name = type(error).__name__
+    return name, str(error)[:_MAX_TEXT] or name  # a MemoryError says nothing
 
 
 def revive(name: str, text: str) -> errors.EdgeAgentError:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.engines.options import EngineOptions
-from edge_agent.errors import ComponentError, EngineFailed, InternalError, NotReady, WorkerDied
+from edge_agent.errors import InternalError, NotReady, Overloaded, WorkerDied
 from edge_agent.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.workers.calls import Call, Enclosed, WaitingLine
 from edge_agent.workers.messages import (
@@ -217,7 +217,7 @@ class WorkerPool:
         except OSError as error:
             if bitmap is not None:
                 bitmap.release()
-            call.fail(InternalError(f"no memory can be had for the call's pixels: {os.strerror(error.errno or 0)}"))
+            call.fail(Overloaded(f"no memory can be had for the call's pixels: {os.strerror(error.errno or 0)}"))
             return
         number = next(self._numbers)
         seat.calls[number] = _Held(call, bitmap, mask)
@@ -272,8 +272,8 @@ class WorkerPool:
             seat.link.kill(message.text)  # it ends by itself; this is the cause that is told
         elif isinstance(message, Broken):
             error = revive(message.error, message.text)
-            if not isinstance(error, ComponentError | EngineFailed):
-                error = ComponentError(f"loading failed: {message.text}")
+            if type(error) is InternalError:  # not of our making: no memory, say, which need not stay so
+                error = NotReady(f"loading failed: {message.text}")
             seat.ready.set_exception(error)
 
     def _end(self, seat: _Seat, number: int) -> _Held | None:

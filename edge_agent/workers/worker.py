@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from edge_agent.errors import WorkerDied
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 _packet = memoryview(bytearray(PACKET))
 
 _REAP_SECONDS = 5.0  # a process whose socket has closed is gone in milliseconds
+_LONGEST_PAUSE = 0.05
 
 
 class WorkerLink:
@@ -104,11 +106,13 @@ class WorkerLink:
             self._reaping = self._loop.create_task(self._reap())
 
     async def _reap(self) -> None:
-        try:
-            status = await asyncio.to_thread(self._process.wait, _REAP_SECONDS)
-        except subprocess.TimeoutExpired:  # it closed its socket and goes on: it is of no use any more
-            self._process.kill()
-            status = await asyncio.to_thread(self._process.wait)
+        # To wait for it would need a thread or a file descriptor, and a death must be noticed where there are none.
+        late, pause = time.monotonic() + _REAP_SECONDS, 0.001
+        while (status := self._process.poll()) is None:
+            if time.monotonic() > late:  # it closed its socket and goes on: it is of no use any more
+                self._process.kill()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
         self._channel.close()
         self._shelf.watchers.discard(self._forget)
         cause = self._reason or _describe_exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -182,3 +183,21 @@ def test_a_link_that_leads_nowhere_does_not_hide_the_others(tmp_path: Path, targ
     write_echo(tmp_path / "models", "other")
     (tmp_path / "models" / "loop").symlink_to("loop")
     assert list(_scan(tmp_path / "models")) == ["other"]
+
+
+@pytest.mark.parametrize(
+    "where", ["edge_agent.catalogue.catalogue.os.scandir", "edge_agent.component.artifacts.digest_file"]
+)
+def test_what_can_not_be_seen_for_want_of_descriptors_is_neither_gone_nor_broken(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: object) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    write_echo(tmp_path)
+    catalogue = Catalogue([tmp_path], {})
+    with monkeypatch.context() as patch:
+        patch.setattr(where, fail)
+        with pytest.raises(OSError, match="Too many open files"):
+            catalogue.scan()
+    assert _version(catalogue.scan()["echo"]) == "1.0.0"

@@ -40,3 +40,20 @@ def test_a_folder_that_can_not_be_written_stops_nothing(tmp_path: Path, caplog: 
         remembered.add("a")
         remembered.save()
     assert "running models are not remembered" in caplog.text
+
+
+def test_what_could_not_be_written_is_written_later_and_complained_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    remembered = RememberedModels(tmp_path / "state")
+    remembered.add("a")
+    caplog.clear()
+    for _ in range(3):
+        remembered.save()
+        assert not remembered.is_saved
+    assert len(caplog.records) == 1
+    (tmp_path / "state").unlink()
+    remembered.save()
+    assert remembered.is_saved
+    assert RememberedModels(tmp_path / "state").names == {"a"}

@@ -96,14 +96,16 @@ def test_a_client_that_goes_away_is_told_of_once_and_nothing_is_waited_for() -> 
     _run(scenario)
 
 
-def test_without_a_file_descriptor_to_wait_with_the_client_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_file_descriptor_to_wait_with_the_client_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def dup(descriptor: int) -> int:
         raise OSError(24, "Too many open files")
 
     async def scenario(wire: _Wire) -> None:
         monkeypatch.setattr(os, "dup", dup)
         wire.outbox.write(LARGE)
-        assert wire.told == ["broken"]
-        assert wire.outbox.is_empty
+        assert wire.told == ["blocked"]
+        assert await wire.read(len(LARGE)) == LARGE
+        await wire.until(lambda: wire.outbox.is_empty)
+        assert wire.told == ["blocked", "drained"]
 
     _run(scenario)

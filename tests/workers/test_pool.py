@@ -1,8 +1,10 @@
-"""How long workers may take to become ready."""
+"""How long workers may take to become ready, and what is made of what they say."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 
 from edge_agent.component.manifest import FILE_NAME, decode_manifest
 from edge_agent.engines.options import EngineOptions
-from edge_agent.errors import NotReady
-from edge_agent.workers.messages import Progress
+from edge_agent.errors import ComponentError, NotReady
+from edge_agent.imaging.bitmap import Place
+from edge_agent.workers.calls import Call
+from edge_agent.workers.messages import Broken, Progress
 from edge_agent.workers.parcels import ParcelShelf
 from edge_agent.workers.pool import PoolOptions, WorkerPool
 from tests.fakes import write_echo
@@ -43,5 +47,46 @@ def test_a_start_that_builds_may_take_longer(tmp_path: Path) -> None:
         ready: asyncio.Future[Any] = loop.create_future()
         loop.call_later(0.05, ready.set_result, None)
         await pool._wait_until(ready)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (Broken("ComponentError", "no such operator"), ComponentError("no such operator")),
+        (Broken("MemoryError", "MemoryError"), NotReady("loading failed: MemoryError")),
+    ],
+)
+def test_only_a_component_that_is_wrong_stays_wrong(tmp_path: Path, said: Broken, error: Exception) -> None:
+    """What else went wrong while loading may go better the next time: see lifecycle/failure.py."""
+
+    async def scenario() -> None:
+        pool = _pool(write_echo(tmp_path), 1.0, 1.0)
+        seat: Any = type("Seat", (), {"ready": asyncio.get_running_loop().create_future()})
+        pool._seats = [seat]
+        pool._on_message(0, said)
+        with pytest.raises(type(error)) as raised:
+            await seat.ready
+        assert str(raised.value) == str(error)
+
+    asyncio.run(scenario())
+
+
+def test_a_mask_that_there_is_no_memory_for_fails_its_call_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(shelf: ParcelShelf, size: int) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async def scenario() -> None:
+        pool = _pool(write_echo(tmp_path), 1.0, 1.0)
+        seat: Any = type("Seat", (), {"calls": {}, "free": 1, "begun": 0.0, "watch": True})
+        pool._seats = [seat]
+        monkeypatch.setattr(ParcelShelf, "get", fail)
+        said: list[str] = []
+        pool.submit(Call(Place("x", 1, 0), None, None, lambda *answer: None, lambda error: said.append(repr(error))))
+        assert said == ['Overloaded("no memory can be had for the call\'s pixels: Too many open files")']
+        assert not seat.calls
 
     asyncio.run(scenario())

@@ -38,7 +38,7 @@ from edge_agent.rpc.frames import (
 )
 
 #: streams that a client may have open; it keeps further calls back by itself
-MAX_STREAMS = 1000
+MAX_STREAMS = 256
 #: the largest frame that we take: one large frame costs less than many small ones
 _MAX_FRAME = 1 << 20
 _MAX_HEADER_BLOCK = 1 << 16
@@ -404,6 +404,11 @@ class Connection:
     def go_away(self) -> None:
         """Tell the client to make no further calls here."""
         self._write(goaway_frame(self._last_stream, ErrorCode.NO_ERROR, "the agent ends"))
+
+    def abandon(self) -> None:
+        """Forget what was still to be sent: the client has gone."""
+        self._streams.clear()
+        self._receiving.clear()
 
     def _finish(self, stream: int) -> None:
         del self._streams[stream]

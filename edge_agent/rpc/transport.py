@@ -28,8 +28,10 @@ from edge_agent.rpc.framing import (
     read_prefix,
     refusal_headers,
 )
+from edge_agent.rpc.memory import check_held
 from edge_agent.rpc.outbox import Outbox, Told
 from edge_agent.rpc.status import Code
+from edge_agent.rpc.turns import Turns
 from edge_agent.workers.parcels import LARGE, Parcel, ParcelShelf
 
 log = logging.getLogger(__name__)
@@ -109,6 +111,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._drained: asyncio.Event | None = None
         self._last_headers: Headers | None = None
         self._last_read = NO_HEADERS
+        self._turns = Turns(self._begin)
 
     # asyncio's side
 
@@ -129,6 +132,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._outbox.close()
         for stream in [*self._incoming, *self._exchanges, *self._outgoing]:
             self._on_reset(stream)
+        # Connections and protocols know each other: what they hold would wait for a garbage collection.
+        self._connection.abandon()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         stream, count = self._connection.expected
@@ -141,6 +146,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         return _received[:_FRAME_HEAD] if large else _received
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._turns.renew()
         try:
             self._take(_received[:nbytes], nbytes)
             # A large message is read while there is more of it, without asking the event loop in between.
@@ -194,6 +200,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             if call.length < 0:
                 held = sum(other.parcel is not None for other in self._incoming.values())
                 data = call.take_prefix(data, self._shelf, may_have_parcel=held < _PARCELS_EACH)
+                if call.length >= LARGE:
+                    check_held((len(other.buffer) for other in self._incoming.values()), what="messages under way")
             end = call.filled + len(data)
             if end > max(call.length, 0):
                 raise RefusedCall(Code.INTERNAL, "a unary call has one message, expected no more data after it")
@@ -208,6 +216,9 @@ class ClientProtocol(asyncio.BufferedProtocol):
             return
         message = call.buffer
         try:
+            if self._outgoing:
+                sizes = (parcel.size for parcel in self._outgoing.values())
+                check_held(sizes, what="answers that it has not taken")
             if call.filled != call.length:
                 raise RefusedCall(Code.INTERNAL, "the call ended before its message was complete")
             if call.compressed:
@@ -225,7 +236,12 @@ class ClientProtocol(asyncio.BufferedProtocol):
             functools.partial(self._on_reply, stream),
         )
         self._exchanges[stream] = exchange
-        exchange.begin(call.handler)
+        self._turns.take((exchange, call.handler))
+
+    def _begin(self, call: tuple[Exchange, Handler]) -> None:
+        exchange, handler = call
+        if not exchange.ended:  # the client still wants it
+            exchange.begin(handler)
 
     def _refuse(self, stream: int, refused: RefusedCall) -> None:
         """Answer a call that is still being received."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,20 +110,23 @@ def segment_request(
 
 
 class Daemon:
-    """`edge-agent serve` in a folder of its own."""
+    """`edge-agent serve` in a folder of its own, started by `wrapper` if there is one."""
 
-    def __init__(self, folder: Path, *flags: str, models: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *flags: str, models: Path | None = None, wrapper: Sequence[str | Path] = ()
+    ) -> None:
         self.folder = folder
         self.models = models or folder / "models"
         self.models.mkdir(parents=True, exist_ok=True)
         self.path = folder / "agent.sock"
         self.socket = f"unix://{self.path}"
-        self.flags = flags
+        self.flags, self.wrapper = flags, wrapper
         self.process = self._launch()
         self.stub = Stub(self.socket)
 
     def _launch(self) -> subprocess.Popen[str]:
         command = [
+            *map(str, self.wrapper),
             sys.executable,
             "-m",
             "edge_agent",
@@ -136,7 +139,10 @@ class Daemon:
         command += ["--state-dir", str(self.folder / "state"), "--scan-seconds", "0.05", *self.flags]
         self.log = self.folder / "log"
         with self.log.open("a") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, stdout=log, text=True)
+            # A session of its own, as a service is: the kernel shares the processor between sessions (sched(7)).
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stderr=log, stdout=log, text=True, start_new_session=True
+            )
         try:
             Client(self.socket, wait=PATIENCE).close()
         except BaseException:
@@ -185,9 +191,11 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def running_daemon(folder: Path, *flags: str, models: Path | None = None) -> Iterator[Daemon]:
+def running_daemon(
+    folder: Path, *flags: str, models: Path | None = None, wrapper: Sequence[str | Path] = ()
+) -> Iterator[Daemon]:
     """Run a daemon for the length of a test."""
-    daemon = Daemon(folder, *flags, models=models)
+    daemon = Daemon(folder, *flags, models=models, wrapper=wrapper)
     try:
         yield daemon
     finally:

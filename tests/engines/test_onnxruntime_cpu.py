@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.engines import onnxruntime_cpu as module
+from edge_agent.engines.onnxruntime_cpu import OnnxRuntimeCpu
 from edge_agent.errors import ComponentError, EdgeAgentError, OutOfMemory
 
 
@@ -26,6 +26,6 @@ def test_a_device_without_memory_is_no_fault_of_the_component(
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError(said)
 
-    monkeypatch.setattr(module.onnxruntime, "InferenceSession", fail)
+    monkeypatch.setattr("onnxruntime.InferenceSession", fail)
     with pytest.raises(error, match=r"model\.onnx"):
-        module.OnnxRuntimeCpu(Path("model.onnx"), 1)
+        OnnxRuntimeCpu(Path("model.onnx"), 1)

@@ -1,0 +1,91 @@
+"""A client that need not behave: HTTP/2 frames written to the socket by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from pathlib import Path
+from types import TracebackType
+
+import hpack
+
+from edge_agent.rpc.contract import METHODS
+from edge_agent.rpc.frames import (
+    DEFAULT_WINDOW,
+    END_STREAM,
+    PREFACE,
+    Frame,
+    Setting,
+    frame_head,
+    headers_frame,
+    settings_frame,
+    word_frame,
+)
+
+_HEADERS = [
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":path", METHODS["DetectAnomalies"].path),
+    (":authority", "localhost"),
+    ("content-type", "application/grpc"),
+    ("te", "trailers"),
+]
+
+
+class RawClient:
+    """One connection, that reads nothing unless it is told to."""
+
+    def __init__(self, path: Path, *, window: int = DEFAULT_WINDOW) -> None:
+        """Connect, and let the agent send `window` bytes of answers."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(str(path))
+        self._socket.sendall(PREFACE + settings_frame({Setting.INITIAL_WINDOW_SIZE: window}))
+        if window > DEFAULT_WINDOW:
+            self._socket.sendall(word_frame(Frame.WINDOW_UPDATE, 0, window - DEFAULT_WINDOW))
+        self._encoder = hpack.Encoder()
+        self._stream = -1
+        self._unsent = b""
+
+    def __enter__(self) -> RawClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def detect(self, message: bytes, count: int = 1) -> None:
+        """Send a DetectAnomalies call, or several at once."""
+        self._socket.sendall(b"".join(self._call(message) for _ in range(count)))
+
+    def can_send(self, message: bytes) -> bool:
+        """Send as much of a call as the socket takes at once, and tell whether that was all of it."""
+        self._unsent = self._unsent or self._call(message)
+        with contextlib.suppress(BlockingIOError):
+            self._unsent = self._unsent[self._socket.send(self._unsent, socket.MSG_DONTWAIT) :]
+        return not self._unsent
+
+    def announce(self, size: int) -> None:
+        """Begin a DetectAnomalies call with a message of so many bytes, and send none of them."""
+        self._stream += 2
+        prefix = b"\0" + size.to_bytes(4, "big")
+        block = self._encoder.encode(_HEADERS, huffman=False)
+        self._socket.sendall(
+            headers_frame(self._stream, block) + frame_head(Frame.DATA, 0, self._stream, len(prefix)) + prefix
+        )
+
+    def _call(self, message: bytes) -> bytes:
+        self._stream += 2
+        data = b"\0" + len(message).to_bytes(4, "big") + message
+        block = self._encoder.encode(_HEADERS, huffman=False)
+        return headers_frame(self._stream, block) + frame_head(Frame.DATA, END_STREAM, self._stream, len(data)) + data
+
+    def received(self) -> bytes:
+        """Read what has arrived."""
+        with contextlib.suppress(BlockingIOError):
+            return self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
+        return b""
+
+    def close(self) -> None:
+        """Go away without a word."""
+        self._socket.close()

@@ -12,6 +12,7 @@ import click
 
 from edge_agent.logs import log_to_stderr
 from edge_agent.settings import Settings, load_settings, parse_pins
+from edge_agent.shortage import allow_many_descriptors
 
 _METAVARS = {
     "socket": "unix:///PATH",
@@ -65,6 +66,7 @@ def command(config: Path | None, **flags: Any) -> None:
         given["pin"] = parse_pins(list(given["pin"]))
     settings = load_settings(given, config=config)
     log_to_stderr(settings.log_level)
+    allow_many_descriptors()
     from edge_agent.rpc.server import End, Server
 
     end = asyncio.run(Server(settings).serve())

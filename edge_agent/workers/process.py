@@ -198,7 +198,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log_to_stderr("warning", f"worker of {sys.argv[1]}: ")
-    Worker(socket.socket(fileno=channel)).run()
+    # By a small number: select(2) knows none above 1023, and the front process may have more than that.
+    small = os.dup(channel)
+    os.close(channel)
+    Worker(socket.socket(fileno=small)).run()
 
 
 if __name__ == "__main__":

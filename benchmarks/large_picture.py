@@ -19,6 +19,7 @@ from benchmarks.rig import (
     quantile,
     reference_component,
 )
+from edge_agent.access.peer import own_peer
 from edge_agent.component.manifest import Manifest
 from edge_agent.engines.engine import load_on_processor
 from edge_agent.imaging.bitmap import CHANNELS
@@ -48,8 +49,8 @@ def main() -> None:
     painter = MaskPainter(manifest.labels, SIDE, SIDE)
     place = source.place(picture.nbytes)
     with (
-        opened(place, write=False, what="bitmap") as reading,
-        opened(target.place(picture.nbytes), write=True, what="mask") as writing,
+        opened(place, own_peer(), write=False, what="bitmap") as reading,
+        opened(target.place(picture.nbytes), own_peer(), write=True, what="mask") as writing,
     ):
 
         def prepare() -> None:

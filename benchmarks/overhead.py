@@ -27,6 +27,7 @@ from benchmarks.rig import (
     quantile,
     reference_component,
 )
+from edge_agent.access.peer import own_peer
 from edge_agent.client import Client
 from edge_agent.component.manifest import Manifest
 from edge_agent.imaging.bitmap import CHANNELS
@@ -54,10 +55,13 @@ def through_segments(pipeline: HostPipeline, picture: U8, segments: list[OwnedSe
     for segment in segments:
         segment.buffer(picture.nbytes)[:] = picture.reshape(-1).data
     source, target = (segment.place(picture.nbytes) for segment in segments)
-    pixels = SegmentPixels(picture.shape[1] * CHANNELS)
+    pixels, peer = SegmentPixels(picture.shape[1] * CHANNELS), own_peer()
 
     def run() -> None:
-        with opened(source, write=False, what="bitmap") as reading, opened(target, write=True, what="mask") as writing:
+        with (
+            opened(source, peer, write=False, what="bitmap") as reading,
+            opened(target, peer, write=True, what="mask") as writing,
+        ):
             write_from(writing, pipeline.run(pixels.at(reading, source)).mask or [], 0)
 
     return run

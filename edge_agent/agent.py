@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.access.control import Control
+from edge_agent.access.peer import Peer
 from edge_agent.catalogue.catalogue import Catalogue, Entry
 from edge_agent.component.version import check_name
 from edge_agent.engines.options import EngineOptions
@@ -51,7 +53,13 @@ class Agent:
     """Owns the catalogue and the models; lives in one event loop."""
 
     def __init__(self, settings: Settings) -> None:
+        """Read what is remembered; nothing is started yet.
+
+        Raises:
+            SettingsError: control_group is not a group of this device.
+        """
         self._settings = settings
+        self._control = Control(settings.control_group)
         self._catalogue = Catalogue(settings.model_dirs, settings.pin, settings.registry_dir)
         self._models: dict[str, Model] = {}
         #: memory for pixels that travel inside messages
@@ -193,14 +201,16 @@ class Agent:
         """Describe one model; InvalidRequest for a name that can't be one, ModelNotFound."""
         return Description(name, *(await self._find_or_look(name)).describe())
 
-    async def start(self, name: str) -> Status:
-        """Begin to start a model and return STARTING; see Model.start for the errors."""
+    async def start(self, name: str, peer: Peer) -> Status:
+        """Begin to start a model and return STARTING; NotPermitted, see Model.start for the other errors."""
+        await self._control.check(peer, "StartModel")
         status = (await self._find_or_look(name)).start()
         await asyncio.to_thread(self._remembered.save)
         return status
 
-    async def stop(self, name: str) -> Status:
-        """Stop a model and return STOPPED; see Model.stop for the errors."""
+    async def stop(self, name: str, peer: Peer) -> Status:
+        """Stop a model and return STOPPED; NotPermitted, see Model.stop for the other errors."""
+        await self._control.check(peer, "StopModel")
         model = self._find(name)
         try:
             return await model.stop()
@@ -210,11 +220,12 @@ class Agent:
     def detect(
         self,
         request: DetectRequest,
+        peer: Peer,
         deadline: float | None,
         on_answer: OnAnswer,
         on_error: Callable[[Exception], None],
     ) -> Callable[[], None]:
-        """Inspect one picture; what comes of it is told later, or before this returns.
+        """Inspect one picture for `peer`; what comes of it is told later, or before this returns.
 
         The deadline is in seconds of the monotonic clock, None for a caller who waits for ever.
 
@@ -239,7 +250,7 @@ class Agent:
             raise InvalidRequest("the bitmap has no pixels, expected byte_data or a shared_memory_handle")
         if request.mask is not None and model.task == "segmentation":
             check_place(request.mask, what="mask")
-        call = Call(bitmap, request.mask, deadline, on_answer, on_error)
+        call = Call(bitmap, request.mask, deadline, peer, on_answer, on_error)
         model.submit(call)
         return call.cancel
 

@@ -3,6 +3,7 @@
     EdgeAgentError
     ├── InvalidRequest            a name, size, bitmap or segment that was refused
     ├── ModelNotFound             no component of that name
+    ├── NotPermitted              a call that the client's user may not make
     ├── Overloaded                the queue is full, or the deadline can't be met
     ├── OutOfMemory               not enough memory to start a model
     ├── WrongState                the model's status does not allow the call
@@ -40,6 +41,10 @@ class InvalidRequest(EdgeAgentError):
 
 class ModelNotFound(EdgeAgentError):
     """There is no model component of that name."""
+
+
+class NotPermitted(EdgeAgentError):
+    """The client's user may not make this call."""
 
 
 class Overloaded(EdgeAgentError):

@@ -45,6 +45,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "0660"
     )
     socket_group: Annotated[str, Meta(description="group of the socket; empty: the daemon's own")] = ""
+    control_group: Annotated[
+        str,
+        Meta(
+            description="group whose members may start and stop models, as root and the daemon's user may; "
+            "empty: whoever may connect"
+        ),
+    ] = ""
     model_dir: Annotated[
         tuple[str, ...], Meta(description="folders of model components; empty: the folder models of the state folder")
     ] = ()

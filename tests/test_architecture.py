@@ -27,7 +27,7 @@ LAYERS = [
     {"inference"},
     {"engines", "stages", "conversion", "plan_cache", "imaging", "hardware"},
     {"component"},
-    {"settings", "wire", "errors", "logs", "shortage", "version"},
+    {"access", "settings", "wire", "errors", "logs", "shortage", "version"},
 ]
 # Building models shares with serving what stands below both.
 BUILDING = {"datasets", "evaluation", "importing", "packaging", "training"}

@@ -19,6 +19,8 @@ import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edge_agent.access.files import may_open
+from edge_agent.access.peer import UNKNOWN, Peer
 from edge_agent.errors import InvalidRequest
 from edge_agent.imaging.bitmap import Place
 
@@ -28,11 +30,12 @@ _OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # as shm_open; O_NON
 _IOV_MAX = 1024  # buffers that one pwritev takes (Linux UIO_MAXIOV)
 
 
-def open_segment(place: Place, *, write: bool, what: str) -> int:
-    """Open the segment of `place`, check that the whole range lies inside it, and give its file descriptor.
+def open_segment(place: Place, peer: Peer, *, write: bool, what: str) -> int:
+    """Open the segment of `place` for `peer`, check that the whole range lies inside it, and give its file descriptor.
 
     Raises:
-        InvalidRequest: it does not exist, may not be opened, is not a shared memory object, or is too small.
+        InvalidRequest: it does not exist, may not be opened by the agent or by the peer, is not a shared memory object,
+            or is too small.
     """
     path = f"{SHM_DIR}/{place.name.lstrip('/')}"
     try:
@@ -45,6 +48,8 @@ def open_segment(place: Place, *, write: bool, what: str) -> int:
         raise InvalidRequest(f"segment '{place.name}' of the {what} {reason}") from None
     try:
         status = os.fstat(descriptor)
+        if not may_open(peer, status, write=write):
+            raise _not_the_peers(place, peer, status, write=write, what=what)
         if not stat.S_ISREG(status.st_mode):
             raise InvalidRequest(f"segment '{place.name}' of the {what} is not a shared memory object")
         if place.offset + place.size > status.st_size:
@@ -56,13 +61,22 @@ def open_segment(place: Place, *, write: bool, what: str) -> int:
 
 
 @contextlib.contextmanager
-def opened(place: Place, *, write: bool, what: str) -> Iterator[int]:
+def opened(place: Place, peer: Peer, *, write: bool, what: str) -> Iterator[int]:
     """Give a segment's descriptor for the length of a block; the errors are those of open_segment."""
-    descriptor = open_segment(place, write=write, what=what)
+    descriptor = open_segment(place, peer, write=write, what=what)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _not_the_peers(place: Place, peer: Peer, status: os.stat_result, *, write: bool, what: str) -> InvalidRequest:
+    user = "an unknown user" if peer.uid == UNKNOWN else f"user {peer.uid}"
+    return InvalidRequest(
+        f"segment '{place.name}' of the {what} may not be opened for {'writing' if write else 'reading'} by the client "
+        f"({user}); it belongs to user {status.st_uid} and group {status.st_gid}, "
+        f"with mode {stat.S_IMODE(status.st_mode):04o}"
+    )
 
 
 def _too_small(place: Place, size: int, what: str) -> InvalidRequest:

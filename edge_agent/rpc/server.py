@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import gc
 import logging
 import signal
 import socket
 import time
 
+from edge_agent.access.peer import Peer
 from edge_agent.agent import Agent
 from edge_agent.lifecycle.state import Status
+from edge_agent.rpc.exchange import Handler
 from edge_agent.rpc.listener import SocketClaim
 from edge_agent.rpc.readiness import Readiness
 from edge_agent.rpc.reception import Reception
@@ -43,18 +46,18 @@ class Server:
         """Serve until SIGTERM or SIGINT: the first finishes the calls in flight, a second ends at once.
 
         Raises:
-            AddressInUse, SettingsError: see SocketClaim.
+            AddressInUse, SettingsError: see SocketClaim and Agent.
         """
         settings = self._settings
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._signals.put_nowait, number)
-        claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
         agent = Agent(settings)
+        claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
         clients: set[ClientProtocol] = set()
         try:
             await agent.open()
-            handlers = Servicer(agent).handlers()
+            handlers = functools.partial(_handlers, agent)
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             with claim.binding():
                 listener.bind(str(settings.socket_path))
@@ -99,6 +102,10 @@ class Server:
         for client in list(clients):
             client.close()
         await asyncio.sleep(0)  # closing is done in the next round of the loop
+
+
+def _handlers(agent: Agent, peer: Peer) -> dict[bytes, Handler]:
+    return Servicer(agent, peer).handlers()
 
 
 def _summary(agent: Agent) -> str:

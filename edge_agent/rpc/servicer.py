@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
+from edge_agent.access.peer import Peer
 from edge_agent.agent import Agent, Description, DetectRequest
 from edge_agent.errors import InvalidRequest, ModelNotFound
 from edge_agent.inference.verdict import Verdict
@@ -35,10 +36,10 @@ def _in_a_task(call: Callable[[Servicer, memoryview], Coroutine[None, None, byte
 
 
 class Servicer:
-    """The service EdgeAgent over an Agent."""
+    """The service EdgeAgent over an Agent, for one client."""
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
+    def __init__(self, agent: Agent, peer: Peer) -> None:
+        self._agent, self._peer = agent, peer
 
     def handlers(self) -> dict[bytes, Handler]:
         """Return the handler of each rpc of the contract, by path."""
@@ -59,16 +60,16 @@ class Servicer:
         def answer(verdict: Verdict, mask: Parcel | None) -> None:
             exchange.answer(encode_response(request, verdict, mask))
 
-        exchange.on_cancel = self._agent.detect(request, exchange.deadline, answer, exchange.fail)
+        exchange.on_cancel = self._agent.detect(request, self._peer, exchange.deadline, answer, exchange.fail)
 
     @_in_a_task
     async def StartModel(self, data: memoryview) -> bytes:
-        status = await self._agent.start(_parse(pb2.StartModelRequest, data).model_component)
+        status = await self._agent.start(_parse(pb2.StartModelRequest, data).model_component, self._peer)
         return pb2.StartModelResponse(status=_status(status)).SerializeToString()
 
     @_in_a_task
     async def StopModel(self, data: memoryview) -> bytes:
-        status = await self._agent.stop(_parse(pb2.StopModelRequest, data).model_component)
+        status = await self._agent.stop(_parse(pb2.StopModelRequest, data).model_component, self._peer)
         return pb2.StopModelResponse(status=_status(status)).SerializeToString()
 
     @_in_a_task

@@ -15,6 +15,7 @@ class Code(enum.IntEnum):
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
     NOT_FOUND = 5
+    PERMISSION_DENIED = 7
     RESOURCE_EXHAUSTED = 8
     FAILED_PRECONDITION = 9
     UNIMPLEMENTED = 12
@@ -25,6 +26,7 @@ class Code(enum.IntEnum):
 _CODES: dict[type[errors.EdgeAgentError], Code] = {
     errors.InvalidRequest: Code.INVALID_ARGUMENT,
     errors.ModelNotFound: Code.NOT_FOUND,
+    errors.NotPermitted: Code.PERMISSION_DENIED,
     errors.Overloaded: Code.RESOURCE_EXHAUSTED,
     errors.OutOfMemory: Code.RESOURCE_EXHAUSTED,
     errors.WrongState: Code.FAILED_PRECONDITION,

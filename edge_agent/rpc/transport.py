@@ -10,9 +10,10 @@ import mmap
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
+from edge_agent.access.peer import Peer, read_peer
 from edge_agent.rpc.connection import Connection, Handlers, Headers
 from edge_agent.rpc.exchange import Exchange, Handler, ParcelMessage, Reply
 from edge_agent.rpc.frames import ProtocolError
@@ -99,9 +100,14 @@ class _Incoming:
 class ClientProtocol(asyncio.BufferedProtocol):
     """One client's connection."""
 
-    def __init__(self, handlers: Mapping[bytes, Handler], shelf: ParcelShelf, clients: set[ClientProtocol]) -> None:
-        """Serve `handlers` by path, with memory for messages from `shelf`; register in `clients` while it lasts."""
-        self._handlers, self._shelf, self._clients = handlers, shelf, clients
+    def __init__(
+        self, serve: Callable[[Peer], Mapping[bytes, Handler]], shelf: ParcelShelf, clients: set[ClientProtocol]
+    ) -> None:
+        """Serve the handlers, by path, that `serve` gives for the client, with memory for messages from `shelf`.
+
+        The connection is registered in `clients` while it lasts.
+        """
+        self._serve, self._shelf, self._clients = serve, shelf, clients
         self._incoming: dict[int, _Incoming] = {}
         self._exchanges: dict[int, Exchange] = {}
         #: parcels whose content is being sent
@@ -120,6 +126,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._descriptor = peer.fileno()
+        self._handlers = self._serve(read_peer(peer))
         self._clients.add(self)
         # The client that does not read its answers: its calls are not read either.
         told = Told(self._transport.pause_reading, self._on_drained, self._transport.close)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edge_agent.access.peer import Peer
 from edge_agent.errors import CallExpired, EdgeAgentError, Overloaded
 from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
@@ -34,6 +35,8 @@ class Call:
     mask: Place | None
     #: seconds of the monotonic clock; None when the caller waits for ever
     deadline: float | None
+    #: who asks: a place in shared memory has to be one that this client may open
+    peer: Peer
     on_answer: OnAnswer
     on_error: Callable[[Exception], None]
     ended: bool = False

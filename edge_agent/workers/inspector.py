@@ -113,7 +113,7 @@ class Inspector:
         pixels: Pixels
         if isinstance(job.bitmap, Place):
             self._check(job.bitmap, "bitmap", exact=True)
-            descriptors.append(open_segment(job.bitmap, write=False, what="bitmap"))
+            descriptors.append(open_segment(job.bitmap, job.peer, write=False, what="bitmap"))
             pixels = segment.at(descriptors[-1], job.bitmap)
         else:
             start = job.bitmap.start
@@ -122,7 +122,7 @@ class Inspector:
         # The mask's segment is checked before the engine runs.
         if isinstance(job.mask, Place):
             self._check(job.mask, "mask", exact=False)
-            descriptors.append(open_segment(job.mask, write=True, what="mask"))
+            descriptors.append(open_segment(job.mask, job.peer, write=True, what="mask"))
             return _Accepted(job, pixels, descriptors[-1])
         return _Accepted(job, pixels, -1)
 

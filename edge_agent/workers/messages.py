@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from edge_agent import errors
+from edge_agent.access.peer import Peer
 from edge_agent.engines.options import EngineOptions
 from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
@@ -46,6 +47,8 @@ class Detect(_Message, frozen=True):
     mask: Place | Span | None
     #: when the caller stops waiting, in seconds of the system-wide monotonic clock; None: never
     deadline: float | None
+    #: whose the call is; only what this client may open is opened for it
+    peer: Peer
     #: numbers of parcels that are named for the first time; their descriptors come with this message, in this order
     parcels: tuple[int, ...] = ()
 

@@ -224,7 +224,7 @@ class WorkerPool:
         new = seat.link.unknown([parcel for parcel in (bitmap, mask) if parcel is not None])
         numbers = tuple(parcel.number for parcel in new)
         try:
-            seat.link.send(Detect(number, picture, target, call.deadline, numbers), new)
+            seat.link.send(Detect(number, picture, target, call.deadline, call.peer, numbers), new)
         except WorkerDied:
             seat.link.kill()  # if it is not dead, it does not listen; its end fails every call that it has
 

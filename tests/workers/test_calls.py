@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent.access.peer import own_peer
 from edge_agent.errors import CallExpired, Overloaded, WorkerDied
 from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import decide
@@ -14,12 +15,13 @@ from edge_agent.workers.calls import Call, Enclosed, WaitingLine
 from edge_agent.workers.parcels import ParcelShelf
 
 PLACE = Place("/s", 9, 0)
+PEER = own_peer()
 ERRORS: list[tuple[Call, Exception]] = []
 
 
 def _call(size: int | None = None, deadline: float | None = None) -> Call:
     pixels = PLACE if size is None else Enclosed(memoryview(bytes(size)))
-    call = Call(pixels, None, deadline, lambda verdict, mask: None, lambda error: ERRORS.append((call, error)))
+    call = Call(pixels, None, deadline, PEER, lambda verdict, mask: None, lambda error: ERRORS.append((call, error)))
     return call
 
 
@@ -110,7 +112,7 @@ def test_the_end_of_the_workers_ends_every_call() -> None:
 
 def test_a_call_ends_once() -> None:
     told: list[object] = []
-    call = Call(PLACE, None, None, lambda verdict, mask: told.append(verdict), told.append)
+    call = Call(PLACE, None, None, PEER, lambda verdict, mask: told.append(verdict), told.append)
     verdict = decide(0.2, 0.5)
     call.answer(verdict, None)
     call.fail(WorkerDied("gone"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_agent.access.peer import own_peer
 from edge_agent.errors import EngineFailed
 from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict, decide
@@ -68,7 +69,7 @@ class _Driven(Worker):
 
     def send(self, *calls: int, deadline: float | None = None) -> None:
         for call in calls:
-            self.front.send(encode(Detect(call, Place("/s", 1, 0), None, deadline)))
+            self.front.send(encode(Detect(call, Place("/s", 1, 0), None, deadline, own_peer())))
 
     def step(self) -> None:
         self._answer(self._next_batch())

@@ -1,0 +1,38 @@
+"""Users and groups by name and by number."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+
+from edge_agent.access.peer import UNKNOWN
+from edge_agent.errors import SettingsError
+
+_MOST = (1 << 32) - 2  # (gid_t)-1 means "leave it as it is" to chown(2)
+
+
+def group_id(setting: str, group: str) -> int | None:
+    """Return the id of the group that a setting names, or gives by its number; None where it is empty.
+
+    Raises:
+        SettingsError: this device has no such group.
+    """
+    if not group:
+        return None
+    try:
+        number = int(group) if group.isascii() and group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        number = -1
+    if not 0 <= number <= _MOST:
+        raise SettingsError(f"{setting} '{group}' is not a group of this device")
+    return number
+
+
+def describe_user(uid: int) -> str:
+    """Return a user's name and number. May ask the network, where users are not those of this device alone."""
+    if uid == UNKNOWN:
+        return "a user of another namespace"
+    try:
+        return f"user '{pwd.getpwuid(uid).pw_name}' ({uid})"
+    except KeyError:
+        return f"user {uid}"

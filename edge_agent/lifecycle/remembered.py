@@ -54,7 +54,8 @@ class RememberedModels:
             temporary = self._path.with_suffix(".new")
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                with temporary.open("wb") as file:
+                temporary.unlink(missing_ok=True)  # what a killed daemon left, or a link that somebody put there
+                with temporary.open("xb") as file:
                     file.write(msgspec.json.encode(sorted(names)))
                     file.flush()
                     os.fsync(file.fileno())

@@ -1,19 +1,21 @@
 """The claim to a Unix socket: one agent per socket, a stale one replaced, nothing left behind.
 
-gRPC itself would silently unlink a socket that another agent is listening on and take its clients away.
+gRPC itself would silently unlink a socket that another agent is listening on and take its clients away. The socket's
+folder may be one that others can write to, such as /tmp: what stands in it is never trusted, and no link is followed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import grp
 import os
 import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.access.names import describe_user, group_id
 from edge_agent.errors import AddressInUse, SettingsError
+from edge_agent.rpc.socket_lock import SocketLock
 
 
 class SocketClaim:
@@ -23,21 +25,15 @@ class SocketClaim:
         """Claim the path and remove a stale socket from it.
 
         Raises:
-            AddressInUse: an agent serves it, or something that is not a socket stands there.
+            AddressInUse: an agent serves it, or something that is not a socket, or not ours to remove, stands there.
             SettingsError: its folder or the group does not exist, or is not ours to use.
         """
         self._path, self._mode = path, mode
-        self._group = _group_id(group)
+        self._group_name, self._group = group, group_id("socket_group", group)
         self._inode: int | None = None
-        # Two agents that start at the same moment would both find the old socket stale. A name in the abstract
-        # namespace (unix(7)) is given to one of them, and goes with its process, however that ends.
-        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._lock = SocketLock(path)
         try:
-            self._lock.bind(b"\0edge-agent:" + os.fsencode(path)[-90:])
             self._remove_stale()
-        except OSError as error:
-            self._lock.close()
-            raise AddressInUse(f"another agent serves {path} ({error.strerror})") from None
         except BaseException:
             self._lock.close()
             raise
@@ -45,43 +41,81 @@ class SocketClaim:
     def _remove_stale(self) -> None:
         try:
             status = self._path.lstat()
-        except FileNotFoundError:
-            if not os.access(self._path.parent, os.W_OK | os.X_OK):
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) or not os.access(self._path.parent, os.W_OK | os.X_OK):
                 raise SettingsError(
                     f"the folder of the socket {self._path} does not exist or is not writable"
                 ) from None
             return
+        owner = "" if status.st_uid == os.geteuid() else f"; it belongs to {describe_user(status.st_uid)}"
         if not stat.S_ISSOCK(status.st_mode):
-            raise AddressInUse(f"{self._path} exists and is not a socket")
+            raise AddressInUse(f"{self._path} exists and is not a socket{owner}")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(1.0)
             try:
                 probe.connect(str(self._path))
-            except ConnectionRefusedError:
-                self._path.unlink()
-                return
             except FileNotFoundError:
                 return
-        raise AddressInUse(f"another agent serves {self._path}")
+            except ConnectionRefusedError:
+                self._unlink_stale(owner)
+                return
+            except PermissionError:
+                raise AddressInUse(f"{self._path} is a socket that this user may not connect to{owner}") from None
+            except OSError:  # it has more clients waiting than it takes, or does not accept any
+                pass
+        raise AddressInUse(f"another agent serves {self._path}{owner}")
+
+    def _unlink_stale(self, owner: str) -> None:
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise AddressInUse(
+                f"the stale socket {self._path} can't be removed by this user ({error.strerror}){owner}"
+            ) from None
 
     @contextlib.contextmanager
     def binding(self) -> Iterator[None]:
-        """Bind the socket inside: it never exists with more permissions than it is to have."""
+        """Bind the socket inside: it never exists with more permissions than it is to have.
+
+        Raises:
+            AddressInUse: somebody put something else in its place meanwhile.
+            SettingsError: the socket can't be given to its group.
+        """
         umask = os.umask(0o777)
         try:
             yield
+        except OSError as error:  # bind(2) makes a new file, or none: it follows no link
+            raise AddressInUse(f"the socket {self._path} can't be made ({error.strerror})") from None
         finally:
             os.umask(umask)
+        # Who can write to the folder could exchange the socket for a link to a file of ours: what is opened here is
+        # looked at, and changed, and nothing else.
+        try:
+            descriptor = os.open(self._path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise AddressInUse(f"the socket {self._path} was removed at once ({error.strerror})") from None
+        try:
+            self._give_permissions(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _give_permissions(self, descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
+            raise AddressInUse(
+                f"the socket {self._path} was replaced at once; what is there belongs to {describe_user(status.st_uid)}"
+            )
+        self._inode = status.st_ino
+        made = Path(f"/proc/self/fd/{descriptor}")  # chown(2) and chmod(2) of an O_PATH descriptor; open(2)
         if self._group is not None:
             try:
-                os.chown(self._path, -1, self._group)
+                os.chown(made, -1, self._group)
             except PermissionError:
                 raise SettingsError(
-                    f"the socket can't be given to the group {grp.getgrgid(self._group).gr_name}, "
+                    f"the socket can't be given to the group {self._group_name}, "
                     "expected a group that the agent's user is a member of"
                 ) from None
-        self._path.chmod(self._mode)
-        self._inode = self._path.stat().st_ino
+        made.chmod(self._mode)
 
     def release(self) -> None:
         """Remove the socket if it is still ours; releasing twice is harmless."""
@@ -90,12 +124,3 @@ class SocketClaim:
                 self._path.unlink()
         self._inode = None
         self._lock.close()
-
-
-def _group_id(group: str) -> int | None:
-    if not group:
-        return None
-    try:
-        return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise SettingsError(f"socket_group '{group}' is not a group of this device") from None

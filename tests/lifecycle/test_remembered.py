@@ -33,6 +33,16 @@ def test_a_damaged_file_is_reported_and_replaced(
     assert RememberedModels(tmp_path).names == {"a"}
 
 
+def test_a_link_in_the_new_files_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "running.new").symlink_to(tmp_path / "victim")
+    remembered = RememberedModels(tmp_path)
+    remembered.add("a")
+    remembered.save()
+    assert RememberedModels(tmp_path).names == {"a"}
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
 def test_a_folder_that_can_not_be_written_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     remembered = RememberedModels(tmp_path / "state")

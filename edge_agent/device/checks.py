@@ -11,17 +11,19 @@ import os
 import platform
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from edge_agent.access.names import group_id
 from edge_agent.catalogue.catalogue import Catalogue
 from edge_agent.device.finding import Finding, Verdict, join_group_of
 from edge_agent.device.gpu import examine_gpu, examine_gpu_engines
 from edge_agent.engines.options import CPU, EngineOptions
 from edge_agent.engines.selection import Device, examine_device, select_engines
-from edge_agent.errors import ComponentError
+from edge_agent.errors import ComponentError, SettingsError
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
 from edge_agent.hardware.target import differences
 from edge_agent.imaging.bitmap import MAX_SIDE, bitmap_bytes
@@ -48,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
         _storage(settings),
         _shared_memory(),
         _socket(settings),
+        *_groups(settings),
         _engine(),
         *examine_gpu(device.nvidia),
         *examine_gpu_engines(device),
@@ -137,6 +140,16 @@ def _socket(settings: Settings) -> Finding:
     return Finding(Verdict.OK, "socket", f"{path} is free; no agent is running there")
 
 
+def _groups(settings: Settings) -> Iterator[Finding]:
+    for setting, may in (("socket_group", "connect"), ("control_group", "start and stop models")):
+        group = getattr(settings, setting)
+        try:
+            if group_id(setting, group) is not None:
+                yield Finding(Verdict.OK, setting, f"members of the group '{group}' may {may}")
+        except SettingsError as error:
+            yield Finding(Verdict.WRONG, setting, str(error), f"sudo groupadd {group}, or name another")
+
+
 def _engine() -> Finding:
     try:
         return Finding(Verdict.OK, "engine onnxruntime-cpu", f"onnxruntime {metadata.version('onnxruntime')}")
@@ -153,6 +166,10 @@ def _model_dirs(settings: Settings) -> Iterator[Finding]:
             yield Finding(Verdict.NOTE, "model folder", f"{folder} does not exist", remedy)
         elif not os.access(folder, os.R_OK | os.X_OK):
             yield Finding(Verdict.WRONG, "model folder", f"{folder} can't be read by this user", f"chmod a+rX {folder}")
+        elif folder.stat().st_mode & stat.S_IWOTH:
+            yield Finding(
+                Verdict.NOTE, "model folder", f"every user may put models into {folder}", f"chmod o-w {folder}"
+            )
         else:
             yield Finding(Verdict.OK, "model folder", str(folder))
     registry = settings.registry_dir

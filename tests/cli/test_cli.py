@@ -179,13 +179,19 @@ def test_doctor_names_what_is_wrong(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "model good" in done.stdout
     os.truncate(write_echo(models, "bad") / "model.onnx", 10)
-    done = run("doctor", *flags, "--json")
+    models.chmod(0o777)
+    groups = {"EDGE_AGENT_SOCKET_GROUP": "root", "EDGE_AGENT_CONTROL_GROUP": "no-such-group"}
+    done = run("doctor", *flags, "--json", **groups)
     assert done.returncode == 1
     findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
     assert findings["model bad"]["verdict"] == "wrong"
     assert "artifact 'model.onnx' has SHA-256" in findings["model bad"]["found"]
     assert findings["model bad"]["remedy"]
     assert findings["model good"]["verdict"] == "ok"
+    assert findings["socket_group"]["found"] == "members of the group 'root' may connect"
+    assert findings["control_group"]["found"] == "control_group 'no-such-group' is not a group of this device"
+    assert findings["control_group"]["verdict"] == "wrong"
+    assert findings["model folder"]["found"] == f"every user may put models into {models}"
     assert {
         "architecture",
         "Python",
@@ -225,6 +231,7 @@ def test_doctor_on_a_device_that_lacks_things(tmp_path: Path) -> None:
             "the folder of the socket /no/such/folder/a.sock does not exist",
         ),
         (["--socket-group", "no-such-group"], "socket_group 'no-such-group' is not a group of this device"),
+        (["--control-group", "no-such-group"], "control_group 'no-such-group' is not a group of this device"),
     ],
 )
 def test_serve_with_a_bad_setting(tmp_path: Path, arguments: list[str], said: str) -> None:

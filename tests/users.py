@@ -56,7 +56,7 @@ def resident(user: User, program: str, *arguments: str) -> Iterator[None]:
 @contextlib.contextmanager
 def common_folder() -> Iterator[Path]:
     """Give a folder that every user can enter, as pytest's can't be."""
-    with tempfile.TemporaryDirectory(wrapper="edge-agent-") as name:
+    with tempfile.TemporaryDirectory(prefix="edge-agent-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder

@@ -85,7 +85,7 @@ def test_a_mask_that_there_is_no_memory_for_fails_its_call_alone(
         pool._seats = [seat]
         monkeypatch.setattr(ParcelShelf, "get", fail)
         said: list[str] = []
-        pool.submit(Call(Place("x", 1, 0), None, None, lambda *answer: None, lambda error: said.append(repr(error))))
+        pool.submit(Call(Place("x", 1, 0), None, None, own_peer(), lambda *answer: None, lambda error: said.append(repr(error))))
         assert said == ['Overloaded("no memory can be had for the call\'s pixels: Too many open files")']
         assert not seat.calls
 

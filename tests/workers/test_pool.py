@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent.access.peer import own_peer
 from edge_agent.component.manifest import FILE_NAME, decode_manifest
 from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import ComponentError, NotReady
@@ -85,7 +86,9 @@ def test_a_mask_that_there_is_no_memory_for_fails_its_call_alone(
         pool._seats = [seat]
         monkeypatch.setattr(ParcelShelf, "get", fail)
         said: list[str] = []
-        pool.submit(Call(Place("x", 1, 0), None, None, own_peer(), lambda *answer: None, lambda error: said.append(repr(error))))
+        pool.submit(
+            Call(Place("x", 1, 0), None, None, own_peer(), lambda *answer: None, lambda error: said.append(repr(error)))
+        )
         assert said == ['Overloaded("no memory can be had for the call\'s pixels: Too many open files")']
         assert not seat.calls
 

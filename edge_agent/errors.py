@@ -30,9 +30,25 @@ Which gRPC status an error becomes is decided in rpc/status.py alone.
 
 from __future__ import annotations
 
+import re
+
+#: what would break a line, steer a terminal, or can't be sent as UTF-8
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_LONGEST = 2000  # characters: a status message has to fit, with those of other models, into one answer
+
+
+def one_line(text: str) -> str:
+    """Make a text that may quote anything (a file's name, a key of a manifest) fit to be shown and sent."""
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    # An escape is longer than what it stands for.
+    return _UNFIT.sub(lambda found: found.group().encode("unicode_escape").decode(), text)[:_LONGEST]
+
 
 class EdgeAgentError(Exception):
-    """Base class of the errors that edge-agent raises on purpose."""
+    """Base class of the errors that edge-agent raises on purpose. Each argument is a line of its text."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(map(one_line, lines)))
 
 
 class InvalidRequest(EdgeAgentError):

@@ -93,8 +93,9 @@ def require(report: Report) -> None:
     """
     if report.problems:
         count = len(report.problems)
-        head = "" if count == 1 else f"{count} problems with the pictures:\n  "
-        raise DatasetError(head + "\n  ".join(report.problems))
+        if count == 1:
+            raise DatasetError(*report.problems)
+        raise DatasetError(f"{count} problems with the pictures:", *(f"  {problem}" for problem in report.problems))
 
 
 def _look(example: Example, labels: tuple[str, ...]) -> Seen:

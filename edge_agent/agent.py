@@ -248,9 +248,11 @@ class Agent:
             check_place(bitmap, what="bitmap")
         else:
             raise InvalidRequest("the bitmap has no pixels, expected byte_data or a shared_memory_handle")
-        if request.mask is not None and model.task == "segmentation":
-            check_place(request.mask, what="mask")
-        call = Call(bitmap, request.mask, deadline, peer, on_answer, on_error)
+        # A classification model ignores it; unchecked, it might not fit into a packet to the worker.
+        mask = request.mask if model.task == "segmentation" else None
+        if mask is not None:
+            check_place(mask, what="mask")
+        call = Call(bitmap, mask, deadline, peer, on_answer, on_error)
         model.submit(call)
         return call.cancel
 

@@ -11,6 +11,9 @@ from typing import Protocol, overload
 
 VARINT, I64, LEN, I32 = 0, 1, 2, 5
 
+#: number, wire type, value, position of the tag, position after the field; see `fields`
+Field = tuple[int, int, int, int, int]
+
 
 class Bytes(Protocol):
     """What the walk needs of a buffer: bytes, a memoryview, or a window on a file."""
@@ -51,7 +54,7 @@ def length_prefix(number: int, length: int) -> bytes:
     return encode_varint(number << 3 | LEN) + encode_varint(length)
 
 
-def fields(buffer: Bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int, int, int]]:
+def fields(buffer: Bytes, start: int = 0, end: int | None = None) -> Iterator[Field]:
     """Walk over a message's fields: (number, wire type, value, position of the tag, position after the field).
 
     `value` is the integer of a VARINT field and otherwise the position where the field's bytes begin.

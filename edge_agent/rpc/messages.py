@@ -8,6 +8,7 @@ directly; protobuf does everything else.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -18,7 +19,7 @@ from edge_agent.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.inference.verdict import Verdict
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.exchange import ParcelMessage
-from edge_agent.wire import LEN, fields, length_prefix
+from edge_agent.wire import LEN, Field, fields, length_prefix
 from edge_agent.workers.calls import Enclosed
 from edge_agent.workers.parcels import MASK_AT, Parcel
 
@@ -31,6 +32,10 @@ _RESULT_MASK = pb2.DetectAnomalyResult.ANOMALY_MASK_FIELD_NUMBER
 _SMALL = 1 << 12
 #: where an older published edge-agent.proto had AnomalyMaskParams.shared_memory_handle
 _OLD_MASK_HANDLE = 3
+#: fields of a message that are walked over in Python; a request has seven
+_MOST_FIELDS = 64
+#: bytes of anomaly_mask_params: a handle, and what a later contract may add
+_MOST_PARAMS = 1 << 12
 
 
 def decode_request(data: memoryview, parcel: Parcel | None = None) -> DetectRequest:
@@ -78,14 +83,14 @@ def _cut_out_pixels(view: memoryview) -> tuple[int, int, bytes]:
     """Split a large message into the bitmap's bytes, from where to where they stand, and a small message of the rest.
 
     A message in which a bitmap, or pixels in it, stand more than once (protobuf merges them, and no client writes such
-    a thing) is left whole, for protobuf to read.
+    a thing), or with fields without number, is left whole, for protobuf to read.
     """
     try:
-        bitmaps = [field for field in fields(view) if field[0] == _REQUEST_BITMAP]
+        bitmaps = [field for field in _few(fields(view)) if field[0] == _REQUEST_BITMAP]
         if len(bitmaps) != 1 or bitmaps[0][1] != LEN:
             return 0, 0, bytes(view)
         _, _, start, tag, end = bitmaps[0]
-        inner = list(fields(view, start, end))
+        inner = list(_few(fields(view, start, end)))
         found = [field for field in inner if field[0] == _BYTE_DATA]
         # byte_data must be the last of its oneof to be the one that counts
         if len(found) != 1 or found[0][1] != LEN or inner[-1][0] != _BYTE_DATA:
@@ -98,6 +103,14 @@ def _cut_out_pixels(view: memoryview) -> tuple[int, int, bytes]:
     return pixels_start, pixels_end, rest
 
 
+def _few(found: Iterator[Field]) -> Iterator[Field]:
+    """Pass fields on; ValueError when there are more than a client has reason to send."""
+    for number, field in enumerate(found):
+        if number == _MOST_FIELDS:
+            raise ValueError("too many fields")
+        yield field
+
+
 def _place(handle: pb2.SharedMemoryHandle) -> Place:
     return Place(name=handle.name, size=handle.size, offset=handle.offset)
 
@@ -108,6 +121,11 @@ def _mask_place(request: pb2.DetectAnomaliesRequest) -> Place | None:
     params = request.anomaly_mask_params
     if params.HasField("shared_memory_handle"):
         return _place(params.shared_memory_handle)
+    if params.ByteSize() > _MOST_PARAMS:  # a list of millions of fields would be made of it
+        raise InvalidRequest(
+            f"anomaly_mask_params has {params.ByteSize()} bytes and no shared_memory_handle, expected one of "
+            f"{_MOST_PARAMS} bytes at the most"
+        )
     for field in UnknownFieldSet(params):  # type: ignore[attr-defined]  # the stub lacks __iter__
         if field.field_number == _OLD_MASK_HANDLE and field.wire_type == LEN:
             try:

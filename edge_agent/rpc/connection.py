@@ -42,6 +42,8 @@ MAX_STREAMS = 256
 #: the largest frame that we take: one large frame costs less than many small ones
 _MAX_FRAME = 1 << 20
 _MAX_HEADER_BLOCK = 1 << 16
+#: PING and SETTINGS that a client may send at once: each is answered, and nobody needs many
+_MAX_ASIDES = 100
 #: what a client may send before we say that we have taken it; replenished long before it runs out
 _CONNECTION_WINDOW = 1 << 30
 _STREAM_WINDOW = 1 << 27
@@ -111,6 +113,8 @@ class Connection:
         self._window, self._initial_window, self._max_frame = DEFAULT_WINDOW, DEFAULT_WINDOW, DEFAULT_MAX_FRAME
         self._streams: dict[int, _Outgoing] = {}
         self._receiving: set[int] = set()  # streams on which the client has not ended its side
+        self._held: dict[int, None] = {}  # streams that wait for the connection's window, the first first
+        self._asides = 0
         self.open = True
         write(settings_frame(_SETTINGS) + word_frame(Frame.WINDOW_UPDATE, 0, _CONNECTION_WINDOW - DEFAULT_WINDOW))
 
@@ -122,6 +126,7 @@ class Connection:
         Raises:
             ProtocolError: the client broke the protocol; it has been told so, and the connection is to be closed.
         """
+        self._asides = 0
         try:
             if self._partial:
                 self._partial += data
@@ -238,8 +243,10 @@ class Connection:
         elif kind == Frame.RST_STREAM:
             self._on_reset(stream, payload)
         elif kind == Frame.SETTINGS:
+            self._count_aside()
             self._on_settings(flags, stream, payload)
         elif kind == Frame.PING:
+            self._count_aside()
             if len(payload) != 8 or stream:
                 raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, "a PING that is not 8 bytes on stream 0")
             if not flags & ACK:
@@ -247,6 +254,11 @@ class Connection:
         elif kind == Frame.PUSH_PROMISE:
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a client can't push")
         # PRIORITY, GOAWAY (the client still wants its answers) and frames of unknown types need nothing.
+
+    def _count_aside(self) -> None:
+        self._asides += 1
+        if self._asides > _MAX_ASIDES:
+            raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, f"more than {_MAX_ASIDES} PING and SETTINGS at once")
 
     def _on_end(self, stream: int) -> None:
         """The client has ended its side, unless the stream has been answered or reset meanwhile."""
@@ -260,6 +272,7 @@ class Connection:
             payload = payload[5:]
         if stream % 2 == 0:
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"a client can't open stream {stream}")
+        _check_header_bytes(len(payload))
         self._block_ends = bool(flags & END_STREAM)
         if flags & END_HEADERS:
             self._on_header_block(stream, bytes(payload))
@@ -270,8 +283,9 @@ class Connection:
         if not self._block_of:
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
         self._block += payload
-        if len(self._block) > _MAX_HEADER_BLOCK or not payload:
-            raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, f"headers of more than {_MAX_HEADER_BLOCK} bytes")
+        if not payload:
+            raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, "a CONTINUATION of no bytes")
+        _check_header_bytes(len(self._block))
         if flags & END_HEADERS:
             stream, self._block_of = self._block_of, 0
             self._on_header_block(stream, bytes(self._block))
@@ -313,6 +327,7 @@ class Connection:
         if len(payload) != 4 or stream == 0 or stream > self._last_stream:
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "RST_STREAM of a stream that was never opened")
         self._receiving.discard(stream)
+        self._held.pop(stream, None)
         if self._streams.pop(stream, None) is not None:
             self._handlers.on_reset(stream)
 
@@ -321,19 +336,24 @@ class Connection:
             raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, "malformed SETTINGS")
         if flags & ACK:
             return
+        wanted = self._initial_window
         for key, value in struct.iter_unpack(">HI", payload):
             if key == Setting.INITIAL_WINDOW_SIZE:
                 if value > MAX_WINDOW:
                     raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, "a window larger than 2^31-1")
-                for outgoing in self._streams.values():
-                    outgoing.window += value - self._initial_window
-                self._initial_window = value
+                wanted = value
             elif key == Setting.MAX_FRAME_SIZE:
                 if not DEFAULT_MAX_FRAME <= value < 1 << 24:
                     raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"a largest frame of {value} bytes")
                 self._max_frame = value
         self._write(frame_head(Frame.SETTINGS, ACK, 0, 0))
-        self._pump_all()
+        change, self._initial_window = wanted - self._initial_window, wanted
+        if change:  # once, however often the frame says it
+            for outgoing in self._streams.values():
+                outgoing.window += change
+        if change > 0:
+            for number in [number for number, outgoing in self._streams.items() if outgoing.trailers is not None]:
+                self._pump(number)
 
     def _on_window_update(self, stream: int, payload: memoryview) -> None:
         if len(payload) != 4:
@@ -343,7 +363,7 @@ class Connection:
             self._window += increment
             if increment == 0 or self._window > MAX_WINDOW:
                 raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window overflowed")
-            self._pump_all()
+            self._pump_held()
         elif stream > self._last_stream:
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of a stream that was never opened")
         elif stream in self._streams:
@@ -399,6 +419,7 @@ class Connection:
         """End a stream without an answer."""
         if self._streams.pop(stream, None) is not None:
             self._receiving.discard(stream)
+            self._held.pop(stream, None)
             self._write(word_frame(Frame.RST_STREAM, stream, code))
 
     def go_away(self) -> None:
@@ -412,13 +433,18 @@ class Connection:
 
     def _finish(self, stream: int) -> None:
         del self._streams[stream]
+        self._held.pop(stream, None)
         if stream in self._receiving:  # answered before the client had said all: it need not go on
             self._receiving.discard(stream)
             self._write(word_frame(Frame.RST_STREAM, stream, ErrorCode.NO_ERROR))
 
-    def _pump_all(self) -> None:
-        for stream in [number for number, outgoing in self._streams.items() if outgoing.trailers is not None]:
+    def _pump_held(self) -> None:
+        """Go on with what waits for the connection's window: a client may open it in steps of a byte."""
+        while self._held and self._window > 0:
+            stream = next(iter(self._held))
             self._pump(stream)
+            if self._window > 0:  # it has ended, or waits for its own window
+                self._held.pop(stream, None)
 
     def _pump(self, stream: int) -> None:
         """Send of a stream's data what the windows allow, and the trailers after the last of it."""
@@ -440,10 +466,17 @@ class Connection:
         if parts:
             self._write(*parts)
         if not ended:
+            if outgoing.window > 0:
+                self._held[stream] = None
             return
         if outgoing.on_queued is not None:
             outgoing.on_queued()
         self._finish(stream)
+
+
+def _check_header_bytes(count: int) -> None:
+    if count > _MAX_HEADER_BLOCK:
+        raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, f"headers of more than {_MAX_HEADER_BLOCK} bytes")
 
 
 def _unpadded(flags: int, payload: memoryview) -> memoryview:

@@ -64,11 +64,15 @@ PRIORITY = 0x20
 _HEAD = struct.Struct(">HBBBI")
 
 
+#: characters of a reason: what the peer sent may be quoted in it
+_MAX_REASON = 200
+
+
 class ProtocolError(Exception):
     """The peer broke the protocol in a way that ends the connection."""
 
     def __init__(self, code: ErrorCode, reason: str) -> None:
-        super().__init__(reason)
+        super().__init__(reason[:_MAX_REASON])
         self.code = code
 
 

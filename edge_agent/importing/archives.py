@@ -10,6 +10,7 @@ import gzip
 import itertools
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -30,8 +31,8 @@ _MOST_PADDING = 64  # blocks
 _MOST_HEADERS = 1 << 20
 #: what the libraries raise for archives that are cut off, damaged or compressed in an unknown way
 _DAMAGED = (
-    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
-    RuntimeError, UnicodeError, ValueError,
+    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
+    RuntimeError, ValueError, LookupError, ArithmeticError, MemoryError,
 )  # fmt: skip
 
 
@@ -39,7 +40,10 @@ def is_archive(path: Path) -> bool:
     """Tell by its first bytes whether a file is a zip, tar or tar.gz archive."""
     with path.open("rb") as file:
         start = file.read(512)
-    return start[:2] == _GZIP or start[257:262] == b"ustar" or zipfile.is_zipfile(path)
+    try:
+        return start[:2] == _GZIP or start[257:262] == b"ustar" or zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # one, but of several parts
+        return True
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -77,7 +81,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
         with zipfile.ZipFile(archive) as zipped:
             for info in zipped.infolist():
                 kind = stat.S_IFMT(info.external_attr >> 16)
-                if info.is_dir():
+                if info.filename.endswith("/"):  # as is_dir(), which fails on an empty name
                     continue
                 if kind not in (0, stat.S_IFREG):  # 0: written on a system without file modes
                     raise ImportFailed(f"{archive} holds '{info.filename}', which is a link or a device, not a file")

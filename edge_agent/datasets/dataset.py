@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,6 +13,7 @@ NORMAL: Literal["normal"] = "normal"
 ANOMALY: Literal["anomaly"] = "anomaly"
 #: most kinds of anomaly that one model tells apart, as in the guide's quotas
 MAX_LABELS = 20
+_COLOR = re.compile("#[0-9A-Fa-f]{6}")
 _NAME_MAX = 64  # of a label's name, as in the component's manifest
 #: colours for labels that have none that can be drawn on white
 PALETTE = (
@@ -73,12 +75,9 @@ def parse_color(text: str) -> Rgb:
     Raises:
         ValueError: it is something else.
     """
-    if len(text) != 7 or text[0] != "#":
-        raise ValueError(f"{text!r} is not a colour such as #2ca02c")
-    try:
-        return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a colour such as #2ca02c") from None
+    if _COLOR.fullmatch(text) is None:  # int() would take "-1" and " 1"
+        raise ValueError(f"{text[:_NAME_MAX]!r} is not a colour such as #2ca02c")
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
 def check_distinct(colors: Mapping[str | None, Rgb]) -> None:

@@ -34,7 +34,7 @@ class Resolver:
         return path
 
     def mask(self, reference: str) -> Path | None:
-        """Find a mask, or None."""
+        """Find a mask, or None; ValueError when a folder on the way can't be looked at."""
         return self._find(reference)
 
     def tried(self) -> str:
@@ -46,14 +46,14 @@ class Resolver:
         if not reference.startswith(_S3):
             path = Path(reference.removeprefix("file://"))
             candidates = [path] if path.is_absolute() else [root / path for root in self._roots]
-            return next((candidate for candidate in candidates if candidate.is_file()), None)
+            return next((candidate for candidate in candidates if _is_file(candidate)), None)
         parts = PurePosixPath(reference.removeprefix(_S3)).parts
         if ".." in parts:
             return None
         for first in range(len(parts)):
             for root in self._roots:
                 candidate = root.joinpath(*parts[first:])
-                if candidate.is_file():
+                if _is_file(candidate):
                     return candidate
         return self._fetch(parts) if self._client is not None and len(parts) > 1 else None
 
@@ -70,6 +70,13 @@ class Resolver:
             raise DatasetError(f"s3://{'/'.join(parts)} can't be fetched: {error}") from None
         temporary.replace(target)
         return target
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise ValueError(f"{str(path)[:_SHOWN]} can't be looked at: {error.strerror}") from None
 
 
 def _s3_client() -> Any:

@@ -26,6 +26,8 @@ _Color = Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$", description="#RRGGBB")
 #: what a plan is bound to, and must be said of one
 _PLAN_OPTIONS = frozenset(("gpu-code", "trt-ver", "cuda-ver"))
 
+_DEEPEST = 50  # levels of lists and objects in `training`
+
 _RelativePath = Annotated[str, Meta(min_length=1, description="path relative to the manifest, inside its folder")]
 
 
@@ -183,6 +185,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
     )
 
     def __post_init__(self) -> None:
+        _check_depth(self.training, _DEEPEST)
         check_name(self.name)
         parse_version(self.version)
         paths = [artifact.path for artifact in self.artifacts]
@@ -222,6 +225,15 @@ class Manifest(_Part, frozen=True, kw_only=True):
                 raise ValueError(f"labels have the same {what} twice: {values}")
         if self.outputs.mask.kind == "anomaly_map" and len(self.labels) != 2:
             raise ValueError(f"an anomaly_map tells 2 labels apart, not {len(self.labels)}")
+
+
+def _check_depth(value: Any, left: int) -> None:
+    """Refuse what Python can read but not compare or write again further down its stack."""
+    if not left:
+        raise ValueError(f"training is nested more than {_DEEPEST} levels deep")
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_depth(inner, left - 1)
 
 
 def decode_manifest(data: bytes, *, source: str) -> Manifest:

@@ -1,0 +1,1 @@
+"""Readers of what comes from outside, fed by a machine: see README.md."""

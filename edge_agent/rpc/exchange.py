@@ -56,6 +56,7 @@ class Exchange:
     def run(self, work: Coroutine[None, None, bytes | None]) -> None:
         """Have a task do the work, and answer with what that returns, if anything."""
         task = asyncio.get_running_loop().create_task(self._run(work))
+        task.add_done_callback(lambda _: work.close())  # cancelled before its first step, it would complain
         self.on_cancel = task.cancel
 
     async def _run(self, work: Coroutine[None, None, bytes | None]) -> None:

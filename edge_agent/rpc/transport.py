@@ -212,7 +212,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             end = call.filled + len(data)
             if end > max(call.length, 0):
                 raise RefusedCall(Code.INTERNAL, "a unary call has one message, expected no more data after it")
-            call.buffer[call.filled : end] = data
+            if len(data):  # of a prefix that comes in pieces there may be nothing left
+                call.buffer[call.filled : end] = data
             call.filled = end
         except RefusedCall as refused:
             self._refuse(stream, refused)

@@ -25,6 +25,10 @@ from edge_agent.shortage import is_shortage
 
 #: stands for the version of a registered component that can't be served
 AS_DEPLOYED = "as deployed"
+#: bytes of a manifest; one with figures of a training has some thousand
+_MOST_BYTES = 16 << 20
+#: versions of which it is said what is wrong with them
+_TOLD = 3
 
 
 class Component(NamedTuple):
@@ -111,9 +115,9 @@ class Catalogue:
         for version in sorted(versions, key=_order, reverse=True):
             checked = versions[version]
             if isinstance(checked, Component):
-                return Entry(checked, "; ".join(problems), broken)
+                return Entry(checked, _together(problems), broken)
             problems.append(_tell(version, checked))
-        return Entry(None, "; ".join(problems), broken)
+        return Entry(None, _together(problems), broken)
 
 
 def read_component(folder: Path) -> Component:
@@ -131,6 +135,11 @@ def read_component(folder: Path) -> Component:
 
 def _tell(version: str, problem: str) -> str:
     return f"{version}: {problem}" if version == AS_DEPLOYED else f"version {version}: {problem}"
+
+
+def _together(problems: list[str]) -> str:
+    more = [f"{len(problems) - _TOLD} more versions can't be served"] if len(problems) > _TOLD else []
+    return "; ".join([*problems[:_TOLD], *more])
 
 
 def _order(version: str) -> tuple[int, object]:
@@ -208,6 +217,8 @@ def _load(name: str, version: str | None, folder: Path, manifest_stamp: tuple[st
         raise ComponentError(f"folder {error}") from None
     if not (folder / FILE_NAME).is_file():
         raise ComponentError(f"{FILE_NAME} is not a file")
+    if manifest_stamp[1] > _MOST_BYTES:
+        raise ComponentError(f"{FILE_NAME} has {manifest_stamp[1]} bytes, expected {_MOST_BYTES} at most")
     manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
     if version is None and manifest.name != name:
         raise ComponentError(f"{FILE_NAME} says {manifest.name}, it is registered as {name}")

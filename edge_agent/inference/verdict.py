@@ -43,6 +43,8 @@ def calibrate(raw: float, calibration: Calibration | None) -> float:
     if calibration is None:
         return min(max(raw, 0.0), 1.0)
     exponent = -(calibration.slope * raw + calibration.intercept)
+    if math.isnan(exponent):  # a slope of 0 and a score that is infinite
+        raise EngineFailed(f"the model's score is {raw}, which the calibration can't turn into one of 0..1")
     return 1.0 / (1.0 + math.exp(min(exponent, 700.0)))  # exp(710) is no longer a double
 
 

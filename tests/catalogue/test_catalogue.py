@@ -201,3 +201,21 @@ def test_what_can_not_be_seen_for_want_of_descriptors_is_neither_gone_nor_broken
         with pytest.raises(OSError, match="Too many open files"):
             catalogue.scan()
     assert _version(catalogue.scan()["echo"]) == "1.0.0"
+
+
+def test_what_is_wrong_with_many_versions_is_told_of_a_few(tmp_path: Path) -> None:
+    """Whatever is wrong, and however much, has to fit into an answer beside other models'."""
+    for number in range(40):
+        (write_echo(tmp_path, version=f"1.0.{number}") / "manifest.json").write_text(json.dumps({"x" * 100_000: 1}))
+    write_echo(tmp_path, version="0.9.0")
+    entry = _scan(tmp_path)["echo"]
+    assert _version(entry) == "0.9.0"
+    assert entry.problem.startswith("version 1.0.39: manifest.json: Object contains unknown field 'xxx")
+    assert entry.problem.endswith("; 37 more versions can't be served")
+    assert len(entry.problem) < 7000
+
+
+def test_a_manifest_of_a_terabyte_is_not_read(tmp_path: Path) -> None:
+    os.truncate(write_echo(tmp_path) / "manifest.json", 1 << 40)
+    entry = _scan(tmp_path)["echo"]
+    assert entry.problem == "version 1.0.0: manifest.json has 1099511627776 bytes, expected 16777216 at most"

@@ -47,3 +47,8 @@ def test_a_logistic_calibration_stays_in_0_to_1_and_rises(raw: float) -> None:
 def test_a_score_that_is_no_number_is_the_engines_failure() -> None:
     with pytest.raises(EngineFailed, match="not a number"):
         calibrate(math.nan, None)
+
+
+def test_an_infinite_score_with_a_slope_of_0_is_refused() -> None:
+    with pytest.raises(EngineFailed, match="score is inf, which the calibration can't turn into one"):
+        calibrate(math.inf, Calibration(slope=0.0, intercept=1.0))

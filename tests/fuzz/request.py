@@ -10,6 +10,7 @@ from edge_agent.errors import InvalidRequest
 from edge_agent.imaging.bitmap import Place
 from edge_agent.rpc import edge_agent_pb2 as pb2
 from edge_agent.rpc.messages import decode_request
+from edge_agent.workers.calls import Enclosed
 from tests.sentences import check_sentence
 
 _HANDLE = pb2.SharedMemoryHandle(name="/segment", size=12288, offset=2**64 - 1)
@@ -39,7 +40,7 @@ def consume(data: bytes) -> None:
     except DecodeError:
         theirs = None
     try:
-        ours = decode_request(memoryview(data), None)
+        ours = decode_request(memoryview(data))
     except InvalidRequest as error:
         check_sentence(error)
         old = theirs is not None and theirs.HasField("anomaly_mask_params")
@@ -49,10 +50,12 @@ def consume(data: bytes) -> None:
     bitmap = theirs.bitmap
     kind = bitmap.WhichOneof("data")
     assert (ours.model, ours.width, ours.height) == (theirs.model_component, bitmap.width, bitmap.height)
-    assert (bytes(ours.pixels) if ours.pixels is not None else None) == (
-        bitmap.byte_data if kind == "byte_data" else None
-    )
-    assert ours.bitmap == (_place(bitmap.shared_memory_handle) if kind == "shared_memory_handle" else None)
+    if isinstance(ours.bitmap, Enclosed):
+        assert kind == "byte_data"
+        assert bytes(ours.bitmap.pixels) == bitmap.byte_data
+    else:
+        assert kind != "byte_data"
+        assert ours.bitmap == (_place(bitmap.shared_memory_handle) if kind else None)
     if theirs.anomaly_mask_params.HasField("shared_memory_handle"):
         assert ours.mask == _place(theirs.anomaly_mask_params.shared_memory_handle)
 

@@ -147,6 +147,31 @@ def test_several_answers_wait_for_the_window_and_all_arrive() -> None:
         assert wire.answered(stream)[1:] == (bytes([number]) * 50_000, {"grpc-status": "0"})
 
 
+def test_answers_that_wait_for_the_connections_window_go_on_in_steps_of_a_byte() -> None:
+    wire = Wire()
+    streams = [wire.request() for _ in range(6)]
+    for number, stream in enumerate(streams):
+        wire.server.answer(stream, RESPONSE_HEADERS, b"x" * (10 if number else 65_535), OK_TRAILERS)
+    wire.client.reset_stream(streams[2])
+    wire.exchange(acknowledge=False)
+    for _ in range(40):
+        wire.client.increment_flow_control_window(1)
+        wire.exchange(acknowledge=False)
+    for stream in (streams[1], *streams[3:]):
+        assert wire.answered(stream)[1:] == (b"x" * 10, {"grpc-status": "0"})
+
+
+def test_a_window_that_is_changed_many_times_in_one_frame_has_its_last_size() -> None:
+    wire = Wire(initial_window_size=10)
+    stream = wire.request()
+    wire.server.answer(stream, RESPONSE_HEADERS, b"x" * 100, OK_TRAILERS)
+    wire.exchange(acknowledge=False)
+    assert len(wire.answered(stream)[1]) == 10
+    sizes = b"".join(b"\0\4" + size.to_bytes(4, "big") for size in (0, 2**31 - 1, 30))
+    wire.server.receive(memoryview(_frame(4, 0, 0, sizes)))  # h2 would not
+    assert wire.to_client.count(b"x") == 20
+
+
 def test_a_client_may_change_its_windows_while_an_answer_is_under_way() -> None:
     wire = Wire(initial_window_size=10)
     stream = wire.request()
@@ -259,6 +284,9 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
         (_frame(8, 0, 0, bytes(4)), ErrorCode.FLOW_CONTROL_ERROR),
         (_frame(8, 0, 0, b"\x7f\xff\xff\xff"), ErrorCode.FLOW_CONTROL_ERROR),
         (_frame(8, 0, 99, b"\0\0\0\x01"), ErrorCode.PROTOCOL_ERROR),
+        (_frame(6, 0, 0, bytes(8)) * 101, ErrorCode.ENHANCE_YOUR_CALM),
+        (_frame(4, 0, 0) * 101, ErrorCode.ENHANCE_YOUR_CALM),
+        (_frame(1, 4, 3, b"\x20" * 70_000), ErrorCode.ENHANCE_YOUR_CALM),
         (b"\xff\xff\xff" + bytes(6), ErrorCode.FRAME_SIZE_ERROR),
     ],
 )

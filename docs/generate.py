@@ -27,8 +27,8 @@ Made from `edge_agent/settings.py` by `make generated`.
 Each setting is a flag of `edge-agent serve` (`--queue-size 32`), a variable (`EDGE_AGENT_QUEUE_SIZE=32`) and a key of a
 TOML file (`queue_size = 32`). Flags are stronger than variables, variables stronger than the file. The file is the one
 named by `--config` or `EDGE_AGENT_CONFIG`, else `/etc/edge-agent/config.toml` if it exists. A key that does not exist
-is an error. `EDGE_AGENT_MODEL_DIR` takes several folders separated by `:`, `EDGE_AGENT_PIN` several pairs separated by
-`,`; in the file they are an array and a table:
+is an error. `EDGE_AGENT_MODEL_DIR` and `EDGE_AGENT_TRUSTED_KEY` take several paths separated by `:`, `EDGE_AGENT_PIN`
+several pairs separated by `,`; in the file they are arrays and a table:
 
     socket = "unix:///run/edge-agent/agent.sock"
     socket_group = "inspection"

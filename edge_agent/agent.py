@@ -12,6 +12,7 @@ from typing import NamedTuple
 from edge_agent.access.control import Control
 from edge_agent.access.peer import Peer
 from edge_agent.catalogue.catalogue import Catalogue, Entry
+from edge_agent.component.trust import Trust
 from edge_agent.component.version import check_name
 from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import InvalidRequest, ModelNotFound
@@ -56,11 +57,14 @@ class Agent:
         """Read what is remembered; nothing is started yet.
 
         Raises:
-            SettingsError: control_group is not a group of this device.
+            SettingsError: control_group is not a group of this device, or it can't be told whom to trust.
         """
         self._settings = settings
         self._control = Control(settings.control_group)
-        self._catalogue = Catalogue(settings.model_dirs, settings.pin, settings.registry_dir)
+        trust = Trust.of(settings)
+        if trust.keys:
+            log.info("signatures: %s", trust)
+        self._catalogue = Catalogue.of(settings, trust)
         self._models: dict[str, Model] = {}
         #: memory for pixels that travel inside messages
         self.shelf = ParcelShelf()
@@ -76,6 +80,7 @@ class Agent:
                 settings.call_seconds,
                 settings.start_seconds,
                 settings.build_seconds,
+                trust,
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,

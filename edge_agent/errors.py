@@ -18,6 +18,7 @@
     ├── DatasetError              labelled pictures that can't be read or used
     ├── TrainingError             a model that can't be built or measured
     ├── PackagingError            a model that can't be packaged or published
+    ├── SigningError              a key that can't be used
     ├── ImportFailed              a model that someone else made and that can't be made a component
     ├── SettingsError             a setting that was refused
     ├── AgentUnreachable          (client) nothing answers on the socket
@@ -117,6 +118,10 @@ class TrainingError(EdgeAgentError):
 
 class PackagingError(EdgeAgentError):
     """A model can't be packaged or published; the text names the value or file."""
+
+
+class SigningError(EdgeAgentError):
+    """A component can't be signed, or a key can't be used; the text names the file."""
 
 
 class ImportFailed(EdgeAgentError):

@@ -65,6 +65,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pin: Annotated[
         dict[str, str], Meta(description="serve this version of a component instead of the newest, NAME=VERSION")
     ] = {}
+    require_signature: Annotated[
+        bool, Meta(description="serve only model components that are signed with a trusted key; see security.md")
+    ] = False
+    trusted_key: Annotated[
+        tuple[str, ...],
+        Meta(description="PEM files of the public keys that signatures are checked with, or folders of *.pem"),
+    ] = ()
     engine: Annotated[
         Literal["auto", "tensorrt", "onnxruntime-tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"],
         Meta(description="what executes the models; auto: what the component asks for, or the fastest that is there"),
@@ -205,7 +212,7 @@ def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
         text = environ.get(_PREFIX + field.upper())
         if text is None:
             continue
-        if field == "model_dir":
+        if field in ("model_dir", "trusted_key"):
             values[field] = [part for part in text.split(":") if part]
         elif field == "pin":
             values[field] = parse_pins(text.split(","))

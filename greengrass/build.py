@@ -128,7 +128,7 @@ def _gather_wheels(
     wanted = list(requirements)
     if own is not None:
         shutil.copy(own, folder)
-        wanted.append(f"edge-agent[cpu] @ {own.as_uri()}")
+        wanted.append(f"edge-agent[cpu,signing] @ {own.as_uri()}")
     for python in pythons:
         tags = [flag for tag in _MANYLINUX for flag in ("--platform", f"{tag}_{architecture}")]
         _run(

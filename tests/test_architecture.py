@@ -87,6 +87,8 @@ def test_imports_run_one_way(path: Path) -> None:
         ("edge_agent.workers.process", "edge_agent.evaluation"),
         ("edge_agent.workers.process", "sklearn"),
         ("edge_agent.workers.process", "onnx"),
+        ("edge_agent.workers.process", "cryptography"),
+        ("edge_agent.rpc.server", "cryptography"),
     ],
 )
 def test_no_grpc_in_a_worker_and_no_pixels_in_the_front(module: str, absent: str) -> None:

@@ -31,7 +31,9 @@ def test_the_order_of_strength(tmp_path: Path) -> None:
 
 def test_lists_in_variables() -> None:
     environ = {"EDGE_AGENT_MODEL_DIR": "/a:/b", "EDGE_AGENT_PIN": "x=1.0.0,y=2.0.0"}
+    environ |= {"EDGE_AGENT_TRUSTED_KEY": "/a.pem:/keys", "EDGE_AGENT_REQUIRE_SIGNATURE": "true"}
     settings = load_settings({}, environ=environ)
+    assert (settings.trusted_key, settings.require_signature) == (("/a.pem", "/keys"), True)
     assert settings.model_dir == ("/a", "/b")
     assert settings.pin == {"x": "1.0.0", "y": "2.0.0"}
 

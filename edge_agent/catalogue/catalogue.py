@@ -14,13 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_agent.component.artifacts import check_artifacts
+from edge_agent.component.artifacts import check_artifacts, open_file
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.component.version import is_name, parse_version
+from edge_agent.engines.onnx_references import check_references
 from edge_agent.engines.onnx_signature import read_signature
 from edge_agent.engines.signature import check_signature
 from edge_agent.errors import ComponentError
 from edge_agent.hardware.target import check_processor
+from edge_agent.settings import Settings
 from edge_agent.shortage import is_shortage
 
 #: stands for the version of a registered component that can't be served
@@ -38,6 +41,8 @@ class Component(NamedTuple):
     manifest: Manifest
     #: size, time of change and inode of each of its files
     stamp: tuple[tuple[str, int, int, int], ...]
+    #: name of the trusted key that it is signed with, "" for none
+    signer: str = ""
 
 
 class Entry(NamedTuple):
@@ -52,10 +57,22 @@ class Entry(NamedTuple):
 class Catalogue:
     """The components in some folders and a registry; `scan` looks again."""
 
-    def __init__(self, folders: Sequence[Path], pins: Mapping[str, str], registry: Path | None = None) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        pins: Mapping[str, str],
+        registry: Path | None = None,
+        trust: Trust = Trust(),  # noqa: B008, it is immutable
+    ) -> None:
         """Look into `folders` and `registry`; `pins` gives for a name the only version that is served."""
-        self._folders, self._pins, self._registry = folders, pins, registry
+        self._folders, self._pins, self._registry, self._trust = folders, pins, registry, trust
         self._known: dict[Path, tuple[object, Component | str]] = {}
+
+    @classmethod
+    def of(cls, settings: Settings, trust: Trust | None = None) -> Catalogue:
+        """Look where the settings say; SettingsError when they don't say whom to trust, unless `trust` does."""
+        trust = Trust.of(settings) if trust is None else trust
+        return cls(settings.model_dirs, settings.pin, settings.registry_dir, trust)
 
     def scan(self) -> dict[str, Entry]:
         """Return what is there now, by name. Blocking: meant for a thread.
@@ -93,7 +110,7 @@ class Catalogue:
         if known is not None and known[0] is not None and known[0] == _stamps(folder, manifest_stamp, known[1]):
             return known
         try:
-            component = _load(name, version, folder, manifest_stamp)
+            component = _load(name, version, folder, manifest_stamp, self._trust)
         except (ComponentError, OSError) as error:
             _pass_on_shortage(error)
             problem = str(error)
@@ -128,7 +145,7 @@ def read_component(folder: Path) -> Component:
     """
     try:
         manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
-        return _load(manifest.name, None, folder, _stamp(folder, FILE_NAME))
+        return _load(manifest.name, None, folder, _stamp(folder, FILE_NAME), Trust())
     except OSError as error:
         raise ComponentError(f"{folder} is not a model component: {FILE_NAME}: {error.strerror}") from None
 
@@ -201,7 +218,7 @@ def _stamps(folder: Path, manifest_stamp: tuple[str, int, int, int], checked: Co
     """Return what has to change before a component is looked at again."""
     try:
         if isinstance(checked, Component):
-            return (manifest_stamp, *(_stamp(folder, artifact.path) for artifact in checked.manifest.artifacts))
+            return _component_stamp(folder, manifest_stamp, checked.manifest)
         # A broken component is looked at again when any of its files changes: it may be half copied.
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return tuple(_stamp(folder, str(path.relative_to(folder))) for path in files)
@@ -209,17 +226,27 @@ def _stamps(folder: Path, manifest_stamp: tuple[str, int, int, int], checked: Co
         return None
 
 
-def _load(name: str, version: str | None, folder: Path, manifest_stamp: tuple[str, int, int, int]) -> Component:
+def _component_stamp(
+    folder: Path, manifest_stamp: tuple[str, int, int, int], manifest: Manifest
+) -> tuple[tuple[str, int, int, int], ...]:
+    signature = [_stamp(folder, SIGNATURE_NAME)] if os.path.lexists(folder / SIGNATURE_NAME) else []
+    return (manifest_stamp, *signature, *(_stamp(folder, artifact.path) for artifact in manifest.artifacts))
+
+
+def _load(
+    name: str, version: str | None, folder: Path, manifest_stamp: tuple[str, int, int, int], trust: Trust
+) -> Component:
     """Read and check a component that the folders, or the registry, call `name` and `version` (None: any)."""
     try:
         parse_version(version or "0.0.0")
     except ValueError as error:
         raise ComponentError(f"folder {error}") from None
-    if not (folder / FILE_NAME).is_file():
-        raise ComponentError(f"{FILE_NAME} is not a file")
     if manifest_stamp[1] > _MOST_BYTES:
         raise ComponentError(f"{FILE_NAME} has {manifest_stamp[1]} bytes, expected {_MOST_BYTES} at most")
-    manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
+    with open_file(folder / FILE_NAME, FILE_NAME) as file:
+        content = file.read(_MOST_BYTES)
+    signer = trust.check(folder, content)
+    manifest = decode_manifest(content, source=FILE_NAME)
     if version is None and manifest.name != name:
         raise ComponentError(f"{FILE_NAME} says {manifest.name}, it is registered as {name}")
     if version is not None and (manifest.name, manifest.version) != (name, version):
@@ -229,5 +256,5 @@ def _load(name: str, version: str | None, folder: Path, manifest_stamp: tuple[st
     check_artifacts(folder, manifest)
     if manifest.onnx_file:
         check_signature(read_signature(folder / manifest.onnx_file), manifest)
-    stamp = (manifest_stamp, *(_stamp(folder, artifact.path) for artifact in manifest.artifacts))
-    return Component(folder, manifest, stamp)
+    check_references(folder, manifest)
+    return Component(folder, manifest, _component_stamp(folder, manifest_stamp, manifest), signer)

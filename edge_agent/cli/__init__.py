@@ -28,6 +28,7 @@ _COMMANDS = {
     "train": "build a model component of labelled pictures",
     "evaluate": "measure a model component on labelled pictures",
     "import": "make a model component of a model that someone else made",
+    "sign": "sign model components, check signatures, and make keys",
     "package": "make a Greengrass component of a model component",
     "bench": "measure this device with a model",
 }

@@ -82,7 +82,7 @@ def _find(model: str, settings: Settings) -> Component:
     """Find the component by its folder, or by its name in the folders that serve would look into."""
     if Path(model).is_dir():
         return read_component(Path(model))
-    entries = Catalogue(settings.model_dirs, settings.pin, settings.registry_dir).scan()
+    entries = Catalogue.of(settings).scan()
     entry = entries.get(model)
     if entry is None:
         known = ", ".join(f"'{name}'" for name in entries) or "no model components"

@@ -18,6 +18,7 @@ from edge_agent.packaging.jobs import Job, JobRecords, default_jobs_dir, describ
 from edge_agent.packaging.packager import Order, package
 from edge_agent.packaging.publishing import Aws, parse_place
 from edge_agent.packaging.recipe import DEFAULT_AGENT
+from edge_agent.packaging.signing import read_private_key
 from edge_agent.packaging.targets import combinations, is_known, target_device, target_platform
 
 _PATH = click.Path(path_type=Path)
@@ -39,6 +40,8 @@ _MAX_TAGS = 50
 @click.option("--component-name", metavar="NAME", help="Name of the Greengrass component  [default: the model's]")
 @click.option("--component-version", metavar="VERSION", help="Its semantic version  [default: the model's]")
 @click.option("--component-description", metavar="TEXT", help="A sentence for the Greengrass console.")
+@click.option("--sign-key", type=_PATH, metavar="KEY.pem",
+              help="Private key to sign the packaged component with (edge-agent sign).")  # fmt: skip
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Tag of the component (may be given again).")
 @click.option("--location", metavar="DIR|s3://BUCKET/PREFIX", default="packages", show_default=True,
               help="Where the artifact is to lie: a folder, for local deployments, or S3.")  # fmt: skip
@@ -64,9 +67,10 @@ _MAX_TAGS = 50
 def command(
     component: Path | None, target_device: str | None, target_platform: str | None, compiler_options: str | None,
     precision: str | None, component_name: str | None, component_version: str | None, component_description: str | None,
-    tags: tuple[str, ...], location: str, output: Path | None, recipe_format: Any, agent_component: str,
-    publish: bool, region: str | None, profile: str | None, job_name: str | None, job_description: str,
-    list_them: bool, described: str | None, known_targets: bool, jobs_dir: Path | None, as_json: bool,
+    sign_key: Path | None, tags: tuple[str, ...], location: str, output: Path | None, recipe_format: Any,
+    agent_component: str, publish: bool, region: str | None, profile: str | None, job_name: str | None,
+    job_description: str, list_them: bool, described: str | None, known_targets: bool, jobs_dir: Path | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Make a Greengrass component of the model COMPONENT, a folder such as models/cookies/1.0.0.
 
@@ -120,6 +124,7 @@ def command(
             recipe_format,
             agent_component,
             precision,
+            read_private_key(sign_key) if sign_key else None,
         )
         job = package(order, records, Aws(region, profile) if publish else None)
         if as_json:

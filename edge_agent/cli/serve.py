@@ -20,6 +20,7 @@ _METAVARS = {
     "registry": "DIR",
     "state_dir": "DIR",
     "plan_dir": "DIR",
+    "trusted_key": "PATH",
     "pin": "NAME=VERSION",
 }
 

@@ -6,6 +6,7 @@ examples. This module loads neither numpy nor an engine, so the front process an
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -254,6 +255,11 @@ def decode_manifest(data: bytes, *, source: str) -> Manifest:
 def encode_manifest(manifest: Manifest) -> bytes:
     """Write a manifest as a person would read it."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def manifest_digest(manifest: Manifest) -> str:
+    """Return a SHA-256 that differs when the manifest says anything else."""
+    return hashlib.sha256(encode_manifest(manifest)).hexdigest()
 
 
 def manifest_schema() -> dict[str, Any]:

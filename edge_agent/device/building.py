@@ -6,12 +6,15 @@ import time
 from typing import NamedTuple
 
 from edge_agent.catalogue.catalogue import Catalogue, Component
+from edge_agent.component.manifest import manifest_digest
+from edge_agent.component.trust import Trust
 from edge_agent.engines.options import CPU, EngineOptions
 from edge_agent.engines.progress import Progress
 from edge_agent.engines.selection import select_engines
 from edge_agent.errors import ComponentError, ModelNotFound
 from edge_agent.inference.loading import load_pipeline
 from edge_agent.settings import Settings
+from edge_agent.workers.checking import checked_component
 
 
 class Built(NamedTuple):
@@ -30,10 +33,10 @@ def build(settings: Settings, name: str, progress: Progress) -> Built:
         ModelNotFound: there is no such component.
         ComponentError: it can't be served on this device, or runs on the processor, where there is nothing to build.
         EngineFailed: the engine fails on a picture.
+        SettingsError: they don't say whom to trust.
     """
-    component, problem, _ = (
-        Catalogue(settings.model_dirs, settings.pin, settings.registry_dir).scan().get(name, (None, "", frozenset()))
-    )
+    trust = Trust.of(settings)
+    component, problem, _ = Catalogue.of(settings, trust).scan().get(name, (None, "", frozenset()))
     if component is None and problem:
         raise ComponentError(problem)
     if component is None:
@@ -47,7 +50,9 @@ def build(settings: Settings, name: str, progress: Progress) -> Built:
         why = "that engine is asked for" if asked else "this device has no NVIDIA GPU that can be used"
         raise _nothing_to_build(component, lacking or why)
     begun = time.monotonic()
-    loaded = load_pipeline(component.folder, component.manifest, options, progress)
+    # As carefully as a worker: what is built here is loaded there, by the digest that the manifest has.
+    with checked_component(component.folder, manifest_digest(component.manifest), trust) as (folder, manifest):
+        loaded = load_pipeline(folder, manifest, options, progress)
     if loaded.engine == CPU:
         raise _nothing_to_build(component, loaded.note)
     precision = options.precision or component.manifest.precision

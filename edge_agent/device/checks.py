@@ -19,8 +19,10 @@ from pathlib import Path
 
 from edge_agent.access.names import group_id
 from edge_agent.catalogue.catalogue import Catalogue
+from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.device.finding import Finding, Verdict, join_group_of
 from edge_agent.device.gpu import examine_gpu, examine_gpu_engines
+from edge_agent.device.signatures import examine_signatures
 from edge_agent.engines.options import CPU, EngineOptions
 from edge_agent.engines.selection import Device, examine_device, select_engines
 from edge_agent.errors import ComponentError, SettingsError
@@ -42,6 +44,7 @@ _GPU_REMEDY = "install what is missing (docs/gpu.md), or set cpu_fallback"
 def examine(settings: Settings) -> list[Finding]:
     """Look at the device as these settings would use it. Changes nothing."""
     device = examine_device()
+    trust, signatures = examine_signatures(settings)
     return [
         _system(),
         _python(),
@@ -55,7 +58,8 @@ def examine(settings: Settings) -> list[Finding]:
         *examine_gpu(device.nvidia),
         *examine_gpu_engines(device),
         *_model_dirs(settings),
-        *_components(settings, device),
+        *signatures,
+        *_components(settings, device, trust),
     ]
 
 
@@ -179,16 +183,12 @@ def _model_dirs(settings: Settings) -> Iterator[Finding]:
         yield Finding(Verdict.OK, "registry", f"{registry}, where deployed components register")
 
 
-def _components(settings: Settings, device: Device) -> Iterator[Finding]:
+def _components(settings: Settings, device: Device, trust: Trust) -> Iterator[Finding]:
     available, options = available_bytes(), EngineOptions.of(settings)
-    for name, (component, problem, _) in (
-        Catalogue(settings.model_dirs, settings.pin, settings.registry_dir).scan().items()
-    ):
+    for name, (component, problem, _) in Catalogue.of(settings, trust).scan().items():
         check = f"model {name}"
         if component is None:
-            packaged = "it was packaged for" in problem
-            remedy = "package it for this device" if packaged else "mend the component, or copy it anew"
-            yield Finding(Verdict.WRONG, check, problem, remedy)
+            yield Finding(Verdict.WRONG, check, problem, _remedy(problem))
             continue
         manifest = component.manifest
         try:
@@ -199,6 +199,8 @@ def _components(settings: Settings, device: Device) -> Iterator[Finding]:
         needed = estimated_bytes(component.folder, manifest, settings.instances)
         found = f"{manifest.version}, {manifest.task}, {manifest.image.width}x{manifest.image.height}, "
         found += f"about {needed // _MIB} MiB when it runs"
+        if trust.keys:
+            found += f", signed with {component.signer}" if component.signer else ", not signed"
         engine = next(engine for engine, lacks in candidates if not lacks)
         different = differences(manifest.target, device.nvidia) if manifest.target and engine != CPU else []
         if device.nvidia.gpus:
@@ -213,3 +215,12 @@ def _components(settings: Settings, device: Device) -> Iterator[Finding]:
             yield Finding(Verdict.NOTE, check, found, f"its plan is built here: edge-agent models build {name}")
         else:
             yield Finding(Verdict.OK, check, found)
+
+
+def _remedy(problem: str) -> str:
+    """Say what to do about a component that can't be served."""
+    if "it was packaged for" in problem:
+        return "package it for this device"
+    if SIGNATURE_NAME in problem:
+        return "where the private key is: edge-agent sign COMPONENT --key KEY.pem, and copy it anew"
+    return "mend the component, or copy it anew"

@@ -31,14 +31,14 @@ def read_signature(path: Path) -> Signature:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            return _read_model(_FileBytes(file.fileno()))
+            return _read_model(FileBytes(file.fileno()))
     except ValueError as error:
         raise ComponentError(f"{path.name} is not an ONNX model: {error}") from None
     except OSError as error:
         raise ComponentError(f"{path.name} can't be read: {error.strerror}") from None
 
 
-class _FileBytes:
+class FileBytes:
     """A file's bytes through a small window: no weights in memory, no mapping that can raise SIGBUS."""
 
     _WINDOW = 1 << 16

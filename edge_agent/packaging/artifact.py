@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.component.artifacts import check_artifacts, digest_file
+from edge_agent.component.ed25519 import PrivateKey
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest, encode_manifest
+from edge_agent.component.trust import SIGNATURE_NAME
+from edge_agent.engines.onnx_references import check_references
 from edge_agent.errors import PackagingError
 
 _SUFFIX = "_greengrass_model_component"
@@ -37,6 +40,7 @@ def read_component(folder: Path) -> Manifest:
         raise PackagingError(f"{folder} is not a model component: {FILE_NAME} is missing")
     manifest = decode_manifest(path.read_bytes(), source=str(path))
     check_artifacts(folder, manifest)
+    check_references(folder, manifest)
     return manifest
 
 
@@ -45,17 +49,39 @@ def artifact_stem(name: str, version: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", f"{name}_{version}").strip("_") + _SUFFIX
 
 
-def write_artifact(folder: Path, manifest: Manifest, output: Path) -> PackagedArtifact:
-    """Write the files of the component in `folder`, with this manifest, to <output>/<stem>.zip."""
+def write_artifact(folder: Path, manifest: Manifest, output: Path, key: PrivateKey | None = None) -> PackagedArtifact:
+    """Write the files of the component in `folder`, with this manifest, to <output>/<stem>.zip.
+
+    Raises:
+        PackagingError: a file has changed meanwhile; or the component's signature does not hold for this manifest, and
+            there is no key to sign anew.
+    """
     path = output / f"{artifact_stem(manifest.name, manifest.version)}.zip"
+    content = encode_manifest(manifest)
+    signature = key.sign(content) if key is not None else _signature_of(folder, content)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        add_file(archive, FILE_NAME, encode_manifest(manifest))
+        add_file(archive, FILE_NAME, content)
+        if signature is not None:
+            add_file(archive, SIGNATURE_NAME, signature)
         for artifact in sorted(set(manifest.artifacts), key=lambda entry: entry.path):
             data = (folder / artifact.path).read_bytes()
             if hashlib.sha256(data).hexdigest() != artifact.sha256:
                 raise PackagingError(f"artifact '{artifact.path}' of {folder} changed while it was packaged")
             add_file(archive, artifact.path, data)
     return PackagedArtifact(path, digest_file(path), path.stat().st_size)
+
+
+def _signature_of(folder: Path, content: bytes) -> bytes | None:
+    """Return the component's own signature where its manifest stays as it is; None when it is not signed."""
+    signature = folder / SIGNATURE_NAME
+    if not signature.is_file():
+        return None
+    if (folder / FILE_NAME).read_bytes() != content:
+        raise PackagingError(
+            f"{folder} is signed, and its packaged {FILE_NAME} is another one (it has the target): sign it with "
+            f"--sign-key, or remove {SIGNATURE_NAME}"
+        )
+    return signature.read_bytes()
 
 
 def add_file(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

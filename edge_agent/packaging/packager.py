@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from edge_agent.component.ed25519 import PrivateKey
 from edge_agent.component.manifest import Manifest, Target
 from edge_agent.errors import EdgeAgentError, PackagingError
 from edge_agent.packaging.artifact import (
@@ -41,6 +42,7 @@ class Order(NamedTuple):
     form: RecipeFormat = "json"
     agent: str = ""
     precision: str | None = None
+    key: PrivateKey | None = None
 
 
 def package(order: Order, records: JobRecords, aws: Aws | None) -> Job:
@@ -128,7 +130,7 @@ def _make(order: Order, manifest: Manifest, folder: Path, aws: Aws | None, job: 
         with tempfile.TemporaryDirectory(prefix=".packaging-", dir=folder.parent) as temporary:
             unfinished = Path(temporary) / "package"
             unfinished.mkdir()
-            artifact = write_artifact(order.component, manifest, unfinished)
+            artifact = write_artifact(order.component, manifest, unfinished, order.key)
             recipe = _write_recipe(order, manifest, artifact, unfinished)
             arn = _publish(aws, order, manifest, artifact, recipe) if aws is not None else ""
             try:

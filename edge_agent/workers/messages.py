@@ -10,6 +10,7 @@ import msgspec
 
 from edge_agent import errors
 from edge_agent.access.peer import Peer
+from edge_agent.component.trust import Trust
 from edge_agent.engines.options import EngineOptions
 from edge_agent.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
@@ -29,6 +30,9 @@ class Load(_Message, frozen=True):
     options: EngineOptions
     #: seconds that a call may wait for others to be inspected with
     batch_seconds: float
+    #: of the manifest that the catalogue has checked: another one is not to be loaded in its place
+    manifest_digest: str
+    trust: Trust
 
 
 class Span(msgspec.Struct, frozen=True, tag=True, array_like=True):

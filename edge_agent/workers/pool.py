@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge_agent.component.manifest import Manifest
+from edge_agent.component.manifest import Manifest, manifest_digest
+from edge_agent.component.trust import Trust
 from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import InternalError, NotReady, Overloaded, WorkerDied
 from edge_agent.imaging.bitmap import Place, bitmap_bytes
@@ -51,6 +52,7 @@ class PoolOptions(NamedTuple):
     call_seconds: float
     start_seconds: float
     build_seconds: float
+    trust: Trust = Trust()
 
 
 class _Held(NamedTuple):
@@ -130,7 +132,9 @@ class WorkerPool:
             NotReady: loading took too long.
         """
         loop = asyncio.get_running_loop()
-        for number in range(self._options.instances):
+        options, digest = self._options, manifest_digest(self.manifest)
+        load = Load(str(self.folder), options.engine, options.batch_seconds, digest, options.trust)
+        for number in range(options.instances):
             ready: asyncio.Future[None] = loop.create_future()
             link = WorkerLink(
                 self.manifest.name,
@@ -140,7 +144,7 @@ class WorkerPool:
                 on_exit=functools.partial(self._on_exit, number),
             )
             self._seats.append(_Seat(link, ready))
-            link.send(Load(str(self.folder), self._options.engine, self._options.batch_seconds))
+            link.send(load)
         all_ready: asyncio.Future[Any] = asyncio.gather(*(seat.ready for seat in self._seats))
         try:
             await self._wait_until(all_ready)

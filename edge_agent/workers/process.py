@@ -19,10 +19,9 @@ import time
 from collections import deque
 from pathlib import Path
 
-from edge_agent.component.artifacts import check_artifacts
-from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.errors import CallExpired, EdgeAgentError, EngineLost
 from edge_agent.logs import log_to_stderr
+from edge_agent.workers.checking import checked_component
 from edge_agent.workers.gathering import Gathering
 from edge_agent.workers.mapped import MappedParcels
 from edge_agent.workers.messages import (
@@ -90,11 +89,9 @@ class Worker:
         from edge_agent.inference.loading import load_pipeline
         from edge_agent.workers.inspector import Inspector
 
-        folder = Path(load.folder)
-        manifest: Manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
         self._progress("checking the artifacts")
-        check_artifacts(folder, manifest)
-        loaded = load_pipeline(folder, manifest, load.options, self._progress)
+        with checked_component(Path(load.folder), load.manifest_digest, load.trust) as (folder, manifest):
+            loaded = load_pipeline(folder, manifest, load.options, self._progress)
         self._inspector = Inspector(loaded.pipeline, self._parcels)
         self._gathering = Gathering(self._inspector.batch, load.batch_seconds)
         self._send(Ready(self._inspector.batch, loaded.note))

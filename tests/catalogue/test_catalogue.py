@@ -13,6 +13,7 @@ import pytest
 from edge_agent.catalogue import catalogue as module
 from edge_agent.catalogue.catalogue import Catalogue, Entry
 from tests.fakes import echo_fields, write_echo
+from tests.keys import Signer
 
 
 def _scan(*folders: Path, **pins: str) -> dict[str, Entry]:
@@ -134,6 +135,23 @@ def test_unchanged_components_are_not_read_again(tmp_path: Path, monkeypatch: py
     assert sorted(loads) == ["bad", "bad", "echo", "echo"]
 
 
+def test_a_signature_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
+    signer = Signer(tmp_path, "release")
+    folder = write_echo(tmp_path / "models")
+    catalogue = Catalogue([tmp_path / "models"], {}, trust=signer.trust())
+    assert "it is not signed" in catalogue.scan()["echo"].problem
+    signer.sign(folder)
+    signed = catalogue.scan()["echo"].component
+    assert signed is not None
+    assert signed.signer == "release.pub.pem"
+    Signer(tmp_path, "stranger").sign(folder)
+    assert "does not fit" in catalogue.scan()["echo"].problem
+    signer.sign(folder)
+    assert catalogue.scan()["echo"].problem == ""
+    (folder / "manifest.json.sig").unlink()
+    assert "it is not signed" in catalogue.scan()["echo"].problem
+
+
 def test_writing_a_component_is_never_seen_half_done(tmp_path: Path) -> None:
     """write_component replaces a version as a whole, and leaves nothing else behind."""
     write_echo(tmp_path, description="first")
@@ -186,12 +204,12 @@ def test_a_link_that_leads_nowhere_does_not_hide_the_others(tmp_path: Path, targ
 
 
 @pytest.mark.parametrize(
-    "where", ["edge_agent.catalogue.catalogue.os.scandir", "edge_agent.component.artifacts.digest_file"]
+    "where", ["edge_agent.catalogue.catalogue.os.scandir", "edge_agent.component.artifacts.os.open"]
 )
 def test_what_can_not_be_seen_for_want_of_descriptors_is_neither_gone_nor_broken(
     tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: object) -> Any:
+    def fail(path: object, *ignored: object) -> Any:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     write_echo(tmp_path)

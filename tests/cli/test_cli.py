@@ -17,9 +17,10 @@ from PIL import Image
 from edge_agent.settings import Settings
 from tests.daemon import Daemon, wait_until
 from tests.fakes import half_bright, picture, write_echo
+from tests.keys import Signer
 
 COMMANDS = [[], ["serve"], ["demo"], ["doctor"], ["detect"], ["models"], ["train"], ["evaluate"], ["dataset"]]
-COMMANDS += [["import"], ["package"], ["bench"]]
+COMMANDS += [["import"], ["sign"], ["package"], ["bench"]]
 COMMANDS += [["models", name] for name in ("list", "describe", "start", "stop")]
 COMMANDS += [["dataset", name] for name in ("check", "show", "export", "split", "from-csv")]
 
@@ -204,6 +205,36 @@ def test_doctor_names_what_is_wrong(tmp_path: Path) -> None:
     } < set(findings)
 
 
+def test_doctor_says_who_has_signed(tmp_path: Path) -> None:
+    models, signer = tmp_path / "models", Signer(tmp_path, "release")
+    signer.sign(write_echo(models, "good"))
+    write_echo(models, "bare")
+    flags = [
+        "--model-dir",
+        models,
+        "--state-dir",
+        tmp_path / "state",
+        "--socket",
+        f"unix://{tmp_path}/a.sock",
+        "--json",
+    ]
+    environ = {"EDGE_AGENT_REQUIRE_SIGNATURE": "true", "EDGE_AGENT_TRUSTED_KEY": str(signer.public)}
+    tmp_path.chmod(0o775)
+    done = run("doctor", *flags, **environ)
+    assert done.returncode == 1
+    found = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert found["model good"]["found"].endswith(", signed with release.pub.pem")
+    assert found["model bare"]["verdict"] == "wrong"
+    assert "it is not signed, and a signature is required" in found["model bare"]["found"]
+    assert "edge-agent sign" in found["model bare"]["remedy"]
+    ok, note = [finding for finding in json.loads(done.stdout) if finding["check"] == "signatures"]
+    assert re.fullmatch(r"required, by release\.pub\.pem \([0-9a-f]{16}\)", ok["found"])
+    assert (note["verdict"], note["remedy"]) == ("note", f"chmod go-w {tmp_path}")
+    done = run("doctor", *flags, EDGE_AGENT_REQUIRE_SIGNATURE="true")
+    found = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert (found["signatures"]["verdict"], found["model bare"]["verdict"]) == ("wrong", "ok")
+
+
 def test_doctor_finds_a_serving_agent(daemon: Daemon) -> None:
     assert (
         f"an agent serves {daemon.path}"
@@ -232,6 +263,10 @@ def test_doctor_on_a_device_that_lacks_things(tmp_path: Path) -> None:
         ),
         (["--socket-group", "no-such-group"], "socket_group 'no-such-group' is not a group of this device"),
         (["--control-group", "no-such-group"], "control_group 'no-such-group' is not a group of this device"),
+        (
+            ["--require-signature"],
+            "require_signature is set, but no key is trusted: name the public key in trusted_key",
+        ),
     ],
 )
 def test_serve_with_a_bad_setting(tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -256,9 +291,12 @@ def test_every_setting_is_a_flag_that_takes_its_own_default(tmp_path: Path) -> N
 
 
 def test_the_demo(tmp_path: Path) -> None:
-    """What `make demo` runs: right on every picture, and its folder is of use afterwards."""
+    """What `make demo` runs: right on every picture, and its folder is of use afterwards.
+
+    Also on a device that serves signed models alone.
+    """
     output = tmp_path / "demo"
-    done = run("demo", "--output", output)
+    done = run("demo", "--output", output, EDGE_AGENT_REQUIRE_SIGNATURE="true")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(" anomalous ") == done.stdout.count(" normal ") == 6
     assert "12 of 12 verdicts are right" in done.stdout

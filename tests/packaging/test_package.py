@@ -14,11 +14,14 @@ import yaml
 
 from edge_agent.catalogue.catalogue import Catalogue
 from edge_agent.component.artifacts import check_artifacts
-from edge_agent.component.manifest import decode_manifest
+from edge_agent.component.manifest import Target, decode_manifest
 from edge_agent.packaging.jobs import JobRecords
+from edge_agent.packaging.packager import Order, package
 from edge_agent.packaging.recipe_rules import check_recipe
+from edge_agent.packaging.signing import check_signed
 from tests.cli.test_cli import failed, run
 from tests.fakes import write_echo
+from tests.keys import Signer
 
 CPU = ("--target-platform", "LINUX/X86_64")
 
@@ -205,3 +208,44 @@ def test_an_unknown_combination_is_noted() -> None:
     listed = json.loads(run("package", "--known-targets", "--json").stdout)
     assert {"gpu-code", "trt-ver", "cuda-ver", "mcpu"} == {key for row in listed for key in row["compiler_options"]}
     assert run("package", "--known-targets").stdout.startswith("HARDWARE")
+
+
+def _unpack(artifact: Path, folder: Path) -> Path:
+    with zipfile.ZipFile(artifact) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_a_component_is_signed_as_it_is_packaged(component: Path, tmp_path: Path) -> None:
+    """Its manifest is another one than that of the model: it has the target."""
+    signer = Signer(tmp_path, "release")
+    signer.sign(component)
+    flags = (*CPU, "--location", tmp_path / "out")
+    assert failed(_package(tmp_path, component, *flags)) == (
+        f"edge-agent: {component} is signed, and its packaged manifest.json is another one (it has the target): sign "
+        "it with --sign-key, or remove manifest.json.sig"
+    )
+    job = _described(tmp_path, component, *flags, "--sign-key", signer.private)
+    artifact = Path(job["ModelPackagingOutputDetails"]["Greengrass"]["Artifact"])
+    _unpack(artifact, tmp_path / "registry" / "echo")
+    entry = Catalogue([], {}, tmp_path / "registry", signer.trust()).scan()["echo"]
+    if entry.component is not None:  # this device is an X86_64
+        assert entry.component.signer == "release.pub.pem"
+    assert "manifest.json.sig" not in entry.problem
+
+
+def test_a_signature_travels_with_a_manifest_that_stays_as_it_is(component: Path, tmp_path: Path) -> None:
+    """Packaged, signed by somebody who has the key, and packaged again for the same target."""
+    signer = Signer(tmp_path, "release")
+    target = Target(arch="X86_64", compiler_options={"mcpu": "core-avx2"})
+    order = Order(component, target, tmp_path / "first")
+    records = JobRecords(tmp_path / "jobs")
+    package(order, records, None)
+    (artifact,) = order.output.rglob("*.zip")
+    unpacked = _unpack(artifact, tmp_path / "unpacked")
+    signer.sign(unpacked)
+    again = order._replace(component=unpacked, output=tmp_path / "second")
+    package(again, records, None)
+    (artifact,) = again.output.rglob("*.zip")
+    signed = _unpack(artifact, tmp_path / "signed")
+    assert check_signed(signed, signer.trust()) == "release.pub.pem"

@@ -46,7 +46,7 @@ def _documents(draw: st.DrawFn) -> dict[str, Any]:
     return document
 
 
-@examples(150)
+@examples(100)
 @given(_documents())
 @example({"format": 1, "\n\x1b[2J" + "x" * 5000: 1})
 @example({**EXAMPLES[0], "artifacts": [{"path": "\udc80", "sha256": "0" * 64}]})

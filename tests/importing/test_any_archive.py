@@ -73,7 +73,7 @@ def _expected(members: list[_Member], form: str) -> dict[PurePosixPath, bytes] |
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@examples(150)
+@examples(80)
 @given(_members, st.sampled_from(["w", "w:gz", "zip"]))
 def test_any_members(tmp_path_factory: Any, members: list[_Member], form: str) -> None:
     around: Path = tmp_path_factory.mktemp("around")

@@ -39,11 +39,6 @@ class Reference:
         """A model whose component has been removed runs until it is stopped."""
         return bool(self.disk) or self.served is not None
 
-    @property
-    def may_serve(self) -> set[float]:
-        """Marks of the versions of which an answer may come while it settles."""
-        return {published.mark for published in (self.served, self.chosen) if published and published.kind == "good"}
-
     def settle(self) -> None:
         """Go on as long as anything happens by itself."""
         chosen = self.chosen

@@ -194,7 +194,8 @@ class Life(RuleBasedStateMachine):
     )
     def race(self, name: str, steps: list[str], version: str, kind: Kind) -> None:
         """Do several things without waiting: any order is right, but each call ends, and with one of the codes."""
-        model, before = self.models[name], self.models[name].served
+        model = self.models[name]
+        may_be_served = (None, model.served, model.chosen)
         calls = []
         for step in steps:
             if step == "kill":
@@ -205,24 +206,25 @@ class Life(RuleBasedStateMachine):
                 calls.append(self._later(step, name))
         assert {call.code().name for call in calls} <= _CODES
         # Which came first is not ours to say; what clients want since then is what is remembered.
-        remembered = self._remembered()
-        model.wanted = self._component(name) in remembered
-        self._resume(name, before)
+        model.wanted = self._component(name) in self._remembered()
+        self._resume(name, may_be_served)
 
     def _remembered(self) -> set[str]:
         path = self.daemon.folder / "state" / "running.json"
         return set(json.loads(path.read_text())) if path.exists() else set()
 
-    def _resume(self, name: str, before: Published | None) -> None:
+    def _resume(self, name: str, may_be_served: tuple[Published | None, ...]) -> None:
         """Wait until a model has settled after a race, in one of the ways in which it may."""
         model = self.models[name]
         ways = []
-        for served, failed in itertools.product((None, before), (False, True)):
-            way = Reference(dict(model.disk), model.wanted, served if model.wanted else None, failed)
+        for served, failed in itertools.product(may_be_served, (False, True)):
+            is_possible = model.wanted and served is not None and served.kind == "good"
+            way = Reference(dict(model.disk), model.wanted, served if is_possible else None, failed)
             way.settle()
             ways.append(way)
         self.models[name] = wait_until(
-            lambda: next((way for way in ways if self._is_as(name, way)), None), f"{name} has settled after a race"
+            lambda: next((way for way in ways if self._is_as(name, way, at_rest=True)), None),
+            f"{name} has settled after a race, in one of {ways}: {self._say('DescribeModel', name)}",
         )
         self._settle()
 
@@ -238,15 +240,17 @@ class Life(RuleBasedStateMachine):
         running = {self._component(name) for name, model in self.models.items() if model.served}
         retried = {self._component(name) for name, model in self.models.items() if "STARTING" in model.statuses}
         wait_until(lambda: self._workers() - retried == running, f"the workers are those of {running}")
-        assert self._remembered() == {self._component(name) for name, model in self.models.items() if model.wanted} | (
-            self._remembered() - {self._component(name) for name in self.models}
-        )
+        ours = {self._component(name) for name in self.models}
+        wanted = {self._component(name) for name, model in self.models.items() if model.wanted}
+        assert self._remembered() & ours == wanted
 
-    def _is_as(self, name: str, model: Reference) -> bool:
+    def _is_as(self, name: str, model: Reference, *, at_rest: bool = False) -> bool:
+        """Tell whether a model is as a reference; `at_rest`, it must not be about to become another's."""
         code, answer = self._say("DescribeModel", name)
         if not model.statuses:
             return code == "NOT_FOUND"
-        if code != "OK" or pb2.ModelStatus.Name(answer.model_description.status) not in model.statuses:
+        allowed = model.statuses - ({"STARTING"} if at_rest else set())
+        if code != "OK" or pb2.ModelStatus.Name(answer.model_description.status) not in allowed:
             return False
         if model.served is None:
             return True
@@ -271,7 +275,7 @@ def test_any_life_is_as_the_reference_says(tmp_path: Path) -> None:
     flags = ("--first-restart", "0.05", "--longest-restart", "0.2")
     with running_daemon(tmp_path, *flags) as daemon:
         make: Any = functools.partial(Life, daemon)
-        run_state_machine_as_test(make, settings=examples(2, steps=60 if LONG else 15))
+        run_state_machine_as_test(make, settings=examples(3, steps=60 if LONG else 15))
         log = daemon.log.read_text()
     assert "Traceback" not in log
     assert "defect" not in log

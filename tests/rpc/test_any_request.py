@@ -149,7 +149,7 @@ def _answer(daemon: Daemon, call: str, data: bytes) -> str:
     return f"OK {answer.detect_anomaly_result.anomaly_score:.3f}" if call == "DetectAnomalies" else "OK"
 
 
-@examples(400)
+@examples(250)
 @given(data=_requests())
 def test_any_picture(unharmed: Daemon, data: bytes) -> None:
     assert _answer(unharmed, "DetectAnomalies", data) in _allowed(data)

@@ -60,7 +60,7 @@ def _handles(segment: str) -> st.SearchStrategy[pb2.SharedMemoryHandle]:
 
 _models = st.sampled_from([*RUNNING, *RUNNING, *RESTING, "nothing"]) | _odd | st.text(max_size=9)
 _sides = st.sampled_from([64, 64, 64, 0, 63, 65, -1, 4096, 4097, 2**31 - 1, -(2**31)])
-_pixels = st.sampled_from([picture(51).tobytes(), picture(255).tobytes(), b"", bytes(SIZE - 1), bytes(5000)])
+_pixels = st.sampled_from([picture(51).tobytes(), picture(255).tobytes(), b"", bytes(SIZE - 1), bytes(SIZE + 1)])
 
 
 @st.composite

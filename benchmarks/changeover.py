@@ -6,7 +6,6 @@ calls take meanwhile, next to its calls while nothing changes, in the same run. 
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -20,23 +19,17 @@ from benchmarks.rig import (
     milliseconds,
     quantile,
     reference_component,
+    variant,
 )
 from edge_agent.client import Client
-from edge_agent.component.manifest import decode_manifest, encode_manifest
 
 ROUNDS, STEADY_SECONDS = 10, 2.0
 
 
 def _next_version(models: Path, name: str, number: int) -> Path:
     """Write another version beside the model folder; renaming it is all that is left to do."""
-    source = models / name / "1.0.0"
-    manifest = decode_manifest((source / "manifest.json").read_bytes(), source=str(source))
     folder = models / name / f".next-{number}"
-    folder.mkdir()
-    os.link(source / "model.onnx", folder / "model.onnx")
-    changes = {"version": f"1.0.{number}", "threshold": 0.5 + number / 1000}
-    fields = {field: getattr(manifest, field) for field in manifest.__struct_fields__}
-    (folder / "manifest.json").write_bytes(encode_manifest(type(manifest)(**fields | changes)))
+    variant(models / name / "1.0.0", folder, version=f"1.0.{number}", threshold=0.5 + number / 1000)
     return folder
 
 

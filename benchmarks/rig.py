@@ -28,6 +28,7 @@ from edge_agent.component.manifest import (
     Outputs,
     ScoreOutput,
     decode_manifest,
+    encode_manifest,
 )
 from edge_agent.component.writing import write_component
 from edge_agent.engines.engine import load_on_processor
@@ -192,6 +193,16 @@ def _read(folder: Path) -> Manifest:
     return decode_manifest((folder / "manifest.json").read_bytes(), source=str(folder))
 
 
+def variant(component: Path, target: Path, **changes: object) -> Manifest:
+    """Make a component in the folder `target` of one that is there; `changes` replace fields of its manifest."""
+    manifest = _read(component)
+    target.mkdir(parents=True)
+    os.link(component / manifest.model, target / manifest.model)
+    fields = {field: getattr(manifest, field) for field in manifest.__struct_fields__}
+    (target / "manifest.json").write_bytes(encode_manifest(Manifest(**fields | changes)))
+    return _read(target)
+
+
 def bare_pipeline(models: Path, manifest: Manifest, threads: int = 0) -> HostPipeline:
     """Load a component in this process: the same preparation, engine and mask, without the agent."""
     path = models / manifest.name / manifest.version / manifest.model
@@ -209,13 +220,20 @@ def cookie_picture(width: int, height: int, *, cracked: bool = True) -> U8:
 
 
 @contextlib.contextmanager
-def daemon(models: Path, *flags: str) -> Iterator[tuple[str, int]]:
-    """Run `edge-agent serve` on a socket of its own; gives the address and the process id."""
+def daemon(models: Path, *flags: str, log: Path | None = None) -> Iterator[tuple[str, int]]:
+    """Run `edge-agent serve` on a socket of its own; gives the address and the process id.
+
+    What it logs goes to `log`, or to standard error.
+    """
     with tempfile.TemporaryDirectory(prefix="edge-agent-bench-") as folder:
         socket = f"unix://{folder}/agent.sock"
         command = [sys.executable, "-m", "edge_agent", "serve", "--socket", socket, "--model-dir", str(models)]
         command += ["--state-dir", folder, "--log-level", "warning", *flags]
-        with subprocess.Popen(command, start_new_session=True) as process:  # Ctrl-C is for the benchmark, which ends it
+        with (
+            contextlib.nullcontext() if log is None else log.open("wb") as said,
+            # Ctrl-C is for the benchmark, which ends it.
+            subprocess.Popen(command, stderr=said, start_new_session=True) as process,
+        ):
             try:
                 Client(socket, wait=20.0).close()
                 yield socket, process.pid

@@ -1,0 +1,1 @@
+"""A million calls with everything that happens to a daemon meanwhile; does anything grow?"""

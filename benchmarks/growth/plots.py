@@ -97,7 +97,8 @@ def _pictures(figures: Figures) -> Figure:
 def _panels(count: int) -> tuple[Figure, Sequence[Any]]:
     figure = Figure(figsize=(4.6 * count if count > 1 else 5.6, 3.3), facecolor=_PAGE, layout="constrained")
     # Room below for the line that names the machine.
-    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.95), w_pad=0.1)  # type: ignore[union-attr,call-arg]
+    layout: Any = figure.get_layout_engine()
+    layout.set(rect=(0, 0.05, 1, 0.95), w_pad=0.1)
     return figure, figure.subplots(1, count, squeeze=False)[0]
 
 

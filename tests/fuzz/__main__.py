@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from pathlib import Path
 
-from tests.fuzz.targets import CORPUS, NAMES
+from tests.fuzz.targets import CORPUS, NAMES, target
 
 #: of the standard library and others, what a target's way leads through
 _INSTRUMENTED = ["edge_agent", "tests.fuzz", "tarfile", "zipfile", "csv", "hpack"]
@@ -19,26 +18,27 @@ def main() -> None:
     parser.add_argument("target", choices=NAMES)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--found", type=Path, required=True, help="folder for inputs that reached something new")
-    parser.add_argument("--merge", action="store_true", help="only keep, of FOUND, the few that reach all of it")
+    parser.add_argument("--keep", action="store_true", help="add to the corpus the few of FOUND that reach all of it")
     arguments = parser.parse_args()
+    kept, found = CORPUS / arguments.target, arguments.found / arguments.target
+    if arguments.keep:
+        from tests.fuzz.keeping import keep
+
+        count = keep(target(arguments.target), [*found.iterdir()], kept)
+        print(f"{count} inputs are in {kept}")  # noqa: T201
+        return
     import atheris
 
     with atheris.instrument_imports(include=_INSTRUMENTED):
-        target = importlib.import_module(f"tests.fuzz.{arguments.target}")
-    found = arguments.found / arguments.target
+        module = target(arguments.target)
     found.mkdir(parents=True, exist_ok=True)
     if not any(found.iterdir()):
-        for number, seed in enumerate(target.seeds()):
+        for number, seed in enumerate(module.seeds()):
             (found / f"seed-{number}").write_bytes(seed)
-    kept = CORPUS / arguments.target
     flags = [f"-max_total_time={arguments.seconds}", "-max_len=8192", "-timeout=60", "-rss_limit_mb=4096"]
     flags += [f"-artifact_prefix={arguments.found}/{arguments.target}-", "-print_final_stats=1"]
     folders = [str(found), *([str(kept)] if kept.is_dir() else [])]
-    if arguments.merge:
-        smallest = arguments.found / f"{arguments.target}-smallest"
-        smallest.mkdir(exist_ok=True)
-        flags, folders = ["-merge=1", "-max_len=8192", "-timeout=60"], [str(smallest), *folders]
-    atheris.Setup([sys.argv[0], *flags, *folders], target.consume)
+    atheris.Setup([sys.argv[0], *flags, *folders], module.consume)
     atheris.Fuzz()
 
 

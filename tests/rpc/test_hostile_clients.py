@@ -27,7 +27,7 @@ from edge_agent.rpc.frames import (
     word_frame,
 )
 from edge_agent.rpc.framing import OK_TRAILERS
-from tests.daemon import PATIENCE, Daemon, bytes_request
+from tests.daemon import PATIENCE, Daemon, bytes_request, wait_until
 from tests.fakes import picture
 from tests.properties import examples
 
@@ -64,8 +64,8 @@ def _peer(daemon: Daemon) -> Iterator[socket.socket]:
         yield peer
 
 
-def _say(daemon: Daemon, data: bytes) -> bytes:
-    """Say all this, hear what comes, and then go; what was heard last."""
+def _say(daemon: Daemon, data: bytes, *, until: bytes = b"") -> bytes:
+    """Say all this, hear what comes, `until` that among it, and then go; what was heard last."""
     heard = bytearray()
     with _peer(daemon) as peer:
 
@@ -80,6 +80,8 @@ def _say(daemon: Daemon, data: bytes) -> bytes:
         with contextlib.suppress(OSError):  # the agent has had enough
             peer.sendall(data)
             _check_served(daemon)
+            if until:
+                wait_until(lambda: until in heard, "the answer is there")
             peer.shutdown(socket.SHUT_WR)
         listener.join()
     return bytes(heard)
@@ -184,4 +186,4 @@ def test_half_open_connections(unharmed: Daemon) -> None:
 def test_a_prefix_in_pieces(unharmed: Daemon) -> None:
     """The five bytes before a message, each in a frame of its own."""
     pieces = b"".join(frame_head(Frame.DATA, END_STREAM * (number == 4), 1, 1) + b"\0" for number in range(5))
-    assert _say(unharmed, GREETING + headers_frame(1, BLOCK) + pieces).endswith(OK_TRAILERS)
+    assert _say(unharmed, GREETING + headers_frame(1, BLOCK) + pieces, until=OK_TRAILERS).endswith(OK_TRAILERS)

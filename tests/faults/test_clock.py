@@ -29,7 +29,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     fake = {
         "LD_PRELOAD": found[0],
         "FAKETIME_TIMESTAMP_FILE": folder / "clock",
-        "FAKETIME_NO_CACHE": 1,
+        "FAKETIME_CACHE_DURATION": 1,  # it looks at the file once a second
         # As in settimeofday(2): the monotonic clock is not set.
         "FAKETIME_DONT_FAKE_MONOTONIC": 1,
     }

@@ -22,7 +22,7 @@ LARGE = 1 << 16
 MASK_AT = 1 << 17
 
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-_KEEP_SECONDS = 10.0  # making one anew costs as much as filling it, so those of a steady load are kept
+_KEEP_SECONDS = 30.0  # making one anew costs as much as filling it; on a slow line a part comes every few seconds
 _MOST_TOO_LARGE = 4  # a parcel may be so many times larger than what is put into it
 
 

@@ -62,9 +62,9 @@ def test_what_nobody_needs_for_long_is_destroyed_and_told() -> None:
     shelf = _Shelf()
     first, second = shelf.get(LARGE), shelf.get(LARGE)
     first.release()
-    shelf.now = 8.0
+    shelf.now = 25.0
     second.release()
-    shelf.now = 11.0
+    shelf.now = 31.0
     shelf.trim()
     assert (len(shelf), shelf.told) == (1, [first.number])
     with pytest.raises(OSError, match="Bad file descriptor"):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 _KIB = 1024 / 1e6  # in MB
 _SHM = "/dev/shm/"
+_PARCEL = "/memfd:edge-agent-parcel"
 
 
 class Held(NamedTuple):
@@ -20,7 +21,10 @@ class Held(NamedTuple):
     resident: float
     #: the most that was resident since `forget_peak`
     peak: float
+    #: open files and sockets, without the parcels
     descriptors: int
+    #: memory for messages with pixels, kept for a while: see edge_agent/workers/parcels.py
+    parcels: int
     threads: int
     #: clients' segments that it has open or mapped
     segments: int
@@ -32,13 +36,15 @@ def held(pid: int) -> Held:
     rollup, status = _numbers(process / "smaps_rollup"), _numbers(process / "status")
     own = rollup["Pss_Anon"] + rollup["Pss_Shmem"] + rollup["SwapPss"]
     links = [str(target) for link in (process / "fd").iterdir() if (target := _target(link)) is not None]
+    parcels = sum(link.startswith(_PARCEL) for link in links)
     mapped = sum(_SHM in line for line in (process / "maps").read_text().splitlines())
     return Held(
         rollup["Pss"] * _KIB,
         own * _KIB,
         status["VmRSS"] * _KIB,
         status["VmHWM"] * _KIB,
-        len(links),
+        len(links) - parcels,
+        parcels,
         status["Threads"],
         mapped + sum(link.startswith(_SHM) for link in links),
     )

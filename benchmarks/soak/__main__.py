@@ -123,7 +123,7 @@ def main() -> None:
         sys.exit(str(reason))
     except (EdgeAgentError, grpc.RpcError) as error:
         sys.exit(f"a call that must be answered was not: {error}")
-    grown = growths(rows)
+    grown = growths(rows, given.clients)
     summary = _summary(rows, counts, given.calls)
     print(summary)
     if given.json:

@@ -58,7 +58,7 @@ def test_a_soak_that_is_ended_leaves_nothing_behind() -> None:
     assert not [path for path in made if path.exists()]
 
 
-HELD = Held(pss=40.0, own=30.0, resident=60.0, peak=60.0, descriptors=20, threads=3, segments=0)
+HELD = Held(pss=40.0, own=30.0, resident=60.0, peak=60.0, descriptors=20, parcels=3, threads=3, segments=0)
 FIRST = Row(1000, 1.0, 60.0, 0.001, 0.004, 0, HELD, HELD, 0, 16)
 MORE = HELD._replace(own=HELD.own + MEMORY + 0.1)
 
@@ -70,10 +70,16 @@ MORE = HELD._replace(own=HELD.own + MEMORY + 0.1)
         (FIRST._replace(front=HELD._replace(own=HELD.own + MEMORY - 0.1, pss=90.0)), ""),
         (FIRST._replace(front=MORE, calls=9000), "the front's memory grew from 30.0 to 34.1 MB, by more than 4 MB"),
         (FIRST._replace(worker=MORE), "the worker's memory grew"),
-        (FIRST._replace(front=HELD._replace(descriptors=53)), "the front's file descriptors grew from 20 to 53"),
+        (FIRST._replace(front=HELD._replace(descriptors=21)), "the front's file descriptors grew from 20 to 21"),
         (FIRST._replace(front=HELD._replace(threads=40)), "the front's threads grew from 3 to 40, by more than"),
-        (FIRST._replace(worker=HELD._replace(descriptors=37)), "the worker's file descriptors grew from 20 to 37"),
+        (FIRST._replace(worker=HELD._replace(descriptors=21)), "the worker's file descriptors grew from 20 to 21"),
         (FIRST._replace(worker=HELD._replace(threads=4)), "the worker's threads grew from 3 to 4"),
+        (FIRST._replace(front=HELD._replace(parcels=16), worker=HELD._replace(parcels=16)), ""),
+        (
+            FIRST._replace(front=HELD._replace(parcels=17)),
+            "the front has 17 parcels, more than 16, which 2 + 2 clients may need",
+        ),
+        (FIRST._replace(worker=HELD._replace(parcels=17)), "the worker has 17 parcels"),
         (FIRST._replace(zombies=1), "zombies grew from 0 to 1"),
         (FIRST._replace(segments=17), "segments in /dev/shm grew from 16 to 17"),
         (FIRST._replace(p50=0.00099 * P50, p99=0.0039 * P99), ""),
@@ -86,6 +92,6 @@ MORE = HELD._replace(own=HELD.own + MEMORY + 0.1)
     ],
 )
 def test_what_counts_as_growth(last: Row, expected: str) -> None:
-    found = growths([FIRST, FIRST, last])
+    found = growths([FIRST, FIRST, last], 2)
     assert len(found) == (1 if expected else 0)
     assert all(sentence.startswith(expected) for sentence in found)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+
+# Before numpy is loaded, here and in what the tests start: OpenBLAS' threads spin while they wait for each other; two
+# processes of tests that train took twice as long for it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

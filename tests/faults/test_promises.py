@@ -36,6 +36,7 @@ def test_every_fault_that_is_tried_is_written_down() -> None:
 
 
 def test_each_row_of_a_table_names_its_test() -> None:
-    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| fault |")]
+    promised = PAGE.partition("## Figures")[0]
+    rows = [line for line in promised.splitlines() if line.startswith("| ") and not line.startswith("| fault |")]
     assert len(rows) > 20
     assert not [row for row in rows if "`tests/" not in row.rpartition(" | ")[2]]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_agent.engines.signature import Signature
-from edge_agent.errors import ComponentError
+from edge_agent.errors import ComponentError, NotReady
 from edge_agent.imaging.tensor import Tensor
 
 
@@ -32,10 +32,13 @@ def load_on_processor(path: Path, threads: int = 0) -> Engine:
 
     Raises:
         ComponentError: the engine's library is not installed, or the file is not for it.
+        NotReady: the library is there and can't be loaded now; without memory it says that a part of it is missing.
     """
     try:
         from edge_agent.engines.onnxruntime_cpu import OnnxRuntimeCpu
     except ImportError as error:
+        if error.name != "onnxruntime":
+            raise NotReady(f"ONNX Runtime can't be loaded: {error}") from None
         raise ComponentError(
             f"engine 'onnxruntime-cpu' needs the Python module '{error.name}'; install edge-agent with its extra [cpu]"
         ) from None

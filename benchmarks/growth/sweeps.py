@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.growth.figures import ClientsRow, ModelsRow, PicturesRow, Times
 from benchmarks.held import children, held
 from benchmarks.peers.processes import Client as ClientProcess
+from benchmarks.peers.processes import call_at_once
 from benchmarks.rig import U8, BareClient, daemon, empty_component, variant
 from edge_agent.bench.client import Way
 from edge_agent.client import Client
@@ -90,10 +91,10 @@ def clients_sweep(counts: Sequence[int] = CLIENTS) -> list[ClientsRow]:
             process = ClientProcess(command)
             stack.callback(process.end)
             processes.append(process)
-        _call_at_once(processes, WAYS[0], 0.0)
+        call_at_once(processes, WAYS[0], 0.0)
         for _ in range(_ROUNDS):
             for count, way in [*loads, *reversed(loads)]:
-                times, missed = _call_at_once(processes[:count], way, _SECONDS / 2)
+                times, missed = call_at_once(processes[:count], way, _SECONDS / 2)
                 taken[count, way] += times
                 refused[count, way] += missed
     return [
@@ -145,16 +146,3 @@ def _turn(call: Callable[[], object]) -> list[float]:
         call()
         taken.append(time.perf_counter() - begun)
     return taken
-
-
-def _call_at_once(processes: Sequence[ClientProcess], way: Way, seconds: float) -> tuple[list[float], int]:
-    """Have clients call for so long, all at the same time; return what their calls took, and how many were refused."""
-    for process in processes:
-        process.begin(way, seconds)
-    taken: list[float] = []
-    refused = 0
-    for process in processes:
-        times, missed = process.result()
-        taken += times
-        refused += missed
-    return taken, refused

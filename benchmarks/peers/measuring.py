@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from benchmarks.peers.processes import Client
+from benchmarks.peers.processes import Client, call_at_once
 from benchmarks.rig import median, quantile
 from edge_agent.bench.client import Way
 
@@ -69,12 +69,9 @@ def measure(way: Way, systems: Mapping[str, System], turns: Turns) -> dict[tuple
         for number in range(turns.rounds):
             first = number % len(loads)  # nobody has the same one before it in every round
             for name, count in (loads[first:] + loads[:first])[:: -1 if number % 2 else 1]:
-                for client in clients[name][:count]:
-                    client.begin(way, turns.seconds)
-                for client in clients[name][:count]:
-                    times, missed = client.result()
-                    taken[name, count] += times
-                    refused[name, count] += missed
+                times, missed = call_at_once(clients[name][:count], way, turns.seconds)
+                taken[name, count] += times
+                refused[name, count] += missed
     return {load: _sample(times, load[1], refused[load]) for load, times in taken.items()}
 
 

@@ -133,6 +133,23 @@ class Client:
         self._process.stdout.close()
 
 
+def call_at_once(clients: Sequence[Client], way: str, seconds: float) -> tuple[list[float], int]:
+    """Have clients call for so long, all at the same time; return what their calls took, and how many were refused.
+
+    Raises:
+        ProcessEnded: a call failed.
+    """
+    for client in clients:
+        client.begin(way, seconds)
+    taken: list[float] = []
+    refused = 0
+    for client in clients:
+        times, missed = client.result()
+        taken += times
+        refused += missed
+    return taken, refused
+
+
 def take_turns(call: Callable[[], object]) -> None:
     """Be such a process: `call` once after the other, as in edge_agent/bench/client.py."""
     for line in sys.stdin:

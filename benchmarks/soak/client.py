@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import signal
 import sys
 import time
-from types import FrameType
 from typing import Any, TypedDict
 
 import grpc
 
+from benchmarks.ending import end_what_was_started
 from edge_agent.bench.client import BenchClient, Way
 from edge_agent.rpc import edge_agent_pb2 as pb2
 
@@ -96,13 +95,9 @@ class SoakClient:
         self._clients = []
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
-
-
 def main() -> None:
     """Entry point of the process."""
-    signal.signal(signal.SIGTERM, _terminated)
+    end_what_was_started()
     socket, side, *models = sys.argv[1:]
     client = SoakClient(socket, int(side), *models)
     try:

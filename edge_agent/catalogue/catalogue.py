@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_agent.component.artifacts import check_artifacts, open_file
+from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.component.version import is_name, parse_version
@@ -28,8 +28,6 @@ from edge_agent.shortage import is_shortage
 
 #: stands for the version of a registered component that can't be served
 AS_DEPLOYED = "as deployed"
-#: bytes of a manifest; one with figures of a training has some thousand
-_MOST_BYTES = 16 << 20
 #: versions of which it is said what is wrong with them
 _TOLD = 3
 
@@ -241,12 +239,7 @@ def _load(
         parse_version(version or "0.0.0")
     except ValueError as error:
         raise ComponentError(f"folder {error}") from None
-    if manifest_stamp[1] > _MOST_BYTES:
-        raise ComponentError(f"{FILE_NAME} has {manifest_stamp[1]} bytes, expected {_MOST_BYTES} at most")
-    with open_file(folder / FILE_NAME, FILE_NAME) as file:
-        content = file.read(_MOST_BYTES)
-    signer = trust.check(folder, content)
-    manifest = decode_manifest(content, source=FILE_NAME)
+    manifest, signer = trust.read_manifest(folder)
     if version is None and manifest.name != name:
         raise ComponentError(f"{FILE_NAME} says {manifest.name}, it is registered as {name}")
     if version is not None and (manifest.name, manifest.version) != (name, version):

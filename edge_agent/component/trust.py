@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from edge_agent.component.artifacts import open_file
 from edge_agent.component.ed25519 import SIGNATURE_BYTES, PublicKey, decode_public_key
-from edge_agent.component.manifest import FILE_NAME
+from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.errors import ComponentError, SettingsError, SigningError
 from edge_agent.settings import Settings
 
@@ -20,6 +20,8 @@ from edge_agent.settings import Settings
 SIGNATURE_NAME = FILE_NAME + ".sig"
 
 _LONGEST_KEY = 1 << 16
+#: bytes of a manifest; one with figures of a training has some thousand
+_LONGEST_MANIFEST = 16 << 20
 
 
 class Trust(NamedTuple):
@@ -47,6 +49,20 @@ class Trust(NamedTuple):
         if not self.keys:
             return "not looked at"
         return f"{'required' if self.required else 'checked where there is one'}, by {', '.join(map(str, self.keys))}"
+
+    def read_manifest(self, folder: Path) -> tuple[Manifest, str]:
+        """Read the manifest in `folder` once, check the signature over these bytes, and give it with `check`'s name.
+
+        Raises:
+            ComponentError: it is missing, too large, not signed as it has to be, or wrong; the key is named.
+        """
+        with open_file(folder / FILE_NAME, FILE_NAME) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > _LONGEST_MANIFEST:
+                raise ComponentError(f"{FILE_NAME} has {size} bytes, expected {_LONGEST_MANIFEST} at most")
+            content = file.read(_LONGEST_MANIFEST)
+        signer = self.check(folder, content)
+        return decode_manifest(content, source=FILE_NAME), signer
 
     def check(self, folder: Path, manifest: bytes) -> str:
         """Check the signature over the content of the manifest in `folder`.

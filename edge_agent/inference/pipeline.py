@@ -56,14 +56,21 @@ def run_each(pipeline: Pipeline, bitmaps: Sequence[Pixels]) -> Iterator[tuple[in
 
     One picture that the engine can't execute then does not concern the others. Gives each one's number and result.
     """
+    if len(bitmaps) == 1:  # as it nearly always is on a processor: without the bookkeeping of a batch
+        yield 0, _run_alone(pipeline, bitmaps[0])
+        return
     failed = []
     for number, result in enumerate(pipeline.run_batch(bitmaps)):
-        if isinstance(result, EngineFailed) and not isinstance(result, EngineLost) and len(bitmaps) > 1:
+        if isinstance(result, EngineFailed) and not isinstance(result, EngineLost):
             failed.append(number)
         else:
             yield number, result
     for number in failed:
-        try:
-            yield number, pipeline.run(bitmaps[number])
-        except EdgeAgentError as error:
-            yield number, error
+        yield number, _run_alone(pipeline, bitmaps[number])
+
+
+def _run_alone(pipeline: Pipeline, pixels: Pixels) -> Inspection | EdgeAgentError:
+    try:
+        return pipeline.run(pixels)
+    except EdgeAgentError as error:
+        return error

@@ -35,10 +35,20 @@ def read_component(folder: Path) -> Manifest:
         PackagingError: there is no component.
         ComponentError: it is broken.
     """
+    return check_content(folder, read_content(folder))
+
+
+def read_content(folder: Path) -> bytes:
+    """Read the bytes of the manifest in `folder`; PackagingError when there is no component."""
     path = folder / FILE_NAME
     if not path.is_file():
         raise PackagingError(f"{folder} is not a model component: {FILE_NAME} is missing")
-    manifest = decode_manifest(path.read_bytes(), source=str(path))
+    return path.read_bytes()
+
+
+def check_content(folder: Path, content: bytes) -> Manifest:
+    """Read a manifest, the bytes of the one in `folder`, and check the files there; ComponentError if it is broken."""
+    manifest: Manifest = decode_manifest(content, source=str(folder / FILE_NAME))
     check_artifacts(folder, manifest)
     check_references(folder, manifest)
     return manifest

@@ -8,12 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.ed25519 import PrivateKey, PublicKey, decode_private_key, make_private_key
-from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.component.manifest import FILE_NAME
 from edge_agent.component.trust import SIGNATURE_NAME, Trust, read_key_file
-from edge_agent.engines.onnx_references import check_references
 from edge_agent.errors import SigningError
+from edge_agent.packaging.artifact import check_content, read_content
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -68,11 +67,12 @@ def sign_component(folder: Path, key: PrivateKey) -> Path:
     """Sign a component that is whole, and return the signature's file; one that is there is replaced.
 
     Raises:
-        SigningError: there is no component, or the signature can't be written.
+        PackagingError: there is no component.
+        SigningError: the signature can't be written.
         ComponentError: a file is missing, differs from its digest, or is needed and not among the artifacts.
     """
-    content = _read_manifest(folder)
-    _check_files(folder, content)
+    content = read_content(folder)
+    check_content(folder, content)
     target = folder / SIGNATURE_NAME
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{SIGNATURE_NAME}-", delete=False) as file:
@@ -93,23 +93,10 @@ def check_signed(folder: Path, trust: Trust) -> str:
     """Check the signature and the files of a component, and return the name of the key that signed it.
 
     Raises:
-        SigningError: there is no component.
+        PackagingError: there is no component.
         ComponentError: it is not signed by a trusted key, or a file is not what was signed.
     """
-    content = _read_manifest(folder)
+    content = read_content(folder)
     signer = trust.check(folder, content)
-    _check_files(folder, content)
+    check_content(folder, content)
     return signer
-
-
-def _read_manifest(folder: Path) -> bytes:
-    path = folder / FILE_NAME
-    if not path.is_file():
-        raise SigningError(f"{folder} is not a model component: {FILE_NAME} is missing")
-    return path.read_bytes()
-
-
-def _check_files(folder: Path, content: bytes) -> None:
-    manifest: Manifest = decode_manifest(content, source=str(folder / FILE_NAME))
-    check_artifacts(folder, manifest)
-    check_references(folder, manifest)

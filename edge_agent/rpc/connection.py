@@ -195,8 +195,7 @@ class Connection:
         self._data_left, self._padding_left = length, 0
         if padding is not None:
             self._data_left, self._padding_left = length - 1 - padding, padding
-        if not self._data_left and not self._padding_left:
-            self._end_data()
+        self._end_data()
 
     def _receive_payload(self, view: memoryview) -> int:
         """Take what has arrived of a DATA frame's payload and padding, and return how many bytes that is."""
@@ -207,12 +206,12 @@ class Connection:
                 self._handlers.on_data(self._data_stream, view[:used])
         skipped = min(len(view) - used, self._padding_left)
         self._padding_left -= skipped
-        if not self._data_left and not self._padding_left:
-            self._end_data()
+        self._end_data()
         return used + skipped
 
     def _end_data(self) -> None:
-        if self._data_flags & END_STREAM:
+        """End the stream if the DATA frame that was its last has arrived whole."""
+        if not self._data_left and not self._padding_left and self._data_flags & END_STREAM:
             self._on_end(self._data_stream)
 
     @property
@@ -228,8 +227,7 @@ class Connection:
     def received(self, count: int) -> None:
         """Take note that the shell has read `count` of the bytes that were `expected`."""
         self._data_left -= count
-        if not self._data_left and not self._padding_left:
-            self._end_data()
+        self._end_data()
 
     def _handle(self, kind: int, flags: int, stream: int, payload: memoryview) -> None:
         if self._block_of and (kind != Frame.CONTINUATION or stream != self._block_of):

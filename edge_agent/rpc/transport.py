@@ -95,6 +95,7 @@ class _Incoming:
         """Give back the memory for its message."""
         if self.parcel is not None:
             self.parcel.release()
+            self.parcel = None
 
 
 class ClientProtocol(asyncio.BufferedProtocol):
@@ -231,18 +232,12 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 raise RefusedCall(Code.INTERNAL, "the call ended before its message was complete")
             if call.compressed:
                 message = memoryview(decompress(message, call.headers.window_bits))
+                call.forget()
         except RefusedCall as refused:
             self._refuse(stream, refused)
             return
         del self._incoming[stream]
-        if call.compressed:
-            call.forget()
-        exchange = Exchange(
-            message,
-            None if call.compressed else call.parcel,
-            call.deadline,
-            functools.partial(self._on_reply, stream),
-        )
+        exchange = Exchange(message, call.parcel, call.deadline, functools.partial(self._on_reply, stream))
         self._exchanges[stream] = exchange
         self._turns.take((exchange, call.handler))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_agent.component.artifacts import check_artifacts, open_file
-from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest, manifest_digest
+from edge_agent.component.artifacts import check_artifacts
+from edge_agent.component.manifest import FILE_NAME, Manifest, manifest_digest
 from edge_agent.component.private_copy import private_copy
 from edge_agent.component.trust import Trust
 from edge_agent.engines.onnx_references import check_references
@@ -29,10 +29,7 @@ def checked_component(folder: Path, digest: str, trust: Trust) -> Iterator[tuple
         ComponentError: it is not what the catalogue has read, or not signed as it has to be, or a file differs.
         InternalError: there is no room for the copy.
     """
-    with open_file(folder / FILE_NAME, FILE_NAME) as file:
-        content = file.read()
-    trust.check(folder, content)
-    manifest = decode_manifest(content, source=FILE_NAME)
+    manifest, _ = trust.read_manifest(folder)
     if manifest_digest(manifest) != digest:
         raise ComponentError(f"{FILE_NAME} has changed since the model folders were looked at")
     if not trust.required:

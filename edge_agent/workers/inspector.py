@@ -89,8 +89,7 @@ class Inspector:
                     accepted.append(self._open(job, self._segments[len(accepted)], descriptors))
                 except EdgeAgentError as error:
                     yield job, error
-            if len(accepted) == 1:
-                yield accepted[0].job, self._run_alone(accepted[0])
+            if not accepted:
                 return
             for number, result in run_each(self._pipeline, [call.pixels for call in accepted]):
                 job, _, target = accepted[number]
@@ -101,12 +100,6 @@ class Inspector:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-
-    def _run_alone(self, call: _Accepted) -> Verdict | EdgeAgentError:
-        try:
-            return self._conclude(call.job, self._pipeline.run(call.pixels), call.target)
-        except EdgeAgentError as error:
-            return error
 
     def _open(self, job: Detect, segment: SegmentPixels, descriptors: list[int]) -> _Accepted:
         """Open a call's segments, whose descriptors are added to those that have to be closed."""

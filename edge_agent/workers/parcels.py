@@ -56,11 +56,6 @@ class Parcel:
         if not self._holders:
             self._shelf.take_back(self)
 
-    def reuse(self) -> Parcel:
-        """Hold it as the first again."""
-        self._holders = 1
-        return self
-
     def destroy(self) -> None:
         """Give its memory back to the system, as far as this process is concerned."""
         self.memory.release()
@@ -87,7 +82,7 @@ class ParcelShelf:
         """Give a parcel of `size` bytes or more; it holds whatever was in it. OSError when there is none to be had."""
         for place in range(len(self._free) - 1, -1, -1):
             if size <= self._free[place].size <= max(size, LARGE) * _MOST_TOO_LARGE:
-                return self._free.pop(place).reuse()
+                return self._free.pop(place).hold()
         self._made += 1
         return Parcel(self, self._made, -(-size // LARGE) * LARGE)
 

@@ -326,6 +326,9 @@ class WorkerPool:
         lost = list(seat.calls.values())
         seat.calls.clear()
         seat.room = 0
+        if seat.watch is not None:  # it would keep the pool for as long as a call may take
+            seat.watch.cancel()
+            seat.watch = None
         for call, bitmap, mask in lost:
             # Until its process is gone it may go on to read and write them.
             seat.stranded += [parcel for parcel in (bitmap, mask) if parcel is not None]

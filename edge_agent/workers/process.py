@@ -1,4 +1,4 @@
-"""A worker: `python -m edge_agent.workers.process NAME VERSION PARENT SOCKET MEMFD`, started by workers/worker.py.
+"""A worker: `python -m edge_agent.workers.process NAME VERSION PARENT SOCKET`, started by workers/worker.py.
 
 It holds one model and inspects one picture at a time. It never sees gRPC. It ends when its socket closes, which is also
 what happens when the front process is killed, and the kernel is asked to kill it then in any case.

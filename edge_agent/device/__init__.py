@@ -1,1 +1,1 @@
-"""What this device is and has."""
+"""What a person asks of a device."""

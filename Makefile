@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types generated check deb clean
+.PHONY: demo test test-long lint types generated check deb clean
 
 # Installed anew when the project's metadata or the contract has changed.
 $(VENV)/.installed: pyproject.toml proto/edge-agent.proto proto/build_hook.py
@@ -20,6 +20,9 @@ demo: $(VENV)/.installed  ## build a sample model, serve it, and show its verdic
 
 test: $(VENV)/.installed-dev  ## run the tests
 	$(BIN)/python -m pytest
+
+test-long: $(VENV)/.installed-dev  ## run the tests that take longer: real servers, a browser, learning masks
+	$(BIN)/python -m pytest -m long
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

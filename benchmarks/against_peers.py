@@ -33,7 +33,7 @@ from benchmarks.peers.report import Figures, as_fields, print_goals, print_table
 from benchmarks.peers.systems import PEERS, all_servers, prepare_peers
 from benchmarks.peers.work import Strength
 from benchmarks.rig import cookie_picture, machine
-from edge_agent.bench.client import Way
+from edge_agent.device.bench.client import Way
 
 SIZES = ("640x480", "1280x960", "4096x4096")
 

@@ -25,7 +25,7 @@ from benchmarks.rig import (
     median,
     reference_component,
 )
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 
 #: stages in the order in which a call passes them: the stamp at its end, and what it is
 STAGES = {

@@ -21,7 +21,7 @@ from benchmarks.rig import (
     reference_component,
     variant,
 )
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 
 ROUNDS, STEADY_SECONDS = 10, 2.0
 

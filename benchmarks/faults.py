@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rig import REFERENCE, bare_pipeline, cookie_picture, machine, reference_component
-from edge_agent.imaging.resize import ArrayPixels
+from edge_agent.inference.imaging.resize import ArrayPixels
 from tests.faults.bystander import Samples, write_bystander
 
 _MOST = 10.0  # times the median that an answer may take

@@ -27,11 +27,11 @@ from benchmarks.rig import (
     reference_component,
 )
 from benchmarks.throughput import SECONDS, count_calls
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.options import ENGINES, EngineOptions
-from edge_agent.engines.selection import examine_device
-from edge_agent.imaging.resize import ArrayPixels
+from edge_agent.inference.engines.options import ENGINES, EngineOptions
+from edge_agent.inference.engines.selection import examine_device
+from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.inference.loading import load_pipeline
 
 _WIDTH, _HEIGHT = 1280, 960

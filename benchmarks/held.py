@@ -23,7 +23,7 @@ class Held(NamedTuple):
     peak: float
     #: open files and sockets, without the parcels
     descriptors: int
-    #: memory for messages with pixels, kept for a while: see edge_agent/workers/parcels.py
+    #: memory for messages with pixels, kept for a while: see edge_agent/serving/workers/parcels.py
     parcels: int
     threads: int
     #: clients' segments that it has open or mapped

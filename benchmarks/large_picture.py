@@ -21,13 +21,13 @@ from benchmarks.rig import (
 )
 from edge_agent.access.peer import own_peer
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.engine import load_on_processor
-from edge_agent.imaging.bitmap import CHANNELS
-from edge_agent.imaging.mask import MaskPainter
-from edge_agent.imaging.resize import U8, ArrayPixels, make_resizer
-from edge_agent.imaging.segment import OwnedSegment, opened, write_from
-from edge_agent.imaging.tensor import Normalizer
-from edge_agent.workers.inspector import SegmentPixels
+from edge_agent.inference.engines.engine import load_on_processor
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.mask import MaskPainter
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.segment import OwnedSegment, opened, write_from
+from edge_agent.inference.imaging.tensor import Normalizer
+from edge_agent.serving.workers.inspector import SegmentPixels
 
 SIDE = 4096
 

@@ -42,9 +42,9 @@ from benchmarks.rig import (
     machine,
     reference_component,
 )
-from edge_agent.bench.client import Way
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
+from edge_agent.device.bench.client import Way
 
 _WARM_UP_CALLS = 5
 _KERNEL_CALL = re.compile(r"\d+ +(mmap|munmap|mremap|brk|madvise)\((?:\w+, (\d+))?")

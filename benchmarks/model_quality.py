@@ -28,20 +28,20 @@ from PIL import Image
 
 from benchmarks.rig import REFERENCE, alternate, machine, median
 from benchmarks.synthetic import LABELS, draw
-from edge_agent.datasets.dataset import ANOMALY, NORMAL, PALETTE, Dataset
-from edge_agent.datasets.reading import Datasets, read_dataset
-from edge_agent.datasets.split import split
-from edge_agent.demo.model import draw_pictures
-from edge_agent.evaluation.inspection import inspect, load_component
-from edge_agent.evaluation.metrics import classification_metrics
-from edge_agent.evaluation.results import Evaluation, evaluate
-from edge_agent.imaging.picture import read_picture
-from edge_agent.imaging.resize import ArrayPixels
-from edge_agent.training.component import Identity
-from edge_agent.training.features import Extractor, choose_input_size, source_model
-from edge_agent.training.head import Wanted, fit_head
-from edge_agent.training.threshold import normal_spread
-from edge_agent.training.trainer import Options, Precision, Steps, extract_features, resized_pictures, train
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Dataset
+from edge_agent.building.datasets.reading import Datasets, read_dataset
+from edge_agent.building.datasets.split import split
+from edge_agent.building.demo.model import draw_pictures
+from edge_agent.building.evaluation.inspection import inspect, load_component
+from edge_agent.building.evaluation.metrics import classification_metrics
+from edge_agent.building.evaluation.results import Evaluation, evaluate
+from edge_agent.building.training.component import Identity
+from edge_agent.building.training.features import Extractor, choose_input_size, source_model
+from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.building.training.threshold import normal_spread
+from edge_agent.building.training.trainer import Options, Precision, Steps, extract_features, resized_pictures, train
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import ArrayPixels
 
 COOKIES = REFERENCE.parents[2] / "data" / "cookies" / "train_segmentation.manifest"
 MADE_UP = ("flange", "fabric", "blister")

@@ -28,13 +28,13 @@ from benchmarks.rig import (
     reference_component,
 )
 from edge_agent.access.peer import own_peer
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
-from edge_agent.imaging.bitmap import CHANNELS
-from edge_agent.imaging.resize import U8, ArrayPixels
-from edge_agent.imaging.segment import OwnedSegment, opened, write_from
 from edge_agent.inference.host import HostPipeline
-from edge_agent.workers.inspector import SegmentPixels
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
+from edge_agent.inference.imaging.segment import OwnedSegment, opened, write_from
+from edge_agent.serving.workers.inspector import SegmentPixels
 
 WIDTH, HEIGHT = 1280, 960
 

@@ -17,8 +17,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.bench.client import BenchClient
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import (
     Image,
     Input,
@@ -31,10 +30,11 @@ from edge_agent.component.manifest import (
     encode_manifest,
 )
 from edge_agent.component.writing import write_component
-from edge_agent.engines.engine import load_on_processor
+from edge_agent.device.bench.client import BenchClient
+from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.host import HostPipeline
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import METHODS
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import METHODS
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "models" / "cookies" / "model.onnx"
 

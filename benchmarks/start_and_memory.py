@@ -19,7 +19,7 @@ import grpc
 import psutil
 
 from benchmarks.rig import BareClient, cookie_picture, daemon, machine, milliseconds, reference_component
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
 
 _BARE_ENGINE = """

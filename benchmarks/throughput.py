@@ -29,10 +29,10 @@ from benchmarks.rig import (
     quantile,
     reference_component,
 )
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.engine import load_on_processor
-from edge_agent.imaging.resize import ArrayPixels
+from edge_agent.inference.engines.engine import load_on_processor
+from edge_agent.inference.imaging.resize import ArrayPixels
 
 CLIENTS, SECONDS, ROUNDS = 8, 4.0, 4
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from edge_agent.version import __version__
 
 if TYPE_CHECKING:
-    from edge_agent.client import Client, Detection, ModelInfo
+    from edge_agent.client.client import Client, Detection, ModelInfo
     from edge_agent.errors import AgentUnreachable, CallFailed, EdgeAgentError
     from edge_agent.inference.verdict import Area
 
@@ -41,10 +41,10 @@ _HOMES = {
     "AgentUnreachable": "edge_agent.errors",
     "Area": "edge_agent.inference.verdict",
     "CallFailed": "edge_agent.errors",
-    "Client": "edge_agent.client",
-    "Detection": "edge_agent.client",
+    "Client": "edge_agent.client.client",
+    "Detection": "edge_agent.client.client",
     "EdgeAgentError": "edge_agent.errors",
-    "ModelInfo": "edge_agent.client",
+    "ModelInfo": "edge_agent.client.client",
 }
 
 

@@ -26,7 +26,7 @@
     └── AddressInUse              another agent serves this socket
 
 The text of each is one sentence that names the value that was refused and what was expected.
-Which gRPC status an error becomes is decided in rpc/status.py alone.
+Which gRPC status an error becomes is decided in serving/rpc/status.py alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A walk over protobuf's wire format, for the two places where parsing a whole message would copy too much.
 
-One is a request with a bitmap inside (rpc/messages.py), the other an ONNX file whose weights nobody wants to read just
-to learn its inputs (engines/onnx_signature.py). Format: https://protobuf.dev/programming-guides/encoding/.
+One is a request with a bitmap inside (serving/rpc/messages.py), the other an ONNX file whose weights nobody wants to
+read just to learn its inputs (inference/engines/onnx_signature.py). Format: https://protobuf.dev/programming-guides/encoding/.
 """
 
 from __future__ import annotations

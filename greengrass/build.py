@@ -24,11 +24,11 @@ from typing import Any, NamedTuple
 import click
 import yaml
 
+from edge_agent.delivery.artifact import add_file
+from edge_agent.delivery.publishing import parse_place
+from edge_agent.delivery.recipe import ARCHITECTURES, DEFAULT_AGENT, write_recipe, zip_artifact
 from edge_agent.errors import EdgeAgentError, PackagingError
 from edge_agent.hardware.processor import ARCHITECTURES as MACHINES
-from edge_agent.packaging.artifact import add_file
-from edge_agent.packaging.publishing import parse_place
-from edge_agent.packaging.recipe import ARCHITECTURES, DEFAULT_AGENT, write_recipe, zip_artifact
 from edge_agent.version import __version__
 
 HERE = Path(__file__).resolve().parent

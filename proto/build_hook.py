@@ -1,4 +1,4 @@
-"""Generate edge_agent/rpc/edge_agent_pb2.py from edge-agent.proto whenever the package is built or installed.
+"""Generate edge_agent/serving/rpc/edge_agent_pb2.py from edge-agent.proto whenever the package is built or installed.
 
 Hatchling runs this file (see pyproject.toml); `python proto/build_hook.py DIR` writes the same files to DIR, which is
 how .ci/run notices a stale copy.
@@ -14,7 +14,7 @@ from grpc_tools import protoc
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PROTO_DIR = Path(__file__).resolve().parent
-TARGET_DIR = PROTO_DIR.parent / "edge_agent" / "rpc"
+TARGET_DIR = PROTO_DIR.parent / "edge_agent" / "serving" / "rpc"
 
 
 def generate(target: Path) -> None:
@@ -35,7 +35,7 @@ class ContractBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         generate(TARGET_DIR)
-        build_data["artifacts"] += ["edge_agent/rpc/edge_agent_pb2.py", "edge_agent/rpc/edge_agent_pb2.pyi"]
+        build_data["artifacts"] += [f"edge_agent/serving/rpc/edge_agent_pb2.{ending}" for ending in ("py", "pyi")]
 
 
 if __name__ == "__main__":

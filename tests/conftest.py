@@ -15,9 +15,9 @@ import numpy as np
 import posix_ipc
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import Daemon, running_daemon
-from tests.fakes import U8, write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.fakes import U8, write_echo
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.rig import median, quantile
-from edge_agent.bench.client import Way
+from edge_agent.device.bench.client import Way
 
 
 class Times(NamedTuple):

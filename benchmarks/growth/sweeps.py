@@ -18,9 +18,9 @@ from benchmarks.held import children, held
 from benchmarks.peers.processes import Client as ClientProcess
 from benchmarks.peers.processes import call_at_once
 from benchmarks.rig import U8, BareClient, daemon, empty_component, variant
-from edge_agent.bench.client import Way
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
+from edge_agent.device.bench.client import Way
 
 MODELS = (1, 2, 4, 8, 16)
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
@@ -80,7 +80,7 @@ def clients_sweep(counts: Sequence[int] = CLIENTS) -> list[ClientsRow]:
         command = [
             sys.executable,
             "-m",
-            "edge_agent.bench.client",
+            "edge_agent.device.bench.client",
             socket,
             empty.name,
             *map(str, _PICTURE),

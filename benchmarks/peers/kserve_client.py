@@ -1,7 +1,7 @@
 """A client of Triton or MLServer: `python -m benchmarks.peers.kserve_client`, in Triton's environment.
 
-As edge_agent/bench/client.py, it sends a message that is ready-made and filled with the pixels beforehand, through a
-bare stub: tritonclient's own class builds a message anew for every call.
+As edge_agent/device/bench/client.py, it sends a message that is ready-made and filled with the pixels beforehand,
+through a bare stub: tritonclient's own class builds a message anew for every call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from benchmarks.peers.processes import take_turns
-from edge_agent.imaging.segment import OwnedSegment
+from edge_agent.inference.imaging.segment import OwnedSegment
 
 _NO_LIMITS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 

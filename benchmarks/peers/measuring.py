@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from benchmarks.peers.processes import Client, call_at_once
 from benchmarks.rig import median, quantile
-from edge_agent.bench.client import Way
+from edge_agent.device.bench.client import Way
 
 ModelKind = Literal["empty", "reference"]
 

@@ -151,7 +151,7 @@ def call_at_once(clients: Sequence[Client], way: str, seconds: float) -> tuple[l
 
 
 def take_turns(call: Callable[[], object]) -> None:
-    """Be such a process: `call` once after the other, as in edge_agent/bench/client.py."""
+    """Be such a process: `call` once after the other, as in edge_agent/device/bench/client.py."""
     for line in sys.stdin:
         seconds = json.loads(line)["seconds"]
         for _ in range(3):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from edge_agent.component.manifest import Manifest
-    from edge_agent.engines.engine import Engine
+    from edge_agent.inference.engines.engine import Engine
 
 U8 = npt.NDArray[np.uint8]
 #: a picture [height, width, 3] -> its mask of the same shape, valid until the next call
@@ -68,7 +68,7 @@ class Empty:
 
 def _load(folder: Path, threads: int) -> tuple[Manifest, Engine]:
     from edge_agent.component.manifest import FILE_NAME, decode_manifest
-    from edge_agent.engines.engine import load_on_processor
+    from edge_agent.inference.engines.engine import load_on_processor
 
     manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=str(folder))
     return manifest, load_on_processor(folder / manifest.model, threads)
@@ -78,8 +78,8 @@ class Inspection:
     """The agent's own preparation, engine and mask, with the mask laid out in memory as these servers want it."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        from edge_agent.imaging.resize import ArrayPixels
         from edge_agent.inference.host import HostPipeline
+        from edge_agent.inference.imaging.resize import ArrayPixels
 
         manifest, engine = _load(folder, threads)
         self._pipeline, self._pixels = HostPipeline(manifest, engine), ArrayPixels

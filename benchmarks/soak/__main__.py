@@ -35,7 +35,7 @@ from benchmarks.soak.stages import Row, Soak
 from benchmarks.soak.table import print_heading, print_row
 from benchmarks.soak.trouble import Models, Trouble
 from benchmarks.soak.verdict import growths
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.errors import EdgeAgentError
 
 SIDE = 160  # more than 64 KiB as bytes: the size from which the front keeps a call's buffer for the next

@@ -17,8 +17,8 @@ from typing import Any, TypedDict
 import grpc
 
 from benchmarks.ending import end_what_was_started
-from edge_agent.bench.client import BenchClient, Way
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.device.bench.client import BenchClient, Way
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 
 _CALLS_A_CONNECTION = 5_000
 _REST = 0.01  # seconds before a model that could not answer is asked again

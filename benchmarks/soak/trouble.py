@@ -16,9 +16,9 @@ import psutil
 from benchmarks.held import children
 from benchmarks.rig import variant
 from benchmarks.soak.clients import ClientProcess, SoakFailed
-from edge_agent.bench.client import BenchClient
-from edge_agent.client import Client
-from edge_agent.rpc.contract import METHODS
+from edge_agent.client.client import Client
+from edge_agent.device.bench.client import BenchClient
+from edge_agent.serving.rpc.contract import METHODS
 
 _PATIENCE = 60.0  # seconds for what takes one or two
 _POLL = 0.01

@@ -43,10 +43,10 @@ def _stamped(owner: Any, name: str, before: str = "", after: str = "") -> None:
 
 
 def _trace_front() -> None:
-    from edge_agent.rpc.outbox import Outbox
-    from edge_agent.rpc.server import Server
-    from edge_agent.rpc.transport import ClientProtocol
-    from edge_agent.workers.worker import WorkerLink
+    from edge_agent.serving.http2.outbox import Outbox
+    from edge_agent.serving.http2.transport import ClientProtocol
+    from edge_agent.serving.rpc.server import Server
+    from edge_agent.serving.workers.worker import WorkerLink
 
     _stamped(ClientProtocol, "buffer_updated", "front reads")
     _stamped(WorkerLink, "send", after="front has sent")
@@ -65,7 +65,7 @@ def _trace_front() -> None:
 
 def _trace_worker() -> None:
     from edge_agent.inference.host import HostPipeline
-    from edge_agent.workers import messages
+    from edge_agent.serving.workers import messages
 
     _stamped(messages, "decode_to_worker", "worker hears")
     _stamped(HostPipeline, "_take", "worker prepares", "worker has prepared")
@@ -85,5 +85,5 @@ def _trace_worker() -> None:
 if os.environ.get("EDGE_AGENT_TRACE"):
     if "serve" in sys.orig_argv:
         _trace_front()
-    elif "edge_agent.workers.process" in sys.orig_argv:
+    elif "edge_agent.serving.workers.process" in sys.orig_argv:
         _trace_worker()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from edge_agent.bench.measurement import Options, Sample, find_picture, measure
-from edge_agent.bench.report import as_fields, sentence
-from edge_agent.catalogue.catalogue import Catalogue, Component, read_component
 from edge_agent.cli.output import json_option, print_json, print_table, progress_bar
-from edge_agent.engines.options import EngineOptions
+from edge_agent.device.bench.measurement import Options, Sample, find_picture, measure
+from edge_agent.device.bench.report import as_fields, sentence
 from edge_agent.errors import ModelNotFound
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.serving.catalogue.catalogue import Catalogue, Component, read_component
 from edge_agent.settings import Settings, load_settings
 
 _PATH = click.Path(path_type=Path)

@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 
 import click
 
+from edge_agent.building.datasets.checks import Report, check_datasets
+from edge_agent.building.datasets.csv_manifest import convert_csv
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
+from edge_agent.building.datasets.ground_truth import write_manifest
+from edge_agent.building.datasets.reading import Datasets, read_datasets
+from edge_agent.building.datasets.sheet import contact_sheet
+from edge_agent.building.datasets.split import split
 from edge_agent.cli import EXIT_FAILED
 from edge_agent.cli.output import SEED, Share, json_option, note, print_json, print_table, progress_bar
-from edge_agent.datasets.checks import Report, check_datasets
-from edge_agent.datasets.csv_manifest import convert_csv
-from edge_agent.datasets.dataset import ANOMALY, NORMAL
-from edge_agent.datasets.ground_truth import write_manifest
-from edge_agent.datasets.reading import Datasets, read_datasets
-from edge_agent.datasets.sheet import contact_sheet
-from edge_agent.datasets.split import split
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import click
 
+from edge_agent.building.demo.model import BAD, GOOD, NAME, build_model, draw_pictures
 from edge_agent.cli.detect import print_verdicts, send
-from edge_agent.client import Client
-from edge_agent.demo.model import BAD, GOOD, NAME, build_model, draw_pictures
+from edge_agent.client.client import Client
 from edge_agent.errors import EdgeAgentError
 
 _EACH = 6  # pictures of each kind

@@ -9,8 +9,8 @@ import click
 
 from edge_agent.cli import EXIT_FAILED
 from edge_agent.cli.output import json_option, print_json, print_table
-from edge_agent.device.checks import examine
-from edge_agent.device.finding import Finding, Verdict
+from edge_agent.device.doctor.checks import examine
+from edge_agent.device.doctor.finding import Finding, Verdict
 from edge_agent.settings import load_settings
 
 

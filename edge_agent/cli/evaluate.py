@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.evaluation.inspection import inspect, load_component
+from edge_agent.building.evaluation.packages import require_packages
+from edge_agent.building.evaluation.page import Gallery, write_page
+from edge_agent.building.evaluation.results import Evaluation, evaluate, evaluation_result, write_results
 from edge_agent.cli.dataset import dataset_options
 from edge_agent.cli.output import check_output, json_option, print_json, print_table, progress_bar
-from edge_agent.datasets.reading import read_datasets
-from edge_agent.evaluation.inspection import inspect, load_component
-from edge_agent.evaluation.packages import require_packages
-from edge_agent.evaluation.page import Gallery, write_page
-from edge_agent.evaluation.results import Evaluation, evaluate, evaluation_result, write_results
 
 _PATH = click.Path(path_type=Path)
 

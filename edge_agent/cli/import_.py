@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edge_agent.building.importing.packages import require_packages
 from edge_agent.cli.output import Share, check_output, choose_name, json_option, note, print_json
 from edge_agent.component.writing import check_target
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.packages import require_packages
 
 if TYPE_CHECKING:
-    from edge_agent.importing.importer import Result
+    from edge_agent.building.importing.importer import Result
 
 T = TypeVar("T")
 _FORMATS = ["auto", "dda", "marketplace", "anomalib", "onnx"]
@@ -33,13 +33,13 @@ class _PathType(click.Path):
 
 
 class _Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A flag that is read by a function of importing/answering.py, which is imported only then."""
+    """A flag that is read by a function of building/importing/answering.py, which is imported only then."""
 
     def __init__(self, name: str, function: str, *arguments: object) -> None:
         self.name, self._function, self._arguments = name, function, arguments
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from edge_agent.importing import answering
+        from edge_agent.building.importing import answering
 
         try:
             return getattr(answering, self._function)(str(value), *self._arguments)
@@ -114,9 +114,9 @@ def command(
     replaced = [f"{target} is there and will be replaced; --version makes another"] if target.exists() else []
     for text in replaced:
         note(text)
-    from edge_agent.importing.component import Identity
-    from edge_agent.importing.draft import Wanted, WantedOnnx
-    from edge_agent.importing.importer import import_model
+    from edge_agent.building.importing.component import Identity
+    from edge_agent.building.importing.draft import Wanted, WantedOnnx
+    from edge_agent.building.importing.importer import import_model
 
     result = import_model(
         source,

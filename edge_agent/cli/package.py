@@ -13,13 +13,13 @@ import click
 from edge_agent.cli.output import check_option, check_output, json_option, note, print_json, print_table
 from edge_agent.component.manifest import Target
 from edge_agent.component.version import check_name, parse_version
-from edge_agent.engines.options import Precision
-from edge_agent.packaging.jobs import Job, JobRecords, default_jobs_dir, describe_job, list_jobs
-from edge_agent.packaging.packager import Order, package
-from edge_agent.packaging.publishing import Aws, parse_place
-from edge_agent.packaging.recipe import DEFAULT_AGENT
-from edge_agent.packaging.signing import read_private_key
-from edge_agent.packaging.targets import combinations, is_known, target_device, target_platform
+from edge_agent.delivery.jobs import Job, JobRecords, default_jobs_dir, describe_job, list_jobs
+from edge_agent.delivery.packager import Order, package
+from edge_agent.delivery.publishing import Aws, parse_place
+from edge_agent.delivery.recipe import DEFAULT_AGENT
+from edge_agent.delivery.signing import read_private_key
+from edge_agent.delivery.targets import combinations, is_known, target_device, target_platform
+from edge_agent.inference.engines.options import Precision
 
 _PATH = click.Path(path_type=Path)
 _MAX_TAGS = 50

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw, ImageFont
 
-from edge_agent.client import U8, Detection
-from edge_agent.imaging.picture import lay_over
+from edge_agent.client.client import U8, Detection
+from edge_agent.inference.imaging.picture import lay_over
 
 _GREEN, _RED = (22, 120, 56), (190, 30, 30)
 

@@ -68,7 +68,7 @@ def command(config: Path | None, **flags: Any) -> None:
     settings = load_settings(given, config=config)
     log_to_stderr(settings.log_level)
     allow_many_descriptors()
-    from edge_agent.rpc.server import End, Server
+    from edge_agent.serving.rpc.server import End, Server
 
     end = asyncio.run(Server(settings).serve())
     if end is End.IMMEDIATE:

@@ -8,14 +8,14 @@ import click
 
 from edge_agent.cli.output import note
 from edge_agent.component.trust import SIGNATURE_NAME, Trust, read_trusted_keys
-from edge_agent.errors import ComponentError, EdgeAgentError
-from edge_agent.packaging.signing import (
+from edge_agent.delivery.signing import (
     check_signed,
     is_open_to_others,
     make_key_pair,
     read_private_key,
     sign_component,
 )
+from edge_agent.errors import ComponentError, EdgeAgentError
 from edge_agent.settings import load_settings
 
 _PATH = click.Path(path_type=Path)

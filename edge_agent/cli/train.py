@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
+from edge_agent.building.datasets.reading import Datasets, read_datasets
+from edge_agent.building.datasets.split import split
+from edge_agent.building.evaluation.packages import require_packages
 from edge_agent.cli.dataset import dataset_options
 from edge_agent.cli.output import SEED, Share, check_output, choose_name, json_option, note, print_json, progress_bar
-from edge_agent.datasets.reading import Datasets, read_datasets
-from edge_agent.datasets.split import split
-from edge_agent.evaluation.packages import require_packages
 
 _PATH = click.Path(path_type=Path)
 
@@ -83,9 +83,9 @@ def command(
     check_output(output)
     if (output / chosen / version).exists():
         note(f"{output / chosen / version} is there and will be replaced; --version makes another")
-    from edge_agent.training.component import Identity
-    from edge_agent.training.head import Wanted
-    from edge_agent.training.trainer import Options, Steps, train
+    from edge_agent.building.training.component import Identity
+    from edge_agent.building.training.head import Wanted
+    from edge_agent.building.training.trainer import Options, Steps, train
 
     begun = time.monotonic()
     datasets = read_datasets(dataset, test, images=images, fetch=fetch)

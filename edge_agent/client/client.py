@@ -13,11 +13,11 @@ import numpy.typing as npt
 from google.protobuf.message import Message
 
 from edge_agent.errors import AgentUnreachable, CallFailed, InvalidRequest, SettingsError
-from edge_agent.imaging.bitmap import CHANNELS, Place, bitmap_bytes
-from edge_agent.imaging.segment import OwnedSegment
+from edge_agent.inference.imaging.bitmap import CHANNELS, Place, bitmap_bytes
+from edge_agent.inference.imaging.segment import OwnedSegment
 from edge_agent.inference.verdict import Area
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import MAX_MESSAGE_BYTES, METHODS
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import MAX_MESSAGE_BYTES, METHODS
 from edge_agent.settings import DEFAULT_SOCKET, check_address
 
 #: gRPC's own limit of 4 MiB is less than many masks

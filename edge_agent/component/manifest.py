@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from edge_agent.component.version import check_name, parse_version
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.bitmap import MAX_SIDE, MIN_SIDE
+from edge_agent.inference.imaging.bitmap import MAX_SIDE, MIN_SIDE
 
 FILE_NAME = "manifest.json"
 

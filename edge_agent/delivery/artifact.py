@@ -12,8 +12,8 @@ from edge_agent.component.artifacts import check_artifacts, digest_file
 from edge_agent.component.ed25519 import PrivateKey
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest, encode_manifest
 from edge_agent.component.trust import SIGNATURE_NAME
-from edge_agent.engines.onnx_references import check_references
 from edge_agent.errors import PackagingError
+from edge_agent.inference.engines.onnx_references import check_references
 
 _SUFFIX = "_greengrass_model_component"
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold

@@ -14,16 +14,16 @@ import msgspec
 
 from edge_agent.component.ed25519 import PrivateKey
 from edge_agent.component.manifest import Manifest, Target
-from edge_agent.errors import EdgeAgentError, PackagingError
-from edge_agent.packaging.artifact import (
+from edge_agent.delivery.artifact import (
     PackagedArtifact,
     artifact_stem,
     read_component,
     write_artifact,
 )
-from edge_agent.packaging.jobs import Job, JobRecords, now
-from edge_agent.packaging.publishing import Aws, S3Place
-from edge_agent.packaging.recipe import RecipeFormat, model_recipe, write_recipe
+from edge_agent.delivery.jobs import Job, JobRecords, now
+from edge_agent.delivery.publishing import Aws, S3Place
+from edge_agent.delivery.recipe import RecipeFormat, model_recipe, write_recipe
+from edge_agent.errors import EdgeAgentError, PackagingError
 
 
 class Order(NamedTuple):

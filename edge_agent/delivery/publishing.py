@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from edge_agent.delivery.artifact import PackagedArtifact
 from edge_agent.errors import PackagingError
-from edge_agent.packaging.artifact import PackagedArtifact
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and "safe characters" of object keys
 _PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/[A-Za-z0-9/!_.*'()-]*)?")

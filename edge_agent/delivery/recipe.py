@@ -6,8 +6,8 @@ import json
 from typing import Any, Literal
 
 from edge_agent.component.manifest import Target
+from edge_agent.delivery.recipe_rules import check_recipe
 from edge_agent.errors import PackagingError
-from edge_agent.packaging.recipe_rules import check_recipe
 from edge_agent.version import __version__
 
 RecipeFormat = Literal["json", "yaml"]

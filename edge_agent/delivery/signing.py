@@ -11,8 +11,8 @@ from typing import NamedTuple
 from edge_agent.component.ed25519 import PrivateKey, PublicKey, decode_private_key, make_private_key
 from edge_agent.component.manifest import FILE_NAME
 from edge_agent.component.trust import SIGNATURE_NAME, Trust, read_key_file
+from edge_agent.delivery.artifact import check_content, read_content
 from edge_agent.errors import SigningError
-from edge_agent.packaging.artifact import check_content, read_content
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

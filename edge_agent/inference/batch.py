@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 from edge_agent.errors import EdgeAgentError, EngineFailed
-from edge_agent.imaging.resize import Pixels
+from edge_agent.inference.imaging.resize import Pixels
 from edge_agent.inference.pipeline import Inspection
 
 #: what an engine answers a batch with

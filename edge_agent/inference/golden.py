@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edge_agent.component.manifest import Golden
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.golden import read_golden
-from edge_agent.imaging.resize import ArrayPixels
+from edge_agent.inference.imaging.golden import read_golden
+from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.inference.pipeline import Pipeline
 from edge_agent.inference.verdict import Verdict
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.gpu_engine import GpuEngine
 from edge_agent.errors import EngineFailed
-from edge_agent.imaging.resize import Pixels
-from edge_agent.imaging.tensor import Tensor
 from edge_agent.inference.batch import BatchPipeline
+from edge_agent.inference.engines.gpu_engine import GpuEngine
+from edge_agent.inference.imaging.resize import Pixels
+from edge_agent.inference.imaging.tensor import Tensor
 from edge_agent.inference.pipeline import Inspection
+from edge_agent.inference.stages.conclusion import COUNTS, MASK, RANGE, SCORE
 from edge_agent.inference.verdict import calibrate, decide, found_areas
-from edge_agent.stages.conclusion import COUNTS, MASK, RANGE, SCORE
 
 
 class GpuPipeline(BatchPipeline[Mapping[str, Tensor]]):

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.engine import Engine
-from edge_agent.engines.signature import check_signature, takes_batches
 from edge_agent.errors import EngineFailed
-from edge_agent.imaging.mask import MaskPainter
-from edge_agent.imaging.resize import U8, Pixels, make_resizer
-from edge_agent.imaging.tensor import Normalizer, Tensor
 from edge_agent.inference.batch import BatchPipeline
+from edge_agent.inference.engines.engine import Engine
+from edge_agent.inference.engines.signature import check_signature, takes_batches
+from edge_agent.inference.imaging.mask import MaskPainter
+from edge_agent.inference.imaging.resize import U8, Pixels, make_resizer
+from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 from edge_agent.inference.pipeline import Inspection
 from edge_agent.inference.verdict import calibrate, decide, found_areas
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.engine import load_on_processor
-from edge_agent.engines.gpu_engine import load_on_gpu
-from edge_agent.engines.options import CPU, EngineName, EngineOptions
-from edge_agent.engines.progress import Progress, silent
-from edge_agent.engines.selection import Device, examine_device, select_engines
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.golden import read_golden
+from edge_agent.inference.engines.engine import load_on_processor
+from edge_agent.inference.engines.gpu_engine import load_on_gpu
+from edge_agent.inference.engines.options import CPU, EngineName, EngineOptions
+from edge_agent.inference.engines.progress import Progress, silent
+from edge_agent.inference.engines.selection import Device, examine_device, select_engines
 from edge_agent.inference.golden import check_golden_samples
 from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.imaging.golden import read_golden
 from edge_agent.inference.pipeline import Pipeline
 from edge_agent.inference.warm_up import warm_up
 

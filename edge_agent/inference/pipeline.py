@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EdgeAgentError, EngineFailed, EngineLost
-from edge_agent.imaging.resize import Pixels
+from edge_agent.inference.imaging.resize import Pixels
 from edge_agent.inference.verdict import Verdict
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_agent.engines.options import batch_sizes
 from edge_agent.errors import EdgeAgentError, EngineFailed
-from edge_agent.imaging.bitmap import CHANNELS
-from edge_agent.imaging.resize import U8, ArrayPixels
+from edge_agent.inference.engines.options import batch_sizes
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.pipeline import Inspection, Pipeline
 from edge_agent.inference.verdict import Verdict
 

@@ -11,19 +11,19 @@ from typing import NamedTuple
 
 from edge_agent.access.control import Control
 from edge_agent.access.peer import Peer
-from edge_agent.catalogue.catalogue import Catalogue, Entry
 from edge_agent.component.trust import Trust
 from edge_agent.component.version import check_name
-from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import InvalidRequest, ModelNotFound
-from edge_agent.imaging.bitmap import Place, check_byte_count, check_place, check_size
-from edge_agent.lifecycle.model import Model, ModelOptions
-from edge_agent.lifecycle.remembered import RememberedModels
-from edge_agent.lifecycle.state import Status
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
+from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
+from edge_agent.serving.lifecycle.model import Model, ModelOptions
+from edge_agent.serving.lifecycle.remembered import RememberedModels
+from edge_agent.serving.lifecycle.state import Status
+from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer
+from edge_agent.serving.workers.parcels import ParcelShelf
+from edge_agent.serving.workers.pool import PoolOptions
 from edge_agent.settings import Settings, memory_reserve, queue_bytes
-from edge_agent.workers.calls import Call, Enclosed, OnAnswer
-from edge_agent.workers.parcels import ParcelShelf
-from edge_agent.workers.pool import PoolOptions
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import grpc
 import numpy as np
 
 import edge_agent
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import METHODS
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import METHODS
 from edge_agent.settings import DEFAULT_SOCKET
 
 _SIDE = 64

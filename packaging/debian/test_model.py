@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.fakes import echo_graph
+from tests.support.fakes import echo_graph
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(echo_graph(64, 64, segmentation=False))

@@ -8,7 +8,7 @@ import pytest
 
 from edge_agent.access.files import may_open
 from edge_agent.access.peer import UNKNOWN, Peer
-from tests.users import User, common_folder, prefix, run_as
+from tests.support.users import User, common_folder, prefix, run_as
 
 OWNER, OTHER, GROUP, GROUP_TOO = 64001, 64002, 64010, 64011
 

@@ -14,7 +14,7 @@ import pytest
 
 from edge_agent.access.namespace import knows_all_ids
 from edge_agent.access.peer import Peer, own_peer, read_peer
-from tests.users import User, common_folder, prefix, resident
+from tests.support.users import User, common_folder, prefix, resident
 
 CONNECT = (
     "import socket, sys\n"

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.held import Held
 from benchmarks.soak.stages import Row
 from benchmarks.soak.verdict import MEMORY, P50, P99, growths
-from tests.daemon import alive, wait_until
+from tests.support.daemon import alive, wait_until
 
 SOAK = [sys.executable, "-m", "benchmarks.soak", "--clients", "2", "--rows", "1"]
 

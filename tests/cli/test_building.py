@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.test_cli import failed, run
-from tests.parts import write_folders
+from tests.support.parts import write_folders
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from edge_agent.settings import Settings
-from tests.daemon import Daemon, wait_until
-from tests.fakes import half_bright, picture, write_echo
-from tests.keys import Signer
+from tests.support.daemon import Daemon, wait_until
+from tests.support.fakes import half_bright, picture, write_echo
+from tests.support.keys import Signer
 
 COMMANDS = [[], ["serve"], ["demo"], ["doctor"], ["detect"], ["models"], ["train"], ["evaluate"], ["dataset"]]
 COMMANDS += [["import"], ["sign"], ["package"], ["bench"]]

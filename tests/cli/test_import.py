@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from edge_agent.client import Client
+from edge_agent.client.client import Client
+from tests.building.importing.formats import IMAGE, Served, network, pictures, write_dda
+from tests.building.importing.test_any_onnx import classifier, masks
 from tests.cli.test_cli import failed, run
-from tests.daemon import PATIENCE, running_daemon
-from tests.importing.formats import IMAGE, Served, network, pictures, write_dda
-from tests.importing.test_any_onnx import classifier, masks
+from tests.support.daemon import PATIENCE, running_daemon
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from edge_agent.cli.sign import command
+from edge_agent.delivery.signing import make_key_pair, read_private_key
 from edge_agent.errors import EdgeAgentError, SigningError
-from edge_agent.packaging.signing import make_key_pair, read_private_key
 from tests.cli.test_cli import failed, run
-from tests.fakes import write_echo
-from tests.keys import Signer, edit_manifest
+from tests.support.fakes import write_echo
+from tests.support.keys import Signer, edit_manifest
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 import edge_agent
 from edge_agent.errors import InvalidRequest
-from tests.daemon import Daemon, wait_until
-from tests.fakes import half_bright, picture, write_echo
+from tests.support.daemon import Daemon, wait_until
+from tests.support.fakes import half_bright, picture, write_echo
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ import jsonschema
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_agent.catalogue.catalogue import Catalogue
 from edge_agent.component.manifest import decode_manifest, manifest_schema
 from edge_agent.errors import ComponentError
-from tests.fakes import write_echo
+from edge_agent.serving.catalogue.catalogue import Catalogue
 from tests.fuzz.edits import VALUES
 from tests.fuzz.manifest import EXAMPLES, consume
-from tests.properties import examples
-from tests.sentences import check_sentence
+from tests.support.fakes import write_echo
+from tests.support.properties import examples
+from tests.support.sentences import check_sentence
 
 _SCHEMA = jsonschema.Draft202012Validator(manifest_schema())
 

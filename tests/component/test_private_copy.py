@@ -10,7 +10,7 @@ import pytest
 from edge_agent.component.manifest import Manifest, decode_manifest
 from edge_agent.component.private_copy import private_copy
 from edge_agent.errors import ComponentError, InternalError
-from tests.fakes import write_echo
+from tests.support.fakes import write_echo
 
 
 @pytest.fixture

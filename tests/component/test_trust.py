@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from edge_agent.component.trust import SIGNATURE_NAME, Trust, read_trusted_keys
 from edge_agent.errors import ComponentError, SettingsError, SigningError
 from edge_agent.settings import Settings
-from tests.fakes import write_echo
-from tests.keys import Signer
+from tests.support.fakes import write_echo
+from tests.support.keys import Signer
 
 
 @pytest.fixture

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from edge_agent.catalogue.catalogue import Catalogue
 from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import Target, decode_manifest
-from edge_agent.packaging.jobs import JobRecords
-from edge_agent.packaging.packager import Order, package
-from edge_agent.packaging.recipe_rules import check_recipe
-from edge_agent.packaging.signing import check_signed
+from edge_agent.delivery.jobs import JobRecords
+from edge_agent.delivery.packager import Order, package
+from edge_agent.delivery.recipe_rules import check_recipe
+from edge_agent.delivery.signing import check_signed
+from edge_agent.serving.catalogue.catalogue import Catalogue
 from tests.cli.test_cli import failed, run
-from tests.fakes import write_echo
-from tests.keys import Signer
+from tests.support.fakes import write_echo
+from tests.support.keys import Signer
 
 CPU = ("--target-platform", "LINUX/X86_64")
 

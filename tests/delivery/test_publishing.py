@@ -12,11 +12,11 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from edge_agent.component.manifest import Target
+from edge_agent.delivery.jobs import JobRecords
+from edge_agent.delivery.packager import Order, package
+from edge_agent.delivery.publishing import Aws, parse_place
 from edge_agent.errors import PackagingError
-from edge_agent.packaging.jobs import JobRecords
-from edge_agent.packaging.packager import Order, package
-from edge_agent.packaging.publishing import Aws, parse_place
-from tests.fakes import write_echo
+from tests.support.fakes import write_echo
 
 ARN = "arn:aws:greengrass:eu-west-1:123456789012:components:echo:versions:1.0.0"
 KEY = "models/echo/1.0.0/echo_1_0_0_greengrass_model_component.zip"

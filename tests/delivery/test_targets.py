@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge_agent.component.manifest import Target
+from edge_agent.delivery.targets import combinations, is_known, target_device, target_platform
 from edge_agent.errors import PackagingError
-from edge_agent.packaging.targets import combinations, is_known, target_device, target_platform
 
 T4 = '{"gpu-code": "sm_75", "trt-ver": "7.1.3", "cuda-ver": "10.2"}'
 

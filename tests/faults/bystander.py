@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.daemon import Daemon, wait_until
-from tests.fakes import GREEN, U8, write_echo
 from tests.faults.steady import RIGHT, Plan
+from tests.support.daemon import Daemon, wait_until
+from tests.support.fakes import GREEN, U8, write_echo
 
 NAME = "bystander"
 _SETTLED = 3  # answers before and after what is watched: it has begun, and is over

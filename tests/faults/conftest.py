@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests.daemon import Daemon
 from tests.faults.bystander import NAME, Bystander, Figures, Samples, steady_client, write_bystander
+from tests.support.daemon import Daemon
 
 #: set by benchmarks/faults.py: a folder with `models/<name>`, `samples.npz`, and `figures`, to which a line is added
 #: for each test

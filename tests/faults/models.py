@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_agent.component.writing import write_component
-from tests.fakes import U8, echo_fields, picture
+from tests.support.fakes import U8, echo_fields, picture
 
 #: a score of 0.2, and nothing white
 PLAIN = picture(51)

@@ -10,9 +10,8 @@ from types import TracebackType
 
 import hpack
 
-from edge_agent.rpc.connection import MAX_STREAMS
-from edge_agent.rpc.contract import METHODS
-from edge_agent.rpc.frames import (
+from edge_agent.serving.http2.connection import MAX_STREAMS
+from edge_agent.serving.http2.frames import (
     DEFAULT_WINDOW,
     END_STREAM,
     HEADER_BYTES,
@@ -25,6 +24,7 @@ from edge_agent.rpc.frames import (
     settings_frame,
     word_frame,
 )
+from edge_agent.serving.rpc.contract import METHODS
 
 _HEADERS = [
     (":method", "POST"),

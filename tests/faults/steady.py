@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import grpc
 import numpy as np
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import METHODS
-from tests.fakes import U8
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import METHODS
+from tests.support.fakes import U8
 
 RIGHT = "right"
 _TIMEOUT = 60.0  # a call that takes longer is lost

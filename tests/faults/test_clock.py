@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import edge_agent
-from tests.daemon import Daemon, bytes_request, running_daemon, suspend, wait_until
-from tests.fakes import write_echo
 from tests.faults.models import PLAIN, SCORE
+from tests.support.daemon import Daemon, bytes_request, running_daemon, suspend, wait_until
+from tests.support.fakes import write_echo
 
 PACKAGE = Path(edge_agent.__file__).parent
 SERVING = ("agent.py", "rpc", "lifecycle", "catalogue", "workers", "inference", "engines", "imaging", "component")

@@ -11,14 +11,14 @@ import grpc
 import psutil
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.memory import MOST_HELD
-from edge_agent.rpc.status import Code
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.memory import MOST_HELD
+from edge_agent.serving.rpc.status import Code
 from tests.conftest import Segments
-from tests.daemon import Daemon, Stub, bytes_request, running_daemon, segment_request, suspend, wait_until
-from tests.fakes import picture, write_echo
 from tests.faults.models import PLAIN, SCORE
 from tests.faults.raw import RawClient
+from tests.support.daemon import Daemon, Stub, bytes_request, running_daemon, segment_request, suspend, wait_until
+from tests.support.fakes import picture, write_echo
 
 SIDE = 1024
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import Daemon, bytes_request, running_daemon, wait_until
-from tests.fakes import echo_graph, write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.faults.models import PLAIN, SCORE
+from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.fakes import echo_graph, write_echo
 
 #: a model that fits the manifest as well, and answers otherwise
 OTHER = echo_graph(64, 64, segmentation=True, fragile=True)

@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import Daemon, Stub, bytes_request, running_daemon, segment_request, wait_until
-from tests.fakes import half_bright, picture, write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.faults.models import PLAIN, SCORE
 from tests.faults.raw import RawClient
+from tests.support.daemon import Daemon, Stub, bytes_request, running_daemon, segment_request, wait_until
+from tests.support.fakes import half_bright, picture, write_echo
 
 UNSHARE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
 #: sizes of /dev/shm and of the state folder, that folder, and the command

@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from edge_agent.component.manifest import Image
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.conftest import Segments
-from tests.daemon import Daemon, running_daemon, segment_request, suspend, wait_until
-from tests.fakes import picture, write_echo
+from tests.support.daemon import Daemon, running_daemon, segment_request, suspend, wait_until
+from tests.support.fakes import picture, write_echo
 
 SIDE = 2048
 DARK, BRIGHT = picture(51, SIDE, SIDE), picture(204, SIDE, SIDE)

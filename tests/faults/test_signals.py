@@ -10,11 +10,11 @@ import grpc
 import psutil
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import PATIENCE, Daemon, Stub, alive, bytes_request, running_daemon, suspend, wait_until
-from tests.fakes import write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.faults.conftest import Line
 from tests.faults.models import PLAIN, SCORE
+from tests.support.daemon import PATIENCE, Daemon, Stub, alive, bytes_request, running_daemon, suspend, wait_until
+from tests.support.fakes import write_echo
 
 
 @pytest.fixture(scope="module")

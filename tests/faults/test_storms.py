@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import Daemon, Stub, bytes_request, running_daemon, wait_until
-from tests.fakes import write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.faults.models import PLAIN, SCORE
+from tests.support.daemon import Daemon, Stub, bytes_request, running_daemon, wait_until
+from tests.support.fakes import write_echo
 
 MODELS = ("one", "two", "three", "four")
 CLIENTS, CALLS = 20, 20

@@ -10,9 +10,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.building.importing import archives
 from edge_agent.errors import ImportFailed
-from edge_agent.importing import archives
-from tests.sentences import check_sentence
+from tests.support.sentences import check_sentence
 
 _MOST = 1 << 16
 _REPAIRED, _ZIPPED = b"\0", b"\1"  # first bytes; anything else is an archive as it stands

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import hpack
 
-from edge_agent.rpc.connection import Connection, Handlers, Headers
-from edge_agent.rpc.frames import (
+from edge_agent.serving.http2.connection import Connection, Handlers, Headers
+from edge_agent.serving.http2.frames import (
     ACK,
     DEFAULT_WINDOW,
     END_STREAM,
@@ -20,8 +20,8 @@ from edge_agent.rpc.frames import (
     read_head,
     word_frame,
 )
-from edge_agent.rpc.framing import OK_TRAILERS, RESPONSE_HEADERS
-from tests.sentences import check_sentence
+from edge_agent.serving.rpc.framing import OK_TRAILERS, RESPONSE_HEADERS
+from tests.support.sentences import check_sentence
 
 _REQUEST = [(":method", "POST"), (":scheme", "http"), (":path", "/S/M"), ("content-type", "application/grpc")]
 _FRAME_MAX = 1 << 14

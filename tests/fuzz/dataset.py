@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_agent.datasets.csv_manifest import convert_csv
-from edge_agent.datasets.ground_truth import read_manifest, write_manifest
-from edge_agent.datasets.references import Resolver
+from edge_agent.building.datasets.csv_manifest import convert_csv
+from edge_agent.building.datasets.ground_truth import read_manifest, write_manifest
+from edge_agent.building.datasets.references import Resolver
 from edge_agent.errors import DatasetError
 from tests.fuzz.edits import edited
-from tests.sentences import check_sentence
+from tests.support.sentences import check_sentence
 
 _PICTURES = ("bad.png", "good.png", "mask.png")
 CSV, LINES = b"\0", b"\1"  # first bytes; anything else is a manifest as it stands

@@ -12,7 +12,7 @@ from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import decode_manifest, encode_manifest
 from edge_agent.errors import ComponentError
 from tests.fuzz.edits import edited
-from tests.sentences import check_sentence
+from tests.support.sentences import check_sentence
 
 #: whole manifests, to begin with
 EXAMPLES: tuple[dict[str, Any], ...] = (

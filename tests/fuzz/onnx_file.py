@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.component.manifest import Artifact, Image, Input, Label, Manifest, MaskOutput, Outputs, ScoreOutput
-from edge_agent.engines.onnx_signature import read_signature
-from edge_agent.engines.signature import check_signature
 from edge_agent.errors import ComponentError
+from edge_agent.inference.engines.onnx_signature import read_signature
+from edge_agent.inference.engines.signature import check_signature
 from edge_agent.wire import encode_varint, length_prefix
-from tests.sentences import check_sentence
+from tests.support.sentences import check_sentence
 
 _MANIFEST = Manifest(
     format=1, name="echo", version="1.0.0", task="segmentation", image=Image(width=64, height=64),

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from google.protobuf.message import DecodeError
 
 from edge_agent.errors import InvalidRequest
-from edge_agent.imaging.bitmap import Place
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.messages import decode_request
-from edge_agent.workers.calls import Enclosed
-from tests.sentences import check_sentence
+from edge_agent.inference.imaging.bitmap import Place
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.messages import decode_request
+from edge_agent.serving.workers.calls import Enclosed
+from tests.support.sentences import check_sentence
 
 _HANDLE = pb2.SharedMemoryHandle(name="/segment", size=12288, offset=2**64 - 1)
 _LARGE = b"\0"  # first byte: the pixels are made large enough to be cut out

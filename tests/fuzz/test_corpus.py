@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.targets import NAMES, kept, target
-from tests.properties import examples
+from tests.support.properties import examples
 
 
 @pytest.mark.parametrize("name", NAMES)

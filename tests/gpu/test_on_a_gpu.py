@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_agent.client import Client, Detection
-from edge_agent.engines.options import CPU, ENGINES
-from edge_agent.engines.selection import device_lacks, examine_device
+from edge_agent.client.client import Client, Detection
 from edge_agent.hardware.gpu_memory import free_gpu_bytes
-from tests.daemon import running_daemon, wait_until
-from tests.fakes import U8, half_bright, picture, write_echo
+from edge_agent.inference.engines.options import CPU, ENGINES
+from edge_agent.inference.engines.selection import device_lacks, examine_device
+from tests.support.daemon import running_daemon, wait_until
+from tests.support.fakes import U8, half_bright, picture, write_echo
 
 DEVICE = examine_device()
 GPU_ENGINES = [engine for engine in ENGINES if engine != CPU]

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from tests.conftest import Segments
-from tests.daemon import Stub, segment_request, wait_until
-from tests.fakes import half_bright, picture
 from tests.greengrass.nucleus import running_nucleus
 from tests.greengrass.test_model_component import NUCLEUS_WORD, make_package
+from tests.support.daemon import Stub, segment_request, wait_until
+from tests.support.fakes import half_bright, picture
 
 BUILD = Path(__file__).resolve().parents[2] / "greengrass" / "build.py"
 NOBODY = 65534

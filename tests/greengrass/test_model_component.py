@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.delivery.jobs import JobRecords
+from edge_agent.delivery.packager import Order, package
+from edge_agent.delivery.publishing import parse_place
+from edge_agent.delivery.targets import target_platform
 from edge_agent.hardware.processor import architecture
-from edge_agent.packaging.jobs import JobRecords
-from edge_agent.packaging.packager import Order, package
-from edge_agent.packaging.publishing import parse_place
-from edge_agent.packaging.targets import target_platform
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import Daemon, bytes_request, running_daemon, wait_until
-from tests.fakes import picture, write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.greengrass.nucleus import Component, Flavour, Nucleus, running_nucleus
+from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.fakes import picture, write_echo
 
 NUCLEUS_WORD = {"x86_64": "amd64", "aarch64": "aarch64"}[platform.machine()]
 

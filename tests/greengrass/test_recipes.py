@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from edge_agent.component.manifest import Target
-from edge_agent.packaging.recipe import model_recipe, write_recipe
-from edge_agent.packaging.recipe_rules import MAX_BYTES, check_recipe
+from edge_agent.delivery.recipe import model_recipe, write_recipe
+from edge_agent.delivery.recipe_rules import MAX_BYTES, check_recipe
 from edge_agent.version import __version__
 
 GREENGRASS = Path(__file__).resolve().parents[2] / "greengrass"

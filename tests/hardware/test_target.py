@@ -11,9 +11,9 @@ from edge_agent.errors import ComponentError
 from edge_agent.hardware import target as module
 from edge_agent.hardware.processor import ARCHITECTURES, architecture
 from edge_agent.hardware.target import check_processor
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import Daemon, running_daemon, wait_until
-from tests.fakes import write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.fakes import write_echo
 
 OTHER = next(word for word in ARCHITECTURES.values() if word != architecture())
 T4 = {"gpu-code": "sm_75", "trt-ver": "8.2.1", "cuda-ver": "10.2"}

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from edge_agent.component.manifest import FILE_NAME, decode_manifest
-from edge_agent.engines.engine import load_on_processor
-from edge_agent.engines.options import EngineOptions
-from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import EdgeAgentError, EngineFailed, InvalidRequest
-from edge_agent.imaging.resize import U8, ArrayPixels
+from edge_agent.inference.engines.engine import load_on_processor
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.loading import load_pipeline
 from edge_agent.inference.pipeline import Inspection, run_each
-from tests.fakes import half_bright, picture, write_echo
+from tests.support.fakes import half_bright, picture, write_echo
 
 
 def _pipeline(folder: Path, batch: int) -> HostPipeline:

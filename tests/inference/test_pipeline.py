@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edge_agent.component.manifest import Artifact, Image, Input, Label, Manifest, MaskOutput, Outputs, ScoreOutput
-from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import ComponentError, EngineFailed
-from edge_agent.imaging.resize import ArrayPixels
+from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.inference.pipeline import Inspection
 
 LABELS = (Label(name="background", color="#FFFFFF"), Label(name="a", color="#FF0000"), Label(name="b", color="#0000FF"))

@@ -15,10 +15,10 @@ from typing import Any
 import grpc
 import psutil
 
-from edge_agent.client import Client
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import MAX_MESSAGE_BYTES, METHODS
-from tests.fakes import U8
+from edge_agent.client.client import Client
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import MAX_MESSAGE_BYTES, METHODS
+from tests.support.fakes import U8
 
 #: How long a test waits for something that must happen. It is never waited for in vain, so it may be long.
 PATIENCE = 60.0
@@ -162,7 +162,7 @@ class Daemon:
         for process in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.Error):
                 line = process.cmdline()
-                if "edge_agent.workers.process" in line and (model is None or model in line):
+                if "edge_agent.serving.workers.process" in line and (model is None or model in line):
                     found.append(process)
         return found
 

@@ -11,8 +11,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edge_agent.component.trust import Trust, read_trusted_keys
-from edge_agent.packaging.signing import make_key_pair, read_private_key, sign_component
-from tests.fakes import echo_graph
+from edge_agent.delivery.signing import make_key_pair, read_private_key, sign_component
+from tests.support.fakes import echo_graph
 
 
 class Signer:

@@ -95,7 +95,8 @@ def _opening() -> tuple[str, ...]:
 @functools.cache
 def _reason_against(opening: tuple[str, ...]) -> str:
     """Return why no other user can run the program here; "" where one can."""
-    command = [*opening, *_becoming(User(64000, 64000)), sys.executable, "-c", "import edge_agent.rpc.server, grpc"]
+    program = "import edge_agent.serving.rpc.server, grpc"
+    command = [*opening, *_becoming(User(64000, 64000)), sys.executable, "-c", program]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")
     except FileNotFoundError as error:

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge_agent.datasets.dataset import ANOMALY, NORMAL, Dataset, Example
-from edge_agent.datasets.masks import read_mask
-from edge_agent.datasets.reading import Datasets
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Dataset, Example
+from edge_agent.building.datasets.masks import read_mask
+from edge_agent.building.datasets.reading import Datasets
 from edge_agent.errors import DatasetError, InvalidRequest
-from edge_agent.imaging.bitmap import MAX_SIDE, MIN_SIDE
-from edge_agent.imaging.picture import read_picture
+from edge_agent.inference.imaging.bitmap import MAX_SIDE, MIN_SIDE
+from edge_agent.inference.imaging.picture import read_picture
 
 _THREADS = 2  # decoding leaves the interpreter's lock
 

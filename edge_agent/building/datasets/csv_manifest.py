@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_agent.datasets.dataset import ANOMALY, NORMAL
-from edge_agent.datasets.ground_truth import classification, timestamp
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
+from edge_agent.building.datasets.ground_truth import classification, timestamp
 from edge_agent.errors import DatasetError
 
 _JOB = "labeling-job/anomaly-classification"

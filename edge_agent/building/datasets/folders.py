@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from edge_agent.datasets.dataset import (
+from edge_agent.building.datasets.dataset import (
     ANOMALY,
     NORMAL,
     Dataset,

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from edge_agent.datasets.dataset import (
+from edge_agent.building.datasets.dataset import (
     ANOMALY,
     NORMAL,
     Dataset,
@@ -23,7 +23,7 @@ from edge_agent.datasets.dataset import (
     label_colors,
     parse_color,
 )
-from edge_agent.datasets.references import Resolver
+from edge_agent.building.datasets.references import Resolver
 from edge_agent.errors import DatasetError
 
 _CLASSIFICATION, _SEGMENTATION = "groundtruth/image-classification", "groundtruth/semantic-segmentation"

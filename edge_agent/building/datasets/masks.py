@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from edge_agent.datasets.dataset import MaskFile, Rgb
+from edge_agent.building.datasets.dataset import MaskFile, Rgb
 from edge_agent.errors import DatasetError
-from edge_agent.imaging.resize import U8
+from edge_agent.inference.imaging.resize import U8
 
 #: a pixel has a label's colour when no channel is further off
 _NEAR = 24

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_agent.datasets.dataset import Dataset, LabelColor, Rgb, label_colors, parse_color
-from edge_agent.datasets.folders import is_folder_dataset, read_folders
-from edge_agent.datasets.ground_truth import read_manifest
-from edge_agent.datasets.references import Resolver
+from edge_agent.building.datasets.dataset import Dataset, LabelColor, Rgb, label_colors, parse_color
+from edge_agent.building.datasets.folders import is_folder_dataset, read_folders
+from edge_agent.building.datasets.ground_truth import read_manifest
+from edge_agent.building.datasets.references import Resolver
 from edge_agent.errors import DatasetError
 
 _TRAIN, _TEST = "train", "test"

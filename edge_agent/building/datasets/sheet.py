@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from edge_agent.datasets.dataset import ANOMALY, NORMAL, Dataset, Example, LabelColor, parse_color
-from edge_agent.datasets.masks import read_mask
-from edge_agent.imaging.picture import lay_over, read_picture
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Dataset, Example, LabelColor, parse_color
+from edge_agent.building.datasets.masks import read_mask
+from edge_agent.inference.imaging.picture import lay_over, read_picture
 
 _TILE, _GAP, _COLUMNS = 200, 10, 8
 _CAPTION, _HEAD = 20, 56

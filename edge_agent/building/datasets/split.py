@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Dataset, Example
 from edge_agent.component.artifacts import digest_file
-from edge_agent.datasets.dataset import ANOMALY, NORMAL, Dataset, Example
 
 _DEFAULT_SHARE = 1 / 3
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_agent.datasets.reading import Datasets, read_dataset
-from edge_agent.demo.pictures import anomalous_picture, normal_picture
-from edge_agent.evaluation.packages import require_packages
+from edge_agent.building.datasets.reading import Datasets, read_dataset
+from edge_agent.building.demo.pictures import anomalous_picture, normal_picture
+from edge_agent.building.evaluation.packages import require_packages
 
 NAME, VERSION = "flange", "1.0.0"
 #: the guide's least numbers of pictures
@@ -37,8 +37,8 @@ def build_model(models: Path, pictures: Path, seed: int) -> Path:
         TrainingError: a package that training needs is not installed; the text says how to get it.
     """
     require_packages()
-    from edge_agent.training.component import Identity
-    from edge_agent.training.trainer import Options, Steps, train
+    from edge_agent.building.training.component import Identity
+    from edge_agent.building.training.trainer import Options, Steps, train
 
     quiet = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
     identity = Identity(NAME, VERSION, "Sample: a drawn steel flange")

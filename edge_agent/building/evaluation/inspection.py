@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_agent.building.datasets.dataset import ANOMALY, Dataset, Example, parse_color
+from edge_agent.building.datasets.masks import read_mask
+from edge_agent.building.evaluation.metrics import Confusion
 from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
-from edge_agent.datasets.dataset import ANOMALY, Dataset, Example, parse_color
-from edge_agent.datasets.masks import read_mask
-from edge_agent.engines.engine import load_on_processor
 from edge_agent.errors import ComponentError, DatasetError
-from edge_agent.evaluation.metrics import Confusion
-from edge_agent.imaging.picture import read_picture
-from edge_agent.imaging.resize import U8, ArrayPixels
+from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.verdict import Verdict
 
 

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from edge_agent.datasets.dataset import ANOMALY, parse_color
-from edge_agent.evaluation.inspection import Inspected
-from edge_agent.evaluation.results import Evaluation
-from edge_agent.imaging.resize import U8
+from edge_agent.building.datasets.dataset import ANOMALY, parse_color
+from edge_agent.building.evaluation.inspection import Inspected
+from edge_agent.building.evaluation.results import Evaluation
+from edge_agent.inference.imaging.resize import U8
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 _SIDE = 300  # pixels of a picture on the page

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edge_agent.datasets.dataset import ANOMALY, NORMAL, Dataset
-from edge_agent.datasets.ground_truth import ground_truth_lines, timestamp
-from edge_agent.evaluation.inspection import Inspections
-from edge_agent.evaluation.metrics import (
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Dataset
+from edge_agent.building.datasets.ground_truth import ground_truth_lines, timestamp
+from edge_agent.building.evaluation.inspection import Inspections
+from edge_agent.building.evaluation.metrics import (
     Classification,
     Confusion,
     Intervals,

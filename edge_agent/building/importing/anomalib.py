@@ -12,13 +12,13 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from edge_agent.building.importing.draft import ANOMALY, Ask, Draft, Wanted, make_labels
+from edge_agent.building.importing.extension import FLOAT, UINT8, Extension
+from edge_agent.building.importing.onnx_model import ModelInput, answers, find_input, load, read_model, sample_tensor
+from edge_agent.building.importing.sizes import find_sizes
 from edge_agent.component.manifest import Input, MaskOutput, ScoreOutput
 from edge_agent.errors import ImportFailed
-from edge_agent.imaging.tensor import Tensor
-from edge_agent.importing.draft import ANOMALY, Ask, Draft, Wanted, make_labels
-from edge_agent.importing.extension import FLOAT, UINT8, Extension
-from edge_agent.importing.onnx_model import ModelInput, answers, find_input, load, read_model, sample_tensor
-from edge_agent.importing.sizes import find_sizes
+from edge_agent.inference.imaging.tensor import Tensor
 
 #: by these names of outputs an export is recognised
 OUTPUTS = ("pred_score", "anomaly_map", "pred_label", "pred_mask")

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 
-from edge_agent.importing.draft import Rgb, Size
+from edge_agent.building.importing.draft import Rgb, Size
 
 #: of numbers that people write: 255 * MOST / LEAST is still a float32
 MOST, LEAST = 1e15, 1e-15

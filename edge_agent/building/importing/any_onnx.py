@@ -5,15 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.building.importing.answering import parse_divisors, parse_number, parse_rgb, parse_share
+from edge_agent.building.importing.draft import Ask, Draft, Rgb, Wanted, WantedOnnx, make_labels, number_names
+from edge_agent.building.importing.extension import Extension
+from edge_agent.building.importing.onnx_model import (
+    ModelInput,
+    answers,
+    find_input,
+    load,
+    read_model,
+    sample_tensor,
+    shown,
+)
+from edge_agent.building.importing.roles import add_mask, add_score, choose_mask, choose_score
+from edge_agent.building.importing.sizes import find_sizes
 from edge_agent.component.manifest import Calibration, Input, Label, ScoreOutput
-from edge_agent.engines.signature import Signature
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.answering import parse_divisors, parse_number, parse_rgb, parse_share
-from edge_agent.importing.draft import Ask, Draft, Rgb, Wanted, WantedOnnx, make_labels, number_names
-from edge_agent.importing.extension import Extension
-from edge_agent.importing.onnx_model import ModelInput, answers, find_input, load, read_model, sample_tensor, shown
-from edge_agent.importing.roles import add_mask, add_score, choose_mask, choose_score
-from edge_agent.importing.sizes import find_sizes
+from edge_agent.inference.engines.signature import Signature
 
 
 class _Pixels(NamedTuple):

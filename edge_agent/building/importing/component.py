@@ -11,16 +11,16 @@ import cv2
 import numpy as np
 from PIL import Image as PilImage
 
+from edge_agent.building.importing.draft import Draft
+from edge_agent.building.importing.onnx_model import MODEL, encode, load
+from edge_agent.building.importing.sizes import check_image
 from edge_agent.component.manifest import Artifact, Golden, Image, Manifest, Outputs
 from edge_agent.component.writing import write_component
-from edge_agent.engines.engine import Engine
 from edge_agent.errors import ComponentError, EngineFailed, ImportFailed
-from edge_agent.imaging.resize import U8, ArrayPixels
-from edge_agent.imaging.tensor import Tensor
-from edge_agent.importing.draft import Draft
-from edge_agent.importing.onnx_model import MODEL, encode, load
-from edge_agent.importing.sizes import check_image
+from edge_agent.inference.engines.engine import Engine
 from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
+from edge_agent.inference.imaging.tensor import Tensor
 from edge_agent.inference.verdict import Verdict
 from edge_agent.version import __version__
 

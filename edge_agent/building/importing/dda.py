@@ -6,15 +6,24 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from edge_agent.building.importing.draft import (
+    BACKGROUND,
+    LABEL,
+    Draft,
+    Size,
+    Wanted,
+    is_label,
+    make_labels,
+    number_names,
+)
+from edge_agent.building.importing.extension import Extension
+from edge_agent.building.importing.graph_reading import read_graph_manifest
+from edge_agent.building.importing.model_graph import GraphManifest
+from edge_agent.building.importing.multi_head import Heads, add_heads
+from edge_agent.building.importing.onnx_model import answers, find_input, load, read_model, sample_tensor
+from edge_agent.building.importing.sizes import guessed_size
 from edge_agent.component.manifest import Input, Label, MaskOutput, ScoreOutput
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.draft import BACKGROUND, LABEL, Draft, Size, Wanted, is_label, make_labels, number_names
-from edge_agent.importing.extension import Extension
-from edge_agent.importing.graph_reading import read_graph_manifest
-from edge_agent.importing.model_graph import GraphManifest
-from edge_agent.importing.multi_head import Heads, add_heads
-from edge_agent.importing.onnx_model import answers, find_input, load, read_model, sample_tensor
-from edge_agent.importing.sizes import guessed_size
 
 #: src/backend/lyra_science_processing_utils/model_processors/basic_preprocessor.py
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

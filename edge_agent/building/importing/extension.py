@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from edge_agent.importing.onnx_model import ModelInput
+from edge_agent.building.importing.onnx_model import ModelInput
 
 FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
+from edge_agent.building.importing.answering import MOST
+from edge_agent.building.importing.json_file import read_json
+from edge_agent.building.importing.model_graph import FILTERS, SINGLE_STAGE, GraphManifest, Stage
 from edge_agent.errors import ImportFailed
-from edge_agent.imaging.bitmap import MAX_SIDE
-from edge_agent.importing.answering import MOST
-from edge_agent.importing.json_file import read_json
-from edge_agent.importing.model_graph import FILTERS, SINGLE_STAGE, GraphManifest, Stage
+from edge_agent.inference.imaging.bitmap import MAX_SIDE
 
 #: the one post-processing that is taken over, by its two names
 _MULTI_HEAD = ("mochi", "supervised_multi_head_model")

@@ -6,17 +6,17 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.building.importing.anomalib import draft_anomalib
+from edge_agent.building.importing.any_onnx import draft_onnx
+from edge_agent.building.importing.component import Identity, Imported, write
+from edge_agent.building.importing.dda import draft_dda
+from edge_agent.building.importing.draft import Ask, Draft, Wanted, WantedOnnx
+from edge_agent.building.importing.marketplace import draft_marketplace
+from edge_agent.building.importing.recognition import Format, Found, recognise
+from edge_agent.building.importing.sources import opened
 from edge_agent.component.artifacts import digest_file
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EngineFailed, ImportFailed
-from edge_agent.importing.anomalib import draft_anomalib
-from edge_agent.importing.any_onnx import draft_onnx
-from edge_agent.importing.component import Identity, Imported, write
-from edge_agent.importing.dda import draft_dda
-from edge_agent.importing.draft import Ask, Draft, Wanted, WantedOnnx
-from edge_agent.importing.marketplace import draft_marketplace
-from edge_agent.importing.recognition import Format, Found, recognise
-from edge_agent.importing.sources import opened
 
 
 class Result(NamedTuple):

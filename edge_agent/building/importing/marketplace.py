@@ -11,11 +11,11 @@ from pathlib import Path
 
 import yaml
 
+from edge_agent.building.importing.dda import draft_of_graph
+from edge_agent.building.importing.draft import Draft, Size, Wanted
+from edge_agent.building.importing.graph_reading import read_graph_manifest
+from edge_agent.building.importing.torchscript import convert
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.dda import draft_of_graph
-from edge_agent.importing.draft import Draft, Size, Wanted
-from edge_agent.importing.graph_reading import read_graph_manifest
-from edge_agent.importing.torchscript import convert
 
 _SCRIPT = "mochi.pt"
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edge_agent.importing.draft import Size
+from edge_agent.building.importing.draft import Size
 
 SINGLE_STAGE = "single_stage_model_graph"
 #: OpenCV's numbers of filters, https://docs.opencv.org/4.x/da/d54/group__imgproc__transform.html

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_agent.building.importing.extension import FLOAT, UINT8, Extension
+from edge_agent.building.importing.model_graph import GraphManifest, Stage
 from edge_agent.errors import ImportFailed
-from edge_agent.imaging.tensor import Tensor
-from edge_agent.importing.extension import FLOAT, UINT8, Extension
-from edge_agent.importing.model_graph import GraphManifest, Stage
+from edge_agent.inference.imaging.tensor import Tensor
 
 #: scores and thresholds are compared at four decimals
 _STEP = 1e-4

@@ -11,11 +11,11 @@ import numpy as np
 from google.protobuf.message import DecodeError, EncodeError
 from onnx import GraphProto, ModelProto, TensorProto, external_data_helper, load_model_from_string
 
-from edge_agent.engines.engine import Engine, load_on_processor
-from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import ComponentError, ImportFailed
-from edge_agent.imaging.bitmap import MAX_SIDE
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.engines.engine import Engine, load_on_processor
+from edge_agent.inference.engines.signature import Signature, TensorSpec
+from edge_agent.inference.imaging.bitmap import MAX_SIDE
+from edge_agent.inference.imaging.tensor import Tensor
 
 MODEL = "model.onnx"
 #: protobuf writes no message of 2 GiB or more, and an ONNX file is one message

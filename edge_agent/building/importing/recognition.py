@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from edge_agent.building.importing.anomalib import is_anomalib
+from edge_agent.building.importing.json_file import read_json
+from edge_agent.building.importing.onnx_model import MODEL, read_model
+from edge_agent.building.importing.sources import ADVICE, is_litter
 from edge_agent.component.manifest import FILE_NAME
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.anomalib import is_anomalib
-from edge_agent.importing.json_file import read_json
-from edge_agent.importing.onnx_model import MODEL, read_model
-from edge_agent.importing.sources import ADVICE, is_litter
 
 Format = Literal["dda", "marketplace", "anomalib", "onnx"]
 #: where a training job puts the manifest.json of the model beside it

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from edge_agent.building.importing.answering import index_below, one_of
+from edge_agent.building.importing.draft import Ask, WantedOnnx
+from edge_agent.building.importing.extension import FLOAT, UINT8, Extension
 from edge_agent.component.manifest import MaskOutput
 from edge_agent.errors import ImportFailed
-from edge_agent.imaging.tensor import Tensor
-from edge_agent.importing.answering import index_below, one_of
-from edge_agent.importing.draft import Ask, WantedOnnx
-from edge_agent.importing.extension import FLOAT, UINT8, Extension
+from edge_agent.inference.imaging.tensor import Tensor
 
 _NONE = "none"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from edge_agent.building.importing.answering import parse_size
+from edge_agent.building.importing.draft import Ask, Size, Wanted
+from edge_agent.building.importing.onnx_model import ModelInput
 from edge_agent.errors import ImportFailed
-from edge_agent.imaging.bitmap import MAX_SIDE, MIN_SIDE
-from edge_agent.importing.answering import parse_size
-from edge_agent.importing.draft import Ask, Size, Wanted
-from edge_agent.importing.onnx_model import ModelInput
+from edge_agent.inference.imaging.bitmap import MAX_SIDE, MIN_SIDE
 
 
 class Sizes(NamedTuple):

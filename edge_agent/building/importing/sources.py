@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.building.importing.archives import is_archive, unpack
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.archives import is_archive, unpack
 
 #: what SOURCE may be, for messages
 ADVICE = (

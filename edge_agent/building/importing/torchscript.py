@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 
+from edge_agent.building.importing.onnx_model import answers, load, parse_model
+from edge_agent.building.importing.packages import require_torch
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.onnx_model import answers, load, parse_model
-from edge_agent.importing.packages import require_torch
 
 OPSET = 17
 #: pictures on which torch and ONNX Runtime are compared

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_agent.training import backbone
-from edge_agent.training.bank import worst_count
-from edge_agent.training.features import CLASS_SCORES, GRID, PATCHES, POOLED, feature_graph
-from edge_agent.training.graph import Graph
-from edge_agent.training.head import Head, Scale
+from edge_agent.building.training import backbone
+from edge_agent.building.training.bank import worst_count
+from edge_agent.building.training.features import CLASS_SCORES, GRID, PATCHES, POOLED, feature_graph
+from edge_agent.building.training.graph import Graph
+from edge_agent.building.training.head import Head, Scale
 
 SCORE, ANOMALY_MAP, MARKS = "score", "anomaly_map", "marks"
 #: the anomaly map is given at 1 / MAP_STRIDE of the input's width and height, between the patches bilinearly

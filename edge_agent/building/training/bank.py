@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_agent.training.features import F32
+from edge_agent.building.training.features import F32
 
 _SHARE = 0.1  # of the patches of good parts that are kept
 _MOST = 1024  # of them, which bounds the time of an inspection whatever the number of pictures

@@ -12,6 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image as PilImage
 
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example, LabelColor
+from edge_agent.building.training.assembly import SCORE
+from edge_agent.building.training.features import input_spec
+from edge_agent.building.training.head import Head
 from edge_agent.component.manifest import (
     Artifact,
     Calibration,
@@ -24,14 +28,10 @@ from edge_agent.component.manifest import (
     ScoreOutput,
 )
 from edge_agent.component.writing import write_component
-from edge_agent.datasets.dataset import ANOMALY, NORMAL, Example, LabelColor
-from edge_agent.engines.engine import load_on_processor
-from edge_agent.imaging.picture import read_picture
-from edge_agent.imaging.resize import ArrayPixels
+from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.host import HostPipeline
-from edge_agent.training.assembly import SCORE
-from edge_agent.training.features import input_spec
-from edge_agent.training.head import Head
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.version import __version__
 
 _MODEL = "model.onnx"

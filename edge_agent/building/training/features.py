@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.training import backbone
+from edge_agent.building.training.graph import Graph
 from edge_agent.component.manifest import Input
-from edge_agent.imaging.resize import U8
-from edge_agent.imaging.tensor import Normalizer
-from edge_agent.training import backbone
-from edge_agent.training.graph import Graph
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.tensor import Normalizer
 
 F32 = npt.NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Writing the graphs of models: what engines/onnx_graph.py has, and the few operators that models here are made of."""
+"""Writing the graphs of models: inference/engines/onnx_graph.py, and the few operators that models here are made of."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
-from edge_agent.engines import onnx_graph
-from edge_agent.engines.signature import TensorSpec
+from edge_agent.inference.engines import onnx_graph
+from edge_agent.inference.engines.signature import TensorSpec
 
 
 class Graph(onnx_graph.Graph):

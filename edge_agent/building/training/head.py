@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.datasets.split import folds
-from edge_agent.training.bank import choose_bank, distances, picture_scores
-from edge_agent.training.features import F32, Features
-from edge_agent.training.threshold import (
+from edge_agent.building.datasets.split import folds
+from edge_agent.building.training.bank import choose_bank, distances, picture_scores
+from edge_agent.building.training.features import F32, Features
+from edge_agent.building.training.threshold import (
     F64,
     NORMAL_ONLY_DEVIATIONS,
     Spread,

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_agent.imaging.resize import U8
-from edge_agent.imaging.tensor import Normalizer, Tensor
-from edge_agent.training import backbone
-from edge_agent.training.features import input_spec
+from edge_agent.building.training import backbone
+from edge_agent.building.training.features import input_spec
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 
 _MOST_PICTURES = 40
 #: with so few channels the first convolutions are slower in int8, and less exact: 4.0 ms for all instead of 3.3

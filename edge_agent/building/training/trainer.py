@@ -13,18 +13,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.component.manifest import MaskOutput
-from edge_agent.datasets.checks import Report, check_datasets, require
-from edge_agent.datasets.dataset import ANOMALY, NORMAL, PALETTE, Example, LabelColor
-from edge_agent.datasets.masks import read_mask
-from edge_agent.datasets.reading import Datasets
-from edge_agent.errors import TrainingError
-from edge_agent.evaluation.metrics import classification_metrics
-from edge_agent.imaging.picture import read_picture
-from edge_agent.imaging.resize import U8, ArrayPixels, make_resizer
-from edge_agent.training.assembly import MARKS, assemble
-from edge_agent.training.component import Identity, Made, choose_samples, write
-from edge_agent.training.features import (
+from edge_agent.building.datasets.checks import Report, check_datasets, require
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Example, LabelColor
+from edge_agent.building.datasets.masks import read_mask
+from edge_agent.building.datasets.reading import Datasets
+from edge_agent.building.evaluation.metrics import classification_metrics
+from edge_agent.building.training.assembly import MARKS, assemble
+from edge_agent.building.training.component import Identity, Made, choose_samples, write
+from edge_agent.building.training.features import (
     CLASS_SCORES,
     Extractor,
     Features,
@@ -32,8 +28,12 @@ from edge_agent.training.features import (
     class_scores_shape,
     source_model,
 )
-from edge_agent.training.head import Head, Wanted, fit_head
-from edge_agent.training.threshold import F64
+from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.threshold import F64
+from edge_agent.component.manifest import MaskOutput
+from edge_agent.errors import TrainingError
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
 
 Task = Literal["auto", "classification", "segmentation"]
 Precision = Literal["fp32", "int8"]
@@ -94,7 +94,7 @@ def train(datasets: Datasets, models: Path, identity: Identity, options: Options
     if segmentation:
         source = _with_masks(datasets, pictures, size, options, steps)
     if options.precision == "int8":
-        from edge_agent.training.quantization import quantize
+        from edge_agent.building.training.quantization import quantize
 
         with steps.bar("quantising") as progress:
             source = quantize(source, pictures, progress=progress)
@@ -169,8 +169,8 @@ def _mask_output(
 
 def _with_masks(datasets: Datasets, pictures: list[U8], size: tuple[int, int], options: Options, steps: Steps) -> Any:
     """Learn the masks of the pictures that have some; return the source with them in it."""
-    from edge_agent.training.segmentation.learning import STEPS, Labelled, learn
-    from edge_agent.training.segmentation.network import LEARNED_STRIDE
+    from edge_agent.building.training.segmentation.learning import STEPS, Labelled, learn
+    from edge_agent.building.training.segmentation.network import LEARNED_STRIDE
 
     names = tuple(label.name for label in datasets.labels)
     target = (size[0] // LEARNED_STRIDE, size[1] // LEARNED_STRIDE)

@@ -1,4 +1,4 @@
-"""A client process: `python -m edge_agent.bench.client`, started by measurement.py.
+"""A client process: `python -m edge_agent.device.bench.client`, started by measurement.py.
 
 It does what an application does, and nothing else: a segment that is filled beforehand, or the pixels in the message,
 and one call after the other. It reads a line of JSON for each run from its standard input and answers with a line.
@@ -14,10 +14,10 @@ from typing import Literal
 
 import grpc
 
-from edge_agent.client import MESSAGE_LIMITS
-from edge_agent.imaging.segment import OwnedSegment
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import METHODS
+from edge_agent.client.client import MESSAGE_LIMITS
+from edge_agent.inference.imaging.segment import OwnedSegment
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import METHODS
 
 Way = Literal["shared memory", "bytes"]
 

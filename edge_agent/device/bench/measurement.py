@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge_agent.bench.client import Way
-from edge_agent.catalogue.catalogue import Component
-from edge_agent.client import Client
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.options import EngineOptions
+from edge_agent.device.bench.client import Way
 from edge_agent.errors import AgentUnreachable, InvalidRequest
-from edge_agent.imaging.picture import read_picture
-from edge_agent.imaging.resize import U8, ArrayPixels
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.loading import load_pipeline
+from edge_agent.serving.catalogue.catalogue import Component
 
 _PATIENCE = 30.0  # seconds until a daemon that does nothing else serves
 _WARM_UP_CALLS = 5
@@ -206,7 +206,7 @@ def _clients(socket: str, manifest: Manifest, picture: U8, count: int) -> Iterat
         file.write(picture.tobytes())
         file.flush()
         size = (str(manifest.image.width), str(manifest.image.height))
-        command = [sys.executable, "-m", "edge_agent.bench.client", socket, manifest.name, *size, file.name]
+        command = [sys.executable, "-m", "edge_agent.device.bench.client", socket, manifest.name, *size, file.name]
         processes = []
         for _ in range(count):
             process = _ClientProcess(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_agent.bench.measurement import Measured, Sample
+from edge_agent.device.bench.measurement import Measured, Sample
 
 
 def capacity(measured: Measured) -> float:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from edge_agent.catalogue.catalogue import Catalogue, Component
 from edge_agent.component.manifest import manifest_digest
 from edge_agent.component.trust import Trust
-from edge_agent.engines.options import CPU, EngineOptions
-from edge_agent.engines.progress import Progress
-from edge_agent.engines.selection import select_engines
 from edge_agent.errors import ComponentError, ModelNotFound
+from edge_agent.inference.engines.options import CPU, EngineOptions
+from edge_agent.inference.engines.progress import Progress
+from edge_agent.inference.engines.selection import select_engines
 from edge_agent.inference.loading import load_pipeline
+from edge_agent.serving.catalogue.catalogue import Catalogue, Component
+from edge_agent.serving.workers.checking import checked_component
 from edge_agent.settings import Settings
-from edge_agent.workers.checking import checked_component
 
 
 class Built(NamedTuple):

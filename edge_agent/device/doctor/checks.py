@@ -18,19 +18,19 @@ from importlib import metadata
 from pathlib import Path
 
 from edge_agent.access.names import group_id
-from edge_agent.catalogue.catalogue import Catalogue
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
-from edge_agent.device.finding import Finding, Verdict, join_group_of
-from edge_agent.device.gpu import examine_gpu, examine_gpu_engines
-from edge_agent.device.signatures import examine_signatures
-from edge_agent.engines.options import CPU, EngineOptions
-from edge_agent.engines.selection import Device, examine_device, select_engines
+from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
+from edge_agent.device.doctor.gpu import examine_gpu, examine_gpu_engines
+from edge_agent.device.doctor.signatures import examine_signatures
 from edge_agent.errors import ComponentError, SettingsError
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
 from edge_agent.hardware.target import differences
-from edge_agent.imaging.bitmap import MAX_SIDE, bitmap_bytes
-from edge_agent.imaging.segment import SHM_DIR
-from edge_agent.lifecycle.memory import available_bytes, estimated_bytes
+from edge_agent.inference.engines.options import CPU, EngineOptions
+from edge_agent.inference.engines.selection import Device, examine_device, select_engines
+from edge_agent.inference.imaging.bitmap import MAX_SIDE, bitmap_bytes
+from edge_agent.inference.imaging.segment import SHM_DIR
+from edge_agent.serving.catalogue.catalogue import Catalogue
+from edge_agent.serving.lifecycle.memory import available_bytes, estimated_bytes
 from edge_agent.settings import Settings
 
 _MIB = 1 << 20

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.device.finding import Finding, Verdict, group_of, join_group_of
-from edge_agent.engines.options import CPU, ENGINES
-from edge_agent.engines.selection import Device, device_lacks
+from edge_agent.device.doctor.finding import Finding, Verdict, group_of, join_group_of
 from edge_agent.hardware.nvidia import Nvidia
+from edge_agent.inference.engines.options import CPU, ENGINES
+from edge_agent.inference.engines.selection import Device, device_lacks
 
 _MIB = 1 << 20
 #: device files of a driver for cards, and of Jetson's

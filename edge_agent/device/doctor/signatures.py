@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.component.trust import Trust
-from edge_agent.device.finding import Finding, Verdict
+from edge_agent.device.doctor.finding import Finding, Verdict
 from edge_agent.errors import SettingsError
 from edge_agent.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from edge_agent.conversion.onnx_model import infer, weights_of
+from edge_agent.inference.conversion.onnx_model import infer, weights_of
 
 NAME = "batch"
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.imaging.tensor import Tensor
 
 if TYPE_CHECKING:
-    from edge_agent.conversion.reference import Reference
+    from edge_agent.inference.conversion.reference import Reference
 
 _MOST_SAMPLES = 3
 #: of an output's values, and of the largest of them: rounding differs with the size of a matrix product
@@ -42,7 +42,7 @@ def free_batch(model: bytes, samples: Callable[[], Iterator[Tensor]] | None = No
         ComponentError: it is not an ONNX model, or a Python module is missing.
     """
     try:
-        from edge_agent.conversion import batch_dimension, onnx_model, reference
+        from edge_agent.inference.conversion import batch_dimension, onnx_model, reference
     except ImportError as error:
         raise ComponentError(
             f"freeing a model's batch needs the Python module '{error.name}'; install edge-agent with its extra [gpu]"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from edge_agent.conversion.onnx_model import captured, weights_of
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.conversion.onnx_model import captured, weights_of
+from edge_agent.inference.imaging.tensor import Tensor
 
 LARGEST = 65504.0
 _SMALLEST_NORMAL = 2.0**-14

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from onnx import ModelProto, TensorProto
 
-from edge_agent.conversion.float32_nodes import float32_nodes
-from edge_agent.conversion.onnx_model import element_types, simplify, write_model
-from edge_agent.conversion.reference import Reference, compare
-from edge_agent.conversion.rounding import with_roundings
-from edge_agent.conversion.type_change import change_types
-from edge_agent.conversion.value_ranges import largest_magnitudes
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.conversion.float32_nodes import float32_nodes
+from edge_agent.inference.conversion.onnx_model import element_types, simplify, write_model
+from edge_agent.inference.conversion.reference import Reference, compare
+from edge_agent.inference.conversion.rounding import with_roundings
+from edge_agent.inference.conversion.type_change import change_types
+from edge_agent.inference.conversion.value_ranges import largest_magnitudes
+from edge_agent.inference.imaging.tensor import Tensor
 
 
 def is_float16(model: ModelProto) -> bool:

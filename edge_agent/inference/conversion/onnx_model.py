@@ -16,9 +16,9 @@ import onnxruntime
 from google.protobuf.message import DecodeError, EncodeError
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
-from edge_agent.conversion.reference import load_session, session_options
-from edge_agent.engines.onnxruntime_cpu import first_line
 from edge_agent.errors import ComponentError
+from edge_agent.inference.conversion.reference import load_session, session_options
+from edge_agent.inference.engines.onnxruntime_cpu import first_line
 
 _ONNX = ("", "ai.onnx")
 

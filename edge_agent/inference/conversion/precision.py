@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.imaging.tensor import Tensor
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -45,10 +45,10 @@ def convert_precision(
         ComponentError: the model can't be had in this precision, or something is missing; the text says what to do.
     """
     try:
-        from edge_agent.conversion import half_precision, onnx_model, quantized
+        from edge_agent.inference.conversion import half_precision, onnx_model, quantized
 
         if precision == "int8":
-            from edge_agent.conversion import symmetric_int8
+            from edge_agent.inference.conversion import symmetric_int8
     except ImportError as error:
         raise ComponentError(
             f"precision {precision} needs the Python module '{error.name}'; install edge-agent with its extra [gpu]"

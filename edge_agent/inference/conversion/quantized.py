@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from edge_agent.conversion.onnx_model import drop_unused_weights, element_types, opset, weights_of
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.conversion.onnx_model import drop_unused_weights, element_types, opset, weights_of
+from edge_agent.inference.imaging.tensor import Tensor
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 _UNSIGNED = (TensorProto.UINT8, TensorProto.UINT16)

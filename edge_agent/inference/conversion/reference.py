@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from edge_agent.engines.onnxruntime_cpu import LOG_FATAL, first_line
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.engines.onnxruntime_cpu import LOG_FATAL, first_line
+from edge_agent.inference.imaging.tensor import Tensor
 
 _FREE_SIDE = 256  # pixels, of noise for a model that leaves its input's size open
 _NOISE = 2.0  # noise for a model that takes floating point: uniform from -2 to 2, about what normalised pixels are

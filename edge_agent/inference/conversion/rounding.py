@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from edge_agent.conversion.onnx_model import drop_unused_weights, element_types, weights_of
+from edge_agent.inference.conversion.onnx_model import drop_unused_weights, element_types, weights_of
 
 _FLOAT, _FLOAT16 = TensorProto.FLOAT, TensorProto.FLOAT16
 

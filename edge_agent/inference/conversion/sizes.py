@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_agent.conversion.onnx_model import read_model, write_model
-from edge_agent.conversion.reference import Reference
+from edge_agent.inference.conversion.onnx_model import read_model, write_model
+from edge_agent.inference.conversion.reference import Reference
 
 
 def fix_sizes(model: bytes, sizes: Sequence[int]) -> bytes:

@@ -5,7 +5,7 @@ what follows only when nothing stands between them
 (https://docs.nvidia.com/deeplearning/tensorrt/latest/inference-library/quantized-types-explicit-quantization.html).
 Matrix products stay in float32: in anomaly models they are distances, differences of large numbers.
 
-training/quantization.py quantises for the processor, which wants other types, other nodes and seven bits.
+building/training/quantization.py quantises for the processor, which wants other types, other nodes and seven bits.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import onnx
 from onnx import ModelProto
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from edge_agent.conversion.onnx_model import opset, simplify, weights_of, write_model
-from edge_agent.conversion.quantized import is_symmetric
-from edge_agent.conversion.reference import Reference, compare
-from edge_agent.engines.onnxruntime_cpu import first_line
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.conversion.onnx_model import opset, simplify, weights_of, write_model
+from edge_agent.inference.conversion.quantized import is_symmetric
+from edge_agent.inference.conversion.reference import Reference, compare
+from edge_agent.inference.engines.onnxruntime_cpu import first_line
+from edge_agent.inference.imaging.tensor import Tensor
 
 _COMPARED = 4  # samples
 _BY_CHANNEL = 13  # the version of ONNX's operators since which a scale may differ by channel

@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from edge_agent.conversion.float32_nodes import LARGEST
-from edge_agent.conversion.onnx_model import captured, drop_unused_weights, element_types, opset, weights_of
+from edge_agent.inference.conversion.float32_nodes import LARGEST
+from edge_agent.inference.conversion.onnx_model import captured, drop_unused_weights, element_types, opset, weights_of
 
 _FLOAT, _FLOAT16 = TensorProto.FLOAT, TensorProto.FLOAT16
 _HALF = "tensor(float16)"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-from edge_agent.conversion.onnx_model import weights_of
-from edge_agent.conversion.reference import Reference
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.conversion.onnx_model import weights_of
+from edge_agent.inference.conversion.reference import Reference
+from edge_agent.inference.imaging.tensor import Tensor
 
 
 def largest_magnitudes(model: ModelProto, types: Mapping[str, int], samples: list[Tensor]) -> dict[str, float]:

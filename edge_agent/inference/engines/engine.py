@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from edge_agent.engines.signature import Signature
 from edge_agent.errors import ComponentError, NotReady
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.engines.signature import Signature
+from edge_agent.inference.imaging.tensor import Tensor
 
 
 class Engine(Protocol):
@@ -35,7 +35,7 @@ def load_on_processor(path: Path, threads: int = 0) -> Engine:
         NotReady: the library is there and can't be loaded now; without memory it says that a part of it is missing.
     """
     try:
-        from edge_agent.engines.onnxruntime_cpu import OnnxRuntimeCpu
+        from edge_agent.inference.engines.onnxruntime_cpu import OnnxRuntimeCpu
     except ImportError as error:
         if error.name != "onnxruntime":
             raise NotReady(f"ONNX Runtime can't be loaded: {error}") from None

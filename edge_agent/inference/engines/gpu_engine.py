@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.options import EngineOptions
-from edge_agent.engines.progress import Progress
 from edge_agent.errors import ComponentError, EdgeAgentError, EngineFailed, EngineLost
-from edge_agent.imaging.resize import U8
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.engines.progress import Progress
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.tensor import Tensor
 
 log = logging.getLogger(__name__)
 
 #: name -> module:class
 _GPU_ENGINES = {
-    "tensorrt": "edge_agent.engines.tensorrt_engine:TensorRtEngine",
-    "onnxruntime-tensorrt": "edge_agent.engines.onnxruntime_gpu:OnnxRuntimeTensorRt",
-    "onnxruntime-cuda": "edge_agent.engines.onnxruntime_gpu:OnnxRuntimeCuda",
+    "tensorrt": "edge_agent.inference.engines.tensorrt_engine:TensorRtEngine",
+    "onnxruntime-tensorrt": "edge_agent.inference.engines.onnxruntime_gpu:OnnxRuntimeTensorRt",
+    "onnxruntime-cuda": "edge_agent.inference.engines.onnxruntime_gpu:OnnxRuntimeCuda",
 }
 
 
@@ -40,7 +40,7 @@ class GpuEngine(Protocol):
     def run(self, count: int) -> Mapping[str, Tensor]:
         """Inspect the first `count` bitmaps of `pixels`, and return what the conclusion's graph gives.
 
-        The arrays, each [count, …], are valid until the next run; stages/conclusion.py has their names.
+        The arrays, each [count, …], are valid until the next run; inference/stages/conclusion.py has their names.
 
         Raises:
             EngineFailed: the engine could not execute the model on them.

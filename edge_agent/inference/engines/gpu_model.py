@@ -15,20 +15,20 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.conversion.batching import free_batch
-from edge_agent.conversion.precision import convert_precision
-from edge_agent.conversion.sizes import fix_sizes
-from edge_agent.engines.onnx_signature import read_signature
-from edge_agent.engines.options import EngineOptions, Precision
-from edge_agent.engines.progress import Progress
-from edge_agent.engines.signature import Signature, input_shape
 from edge_agent.hardware.nvidia import Nvidia
-from edge_agent.imaging.golden import prepared_samples
-from edge_agent.imaging.tensor import Tensor
-from edge_agent.plan_cache.cache import PlanCache
-from edge_agent.plan_cache.entry import PlanKey
-from edge_agent.stages.conclusion import conclusion_graph
-from edge_agent.stages.preparation import preparation_graph
+from edge_agent.inference.conversion.batching import free_batch
+from edge_agent.inference.conversion.precision import convert_precision
+from edge_agent.inference.conversion.sizes import fix_sizes
+from edge_agent.inference.engines.onnx_signature import read_signature
+from edge_agent.inference.engines.options import EngineOptions, Precision
+from edge_agent.inference.engines.progress import Progress
+from edge_agent.inference.engines.signature import Signature, input_shape
+from edge_agent.inference.imaging.golden import prepared_samples
+from edge_agent.inference.imaging.tensor import Tensor
+from edge_agent.inference.plan_cache.cache import PlanCache
+from edge_agent.inference.plan_cache.entry import PlanKey
+from edge_agent.inference.stages.conclusion import conclusion_graph
+from edge_agent.inference.stages.preparation import preparation_graph
 
 
 class Stage(str, enum.Enum):

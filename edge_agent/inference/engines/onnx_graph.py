@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-from edge_agent.engines.onnx_signature import DTYPES
-from edge_agent.engines.signature import TensorSpec
+from edge_agent.inference.engines.onnx_signature import DTYPES
+from edge_agent.inference.engines.signature import TensorSpec
 
 #: onnx's number of each type that a TensorSpec may have
 TYPES = {word: number for number, word in DTYPES.items()}

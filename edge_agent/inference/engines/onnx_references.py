@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.onnx_signature import FileBytes
 from edge_agent.errors import ComponentError
+from edge_agent.inference.engines.onnx_signature import FileBytes
 from edge_agent.wire import LEN, VARINT, Bytes, fields
 
 #: kind of message -> number of a field -> kind of what is in it: the ways that lead to a tensor or a node

@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import overload
 
-from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import ComponentError
+from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.wire import LEN, VARINT, Bytes, fields
 
 _GRAPH, _INITIALIZER, _INPUT, _OUTPUT = 7, 5, 11, 12

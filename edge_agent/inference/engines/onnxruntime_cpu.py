@@ -7,9 +7,9 @@ from typing import Any
 
 import onnxruntime
 
-from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.engines.signature import Signature, TensorSpec
+from edge_agent.inference.imaging.tensor import Tensor
 
 _DTYPES = {"float": "float32", "double": "float64"}  # ONNX Runtime's words for what ONNX and numpy call otherwise
 

@@ -17,16 +17,16 @@ import numpy.typing as npt
 import onnxruntime
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.gpu_model import GpuModel, Stage
-from edge_agent.engines.onnx_signature import read_signature
-from edge_agent.engines.onnxruntime_cpu import LOG_FATAL, first_line, read_spec
-from edge_agent.engines.options import EngineOptions
-from edge_agent.engines.progress import Progress, repeated
-from edge_agent.engines.signature import Signature, check_signature, takes_batches
 from edge_agent.errors import ComponentError, EngineFailed, EngineLost
 from edge_agent.hardware.nvidia import examine_nvidia
-from edge_agent.imaging.resize import U8
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.engines.gpu_model import GpuModel, Stage
+from edge_agent.inference.engines.onnx_signature import read_signature
+from edge_agent.inference.engines.onnxruntime_cpu import LOG_FATAL, first_line, read_spec
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.engines.progress import Progress, repeated
+from edge_agent.inference.engines.signature import Signature, check_signature, takes_batches
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.tensor import Tensor
 
 #: a provider of ONNX Runtime and its options
 Provider = tuple[str, dict[str, Any]]
@@ -124,7 +124,7 @@ class OnnxRuntimeTensorRt(Chain):
 def _allocator() -> Callable[[tuple[int, ...], npt.DTypeLike], Tensor]:
     """Return what makes page-locked arrays, or ordinary ones where cuda-bindings is not installed."""
     try:
-        from edge_agent.engines.cuda import Stream
+        from edge_agent.inference.engines.cuda import Stream
     except ImportError:
         return np.zeros
     return Stream().page_locked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from edge_agent.component.manifest import Image
-from edge_agent.imaging.bitmap import bitmap_bytes
+from edge_agent.inference.imaging.bitmap import bitmap_bytes
 from edge_agent.settings import Settings, plan_bytes
 
 EngineName = Literal["tensorrt", "onnxruntime-tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.options import CPU, ENGINES, EngineName, EngineOptions
 from edge_agent.errors import ComponentError
 from edge_agent.hardware.nvidia import Nvidia, examine_nvidia
 from edge_agent.hardware.target import describe_target, differences
+from edge_agent.inference.engines.options import CPU, ENGINES, EngineName, EngineOptions
 
 #: the oldest TensorRT whose networks say of every value which type it has; JetPack 6.1 has 10.3
 OLDEST_TENSORRT = 10

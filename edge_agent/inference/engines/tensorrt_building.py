@@ -11,8 +11,8 @@ from pathlib import Path
 
 import tensorrt as trt
 
-from edge_agent.engines.progress import Progress
 from edge_agent.errors import ComponentError
+from edge_agent.inference.engines.progress import Progress
 
 log = logging.getLogger(__name__)
 

@@ -17,19 +17,19 @@ import numpy as np
 import tensorrt as trt
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.cuda import Stream
-from edge_agent.engines.gpu_model import GpuModel, Stage
-from edge_agent.engines.options import EngineOptions, batch_sizes
-from edge_agent.engines.progress import Progress
-from edge_agent.engines.selection import plan_problems
-from edge_agent.engines.signature import Signature, TensorSpec, check_signature
-from edge_agent.engines.tensorrt_building import Logger, build_plan
 from edge_agent.errors import ComponentError, EngineFailed, EngineLost
 from edge_agent.hardware.nvidia import Nvidia, examine_nvidia
-from edge_agent.imaging.resize import U8
-from edge_agent.imaging.tensor import Tensor
-from edge_agent.stages.conclusion import input_name
-from edge_agent.stages.preparation import PIXELS, TENSOR
+from edge_agent.inference.engines.cuda import Stream
+from edge_agent.inference.engines.gpu_model import GpuModel, Stage
+from edge_agent.inference.engines.options import EngineOptions, batch_sizes
+from edge_agent.inference.engines.progress import Progress
+from edge_agent.inference.engines.selection import plan_problems
+from edge_agent.inference.engines.signature import Signature, TensorSpec, check_signature
+from edge_agent.inference.engines.tensorrt_building import Logger, build_plan
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.tensor import Tensor
+from edge_agent.inference.stages.conclusion import input_name
+from edge_agent.inference.stages.preparation import PIXELS, TENSOR
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from edge_agent.component.manifest import Golden, Manifest
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.bitmap import CHANNELS
-from edge_agent.imaging.resize import U8, ArrayPixels, make_resizer
-from edge_agent.imaging.tensor import Normalizer, Tensor
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 
 
 def read_golden(folder: Path, manifest: Manifest, sample: Golden) -> U8:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.component.manifest import Label
-from edge_agent.imaging.bitmap import CHANNELS
-from edge_agent.imaging.resize import U8
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.resize import U8
 
 #: rows of background are written in blocks of about this many bytes: large enough for few system calls, small enough
 #: to be read from the cache

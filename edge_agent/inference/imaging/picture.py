@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edge_agent.errors import InvalidRequest
-from edge_agent.imaging.resize import U8
+from edge_agent.inference.imaging.resize import U8
 
 _MASK_OPACITY = 0.55
 

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.bitmap import CHANNELS
 
 U8 = npt.NDArray[np.uint8]
 Filter = Literal["area", "bilinear", "bicubic", "nearest"]

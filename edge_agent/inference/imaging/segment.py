@@ -22,7 +22,7 @@ from pathlib import Path
 from edge_agent.access.files import may_open
 from edge_agent.access.peer import UNKNOWN, Peer
 from edge_agent.errors import InvalidRequest
-from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.imaging.bitmap import Place
 
 SHM_DIR = Path("/dev/shm")  # noqa: S108  the mount that glibc's and musl's shm_open use
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.component.manifest import Input
-from edge_agent.imaging.bitmap import CHANNELS
-from edge_agent.imaging.resize import U8
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.resize import U8
 
 Tensor = npt.NDArray[Any]
 

@@ -21,8 +21,8 @@ from typing import NamedTuple
 from edge_agent.component.artifacts import digest_file
 from edge_agent.component.version import is_name
 from edge_agent.errors import ComponentError
-from edge_agent.plan_cache.entry import Description, PlanEntry, PlanKey, entries_in
-from edge_agent.plan_cache.lock import EntryLock
+from edge_agent.inference.plan_cache.entry import Description, PlanEntry, PlanKey, entries_in
+from edge_agent.inference.plan_cache.lock import EntryLock
 
 __all__ = ["PlanCache", "PlanKey", "StoredPlan"]
 

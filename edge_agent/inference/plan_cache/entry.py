@@ -18,7 +18,7 @@ import msgspec
 
 from edge_agent.component.artifacts import digest_file
 from edge_agent.component.version import check_name
-from edge_agent.plan_cache.lock import LOCK, EntryLock
+from edge_agent.inference.plan_cache.lock import LOCK, EntryLock
 
 PLAN, DESCRIPTION = "model.plan", "plan.json"
 _UNFINISHED = ".unfinished"

@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.component.manifest import Manifest, MaskOutput
-from edge_agent.engines.onnx_graph import TYPES, Graph
-from edge_agent.engines.signature import TensorSpec, check_outputs, shown
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.bitmap import CHANNELS
-from edge_agent.imaging.mask import shown_by
+from edge_agent.inference.engines.onnx_graph import TYPES, Graph
+from edge_agent.inference.engines.signature import TensorSpec, check_outputs, shown
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.mask import shown_by
 
 #: the graph's outputs
 SCORE, MASK, COUNTS, RANGE = "verdict_score", "verdict_mask", "verdict_counts", "verdict_range"

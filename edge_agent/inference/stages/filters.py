@@ -1,7 +1,7 @@
 """The manifest's resize filters along one side of a picture, as weighted sums of a few pixels.
 
 Each filter is separable: what windows() gives for the rows and for the columns, applied one after the other, is what
-imaging/resize.py calculates, before it rounds. Formulas and their types are those of cv::resize in OpenCV's
+inference/imaging/resize.py calculates, before it rounds. Formulas and their types are those of cv::resize in OpenCV's
 modules/imgproc/src/resize.cpp, named below, because a pixel that is chosen by rounding must be the same one.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.imaging.resize import Filter
+from edge_agent.inference.imaging.resize import Filter
 
 Positions = npt.NDArray[np.int64]
 Parts = npt.NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""From bitmaps to the input tensor as one ONNX graph: what imaging/resize.py and imaging/tensor.py do on the processor.
+"""From bitmaps to the input tensor as one ONNX graph: what imaging/resize.py and imaging/tensor.py do on a processor.
 
 The graph answers within one grey level of them, and exactly for pictures that have the input's size, for `nearest`, and
 for `area` by whole factors of up to 256 by 256. Over thousands of random sizes, with pictures of noise, one level was
@@ -16,12 +16,12 @@ from __future__ import annotations
 import numpy as np
 
 from edge_agent.component.manifest import Image, Input
-from edge_agent.engines.onnx_graph import Graph
-from edge_agent.engines.signature import TensorSpec
-from edge_agent.imaging.bitmap import CHANNELS
-from edge_agent.imaging.resize import Filter
-from edge_agent.imaging.tensor import scaling
-from edge_agent.stages.filters import windows
+from edge_agent.inference.engines.onnx_graph import Graph
+from edge_agent.inference.engines.signature import TensorSpec
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.resize import Filter
+from edge_agent.inference.imaging.tensor import scaling
+from edge_agent.inference.stages.filters import windows
 
 #: the graph's input and output
 PIXELS, TENSOR = "pixels", "tensor"

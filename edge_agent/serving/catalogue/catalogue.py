@@ -18,11 +18,11 @@ from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.component.version import is_name, parse_version
-from edge_agent.engines.onnx_references import check_references
-from edge_agent.engines.onnx_signature import read_signature
-from edge_agent.engines.signature import check_signature
 from edge_agent.errors import ComponentError
 from edge_agent.hardware.target import check_processor
+from edge_agent.inference.engines.onnx_references import check_references
+from edge_agent.inference.engines.onnx_signature import read_signature
+from edge_agent.inference.engines.signature import check_signature
 from edge_agent.settings import Settings
 from edge_agent.shortage import is_shortage
 

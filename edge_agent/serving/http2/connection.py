@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import hpack
 
-from edge_agent.rpc.frames import (
+from edge_agent.serving.http2.frames import (
     ACK,
     DEFAULT_MAX_FRAME,
     DEFAULT_WINDOW,

@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from edge_agent.access.peer import Peer, read_peer
-from edge_agent.rpc.connection import Connection, Handlers, Headers
-from edge_agent.rpc.exchange import Exchange, Handler, ParcelMessage, Reply
-from edge_agent.rpc.frames import ProtocolError
-from edge_agent.rpc.framing import (
+from edge_agent.serving.http2.connection import Connection, Handlers, Headers
+from edge_agent.serving.http2.frames import ProtocolError
+from edge_agent.serving.http2.outbox import Outbox, Told
+from edge_agent.serving.http2.turns import Turns
+from edge_agent.serving.rpc.exchange import Exchange, Handler, ParcelMessage, Reply
+from edge_agent.serving.rpc.framing import (
     NO_HEADERS,
     OK_TRAILERS,
     PREFIX_BYTES,
@@ -29,11 +31,9 @@ from edge_agent.rpc.framing import (
     read_prefix,
     refusal_headers,
 )
-from edge_agent.rpc.memory import check_held
-from edge_agent.rpc.outbox import Outbox, Told
-from edge_agent.rpc.status import Code
-from edge_agent.rpc.turns import Turns
-from edge_agent.workers.parcels import LARGE, Parcel, ParcelShelf
+from edge_agent.serving.rpc.memory import check_held
+from edge_agent.serving.rpc.status import Code
+from edge_agent.serving.workers.parcels import LARGE, Parcel, ParcelShelf
 
 log = logging.getLogger(__name__)
 

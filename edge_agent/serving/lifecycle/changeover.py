@@ -12,11 +12,11 @@ import logging
 import time
 from collections.abc import Callable
 
-from edge_agent.catalogue.catalogue import Component
 from edge_agent.errors import OutOfMemory
-from edge_agent.lifecycle.backoff import Backoff
-from edge_agent.lifecycle.failure import explain_failed_start
-from edge_agent.workers.pool import WorkerPool
+from edge_agent.serving.catalogue.catalogue import Component
+from edge_agent.serving.lifecycle.backoff import Backoff
+from edge_agent.serving.lifecycle.failure import explain_failed_start
+from edge_agent.serving.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 

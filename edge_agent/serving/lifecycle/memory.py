@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from edge_agent.catalogue.catalogue import Component
 from edge_agent.component.manifest import Manifest
-from edge_agent.engines.selection import may_use_gpu
 from edge_agent.errors import OutOfMemory
 from edge_agent.hardware.gpu_memory import free_gpu_bytes
 from edge_agent.hardware.nvidia import is_jetson
-from edge_agent.imaging.bitmap import bitmap_bytes
-from edge_agent.workers.pool import PoolOptions
+from edge_agent.inference.engines.selection import may_use_gpu
+from edge_agent.inference.imaging.bitmap import bitmap_bytes
+from edge_agent.serving.catalogue.catalogue import Component
+from edge_agent.serving.workers.pool import PoolOptions
 
 _MIB = 1 << 20
 #: an interpreter with numpy, OpenCV and ONNX Runtime and an empty session, measured: 75 MB

@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from edge_agent.catalogue.catalogue import AS_DEPLOYED, Component, Entry
 from edge_agent.component.version import parse_version
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
-from edge_agent.lifecycle.backoff import Backoff
-from edge_agent.lifecycle.changeover import Changeover
-from edge_agent.lifecycle.failure import explain_failed_start
-from edge_agent.lifecycle.memory import check_memory
-from edge_agent.lifecycle.state import Event, Status, next_status
-from edge_agent.workers.calls import Call
-from edge_agent.workers.parcels import ParcelShelf
-from edge_agent.workers.pool import PoolOptions, WorkerPool
+from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component, Entry
+from edge_agent.serving.lifecycle.backoff import Backoff
+from edge_agent.serving.lifecycle.changeover import Changeover
+from edge_agent.serving.lifecycle.failure import explain_failed_start
+from edge_agent.serving.lifecycle.memory import check_memory
+from edge_agent.serving.lifecycle.state import Event, Status, next_status
+from edge_agent.serving.workers.calls import Call
+from edge_agent.serving.workers.parcels import ParcelShelf
+from edge_agent.serving.workers.pool import PoolOptions, WorkerPool
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 
 #: bytes of the largest message: a 4096x4096 bitmap is 48 MiB
 MAX_MESSAGE_BYTES = 64 << 20

@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine
 from typing import NamedTuple
 
 from edge_agent.errors import EdgeAgentError
-from edge_agent.rpc.framing import RefusedCall
-from edge_agent.rpc.status import Code, code_of
-from edge_agent.workers.parcels import Parcel
+from edge_agent.serving.rpc.framing import RefusedCall
+from edge_agent.serving.rpc.status import Code, code_of
+from edge_agent.serving.workers.parcels import Parcel
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import hpack
 
-from edge_agent.rpc.connection import Headers
-from edge_agent.rpc.contract import MAX_MESSAGE_BYTES
-from edge_agent.rpc.status import Code
+from edge_agent.serving.http2.connection import Headers
+from edge_agent.serving.rpc.contract import MAX_MESSAGE_BYTES
+from edge_agent.serving.rpc.status import Code
 
 #: compression flag and length before each message
 PREFIX_BYTES = 5

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edge_agent.access.names import describe_user, group_id
 from edge_agent.errors import AddressInUse, SettingsError
-from edge_agent.rpc.socket_lock import SocketLock
+from edge_agent.serving.rpc.socket_lock import SocketLock
 
 
 class SocketClaim:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_agent.rpc.contract import MAX_MESSAGE_BYTES
-from edge_agent.rpc.framing import RefusedCall
-from edge_agent.rpc.status import Code
+from edge_agent.serving.rpc.contract import MAX_MESSAGE_BYTES
+from edge_agent.serving.rpc.framing import RefusedCall
+from edge_agent.serving.rpc.status import Code
 
 #: bytes of messages that are under way from a client, and of answers that it has not taken
 MOST_HELD = 4 * MAX_MESSAGE_BYTES

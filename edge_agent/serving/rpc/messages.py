@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from edge_agent.agent import DetectRequest
 from edge_agent.errors import InvalidRequest
-from edge_agent.imaging.bitmap import Place, bitmap_bytes
+from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.inference.verdict import Verdict
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.exchange import ParcelMessage
+from edge_agent.serving.agent import DetectRequest
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.exchange import ParcelMessage
+from edge_agent.serving.workers.calls import Enclosed
+from edge_agent.serving.workers.parcels import MASK_AT, Parcel
 from edge_agent.wire import LEN, Field, fields, length_prefix
-from edge_agent.workers.calls import Enclosed
-from edge_agent.workers.parcels import MASK_AT, Parcel
 
 _REQUEST_BITMAP = pb2.DetectAnomaliesRequest.BITMAP_FIELD_NUMBER
 _BYTE_DATA = pb2.Bitmap.BYTE_DATA_FIELD_NUMBER

@@ -12,14 +12,14 @@ import socket
 import time
 
 from edge_agent.access.peer import Peer
-from edge_agent.agent import Agent
-from edge_agent.lifecycle.state import Status
-from edge_agent.rpc.exchange import Handler
-from edge_agent.rpc.listener import SocketClaim
-from edge_agent.rpc.readiness import Readiness
-from edge_agent.rpc.reception import Reception
-from edge_agent.rpc.servicer import Servicer
-from edge_agent.rpc.transport import ClientProtocol
+from edge_agent.serving.agent import Agent
+from edge_agent.serving.http2.reception import Reception
+from edge_agent.serving.http2.transport import ClientProtocol
+from edge_agent.serving.lifecycle.state import Status
+from edge_agent.serving.rpc.exchange import Handler
+from edge_agent.serving.rpc.listener import SocketClaim
+from edge_agent.serving.rpc.readiness import Readiness
+from edge_agent.serving.rpc.servicer import Servicer
 from edge_agent.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """The five rpcs: each reads its request, calls one function of the agent, and writes the answer.
 
-The handlers work on bytes and not on messages, because DetectAnomalies' messages may hold a bitmap (rpc/messages.py).
+The handlers work on bytes and not on messages, because DetectAnomalies' messages may hold a bitmap (messages.py).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any, TypeVar, cast
 from google.protobuf.message import DecodeError, Message
 
 from edge_agent.access.peer import Peer
-from edge_agent.agent import Agent, Description, DetectRequest
 from edge_agent.errors import InvalidRequest, ModelNotFound
 from edge_agent.inference.verdict import Verdict
-from edge_agent.lifecycle.state import Status
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import METHODS
-from edge_agent.rpc.exchange import Exchange, Handler
-from edge_agent.rpc.messages import decode_request, encode_response
-from edge_agent.workers.parcels import Parcel
+from edge_agent.serving.agent import Agent, Description, DetectRequest
+from edge_agent.serving.lifecycle.state import Status
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import METHODS
+from edge_agent.serving.rpc.exchange import Exchange, Handler
+from edge_agent.serving.rpc.messages import decode_request, encode_response
+from edge_agent.serving.workers.parcels import Parcel
 
 _M = TypeVar("_M", bound=Message)
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from edge_agent.access.peer import Peer
 from edge_agent.errors import CallExpired, EdgeAgentError, Overloaded
-from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
-from edge_agent.workers.parcels import Parcel
+from edge_agent.serving.workers.parcels import Parcel
 
 
 class Enclosed(NamedTuple):

@@ -10,8 +10,8 @@ from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, manifest_digest
 from edge_agent.component.private_copy import private_copy
 from edge_agent.component.trust import Trust
-from edge_agent.engines.onnx_references import check_references
 from edge_agent.errors import ComponentError
+from edge_agent.inference.engines.onnx_references import check_references
 
 
 @contextmanager

@@ -10,13 +10,13 @@ import numpy as np
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EdgeAgentError
-from edge_agent.imaging.bitmap import CHANNELS, Place, bitmap_bytes, check_byte_count
-from edge_agent.imaging.resize import U8, ArrayPixels, Pixels
-from edge_agent.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
+from edge_agent.inference.imaging.bitmap import CHANNELS, Place, bitmap_bytes, check_byte_count
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
+from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
-from edge_agent.workers.mapped import MappedParcels
-from edge_agent.workers.messages import Detect
+from edge_agent.serving.workers.mapped import MappedParcels
+from edge_agent.serving.workers.messages import Detect
 
 
 class SegmentPixels:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edge_agent.imaging.resize import U8
+from edge_agent.inference.imaging.resize import U8
 
 
 class MappedParcel:

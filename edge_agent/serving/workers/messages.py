@@ -11,8 +11,8 @@ import msgspec
 from edge_agent import errors
 from edge_agent.access.peer import Peer
 from edge_agent.component.trust import Trust
-from edge_agent.engines.options import EngineOptions
-from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
 
 #: a message fits in one packet of this size: the longest is an answer with 255 labels of 64 characters each

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from edge_agent.component.manifest import Manifest, manifest_digest
 from edge_agent.component.trust import Trust
-from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import InternalError, NotReady, Overloaded, WorkerDied
-from edge_agent.imaging.bitmap import Place, bitmap_bytes
-from edge_agent.workers.calls import Call, Enclosed, WaitingLine
-from edge_agent.workers.messages import (
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
+from edge_agent.serving.workers.calls import Call, Enclosed, WaitingLine
+from edge_agent.serving.workers.messages import (
     Answer,
     Broken,
     Cancel,
@@ -33,8 +33,8 @@ from edge_agent.workers.messages import (
     most_calls,
     revive,
 )
-from edge_agent.workers.parcels import MASK_AT, Parcel, ParcelShelf
-from edge_agent.workers.worker import WorkerLink
+from edge_agent.serving.workers.parcels import MASK_AT, Parcel, ParcelShelf
+from edge_agent.serving.workers.worker import WorkerLink
 
 log = logging.getLogger(__name__)
 

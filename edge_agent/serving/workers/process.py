@@ -1,4 +1,4 @@
-"""A worker: `python -m edge_agent.workers.process NAME VERSION PARENT SOCKET`, started by workers/worker.py.
+"""A worker: `python -m edge_agent.serving.workers.process NAME VERSION PARENT SOCKET`, started by worker.py.
 
 It holds one model and inspects one picture at a time. It never sees gRPC. It ends when its socket closes, which is also
 what happens when the front process is killed, and the kernel is asked to kill it then in any case.
@@ -21,10 +21,10 @@ from pathlib import Path
 
 from edge_agent.errors import CallExpired, EdgeAgentError, EngineLost
 from edge_agent.logs import log_to_stderr
-from edge_agent.workers.checking import checked_component
-from edge_agent.workers.gathering import Gathering
-from edge_agent.workers.mapped import MappedParcels
-from edge_agent.workers.messages import (
+from edge_agent.serving.workers.checking import checked_component
+from edge_agent.serving.workers.gathering import Gathering
+from edge_agent.serving.workers.mapped import MappedParcels
+from edge_agent.serving.workers.messages import (
     PACKET,
     Answer,
     Broken,
@@ -87,7 +87,7 @@ class Worker:
 
     def _load(self, load: Load) -> None:
         from edge_agent.inference.loading import load_pipeline
-        from edge_agent.workers.inspector import Inspector
+        from edge_agent.serving.workers.inspector import Inspector
 
         self._progress("checking the artifacts")
         with checked_component(Path(load.folder), load.manifest_digest, load.trust) as (folder, manifest):

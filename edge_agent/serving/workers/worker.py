@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from edge_agent.errors import WorkerDied
-from edge_agent.workers.messages import PACKET, Forget, FromWorker, ToWorker, decode_from_worker, encode
-from edge_agent.workers.parcels import Parcel, ParcelShelf
+from edge_agent.serving.workers.messages import PACKET, Forget, FromWorker, ToWorker, decode_from_worker, encode
+from edge_agent.serving.workers.parcels import Parcel, ParcelShelf
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class WorkerLink:
 def _spawn(name: str, version: str, channel: int) -> subprocess.Popen[bytes]:
     arguments = [name, version, str(os.getpid()), str(channel)]
     return subprocess.Popen(
-        [sys.executable, "-m", "edge_agent.workers.process", *arguments],
+        [sys.executable, "-m", "edge_agent.serving.workers.process", *arguments],
         pass_fds=(channel,),
         stdin=subprocess.DEVNULL,
         # A terminal's Ctrl-C goes to its foreground group; the workers are the front process's to end.

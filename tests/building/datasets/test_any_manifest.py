@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fuzz import dataset
 from tests.fuzz.dataset import CSV, LINE, LINES
 from tests.fuzz.edits import VALUES
-from tests.properties import examples
+from tests.support.properties import examples
 
 
 def _with(**changes: Any) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_agent.datasets.checks import Report, check_datasets, require
-from edge_agent.datasets.reading import read_datasets
-from edge_agent.datasets.sheet import contact_sheet
-from edge_agent.datasets.split import folds, split
+from edge_agent.building.datasets.checks import Report, check_datasets, require
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.datasets.sheet import contact_sheet
+from edge_agent.building.datasets.split import folds, split
 from edge_agent.errors import DatasetError
-from tests.parts import draw_part, write_folders
+from tests.support.parts import draw_part, write_folders
 
 
 def check(root: Path, test: Path | None = None) -> Report:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.datasets.csv_manifest import convert_csv
+from edge_agent.building.datasets.csv_manifest import convert_csv
 from edge_agent.errors import DatasetError
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.datasets.folders import read_folders
-from edge_agent.datasets.reading import read_dataset, read_datasets
+from edge_agent.building.datasets.folders import read_folders
+from edge_agent.building.datasets.reading import read_dataset, read_datasets
 from edge_agent.errors import DatasetError
-from tests.parts import write_folders
+from tests.support.parts import write_folders
 
 
 def test_the_folder_is_the_label_however_deep_the_picture_lies(tmp_path: Path) -> None:

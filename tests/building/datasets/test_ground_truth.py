@@ -11,11 +11,11 @@ import pytest
 from moto import mock_aws
 from PIL import Image
 
-from edge_agent.datasets.ground_truth import write_manifest
-from edge_agent.datasets.masks import read_mask
-from edge_agent.datasets.reading import read_dataset
+from edge_agent.building.datasets.ground_truth import write_manifest
+from edge_agent.building.datasets.masks import read_mask
+from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.errors import DatasetError
-from tests.parts import draw_part, write_folders
+from tests.support.parts import draw_part, write_folders
 
 CLASSIFICATION, SEGMENTATION = "groundtruth/image-classification", "groundtruth/semantic-segmentation"
 COLOR_MAP = {

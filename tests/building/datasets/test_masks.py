@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from edge_agent.datasets.dataset import MaskFile, Rgb
-from edge_agent.datasets.masks import read_mask
+from edge_agent.building.datasets.dataset import MaskFile, Rgb
+from edge_agent.building.datasets.masks import read_mask
 from edge_agent.errors import DatasetError
 
 GREEN: Rgb = (0x2C, 0xA0, 0x2C)

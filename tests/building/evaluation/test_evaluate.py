@@ -16,7 +16,7 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.fakes import write_echo
+from tests.support.fakes import write_echo
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 

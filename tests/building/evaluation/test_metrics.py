@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_agent.evaluation.metrics import (
+from edge_agent.building.evaluation.metrics import (
     Confusion,
     classification_metrics,
     confusion,

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from edge_agent.building.evaluation.inspection import load_component
+from edge_agent.building.importing.component import Identity
+from edge_agent.building.importing.draft import Wanted, WantedOnnx
+from edge_agent.building.importing.importer import Result, import_model
 from edge_agent.errors import ImportFailed
-from edge_agent.evaluation.inspection import load_component
-from edge_agent.imaging.resize import U8, ArrayPixels
-from edge_agent.importing.component import Identity
-from edge_agent.importing.draft import Wanted, WantedOnnx
-from edge_agent.importing.importer import Result, import_model
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.verdict import Verdict
 
 F32 = npt.NDArray[np.float32]

@@ -11,11 +11,11 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from edge_agent.building.importing import onnx_model
+from edge_agent.building.importing.draft import Wanted, WantedOnnx
 from edge_agent.errors import ImportFailed
-from edge_agent.imaging.resize import U8
-from edge_agent.importing import onnx_model
-from edge_agent.importing.draft import Wanted, WantedOnnx
-from tests.importing.formats import F32, IMAGE, INPUT, Served, colored, empty_mask, imported, model, pictures
+from edge_agent.inference.imaging.resize import U8
+from tests.building.importing.formats import F32, IMAGE, INPUT, Served, colored, empty_mask, imported, model, pictures
 
 ALL = ("pred_score", "pred_label", "anomaly_map", "pred_mask")
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.building.importing.archives import is_archive, unpack
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.archives import is_archive, unpack
 from tests.fuzz.archive import consume
-from tests.properties import examples
-from tests.sentences import check_sentence
+from tests.support.properties import examples
+from tests.support.sentences import check_sentence
 
 
 class _Member(NamedTuple):

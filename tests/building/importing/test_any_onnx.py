@@ -13,10 +13,10 @@ import pytest
 from google.protobuf.message import EncodeError
 from onnx import ModelProto, TensorProto, helper, load_model, numpy_helper
 
+from edge_agent.building.importing import onnx_model
+from edge_agent.building.importing.draft import Wanted, WantedOnnx
 from edge_agent.errors import ImportFailed
-from edge_agent.importing import onnx_model
-from edge_agent.importing.draft import Wanted, WantedOnnx
-from tests.importing.formats import (
+from tests.building.importing.formats import (
     IMAGE,
     INPUT,
     Served,

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from edge_agent.building.importing.draft import Wanted
 from edge_agent.errors import ImportFailed
-from edge_agent.imaging.resize import U8
-from edge_agent.importing.draft import Wanted
-from tests.importing.formats import (
+from edge_agent.inference.imaging.resize import U8
+from tests.building.importing.formats import (
     IMAGE,
     INPUT,
     MEAN,

@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_agent.building.importing import torchscript
+from edge_agent.building.importing.draft import Wanted
 from edge_agent.errors import ImportFailed
-from edge_agent.importing import torchscript
-from edge_agent.importing.draft import Wanted
-from tests.cli.test_cli import run
-from tests.importing.formats import (
+from tests.building.importing.formats import (
     IMAGE,
     INPUT,
     MAP_WEIGHTS,
@@ -30,6 +29,7 @@ from tests.importing.formats import (
     imported,
     pictures,
 )
+from tests.cli.test_cli import run
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
 from torch import nn  # noqa: E402

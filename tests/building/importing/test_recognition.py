@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.building.importing.component import Identity
+from edge_agent.building.importing.draft import Wanted, WantedOnnx
+from edge_agent.building.importing.importer import Result, import_model
+from edge_agent.building.importing.recognition import Format
 from edge_agent.errors import ImportFailed
-from edge_agent.importing.component import Identity
-from edge_agent.importing.draft import Wanted, WantedOnnx
-from edge_agent.importing.importer import Result, import_model
-from edge_agent.importing.recognition import Format
-from tests.importing.formats import IMAGE, STAGE, Nobody, graph_manifest, imported, network, write_dda
+from tests.building.importing.formats import IMAGE, STAGE, Nobody, graph_manifest, imported, network, write_dda
 
 LABELS = ["background", "rust", "ink"]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.building.importing import archives
+from edge_agent.building.importing.archives import unpack
+from edge_agent.building.importing.draft import Wanted
 from edge_agent.errors import ImportFailed
-from edge_agent.importing import archives
-from edge_agent.importing.archives import unpack
-from edge_agent.importing.draft import Wanted
-from tests.fakes import write_echo
-from tests.importing.formats import imported, network, write_dda
+from tests.building.importing.formats import imported, network, write_dda
+from tests.support.fakes import write_echo
 
 
 def tar(path: Path, *members: tarfile.TarInfo) -> Path:
@@ -220,10 +220,10 @@ def test_what_is_recognised(tmp_path: Path) -> None:
 
 
 def test_a_format_that_the_user_says(tmp_path: Path) -> None:
-    from edge_agent.importing.component import Identity
-    from edge_agent.importing.draft import WantedOnnx
-    from edge_agent.importing.importer import import_model
-    from tests.importing.formats import IMAGE, Nobody
+    from edge_agent.building.importing.component import Identity
+    from edge_agent.building.importing.draft import WantedOnnx
+    from edge_agent.building.importing.importer import import_model
+    from tests.building.importing.formats import IMAGE, Nobody
 
     folder = write_dda(tmp_path / "dda")
     shutil.copytree(folder / "mochi", tmp_path / "bare")

@@ -7,14 +7,14 @@ import onnxruntime
 import pytest
 from onnx import ModelProto
 
-from edge_agent.imaging.resize import U8
-from edge_agent.imaging.tensor import Normalizer, Tensor
-from edge_agent.training import backbone
-from edge_agent.training.assembly import assemble
-from edge_agent.training.bank import choose_bank, distances, picture_scores
-from edge_agent.training.features import Extractor, choose_input_size, input_spec, source_model
-from edge_agent.training.head import Wanted, fit_head
-from tests.parts import HEIGHT, WIDTH, draw_part
+from edge_agent.building.training import backbone
+from edge_agent.building.training.assembly import assemble
+from edge_agent.building.training.bank import choose_bank, distances, picture_scores
+from edge_agent.building.training.features import Extractor, choose_input_size, input_spec, source_model
+from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.tensor import Normalizer, Tensor
+from tests.support.parts import HEIGHT, WIDTH, draw_part
 
 SIZE = (WIDTH, HEIGHT)
 

@@ -9,16 +9,18 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.evaluation.inspection import inspect, load_component
+from edge_agent.building.evaluation.results import Evaluation, evaluate
+from edge_agent.building.training.component import Identity
+from edge_agent.building.training.features import class_scores_shape, source_model
+from edge_agent.building.training.trainer import Options, Steps, train
 from edge_agent.component.manifest import decode_manifest
-from edge_agent.datasets.reading import read_datasets
-from edge_agent.evaluation.inspection import inspect, load_component
-from edge_agent.evaluation.results import Evaluation, evaluate
-from edge_agent.training.component import Identity
-from edge_agent.training.features import class_scores_shape, source_model
-from edge_agent.training.trainer import Options, Steps, train
-from tests.parts import write_folders
+from tests.support.parts import write_folders
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
+
+pytestmark = pytest.mark.long
 
 FAST = Options(steps=150, input_size=(128, 96))
 
@@ -70,7 +72,7 @@ def test_int8_keeps_the_masks(data: Path, model: Path, unseen: Path, tmp_path: P
 
 
 def test_the_onnx_nodes_are_the_torch_network() -> None:
-    from edge_agent.training.segmentation.network import Network
+    from edge_agent.building.training.segmentation.network import Network
 
     torch.manual_seed(0)
     network = Network(3).eval()

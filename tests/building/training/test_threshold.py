@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_agent.errors import TrainingError
-from edge_agent.training.threshold import (
+from edge_agent.building.training.threshold import (
     balanced_threshold,
     calibration_slope,
     normal_spread,
     threshold_for_precision,
     threshold_for_recall,
 )
+from edge_agent.errors import TrainingError
 
 NORMAL = np.random.default_rng(0).normal(0, 1, 20)
 

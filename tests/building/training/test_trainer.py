@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.client import Client
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.evaluation.inspection import inspect, load_component
+from edge_agent.building.evaluation.results import Evaluation, evaluate
+from edge_agent.building.training.component import Identity
+from edge_agent.building.training.features import Extractor, source_model
+from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.building.training.trainer import Options, Steps, train
+from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest, decode_manifest
-from edge_agent.datasets.reading import read_datasets
 from edge_agent.errors import ComponentError, DatasetError, TrainingError
-from edge_agent.evaluation.inspection import inspect, load_component
-from edge_agent.evaluation.results import Evaluation, evaluate
-from edge_agent.imaging.picture import read_picture
-from edge_agent.training.component import Identity
-from edge_agent.training.features import Extractor, source_model
-from edge_agent.training.head import Wanted, fit_head
-from edge_agent.training.trainer import Options, Steps, train
-from tests.daemon import Daemon, running_daemon
-from tests.parts import HEIGHT, WIDTH, write_folders
+from edge_agent.inference.imaging.picture import read_picture
+from tests.support.daemon import Daemon, running_daemon
+from tests.support.parts import HEIGHT, WIDTH, write_folders
 
 NORMAL, ANOMALY = 14, 8
 FAST = Options(task="classification")
@@ -108,7 +108,7 @@ def test_a_picture_gets_the_same_score_in_training_and_in_the_agent(
     datasets = read_datasets(data)
     manifest = read(model)
     size = (manifest.input.width, manifest.input.height)
-    from edge_agent.training.trainer import resized_pictures
+    from edge_agent.building.training.trainer import resized_pictures
 
     features = Extractor(*size, source_model(*size))(resized_pictures(datasets.train.labelled, (WIDTH, HEIGHT), size))
     anomalous = np.array([example.label == "anomaly" for example in datasets.train.labelled])

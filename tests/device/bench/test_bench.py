@@ -9,11 +9,11 @@ import psutil
 import pytest
 from PIL import Image
 
-from edge_agent.bench.measurement import Load, Measured, Sample
-from edge_agent.bench.report import sentence
+from edge_agent.device.bench.measurement import Load, Measured, Sample
+from edge_agent.device.bench.report import sentence
 from tests.cli.test_cli import failed, run
-from tests.daemon import alive
-from tests.fakes import half_bright, write_echo
+from tests.support.daemon import alive
+from tests.support.fakes import half_bright, write_echo
 
 SHORT = ("--seconds", "0.2", "--rounds", "2", "--clients", "1,2")
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from edge_agent.device import building
-from edge_agent.engines.selection import Candidate
+from edge_agent.device.doctor import building
 from edge_agent.errors import ComponentError
+from edge_agent.inference.engines.selection import Candidate
 from edge_agent.inference.loading import Loaded
 from edge_agent.settings import Settings
-from tests.fakes import echo_graph, write_echo
-from tests.keys import Signer, inverted_graph
+from tests.support.fakes import echo_graph, write_echo
+from tests.support.keys import Signer, inverted_graph
 
 
 def test_what_is_swapped_meanwhile_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

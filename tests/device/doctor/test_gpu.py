@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from edge_agent.component.manifest import Target
-from edge_agent.device import checks
-from edge_agent.device.finding import Finding, Verdict
-from edge_agent.device.gpu import examine_gpu, examine_gpu_engines
-from edge_agent.engines.selection import Device
+from edge_agent.device.doctor import checks
+from edge_agent.device.doctor.finding import Finding, Verdict
+from edge_agent.device.doctor.gpu import examine_gpu, examine_gpu_engines
 from edge_agent.hardware.nvidia import Gpu, Nvidia
 from edge_agent.hardware.processor import architecture
+from edge_agent.inference.engines.selection import Device
 from edge_agent.settings import Settings
-from tests.fakes import write_echo
+from tests.support.fakes import write_echo
 
 ORIN = Gpu("Orin", "sm_87", 30_000 << 20)
 JETSON = Nvidia((ORIN,), "12.6", "12.6", "9.3.0", "10.3.0", "6 (Jetson Linux 36.4.0)", "540.4.0")

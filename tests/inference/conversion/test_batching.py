@@ -11,10 +11,10 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from edge_agent.conversion.batching import free_batch
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.tensor import Tensor
-from tests.conversion.graphs import FLOAT, SIDE, Graph, network, pictures, run
+from edge_agent.inference.conversion.batching import free_batch
+from edge_agent.inference.imaging.tensor import Tensor
+from tests.inference.conversion.graphs import FLOAT, SIDE, Graph, network, pictures, run
 
 
 def dims(model: bytes) -> dict[str, list[int | str]]:
@@ -207,8 +207,8 @@ def test_other_files_are_refused_and_missing_modules_named(monkeypatch: pytest.M
         free_batch(b"not an onnx file")
     monkeypatch.setitem(sys.modules, "onnx", None)
     for name in ("batch_dimension", "onnx_model"):
-        monkeypatch.delitem(sys.modules, f"edge_agent.conversion.{name}", raising=False)
-        monkeypatch.delattr(f"edge_agent.conversion.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"edge_agent.inference.conversion.{name}", raising=False)
+        monkeypatch.delattr(f"edge_agent.inference.conversion.{name}", raising=False)
     with pytest.raises(ComponentError, match=r"needs the Python module 'onnx'; .*its extra \[gpu\]$"):
         free_batch(b"")
 

@@ -15,21 +15,21 @@ import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.evaluation.inspection import load_component
+from edge_agent.building.training.component import Identity
+from edge_agent.building.training.trainer import Options, Steps, train
 from edge_agent.component.manifest import Image, Input, Label, Manifest, MaskOutput, Outputs, ScoreOutput
 from edge_agent.component.writing import write_component
-from edge_agent.conversion.precision import Precision, convert_precision
-from edge_agent.conversion.rounding import with_roundings
-from edge_agent.datasets.reading import read_datasets
 from edge_agent.errors import ComponentError
-from edge_agent.evaluation.inspection import load_component
-from edge_agent.imaging.picture import read_picture
-from edge_agent.imaging.resize import U8, ArrayPixels, make_resizer
-from edge_agent.imaging.tensor import Normalizer, Tensor
+from edge_agent.inference.conversion.precision import Precision, convert_precision
+from edge_agent.inference.conversion.rounding import with_roundings
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 from edge_agent.inference.verdict import Verdict
-from edge_agent.training.component import Identity
-from edge_agent.training.trainer import Options, Steps, train
-from tests.conversion.graphs import FLOAT, SIDE, Graph, network, pictures, run
-from tests.parts import write_folders
+from tests.inference.conversion.graphs import FLOAT, SIDE, Graph, network, pictures, run
+from tests.support.parts import write_folders
 
 FLOAT16, INT8 = TensorProto.FLOAT16, TensorProto.INT8
 REDUCED: tuple[Precision, ...] = ("fp16", "int8")
@@ -175,9 +175,9 @@ def test_an_answer_that_is_not_finite_any_more_is_an_error() -> None:
     scaled = graph.op("Mul", graph.conv("picture", 4), graph.weight(6e4))
     graph.op("Identity", graph.conv(scaled, 2, before=4), name="map")
     model = graph.model(map=[1, 2, SIDE, SIDE]).SerializeToString()
-    from edge_agent.conversion.onnx_model import read_model
-    from edge_agent.conversion.reference import Reference, compare
-    from edge_agent.conversion.type_change import change_types
+    from edge_agent.inference.conversion.onnx_model import read_model
+    from edge_agent.inference.conversion.reference import Reference, compare
+    from edge_agent.inference.conversion.type_change import change_types
 
     changed = read_model(model)
     assert change_types(changed, kept=()) == 4
@@ -381,8 +381,8 @@ def test_a_missing_module_is_named_with_its_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     for name in ("half_precision", "onnx_model", "quantized", "symmetric_int8"):
-        monkeypatch.delitem(sys.modules, f"edge_agent.conversion.{name}", raising=False)
-        monkeypatch.delattr(f"edge_agent.conversion.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"edge_agent.inference.conversion.{name}", raising=False)
+        monkeypatch.delattr(f"edge_agent.inference.conversion.{name}", raising=False)
     with pytest.raises(
         ComponentError, match=rf"^precision {precision} needs the Python module '{module}'; .*its extra \[gpu\]$"
     ):

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from edge_agent.conversion.rounding import with_roundings
-from tests.conversion.graphs import SIDE, Graph, run
+from edge_agent.inference.conversion.rounding import with_roundings
+from tests.inference.conversion.graphs import SIDE, Graph, run
 
 
 def test_what_overflows_and_is_rounded_between_two_nodes_shows() -> None:

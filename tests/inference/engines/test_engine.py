@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from edge_agent.engines.engine import load_on_processor
 from edge_agent.errors import ComponentError, NotReady
+from edge_agent.inference.engines.engine import load_on_processor
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ def test_a_library_that_is_there_may_be_loaded_later(
     real = builtins.__import__
 
     def refuse(name: str, *arguments: Any) -> Any:
-        if name == "edge_agent.engines.onnxruntime_cpu":
+        if name == "edge_agent.inference.engines.onnxruntime_cpu":
             raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)
         return real(name, *arguments)
 
-    monkeypatch.delitem(sys.modules, "edge_agent.engines.onnxruntime_cpu", raising=False)
+    monkeypatch.delitem(sys.modules, "edge_agent.inference.engines.onnxruntime_cpu", raising=False)
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(error, match=said):
         load_on_processor(Path("model.onnx"))

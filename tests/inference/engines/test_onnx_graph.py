@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto, numpy_helper
 
-from edge_agent.engines.onnx_graph import Graph
-from edge_agent.engines.signature import TensorSpec
+from edge_agent.inference.engines.onnx_graph import Graph
+from edge_agent.inference.engines.signature import TensorSpec
 
 
 def _model() -> ModelProto:

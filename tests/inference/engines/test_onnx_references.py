@@ -11,12 +11,12 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from edge_agent.catalogue.catalogue import Catalogue
 from edge_agent.component.manifest import Artifact, decode_manifest
 from edge_agent.component.writing import write_component
-from edge_agent.engines.onnx_references import check_references
 from edge_agent.errors import ComponentError
-from tests.fakes import echo_fields, echo_graph, write_echo
+from edge_agent.inference.engines.onnx_references import check_references
+from edge_agent.serving.catalogue.catalogue import Catalogue
+from tests.support.fakes import echo_fields, echo_graph, write_echo
 
 
 def _elsewhere(location: str) -> TensorProto:

@@ -8,11 +8,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from edge_agent.engines.engine import load_on_processor
-from edge_agent.engines.onnx_signature import read_signature
-from edge_agent.engines.signature import TensorSpec
 from edge_agent.errors import ComponentError
-from tests.fakes import echo_graph
+from edge_agent.inference.engines.engine import load_on_processor
+from edge_agent.inference.engines.onnx_signature import read_signature
+from edge_agent.inference.engines.signature import TensorSpec
+from tests.support.fakes import echo_graph
 
 
 def test_it_agrees_with_the_engine(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_missing_engine_library_is_named(tmp_path: Path, monkeypatch: pytest.M
     import sys
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "edge_agent.engines.onnxruntime_cpu", raising=False)
+    monkeypatch.delitem(sys.modules, "edge_agent.inference.engines.onnxruntime_cpu", raising=False)
     with pytest.raises(
         ComponentError, match=r"needs the Python module 'onnxruntime'; install edge-agent with .*\[cpu\]"
     ):

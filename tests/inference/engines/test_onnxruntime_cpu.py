@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.engines.onnxruntime_cpu import OnnxRuntimeCpu
 from edge_agent.errors import ComponentError, EdgeAgentError, OutOfMemory
+from edge_agent.inference.engines.onnxruntime_cpu import OnnxRuntimeCpu
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from edge_agent.errors import ComponentError, EdgeAgentError, OutOfMemory
 def test_a_device_without_memory_is_no_fault_of_the_component(
     said: str, error: type[EdgeAgentError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is loaded again later: see lifecycle/failure.py."""
+    """It is loaded again later: see serving/lifecycle/failure.py."""
 
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError(said)

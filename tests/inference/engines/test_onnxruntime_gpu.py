@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
-from edge_agent.engines.engine import load_on_processor
-from edge_agent.engines.gpu_engine import load_on_gpu
-from edge_agent.engines.gpu_model import GpuModel
-from edge_agent.engines.onnxruntime_gpu import Chain
-from edge_agent.engines.options import EngineOptions
-from edge_agent.engines.progress import silent
 from edge_agent.errors import ComponentError, EdgeAgentError, InvalidRequest
 from edge_agent.hardware.nvidia import Nvidia
-from edge_agent.imaging.resize import U8, ArrayPixels
+from edge_agent.inference.engines.engine import load_on_processor
+from edge_agent.inference.engines.gpu_engine import load_on_gpu
+from edge_agent.inference.engines.gpu_model import GpuModel
+from edge_agent.inference.engines.onnxruntime_gpu import Chain
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.engines.progress import silent
 from edge_agent.inference.gpu import GpuPipeline
 from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.pipeline import Inspection
-from tests.fakes import half_bright, picture, write_echo
+from tests.support.fakes import half_bright, picture, write_echo
 
 PROCESSOR: Any = [("CPUExecutionProvider", {})]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.daemon import Daemon, wait_until
-from tests.fakes import write_echo
+from tests.support.daemon import Daemon, wait_until
+from tests.support.fakes import write_echo
 
 LOADS_AN_ENGINE = [
-    "from edge_agent.engines.engine import load_on_processor; "
+    "from edge_agent.inference.engines.engine import load_on_processor; "
     "from pathlib import Path; load_on_processor(Path(r'{model}'))",
-    "import edge_agent.training.features, onnxruntime; onnxruntime.InferenceSession(r'{model}')",
-    "import edge_agent.training.quantization, onnxruntime; onnxruntime.InferenceSession(r'{model}')",
+    "import edge_agent.building.training.features, onnxruntime; onnxruntime.InferenceSession(r'{model}')",
+    "import edge_agent.building.training.quantization, onnxruntime; onnxruntime.InferenceSession(r'{model}')",
 ]
 
 
@@ -30,7 +30,7 @@ def test_onnx_runtime_keeps_no_usage_data(tmp_path: Path, program: str) -> None:
     environ = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     environ |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "TMPDIR": str(home)}
     command = [sys.executable, "-c", program.format(model=model)]
-    subprocess.run(command, env=environ, check=True, cwd=Path(__file__).parents[2])
+    subprocess.run(command, env=environ, check=True, cwd=Path(__file__).parents[3])
     assert list(home.rglob("*")) == []
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from edge_agent.component.manifest import Artifact, Image, Input, Manifest, Outputs, ScoreOutput, Target
-from edge_agent.engines.options import ENGINES, EngineOptions
-from edge_agent.engines.selection import Device, plan_problems, select_engines
 from edge_agent.errors import ComponentError
 from edge_agent.hardware.nvidia import Gpu, Nvidia
+from edge_agent.inference.engines.options import ENGINES, EngineOptions
+from edge_agent.inference.engines.selection import Device, plan_problems, select_engines
 
 ORIN = Nvidia((Gpu("Orin", "sm_87", 32 << 30),), "12.6", "12.6", "9.3.0", "10.3.0", "6", "540.4.0")
 MODULES = frozenset(("tensorrt", "cuda.bindings", "onnx", "onnxruntime"))

@@ -18,11 +18,11 @@ import pytest
 
 from edge_agent.component.manifest import Golden, Target
 from edge_agent.hardware.processor import architecture
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.cli.test_cli import failed, run
-from tests.daemon import Daemon, bytes_request, running_daemon, wait_until
-from tests.fakes import U8, half_bright, picture, write_echo
 from tests.stand_ins import python_path
+from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.fakes import U8, half_bright, picture, write_echo
 
 OPTIONS = {"gpu-code": "sm_87", "trt-ver": "10.3.0", "cuda-ver": "12.6"}
 STAGES = ["model", "preparation", "conclusion"]
@@ -219,8 +219,8 @@ def _write_plan(folder: Path) -> None:
     """Build a plan of the component's model alone, as trtexec would."""
     program = (
         "import sys, pathlib\n"
-        "from edge_agent.engines.progress import silent\n"
-        "from edge_agent.engines.tensorrt_building import build_plan\n"
+        "from edge_agent.inference.engines.progress import silent\n"
+        "from edge_agent.inference.engines.tensorrt_building import build_plan\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "build_plan('model', (folder / 'model.onnx').read_bytes(), 4, folder / 'model.plan', silent)\n"
     )
@@ -354,7 +354,7 @@ def write_unreadable(models: Path, **changes: Any) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
     from edge_agent.component.writing import write_component
-    from tests.fakes import echo_fields, echo_graph
+    from tests.support.fakes import echo_fields, echo_graph
 
     model = onnx.load_model_from_string(echo_graph(64, 64, segmentation=False))
     boxes = numpy_helper.from_array(np.zeros((1, 1, 4), np.float32), "boxes")

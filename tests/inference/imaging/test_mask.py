@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edge_agent.component.manifest import Label
-from edge_agent.imaging.mask import Mask, MaskPainter
-from edge_agent.imaging.resize import U8
+from edge_agent.inference.imaging.mask import Mask, MaskPainter
+from edge_agent.inference.imaging.resize import U8
 
 LABELS = (
     Label(name="background", color="#FFFFFF"),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_agent.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
 
 
 def _weights(source: int, target: int) -> npt.NDArray[np.float64]:

@@ -11,8 +11,8 @@ import pytest
 
 from edge_agent.access.peer import own_peer
 from edge_agent.errors import InvalidRequest
-from edge_agent.imaging.bitmap import Place
-from edge_agent.imaging.segment import OwnedSegment, check_still_large_enough, opened, read_into, write_from
+from edge_agent.inference.imaging.bitmap import Place
+from edge_agent.inference.imaging.segment import OwnedSegment, check_still_large_enough, opened, read_into, write_from
 from tests.conftest import Segments
 
 
@@ -50,15 +50,15 @@ def test_a_segment_of_another_user_that_may_not_be_read(segments: Segments) -> N
     handle = segments.make(bytes(10), mode=0o600)
     program = (
         "import os; os.setgid(65534); os.setuid(65534)\n"
-        "from edge_agent.imaging.segment import opened\n"
+        "from edge_agent.inference.imaging.segment import opened\n"
         "from edge_agent.access.peer import own_peer\n"
-        "from edge_agent.imaging.bitmap import Place\n"
+        "from edge_agent.inference.imaging.bitmap import Place\n"
         f"with opened(Place({handle.name!r}, 10, 0), own_peer(), write=False, what='bitmap'): pass\n"
     )
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     done = subprocess.run(
-        [sys.executable, "-c", "import edge_agent.imaging.segment, edge_agent.access.peer\n" + program],
+        [sys.executable, "-c", "import edge_agent.inference.imaging.segment, edge_agent.access.peer\n" + program],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert f"segment '{handle.name}' of the bitmap may not be opened for reading by the agent's user" in done.stderr

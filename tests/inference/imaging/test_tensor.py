@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_agent.component.manifest import Input
-from edge_agent.imaging.tensor import Normalizer
+from edge_agent.inference.imaging.tensor import Normalizer
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 

@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from edge_agent.errors import ComponentError
-from edge_agent.plan_cache.cache import PlanCache, PlanKey
-from tests.daemon import PATIENCE
+from edge_agent.inference.plan_cache.cache import PlanCache, PlanKey
+from tests.support.daemon import PATIENCE
 
 KEY = PlanKey(
     component="cookies",
@@ -39,7 +39,7 @@ BUILDER = """
 import logging, sys, time
 from pathlib import Path
 import msgspec
-from edge_agent.plan_cache.cache import PlanCache, PlanKey
+from edge_agent.inference.plan_cache.cache import PlanCache, PlanKey
 
 folder, leave, key = Path(sys.argv[1]), Path(sys.argv[2]), msgspec.json.decode(sys.argv[3], type=PlanKey)
 logging.basicConfig(level="INFO", stream=sys.stdout, format="%(message)s", force=True)

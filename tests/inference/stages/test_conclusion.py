@@ -12,12 +12,12 @@ import onnxruntime
 import pytest
 
 from edge_agent.component.manifest import Artifact, Image, Input, Label, Manifest, MaskOutput, Outputs, ScoreOutput
-from edge_agent.engines.signature import Signature, TensorSpec
 from edge_agent.errors import ComponentError, EngineFailed
-from edge_agent.imaging.resize import U8, ArrayPixels
-from edge_agent.imaging.tensor import Tensor
+from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.inference.host import HostPipeline
-from edge_agent.stages.conclusion import conclusion_graph, input_name
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
+from edge_agent.inference.imaging.tensor import Tensor
+from edge_agent.inference.stages.conclusion import conclusion_graph, input_name
 
 Shape = tuple[int | None, ...]
 

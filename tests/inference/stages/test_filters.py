@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_agent.imaging.resize import Filter
-from edge_agent.stages.filters import Windows, windows
+from edge_agent.inference.imaging.resize import Filter
+from edge_agent.inference.stages.filters import Windows, windows
 
 KINDS: tuple[Filter, ...] = ("area", "bilinear", "bicubic", "nearest")
 SIZES = [(640, 288), (1280, 384), (65, 64), (64, 65), (100, 100), (4096, 384), (64, 1), (67, 1000), (97, 4096)]

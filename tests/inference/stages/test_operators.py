@@ -14,12 +14,12 @@ import pytest
 from onnx import TensorProto
 
 from edge_agent.component.manifest import Image
-from edge_agent.engines.signature import TensorSpec
-from edge_agent.stages.conclusion import conclusion_graph
-from edge_agent.stages.preparation import preparation_graph
-from tests.stages.test_conclusion import manifest_of
-from tests.stages.test_filters import KINDS
-from tests.stages.test_preparation import SIZES, levels
+from edge_agent.inference.engines.signature import TensorSpec
+from edge_agent.inference.stages.conclusion import conclusion_graph
+from edge_agent.inference.stages.preparation import preparation_graph
+from tests.inference.stages.test_conclusion import manifest_of
+from tests.inference.stages.test_filters import KINDS
+from tests.inference.stages.test_preparation import SIZES, levels
 
 ALLOWED = {
     "Add", "ArgMax", "Cast", "Clip", "Concat", "Equal", "Floor", "Gather", "Greater", "GreaterOrEqual", "IsNaN", "Mul",

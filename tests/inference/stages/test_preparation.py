@@ -10,10 +10,10 @@ import onnxruntime
 import pytest
 
 from edge_agent.component.manifest import Image, Input
-from edge_agent.imaging.resize import U8, ArrayPixels, Filter, make_resizer
-from edge_agent.imaging.tensor import Normalizer, Tensor
-from edge_agent.stages.preparation import preparation_graph
-from tests.stages.test_filters import KINDS
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, Filter, make_resizer
+from edge_agent.inference.imaging.tensor import Normalizer, Tensor
+from edge_agent.inference.stages.preparation import preparation_graph
+from tests.inference.stages.test_filters import KINDS
 
 Size = tuple[int, int]  # width, height
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from edge_agent.catalogue import catalogue as module
-from edge_agent.catalogue.catalogue import Catalogue, Entry
-from tests.fakes import echo_fields, write_echo
-from tests.keys import Signer
+from edge_agent.serving.catalogue import catalogue as module
+from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
+from tests.support.fakes import echo_fields, write_echo
+from tests.support.keys import Signer
 
 
 def _scan(*folders: Path, **pins: str) -> dict[str, Entry]:
@@ -204,7 +204,7 @@ def test_a_link_that_leads_nowhere_does_not_hide_the_others(tmp_path: Path, targ
 
 
 @pytest.mark.parametrize(
-    "where", ["edge_agent.catalogue.catalogue.os.scandir", "edge_agent.component.artifacts.os.open"]
+    "where", ["edge_agent.serving.catalogue.catalogue.os.scandir", "edge_agent.component.artifacts.os.open"]
 )
 def test_what_can_not_be_seen_for_want_of_descriptors_is_neither_gone_nor_broken(
     tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import running_daemon
-from tests.fakes import write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from tests.support.daemon import running_daemon
+from tests.support.fakes import write_echo
 
 
 def test_what_has_just_come_is_known_to_every_call(tmp_path: Path) -> None:

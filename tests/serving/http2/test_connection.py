@@ -12,10 +12,10 @@ import h2.events
 import h2.settings
 import pytest
 
-from edge_agent.rpc.connection import MAX_STREAMS, Connection, Handlers, Headers
-from edge_agent.rpc.frames import ErrorCode, ProtocolError
-from edge_agent.rpc.framing import OK_TRAILERS, RESPONSE_HEADERS, refusal_headers
-from edge_agent.rpc.status import Code
+from edge_agent.serving.http2.connection import MAX_STREAMS, Connection, Handlers, Headers
+from edge_agent.serving.http2.frames import ErrorCode, ProtocolError
+from edge_agent.serving.rpc.framing import OK_TRAILERS, RESPONSE_HEADERS, refusal_headers
+from edge_agent.serving.rpc.status import Code
 
 REQUEST = [(":method", "POST"), (":scheme", "http"), (":path", "/S/M"), (":authority", "x"), ("te", "trailers")]
 

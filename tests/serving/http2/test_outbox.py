@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.rpc.outbox import Outbox, Told
+from edge_agent.serving.http2.outbox import Outbox, Told
 
 LARGE = os.urandom(3_000_000)
 

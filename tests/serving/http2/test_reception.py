@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge_agent.rpc.reception import Reception
-from tests.daemon import bytes_request, running_daemon, wait_until
-from tests.fakes import picture, write_echo
+from edge_agent.serving.http2.reception import Reception
+from tests.support.daemon import bytes_request, running_daemon, wait_until
+from tests.support.fakes import picture, write_echo
 
 
 def test_clients_are_accepted_a_few_at_a_time(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import h2.events
 import psutil
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import METHODS
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import METHODS
 from tests.conftest import Segments
-from tests.daemon import Daemon, Stub, bytes_request, segment_request, suspend, wait_until
-from tests.fakes import half_bright, picture
+from tests.support.daemon import Daemon, Stub, bytes_request, segment_request, suspend, wait_until
+from tests.support.fakes import half_bright, picture
 
 DETECT = METHODS["DetectAnomalies"].path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from edge_agent.rpc.turns import Turns
+from edge_agent.serving.http2.turns import Turns
 
 
 def test_a_call_that_comes_alone_begins_at_once() -> None:

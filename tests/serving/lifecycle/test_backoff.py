@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_agent.lifecycle.backoff import Backoff
+from edge_agent.serving.lifecycle.backoff import Backoff
 
 
 def test_waits_double_up_to_the_longest() -> None:

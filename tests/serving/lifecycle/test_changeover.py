@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from edge_agent.catalogue.catalogue import Catalogue, Component
 from edge_agent.component.writing import write_component
 from edge_agent.errors import OutOfMemory
-from edge_agent.lifecycle.backoff import Backoff
-from edge_agent.lifecycle.changeover import Changeover
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.catalogue.catalogue import Catalogue, Component
+from edge_agent.serving.lifecycle.backoff import Backoff
+from edge_agent.serving.lifecycle.changeover import Changeover
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.conftest import Segments
-from tests.daemon import Daemon, running_daemon, segment_request, suspend, wait_until
-from tests.fakes import echo_fields, echo_graph, picture, write_echo
+from tests.support.daemon import Daemon, running_daemon, segment_request, suspend, wait_until
+from tests.support.fakes import echo_fields, echo_graph, picture, write_echo
 
 
 def _threshold(daemon: Daemon, segments: Segments) -> float:

@@ -9,8 +9,8 @@ from PIL import Image
 
 from edge_agent.component.manifest import Golden
 from edge_agent.component.writing import write_component
-from tests.daemon import Daemon, wait_until
-from tests.fakes import U8, echo_fields, echo_graph, half_bright, picture
+from tests.support.daemon import Daemon, wait_until
+from tests.support.fakes import U8, echo_fields, echo_graph, half_bright, picture
 
 
 def _png(pixels: U8) -> bytes:
@@ -41,7 +41,7 @@ def test_golden_samples(daemon: Daemon, sample: U8, expected: dict[str, object],
     if said is None:
         daemon.stub.start("echo")
     else:
-        from edge_agent.rpc import edge_agent_pb2 as pb2
+        from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 
         daemon.stub("StartModel", pb2.StartModelRequest(model_component="echo"))
         message = daemon.stub.wait_for("echo", "FAILED").status_message

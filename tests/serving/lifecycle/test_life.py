@@ -18,9 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_agent.component.manifest import Label, MaskOutput, Outputs, ScoreOutput
 from edge_agent.component.writing import write_component
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import PATIENCE, Daemon, alive, bytes_request, running_daemon, suspend, wait_until
-from tests.fakes import echo_fields, picture, write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from tests.support.daemon import PATIENCE, Daemon, alive, bytes_request, running_daemon, suspend, wait_until
+from tests.support.fakes import echo_fields, picture, write_echo
 
 
 def _score(daemon: Daemon, model: str) -> float:

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from edge_agent.component.writing import write_component
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import PATIENCE, Daemon, bytes_request, running_daemon, wait_until
-from tests.fakes import echo_fields, echo_graph, picture
-from tests.lifecycle.reference import Kind, Published, Reference
-from tests.properties import LONG, examples
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from tests.serving.lifecycle.reference import Kind, Published, Reference
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, wait_until
+from tests.support.fakes import echo_fields, echo_graph, picture
+from tests.support.properties import LONG, examples
 
 _LIVES = itertools.count()
 _names = st.sampled_from(["a", "b"])
@@ -267,7 +267,7 @@ class Life(RuleBasedStateMachine):
         for process in self.daemon.workers():
             with contextlib.suppress(psutil.Error):
                 line = process.cmdline()
-                found.append(line[line.index("edge_agent.workers.process") + 1])
+                found.append(line[line.index("edge_agent.serving.workers.process") + 1])
         return set(found) if len(set(found)) == len(found) else {"two workers of one model"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent.lifecycle.memory import available_bytes
+from edge_agent.serving.lifecycle.memory import available_bytes
 
 
 def _device(folder: Path, cgroup: str) -> tuple[Path, Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.lifecycle.remembered import RememberedModels
+from edge_agent.serving.lifecycle.remembered import RememberedModels
 
 
 def test_names_survive(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from tests.daemon import Daemon, bytes_request, running_daemon, wait_until
-from tests.fakes import picture, write_echo
-from tests.keys import Signer, edit_manifest, inverted_graph
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.fakes import picture, write_echo
+from tests.support.keys import Signer, edit_manifest, inverted_graph
 
 SIGNATURE, DARK = "manifest.json.sig", 51
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_agent.lifecycle.state import Event, Status, next_status
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.lifecycle.state import Event, Status, next_status
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 
 ALLOWED = {
     (Status.STOPPED, Event.START): Status.STARTING,

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.held import page_faults
 from benchmarks.rig import BareClient, empty_component
-from tests.daemon import running_daemon
+from tests.support.daemon import running_daemon
 
 SIDE, CALLS = 1024, 10
 #: that a buffer of the picture's size costs when it is allocated anew

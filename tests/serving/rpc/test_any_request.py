@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.component.version import is_name
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import METHODS
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import METHODS
 from edge_agent.wire import encode_varint, length_prefix
 from tests.conftest import Segments
-from tests.daemon import Daemon, bytes_request
-from tests.fakes import half_bright, picture
-from tests.properties import examples
-from tests.sentences import check_sentence
+from tests.support.daemon import Daemon, bytes_request
+from tests.support.fakes import half_bright, picture
+from tests.support.properties import examples
+from tests.support.sentences import check_sentence
 
 SIZE = 64 * 64 * 3
 PICTURE, MASK, SHORT = (f"edge-agent-test-{os.getpid()}-{what}" for what in ("picture", "mask", "short"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.contract import METHODS
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.contract import METHODS
 
-PROTO = Path(__file__).resolve().parents[2] / "proto"
+PROTO = Path(__file__).resolve().parents[3] / "proto"
 
 # The table of the published contract: (name, number, type, label or oneof).
 MESSAGES = {
@@ -118,7 +118,7 @@ def test_a_process_may_import_the_package_and_a_clients_own_stubs(tmp_path: Path
     both = (
         "import edge_agent_pb2 as theirs, edge_agent_pb2_grpc\n"
         "import edge_agent; edge_agent.Client\n"
-        "from edge_agent.rpc import edge_agent_pb2 as ours\n"
+        "from edge_agent.serving.rpc import edge_agent_pb2 as ours\n"
         "assert ours.DESCRIPTOR.serialized_pb == theirs.DESCRIPTOR.serialized_pb\n"
         "assert theirs.RUNNING == ours.RUNNING == 2\n"
     )

@@ -13,10 +13,10 @@ from PIL import Image
 from edge_agent.component.manifest import Image as ImageSize
 from edge_agent.component.manifest import Input, Label, MaskOutput, Outputs, ScoreOutput
 from edge_agent.component.writing import write_component
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.conftest import Segments
-from tests.daemon import Daemon, Stub, bytes_request, running_daemon, segment_request
-from tests.fakes import U8, half_bright, picture, write_echo
+from tests.support.daemon import Daemon, Stub, bytes_request, running_daemon, segment_request
+from tests.support.fakes import U8, half_bright, picture, write_echo
 
 MaskOf = Callable[[bytes, int, int], U8]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.daemon import Daemon, wait_until
-from tests.fakes import half_bright, write_echo
+from tests.support.daemon import Daemon, wait_until
+from tests.support.fakes import half_bright, write_echo
 
-PROTO = Path(__file__).resolve().parents[2] / "proto"
+PROTO = Path(__file__).resolve().parents[3] / "proto"
 
 # Written anew after the guide's description: describe until RUNNING, start when STOPPED, detect by bytes, list, stop,
 # and read code and details of an error.

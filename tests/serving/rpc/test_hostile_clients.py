@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.rpc.contract import METHODS
-from edge_agent.rpc.frames import (
+from edge_agent.serving.http2.frames import (
     END_HEADERS,
     END_STREAM,
     PREFACE,
@@ -26,10 +25,11 @@ from edge_agent.rpc.frames import (
     settings_frame,
     word_frame,
 )
-from edge_agent.rpc.framing import OK_TRAILERS
-from tests.daemon import PATIENCE, Daemon, bytes_request, wait_until
-from tests.fakes import picture
-from tests.properties import examples
+from edge_agent.serving.rpc.contract import METHODS
+from edge_agent.serving.rpc.framing import OK_TRAILERS
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, wait_until
+from tests.support.fakes import picture
+from tests.support.properties import examples
 
 _HEADERS = [
     (":method", "POST"), (":scheme", "http"), (":path", METHODS["ListModels"].path), (":authority", "x"),

@@ -11,16 +11,16 @@ import pytest
 
 from edge_agent.access.peer import own_peer
 from edge_agent.errors import AddressInUse
-from edge_agent.rpc.listener import SocketClaim
-from edge_agent.rpc.socket_lock import SocketLock
-from tests.users import User, common_folder, prefix, resident, run_as
+from edge_agent.serving.rpc.listener import SocketClaim
+from edge_agent.serving.rpc.socket_lock import SocketLock
+from tests.support.users import User, common_folder, prefix, resident, run_as
 
 AGENT, SQUATTER = User(64001, 64001), User(64002, 64002)
 
 CLAIM = (
     "import sys\n"
     "from pathlib import Path\n"
-    "from edge_agent.rpc.listener import SocketClaim\n"
+    "from edge_agent.serving.rpc.listener import SocketClaim\n"
     "try: SocketClaim(Path(sys.argv[1]), 0o660, '').release()\n"
     "except Exception as error: print(type(error).__name__, error)\n"
 )

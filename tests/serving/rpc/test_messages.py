@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from edge_agent.agent import DetectRequest
 from edge_agent.errors import InvalidRequest
-from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Area, Verdict
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.rpc.exchange import ParcelMessage
-from edge_agent.rpc.framing import PREFIX_BYTES
-from edge_agent.rpc.messages import decode_request, encode_response
-from edge_agent.workers.calls import Enclosed
-from edge_agent.workers.parcels import MASK_AT, ParcelShelf
+from edge_agent.serving.agent import DetectRequest
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.exchange import ParcelMessage
+from edge_agent.serving.rpc.framing import PREFIX_BYTES
+from edge_agent.serving.rpc.messages import decode_request, encode_response
+from edge_agent.serving.workers.calls import Enclosed
+from edge_agent.serving.workers.parcels import MASK_AT, ParcelShelf
 
 PIXELS = bytes(range(256)) * 100
 HANDLE = pb2.SharedMemoryHandle(name="/s", size=9, offset=4)

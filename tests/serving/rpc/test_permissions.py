@@ -14,11 +14,11 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.conftest import Segments
-from tests.daemon import Daemon, running_daemon, segment_request
-from tests.fakes import half_bright, picture, write_echo
-from tests.users import User, common_folder, prefix, run_as
+from tests.support.daemon import Daemon, running_daemon, segment_request
+from tests.support.fakes import half_bright, picture, write_echo
+from tests.support.users import User, common_folder, prefix, run_as
 
 LINE, CONTROL = 64010, 64011
 AGENT = User(64001, 64001, (LINE,))
@@ -41,7 +41,7 @@ CALLS = """
 import json, sys
 import grpc
 from google.protobuf import json_format
-from edge_agent.rpc.contract import METHODS
+from edge_agent.serving.rpc.contract import METHODS
 
 answers = []
 with grpc.insecure_channel(sys.argv[1]) as channel:

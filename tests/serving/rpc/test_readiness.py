@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.rpc.readiness import Readiness
-from tests.daemon import PATIENCE, Daemon, running_daemon
-from tests.fakes import write_echo
+from edge_agent.serving.rpc.readiness import Readiness
+from tests.support.daemon import PATIENCE, Daemon, running_daemon
+from tests.support.fakes import write_echo
 
 
 class Listener:

@@ -10,10 +10,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from edge_agent.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.conftest import Segments
-from tests.daemon import Daemon, Stub, bytes_request, running_daemon, segment_request, suspend, wait_until
-from tests.fakes import picture, write_echo
+from tests.support.daemon import Daemon, Stub, bytes_request, running_daemon, segment_request, suspend, wait_until
+from tests.support.fakes import picture, write_echo
 
 SIZE = 64 * 64 * 3
 ALL_WITH_A_NAME = ("StartModel", "StopModel", "DescribeModel")

@@ -9,10 +9,10 @@ import pytest
 
 from edge_agent.access.peer import own_peer
 from edge_agent.errors import CallExpired, Overloaded, WorkerDied
-from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import decide
-from edge_agent.workers.calls import Call, Enclosed, WaitingLine
-from edge_agent.workers.parcels import ParcelShelf
+from edge_agent.serving.workers.calls import Call, Enclosed, WaitingLine
+from edge_agent.serving.workers.parcels import ParcelShelf
 
 PLACE = Place("/s", 9, 0)
 PEER = own_peer()

@@ -14,15 +14,15 @@ from onnx import TensorProto, helper
 from edge_agent.component.manifest import decode_manifest, manifest_digest
 from edge_agent.component.trust import Trust
 from edge_agent.component.writing import write_component
-from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import ComponentError
-from edge_agent.imaging.resize import ArrayPixels
 from edge_agent.inference import loading
-from edge_agent.workers.checking import checked_component
-from edge_agent.workers.messages import Load
-from edge_agent.workers.process import Worker
-from tests.fakes import echo_fields, echo_graph, picture, write_echo
-from tests.keys import Signer, edit_manifest, inverted_graph
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.imaging.resize import ArrayPixels
+from edge_agent.serving.workers.checking import checked_component
+from edge_agent.serving.workers.messages import Load
+from edge_agent.serving.workers.process import Worker
+from tests.support.fakes import echo_fields, echo_graph, picture, write_echo
+from tests.support.keys import Signer, edit_manifest, inverted_graph
 
 DARK = 51  # score 0.2 of an echo model, 0.8 of one that has been swapped
 

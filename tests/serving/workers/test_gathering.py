@@ -13,14 +13,14 @@ import pytest
 
 from edge_agent.access.peer import own_peer
 from edge_agent.errors import EngineFailed
-from edge_agent.imaging.bitmap import Place
+from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict, decide
-from edge_agent.rpc import edge_agent_pb2 as pb2
-from edge_agent.workers.gathering import Gathering
-from edge_agent.workers.messages import Answer, Detect, Refused, decode_from_worker, encode
-from edge_agent.workers.process import Worker
-from tests.daemon import bytes_request, running_daemon, wait_until
-from tests.fakes import picture, write_echo
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.workers.gathering import Gathering
+from edge_agent.serving.workers.messages import Answer, Detect, Refused, decode_from_worker, encode
+from edge_agent.serving.workers.process import Worker
+from tests.support.daemon import bytes_request, running_daemon, wait_until
+from tests.support.fakes import picture, write_echo
 
 
 def test_nobody_waits_before_several_have_called_at_once() -> None:

@@ -11,11 +11,11 @@ import grpc
 import pytest
 
 from edge_agent.component.manifest import Artifact, Image, Input, Manifest, Outputs, ScoreOutput
-from edge_agent.engines.options import EngineOptions
-from edge_agent.workers.parcels import ParcelShelf
-from edge_agent.workers.pool import PoolOptions, WorkerPool
-from tests.daemon import PATIENCE, alive, bytes_request, running_daemon, suspend, wait_until
-from tests.fakes import picture, write_echo
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.serving.workers.parcels import ParcelShelf
+from edge_agent.serving.workers.pool import PoolOptions, WorkerPool
+from tests.support.daemon import PATIENCE, alive, bytes_request, running_daemon, suspend, wait_until
+from tests.support.fakes import picture, write_echo
 
 
 def test_a_worker_that_hangs_in_a_call_is_given_up(tmp_path: Path) -> None:

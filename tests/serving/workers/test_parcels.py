@@ -13,11 +13,11 @@ import numpy as np
 import psutil
 import pytest
 
-from edge_agent.workers.mapped import MappedParcels
-from edge_agent.workers.parcels import LARGE, ParcelShelf
+from edge_agent.serving.workers.mapped import MappedParcels
+from edge_agent.serving.workers.parcels import LARGE, ParcelShelf
 from tests.conftest import Segments
-from tests.daemon import Daemon, bytes_request, running_daemon, segment_request, suspend, wait_until
-from tests.fakes import picture, write_echo
+from tests.support.daemon import Daemon, bytes_request, running_daemon, segment_request, suspend, wait_until
+from tests.support.fakes import picture, write_echo
 
 
 class _Shelf(ParcelShelf):
@@ -109,7 +109,7 @@ def test_a_worker_sees_what_the_front_writes_until_it_forgets() -> None:
 
 
 def test_the_event_loop_trims_a_shelf_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge_agent.workers.parcels._KEEP_SECONDS", 0.01)
+    monkeypatch.setattr("edge_agent.serving.workers.parcels._KEEP_SECONDS", 0.01)
 
     async def scenario() -> None:
         shelf = ParcelShelf()

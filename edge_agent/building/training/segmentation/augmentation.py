@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edge_agent.imaging.resize import U8
-from edge_agent.training.features import F32
+from edge_agent.building.training.features import F32
+from edge_agent.inference.imaging.resize import U8
 
 # Far more than a camera does: with few pictures it is what keeps the network from learning them by heart.
 _TURN = 180.0  # degrees

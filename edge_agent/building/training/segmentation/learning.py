@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edge_agent.imaging.resize import U8
-from edge_agent.training import backbone
-from edge_agent.training.features import F32
-from edge_agent.training.segmentation.augmentation import augment
-from edge_agent.training.segmentation.network import Network
+from edge_agent.building.training import backbone
+from edge_agent.building.training.features import F32
+from edge_agent.building.training.segmentation.augmentation import augment
+from edge_agent.building.training.segmentation.network import Network
+from edge_agent.inference.imaging.resize import U8
 
 #: of the optimiser; enough for a few dozen pictures, and still under three minutes on two cores
 STEPS = 450

@@ -15,10 +15,10 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge_agent.engines.onnx_graph import cut
-from edge_agent.training import backbone
-from edge_agent.training.features import mask_stride
-from edge_agent.training.graph import Graph
+from edge_agent.building.training import backbone
+from edge_agent.building.training.features import mask_stride
+from edge_agent.building.training.graph import Graph
+from edge_agent.inference.engines.onnx_graph import cut
 
 #: coarse to fine: stage -> is it of the tuned copy
 _LEVELS = {"stage6": True, "stage5": True, "stage3": False, "stage2": False}

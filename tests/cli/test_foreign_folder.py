@@ -45,7 +45,7 @@ def test_a_command(foreign: Path, arguments: list[str]) -> None:
 def test_serve_and_its_workers_and_detect(foreign: Path) -> None:
     socket = f"unix://{foreign}/agent.sock"
     where = {"EDGE_AGENT_SOCKET": socket}
-    command = [PROGRAM, "serve", "--model-dir", "models", "--state-dir", "state", "--log-level", "warning"]
+    command = [str(PROGRAM), "serve", "--model-dir", "models", "--state-dir", "state", "--log-level", "warning"]
     with subprocess.Popen(command, cwd=foreign, env={**os.environ, **where}) as daemon:
         try:
             Client(socket, wait=PATIENCE).close()

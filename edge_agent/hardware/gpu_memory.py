@@ -25,7 +25,7 @@ _JETSON_LOAD = (
 class GpuReading(NamedTuple):
     """A GPU as it is now; None for what it does not tell."""
 
-    index: int
+    number: int
     #: bytes
     memory_used: int | None
     memory_size: int | None

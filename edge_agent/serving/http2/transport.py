@@ -54,7 +54,18 @@ _READS_IN_A_ROW = 8
 class _Incoming:
     """A call that is being received."""
 
-    __slots__ = ("begun", "buffer", "compressed", "deadline", "filled", "handler", "headers", "length", "parcel", "prefix")
+    __slots__ = (
+        "begun",
+        "buffer",
+        "compressed",
+        "deadline",
+        "filled",
+        "handler",
+        "headers",
+        "length",
+        "parcel",
+        "prefix",
+    )
 
     def __init__(self, headers: CallHeaders, handler: Handler) -> None:
         self.headers, self.handler = headers, handler

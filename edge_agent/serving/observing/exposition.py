@@ -51,7 +51,7 @@ async def write(families: AsyncIterator[Metric | HistogramFamily], accept: str) 
     """Write families in the format that the header `accept` of a request prefers."""
     try:
         encode, content_type = choose_encoder(accept)
-    except ValueError:  # a version that is no number
+    except (TypeError, ValueError):  # a version that is no number
         encode, content_type = choose_encoder("")
     openmetrics = encode is not generate_latest and content_type.startswith("application/openmetrics-text")
     parts: list[bytes] = []

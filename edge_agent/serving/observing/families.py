@@ -90,7 +90,7 @@ class Families:
 
 def _of_models(front: FrontReading) -> Iterable[Metric]:
     models = front.models
-    statuses = Counter({status: 0 for status in front.statuses}) + Counter(model.status for model in models)
+    statuses = Counter(model.status for model in models)
     yield _scalar("edge_agent_models", (((status,), statuses[status]) for status in front.statuses))
     yield _scalar(
         "edge_agent_model_running", (((model.name, model.version), model.status == "RUNNING") for model in models)
@@ -112,9 +112,9 @@ def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
             yield _scalar(f"edge_agent_{name}_free_bytes", [((), room.free)])
             yield _scalar(f"edge_agent_{name}_size_bytes", [((), room.size)])
     for name, values in (
-        ("memory_used_bytes", [(gpu.index, gpu.memory_used) for gpu in device.gpus]),
-        ("memory_size_bytes", [(gpu.index, gpu.memory_size) for gpu in device.gpus]),
-        ("utilisation_ratio", [(gpu.index, gpu.utilisation) for gpu in device.gpus]),
+        ("memory_used_bytes", [(gpu.number, gpu.memory_used) for gpu in device.gpus]),
+        ("memory_size_bytes", [(gpu.number, gpu.memory_size) for gpu in device.gpus]),
+        ("utilisation_ratio", [(gpu.number, gpu.utilisation) for gpu in device.gpus]),
     ):
         told = [((str(index),), float(value)) for index, value in values if value is not None]
         if told:

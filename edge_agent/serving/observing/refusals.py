@@ -40,6 +40,7 @@ class Refusals:
         self._seconds = seconds
         self._refused: dict[tuple[int, int, str, str], _Refused] = {}
         self._others = 0
+        self._introducing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, peer: Peer, reason: str, rpc: str, model: str, details: str) -> None:
@@ -53,14 +54,18 @@ class Refusals:
         if len(self._refused) >= _MOST:
             self._others += 1
             return
-        who = describe_client(peer)
-        self._refused[key] = _Refused(who, model, peer.pid)
-        log.warning(
-            "%s: %s was refused (%s): %s",
-            who, rpc, reason, details, extra=fields(MODEL=model, CLIENT_PID=peer.pid, REASON=reason),
-        )  # fmt: skip
+        self._refused[key] = refused = _Refused(f"process {peer.pid}", model, peer.pid)
+        loop = asyncio.get_running_loop()
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self.tell)
+            self._timer = loop.call_later(self._seconds, self.tell)
+        task = loop.create_task(self._introduce(peer, refused, reason, f"{rpc} was refused ({reason}): {details}"))
+        self._introducing.add(task)
+        task.add_done_callback(self._introducing.discard)
+
+    async def _introduce(self, peer: Peer, refused: _Refused, reason: str, text: str) -> None:
+        refused.who = await asyncio.to_thread(describe_client, peer)  # a user's name may have to be asked for
+        more = fields(MODEL=refused.model, CLIENT_PID=peer.pid, REASON=reason)
+        log.warning("%s: %s", refused.who, text, extra=more)
 
     def tell(self) -> None:
         """Tell what has been refused since this was last told; those who are quiet now are forgotten."""

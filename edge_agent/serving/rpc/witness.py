@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent.access.peer import Peer
 from edge_agent.serving.observing.observer import Observer
+from edge_agent.serving.rpc.contract import METHODS
 from edge_agent.serving.rpc.framing import RefusedCall
 
 if TYPE_CHECKING:
@@ -51,7 +52,5 @@ class Witness:
 @functools.lru_cache(64)
 def rpc_of(path: bytes) -> str:
     """Return the last part of a path that names an rpc; "" for another."""
-    from edge_agent.serving.rpc.contract import METHODS
-
     name = path.rpartition(b"/")[2].decode(errors="replace")
     return name if name in METHODS and METHODS[name].path.encode() == path else ""

@@ -15,8 +15,8 @@ from edge_agent.access.peer import own_peer
 from edge_agent.errors import EngineFailed
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict, decide
-from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.observing.counts import Stages
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.workers.gathering import Gathering
 from edge_agent.serving.workers.messages import Answer, Detect, Refused, decode_from_worker, encode
 from edge_agent.serving.workers.process import Worker

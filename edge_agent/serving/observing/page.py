@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Awaitable, Callable
 
 from edge_agent.serving.observing.exposition import Exposition
@@ -23,18 +22,19 @@ _SECONDS = 10.0  # for a request to come, and for its answer to be taken
 Render = Callable[[str], Awaitable[Exposition]]
 
 
-class MetricsListener:
-    """Serves metrics on a bound socket, which it owns, until it is closed."""
+class MetricsPage:
+    """Answers whoever connects."""
 
-    def __init__(self, listener: socket.socket, render: Render) -> None:
+    def __init__(self, render: Render) -> None:
         """`render` makes the answer, in the format that a request's header Accept prefers."""
-        self._listener, self._render = listener, render
+        self._render = render
         self._clients: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
 
-    async def open(self) -> None:
-        """Begin to answer."""
-        self._server = await asyncio.start_server(self._greet, sock=self._listener, limit=_MOST_REQUEST, backlog=16)
+    def protocol(self) -> asyncio.BaseProtocol:
+        """Make what serves a connection."""
+        loop = asyncio.get_running_loop()
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(_MOST_REQUEST, loop), self._greet, loop)
 
     def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._clients) >= _MOST_CLIENTS:
@@ -75,7 +75,6 @@ class MetricsListener:
 
     async def close(self) -> None:
         """Answer nobody any more; closing twice is harmless."""
-        self._server.close()
         for task in list(self._clients):
             task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
@@ -87,5 +86,5 @@ def _header(line: str) -> tuple[str, str]:
 
 
 def _response(status: str, content_type: str, body: bytes, more: str = "", *, with_body: bool = True) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{more}Connection: close\r\n"
-    return head.encode("latin-1") + b"\r\n" + (body if with_body else b"")
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{more}"
+    return f"{head}Connection: close\r\n\r\n".encode("latin-1") + (body if with_body else b"")

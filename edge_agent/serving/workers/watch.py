@@ -11,7 +11,8 @@ from edge_agent.inference.imaging.resize import Pixels
 
 _SAMPLES = 8  # the last ones are judged together
 _ENOUGH = 4  # are needed for a word
-_EVERY = 1.0  # seconds between two, when the first _SAMPLES have been taken: a line is fast, a lamp fails slowly
+_REST = 50  # times what a look takes pass until the next one: a fiftieth of the worker's time at the most
+_CALM = 10.0  # seconds until a word is taken back: one of two cameras may be wrong, and its parts come now and then
 
 
 class AppearanceWatch:
@@ -22,7 +23,8 @@ class AppearanceWatch:
         self._image, self._trained = manifest.image, manifest.appearance
         self._looks: deque[Look] = deque(maxlen=_SAMPLES)
         self._next = 0.0
-        self._kinds: list[Kind] = []
+        #: what has been seen, when last, and the sentence of the first time: its figures change with every picture
+        self._seen: dict[Kind, tuple[float, str]] = {}
 
     def see(self, pixels: Pixels) -> None:
         """Take note of a picture that is about to be inspected; InvalidRequest when it can't be read."""
@@ -32,11 +34,12 @@ class AppearanceWatch:
         if now < self._next:
             return
         self._looks.append(look_at(pixels, self._image.width, self._image.height))
-        if len(self._looks) == _SAMPLES:
-            self._next = now + _EVERY
-        if len(self._looks) < _ENOUGH:
-            return
-        found = compare(self._trained, self._looks)
-        kinds = [unlike.kind for unlike in found]
-        if kinds != self._kinds:  # the figures in the sentences change with every picture: said once
-            self._kinds, self.remark = kinds, "; ".join(unlike.text for unlike in found)
+        if len(self._looks) >= _ENOUGH:
+            for unlike in compare(self._trained, self._looks):
+                _, text = self._seen.get(unlike.kind, (now, unlike.text))
+                self._seen[unlike.kind] = now, text
+            self._seen = {kind: seen for kind, seen in self._seen.items() if now - seen[0] < _CALM}
+            self.remark = "; ".join(text for _, text in self._seen.values())
+        if len(self._looks) == _SAMPLES:  # the first ones are looked at one by one
+            done = time.monotonic()
+            self._next = done + _REST * (done - now)

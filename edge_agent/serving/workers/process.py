@@ -33,6 +33,7 @@ from edge_agent.serving.workers.messages import (
     Forget,
     FromWorker,
     Load,
+    Noticed,
     Progress,
     Ready,
     Refused,
@@ -69,6 +70,7 @@ class Worker:
         self._waiting: deque[Detect] = deque()
         self._cancelled: set[int] = set()
         self._lost = ""  # why the engine can't go on
+        self._remark = ""  # what has been said of the pictures
 
     def run(self) -> None:
         """Load the model, then inspect pictures until the front process closes the socket."""
@@ -177,6 +179,9 @@ class Worker:
             log.error("%s; the process ends", self._lost)
             self._send(Broken(EngineLost.__name__, self._lost))
             sys.exit(_EXIT_LOST)
+        if self._inspector.remark != self._remark:
+            self._remark = self._inspector.remark
+            self._send(Noticed(self._remark))
         if self._inspector.batch > 1:
             self._take_messages(wait=False)
             self._gathering.ended(count, len(self._waiting), time.monotonic())

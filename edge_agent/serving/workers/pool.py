@@ -212,14 +212,7 @@ class WorkerPool:
     def _on_message(self, number: int, message: FromWorker) -> None:
         seat = self._seats[number]
         if isinstance(message, Answer):
-            self._line.observe(message.seconds)
-            held = self._end(seat, message.call)
-            if held is not None:
-                held.call.stages = message.stages
-                held.call.answer(message.verdict, held.mask)
-                if self._counts is not None:
-                    waiting = message.stages.begun - held.call.submitted
-                    self._counts.inspected(message.verdict, waiting, message.stages)
+            self._on_answer(seat, message)
         elif isinstance(message, Refused):
             held = self._end(seat, message.call)
             if held is not None:
@@ -244,6 +237,16 @@ class WorkerPool:
             if type(error) is InternalError:  # not of our making: no memory, say, which need not stay so
                 error = NotReady(f"loading failed: {message.text}")
             seat.ready.set_exception(error)
+
+    def _on_answer(self, seat: Seat, message: Answer) -> None:
+        self._line.observe(message.seconds)
+        held = self._end(seat, message.call)
+        if held is not None:
+            held.call.stages = message.stages
+            held.call.answer(message.verdict, held.mask)
+            if self._counts is not None:
+                waiting = message.stages.begun - held.call.submitted
+                self._counts.inspected(message.verdict, waiting, message.stages)
 
     def _remark(self, text: str) -> None:
         if text != self.remark:

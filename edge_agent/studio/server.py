@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +52,15 @@ class Options(NamedTuple):
         return self.host in _LOOPBACK
 
 
+class Stopping:
+    """Tells whether the server has been asked to end: a stream that goes on for ever has to."""
+
+    server: uvicorn.Server | None = None
+
+    def __call__(self) -> bool:
+        return self.server is not None and self.server.should_exit
+
+
 def run(options: Options) -> None:
     """Serve until a signal comes.
 
@@ -66,22 +75,26 @@ def run(options: Options) -> None:
                 f"others can reach {options.host}, so users have to sign in and there is none yet; make one with: "
                 f"edge-agent studio user add NAME --role engineer --data {options.data}"
             )
-        app = application(options, store, users)
-        uvicorn.run(
-            app, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False,
-            ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=2,
+        stopping = Stopping()
+        config = uvicorn.Config(
+            application(options, store, users, stopping), host=options.host, port=options.port, log_level="warning",
+            access_log=False, server_header=False, ssl_certfile=options.certificate, ssl_keyfile=options.key,
+            timeout_graceful_shutdown=5,
         )  # fmt: skip
+        server = uvicorn.Server(config)
+        stopping.server = server
+        server.run()
     finally:
         store.close()
 
 
-def application(options: Options, store: Store, users: Users) -> Starlette:
+def application(options: Options, store: Store, users: Users, stopping: Callable[[], bool]) -> Starlette:
     """Put the parts together."""
     jobs = Jobs(store)
     runner = Runner(jobs, functools.partial(kinds.finish, store, jobs))
     guard = Guard(users, open_=options.is_local and not users.any())
     parts = Parts(store, jobs, Device(store, options.socket, options.deploy_to), users, runner.nudge)
-    session = Session(OPERATIONS, parts, guard, PREFIX)
+    session = Session(OPERATIONS, parts, guard, PREFIX, stopping)
     pages = Pages(guard)
 
     @contextlib.asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -44,7 +44,10 @@ class Here(msgspec.Struct, frozen=True):
 class Session:
     """The routes that go with a guard."""
 
-    def __init__(self, operations: tuple[Operation, ...], parts: Parts, guard: Guard, prefix: str) -> None:
+    def __init__(
+        self, operations: tuple[Operation, ...], parts: Parts, guard: Guard, prefix: str, stopping: Callable[[], bool]
+    ) -> None:
+        self._stopping = stopping
         self._operations, self._parts, self._guard, self._prefix = operations, parts, guard, prefix
         self._attempts = Attempts()
 
@@ -112,7 +115,7 @@ class Session:
 
     async def _stream(self) -> AsyncIterator[bytes]:
         last, silent = b"", 0
-        while True:
+        while not self._stopping():
             jobs = msgspec.json.encode(await run_in_threadpool(lambda: self._parts.jobs.all(limit=20)))
             silent += 1
             if jobs != last or silent >= _KEEP_ALIVE:

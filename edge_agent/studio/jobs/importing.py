@@ -1,4 +1,4 @@
-"""Taking in a dataset: `python -m edge_agent.studio.jobs.importing DATA PROJECT PATH [IMAGES]`.
+"""Taking in a dataset: `importing.py DATA PROJECT PATH [IMAGES]`.
 
 What `edge-agent dataset check` reads is read here, by the same reader: pictures, classes, labels and masks.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.datasets.sentences import sentence
 from edge_agent.errors import EdgeAgentError
 from edge_agent.studio.jobs.kinds import add_labels
 from edge_agent.studio.store.layout import TEST, TRAIN
@@ -43,8 +44,8 @@ def import_dataset(store: Store, project: str, path: Path, images: Path | None) 
     """
     datasets = read_datasets(path, images=images)
     for dataset in (datasets.train, datasets.test):
-        for note in dataset.notes if dataset else ():
-            print(f"note: {note}", file=sys.stderr)  # noqa: T201
+        for reason in dataset.reasons if dataset else ():
+            print(f"note: {sentence(reason)}", file=sys.stderr)  # noqa: T201
     parts = [(TRAIN, datasets.train), *([(TEST, datasets.test)] if datasets.test else [])]
     total = sum(len(dataset.examples) for _, dataset in parts)
     counts = {"added": 0, "duplicate": 0, "refused": 0}
@@ -77,7 +78,3 @@ def _add(store: Store, project: str, example: Example, part: str, names: tuple[s
             if classes.any():
                 store.masks.save(project, added.id, classes.tobytes(), 0, by=_BY)
     return added.state
-
-
-if __name__ == "__main__":
-    main()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from PIL import Image
 
+from edge_agent.children.command import child_command
 from edge_agent.errors import StudioError
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.layout import PROPOSALS, TEST, TRAIN
@@ -20,9 +20,12 @@ from edge_agent.studio.store.projects import Label
 from edge_agent.studio.store.store import Store
 from edge_agent.studio.store.writing import write_file
 
-_PROGRAM = [sys.executable, "-m", "edge_agent"]
 TRAINING, EVALUATION, TRIAL, PACKAGE, IMPORT = "train", "evaluate", "try", "package", "import"
 EVALUATION_FOLDER = "evaluation"
+
+
+def _program() -> list[str]:
+    return child_command("edge_agent.cli")
 
 
 class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +61,7 @@ def train(store: Store, jobs: Jobs, project: str, options: TrainOptions) -> int:
     if train_manifest is None:
         jobs.set(number, "failed", problem="no picture is in the part `train`")
         raise StudioError("all pictures with a class are in the part 'test', expected some in 'train'")
-    command = [*_PROGRAM, "train", str(train_manifest), "-o", str(store.layout.models), "--name", project,
+    command = [*_program(), "train", str(train_manifest), "-o", str(store.layout.models), "--name", project,
                "--version", version, "--images", str(store.layout.project(project)), "--seed", str(options.seed),
                "--task", options.task, "--precision", options.precision, "--json"]  # fmt: skip
     command += ["--test", str(test_manifest)] if test_manifest else []
@@ -80,7 +83,7 @@ def evaluate(store: Store, jobs: Jobs, project: str, version: str, part: str) ->
     if chosen is None:
         jobs.set(number, "failed", problem="there is no labelled picture to measure with")
         raise StudioError(f"project '{project}' has no labelled picture in the part '{part or TRAIN}'")
-    command = [*_PROGRAM, "evaluate", str(folder), str(chosen), "--images", str(store.layout.project(project)),
+    command = [*_program(), "evaluate", str(folder), str(chosen), "--images", str(store.layout.project(project)),
                "-o", str(jobs.folder(number) / EVALUATION_FOLDER), "--json"]  # fmt: skip
     jobs.queue(number, command)
     return number
@@ -96,8 +99,9 @@ def try_model(store: Store, jobs: Jobs, project: str, version: str, pictures: li
     paths = {str(picture): str(store.pictures.path(project, picture)) for picture in chosen}
     listed = jobs.folder(number) / "pictures.json"
     listed.write_text(json.dumps(paths))
-    command = [sys.executable, "-m", "edge_agent.studio.jobs.trial", str(folder), str(listed),
-               str(jobs.folder(number) / PROPOSALS)]  # fmt: skip
+    command = child_command(
+        "edge_agent.studio.jobs.trial", str(folder), str(listed), str(jobs.folder(number) / PROPOSALS)
+    )
     jobs.queue(number, command)
     return number
 
@@ -106,7 +110,7 @@ def package(store: Store, jobs: Jobs, project: str, version: str, component: str
     """Put the making of a Greengrass component of a model into the list."""
     folder = store.models.folder(project, version)
     number = jobs.prepare(project, PACKAGE, f"{project} {version}", version=version)
-    command = [*_PROGRAM, "package", str(folder), "-o", str(jobs.folder(number) / "package"), "--json"]
+    command = [*_program(), "package", str(folder), "-o", str(jobs.folder(number) / "package"), "--json"]
     command += ["--component-name", component] if component else []
     jobs.queue(number, command)
     return number
@@ -167,7 +171,7 @@ def take_in(store: Store, jobs: Jobs, project: str, path: str, images: str = "")
     if not Path(path).exists():
         raise StudioError(f"'{path}' does not exist on this machine")
     number = jobs.prepare(project, IMPORT, path)
-    command = [sys.executable, "-m", "edge_agent.studio.jobs.importing", str(store.layout.root), project, path]
+    command = child_command("edge_agent.studio.jobs.importing", str(store.layout.root), project, path)
     jobs.queue(number, [*command, *([images] if images else [])])
     return number
 
@@ -182,6 +186,6 @@ def demo(store: Store, jobs: Jobs, project: str) -> int:
     drawn = draw_pictures(jobs.folder(number) / "line", normal=4, anomaly=4, seed=2)
     for place, path in enumerate(sorted(drawn, key=lambda path: path.stem[-1] + path.stem), start=1):
         store.pictures.add(project, f"line-{place}.png", path, by="demo")
-    command = [sys.executable, "-m", "edge_agent.studio.jobs.importing", str(store.layout.root), project, str(folder)]
+    command = child_command("edge_agent.studio.jobs.importing", str(store.layout.root), project, str(folder))
     jobs.queue(number, command)
     return number

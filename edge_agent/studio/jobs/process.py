@@ -1,4 +1,4 @@
-"""The process of one job: `python -m edge_agent.studio.jobs.process FOLDER`.
+"""The process of one job: `process.py FOLDER`.
 
 It runs a command of edge-agent, keeps what that says in the job's folder, and goes on when the studio ends. The folder
 has job.json (the command), then progress.json, log.txt, result.json, and ended.json last.
@@ -62,7 +62,3 @@ def main() -> None:
     """Entry point of the process."""
     os.nice(NICE)
     sys.exit(run(Path(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    main()

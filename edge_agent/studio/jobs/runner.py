@@ -9,11 +9,11 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_agent.children.command import child_command
 from edge_agent.studio.jobs.process import ENDED, LOG
 from edge_agent.studio.jobs.table import Jobs
 
@@ -78,7 +78,7 @@ class Runner:
         await self._conclude(job, folder)
 
     def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "edge_agent.studio.jobs.process", str(folder)]
+        command = child_command("edge_agent.studio.jobs.process", str(folder))
         with (folder / LOG).open("ab") as said:
             # A session of its own: Ctrl-C in the studio's terminal is not meant for it, and it can be ended as a whole.
             return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A trial: `python -m edge_agent.studio.jobs.trial COMPONENT PICTURES.json FOLDER`, a model's verdicts on pictures.
+"""A trial: `trial.py COMPONENT PICTURES.json FOLDER`, the verdicts of a model on pictures.
 
 The same path from pixels to verdict as in the agent. Masks go to FOLDER/ID.png, indexed; verdicts are printed as JSON.
 """
@@ -66,7 +66,3 @@ def _try(component: Component, picture: str, path: Path, masks: Path) -> dict[st
         "anomalous": verdict.is_anomalous,
         "areas": {area.label: area.fraction for area in verdict.areas[1:]},
     }
-
-
-if __name__ == "__main__":
-    main()

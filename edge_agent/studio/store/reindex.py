@@ -91,7 +91,7 @@ def _read_folder(store: Store, folder: Path, problems: list[str]) -> int:
                         pixels.shape[0],
                         digest,
                         time.time(),
-                    ),  # fmt: skip
+                    ),
                 )
         _apply(store, folder.name, number, path.name, said, problems)
     gone = set(known) - {path.name for path in there}

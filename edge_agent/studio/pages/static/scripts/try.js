@@ -44,7 +44,7 @@ function draw(hasModel = true) {
   $("#name").textContent = picture.file;
   $("#verdict").textContent = w(picture.verdict);
   $("#verdict").dataset.class = picture.verdict;
-  $("#score").textContent = w("try.says", { verdict: w(picture.verdict), score: picture.score.toFixed(4) });
+  $("#score").textContent = w("try.says", { score: picture.score.toFixed(4) });
   $("#touch-up").hidden = !may("operator");
 }
 

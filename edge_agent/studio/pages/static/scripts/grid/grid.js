@@ -1,6 +1,7 @@
 // Draws the tiles of a long list that are in sight, and asks for the rest when it comes into sight.
 
 import { $, fromTemplate, setText } from "../dom.js";
+import { w } from "../words.js";
 import { layout, place, visible } from "./layout.js";
 
 const PART = 200;
@@ -113,7 +114,7 @@ export class Grid {
     if (layer) over.src = layer;
     tile.dataset.class = picture.class ?? "none";
     tile.dataset.part = picture.part;
-    tile.setAttribute("aria-label", `${picture.file}, ${picture.class ?? ""}`);
+    tile.querySelector(".dot").setAttribute("aria-label", w(picture.class ?? "unlabelled"));
     tile.title = picture.file;
     setText(tile, ".name", picture.file);
     setText(tile, ".score", picture.score === null ? "" : picture.score.toFixed(2));

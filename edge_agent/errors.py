@@ -21,6 +21,7 @@
     ├── SigningError              a key that can't be used
     ├── ImportFailed              a model that someone else made and that can't be made a component
     ├── SettingsError             a setting that was refused
+    ├── RecordsError              records that can't be read, or that are not there
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
     └── AddressInUse              another agent serves this socket
@@ -130,6 +131,10 @@ class ImportFailed(EdgeAgentError):
 
 class SettingsError(EdgeAgentError):
     """A setting was refused; the text names it and where it came from."""
+
+
+class RecordsError(EdgeAgentError):
+    """Records can't be read or written, or there is none of that id; the text names the file or the id."""
 
 
 class AgentUnreachable(EdgeAgentError):

@@ -20,6 +20,7 @@ ROWS = [
     {"device"},
     {"client", "delivery"},
     {"building", "serving"},
+    {"records"},
     {"inference"},
     {"hardware"},
     {"component"},

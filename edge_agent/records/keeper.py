@@ -1,4 +1,4 @@
-"""Between the packets that arrive and the database: a bounded list of what waits, and a disk that may be full or gone."""
+"""Between the packets that arrive and the database: a bounded line of what waits, a disk that may be full or gone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,6 @@ class Keeper:
         self._waiting: deque[Record] = deque()
         self._writer: RecordWriter | None = None
         self._written = self._lost = 0
-        self._dropped = -1  # what the daemon has said that it dropped; -1 before it has said so
         self._untold: dict[str, int] = {}  # lost, by reason, and not yet in the database
         self._problem = ""
         self._last_id = 0
@@ -67,9 +66,8 @@ class Keeper:
 
     def take(self, note: Note) -> None:
         """Take a record; when too many wait, the oldest is lost."""
-        if note.dropped > self._dropped >= 0:
-            self._lose(note.dropped - self._dropped, _DROPPED)
-        self._dropped = note.dropped
+        if note.dropped:
+            self._lose(note.dropped, _DROPPED)
         if len(self._waiting) >= _MOST_WAITING:
             self._waiting.popleft()
             self._lose(1, _NOT_WRITTEN)

@@ -7,6 +7,7 @@ the last packet, and so outlives a daemon that is killed by a moment.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import signal
 import socket
@@ -63,6 +64,7 @@ def main() -> None:
     # It ends with the daemon, and after it: what the daemon has sent has to be written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.umask(0o027)  # the group may read what is written
     log_to_stderr(options.log_level, "records: ")
     keeper = Keeper(options)
     try:

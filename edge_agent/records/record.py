@@ -53,7 +53,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True, tag="n"):
     """A record on its way to the process that writes it down."""
 
     record: Record
-    #: how many records this daemon has had to drop so far
+    #: how many records the daemon has had to drop before this one
     dropped: int
 
 

@@ -1,7 +1,7 @@
 """The daemon's side of records: each verdict becomes a packet to a process of its own, and nothing here ever waits.
 
-The daemon holds both ends of the socket pair. What the kernel has taken is therefore not lost when the process dies: the
-next one reads it. What the kernel does not take waits in a bounded line, and is counted when that is full.
+The daemon holds both ends of the socket pair. What the kernel has taken is therefore not lost when the process dies:
+the next one reads it. What the kernel does not take waits in a bounded line, and is counted when that is full.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Recorder:
         self._options = options
         self._waiting: deque[bytes] = deque()
         self._last_id = 0
-        #: records that there was no room for
-        self.dropped = 0
+        #: records that there was no room for, and how many of them the process has not been told of
+        self.dropped = self._untold = 0
         #: what the process has said last
         self.state = State()
         self._process: subprocess.Popen[bytes] | None = None
@@ -114,15 +114,18 @@ class Recorder:
             short_name(origin.part),
             short_name(origin.station),
         )
-        packet = encode(Note(record, self.dropped))
+        packet = encode(Note(record, self._untold))
         if not self._waiting:
             with contextlib.suppress(OSError):  # no room; or no memory for it, now
                 self._channel.send(packet)
+                self._untold = 0
                 return
         if len(self._waiting) >= _MOST_WAITING:
             self.dropped += 1
+            self._untold += 1
             return
         self._waiting.append(packet)
+        self._untold = 0
         if not self._is_writing:
             self._is_writing = True
             self._loop.add_writer(self._channel.fileno(), self._send_waiting)
@@ -190,10 +193,9 @@ class Recorder:
             self._waiting.clear()
         if process is None:
             return
-        end = time.monotonic() + _END_SECONDS
-        while process.poll() is None and time.monotonic() < end:
-            await asyncio.sleep(0.01)
-        if process.poll() is None:
+        try:
+            await asyncio.to_thread(process.wait, _END_SECONDS)
+        except subprocess.TimeoutExpired:
             log.warning("the process that writes records did not end in time; it is killed")
             process.kill()
             process.wait()
@@ -211,5 +213,3 @@ def _spawn(channel: int, options: RecordsOptions) -> subprocess.Popen[bytes]:
         start_new_session=True,
         env={**os.environ, "PYTHONSAFEPATH": "1"},  # as for workers
     )
-
-

@@ -21,6 +21,7 @@ from edge_agent.access.names import group_id
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.device.doctor.gpu import examine_gpu, examine_gpu_engines
+from edge_agent.device.doctor.records import examine_records
 from edge_agent.device.doctor.signatures import examine_signatures
 from edge_agent.errors import ComponentError, SettingsError
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
@@ -54,6 +55,7 @@ def examine(settings: Settings) -> list[Finding]:
         _shared_memory(),
         _socket(settings),
         *_groups(settings),
+        *examine_records(settings),
         _engine(),
         *examine_gpu(device.nvidia),
         *examine_gpu_engines(device),

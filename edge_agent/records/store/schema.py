@@ -1,8 +1,8 @@
 """The tables of records.db. SQLite in WAL mode: one writes, others read meanwhile; https://www.sqlite.org/wal.html.
 
 What covers long times is added up when it is written: ten million records are looked at in 35,000 quarters of an hour
-a year and model. Quarters and not hours, because a shift begins at a full hour of local time, which in some countries is
-not one of UTC.
+a year and model. Quarters and not hours, because a shift begins at a full hour of local time, which in some countries
+is not one of UTC.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import NamedTuple
 
 from edge_agent.errors import EdgeAgentError
-from edge_agent.serving.rpc.framing import RefusedCall
+from edge_agent.serving.rpc.framing import NO_NOTES, Notes, RefusedCall
 from edge_agent.serving.rpc.status import Code, code_of
 from edge_agent.serving.workers.parcels import Parcel
 
@@ -30,10 +30,15 @@ Reply = bytes | ParcelMessage | RefusedCall
 class Exchange:
     """One call. It ends once: with an answer, an error, or because the client goes away."""
 
-    __slots__ = ("_end", "deadline", "ended", "message", "on_cancel", "parcel")
+    __slots__ = ("_end", "deadline", "ended", "message", "notes", "on_cancel", "parcel")
 
     def __init__(
-        self, message: memoryview, parcel: Parcel | None, deadline: float | None, end: Callable[[Reply], None]
+        self,
+        message: memoryview,
+        parcel: Parcel | None,
+        deadline: float | None,
+        end: Callable[[Reply], None],
+        notes: Notes = NO_NOTES,
     ) -> None:
         #: valid until the call ends
         self.message = message
@@ -41,6 +46,8 @@ class Exchange:
         self.parcel = parcel
         #: seconds of the monotonic clock; None when the client waits for ever
         self.deadline = deadline
+        #: what the client says beside the message
+        self.notes = notes
         #: what is done when the client goes away
         self.on_cancel: Callable[[], object] | None = None
         self.ended = False

@@ -51,13 +51,18 @@ def examine_device() -> Device:
     nvidia = examine_nvidia()
     if not nvidia.gpus:
         return Device(nvidia)
-    modules = frozenset(name for name in ("tensorrt", "cuda.bindings", "onnx", "onnxruntime") if _is_installed(name))
+    modules = frozenset(filter(_is_installed, set().union(*_MODULES.values())))
     providers: frozenset[str] = frozenset()
     if "onnxruntime" in modules:
         import onnxruntime
 
         providers = frozenset(onnxruntime.get_available_providers())
     return Device(nvidia, modules, providers)
+
+
+def libraries(engine: str) -> tuple[str, ...]:
+    """Return the Python modules that an engine is made of."""
+    return ("onnxruntime",) if engine == CPU else _MODULES[engine]
 
 
 def _is_installed(module: str) -> bool:

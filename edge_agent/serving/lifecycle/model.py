@@ -104,7 +104,7 @@ class Model:
         arn = component.manifest.model_arn if component else ""
         if self.component is None and self.status is Status.STOPPED:
             return arn, Status.FAILED, self.problem
-        notes = [self.message]
+        notes = [self.message, self._pool.remark if self._pool else ""]
         running = self._served if self.status is Status.RUNNING else None
         if running is not None and self.removed:
             notes.append("the component has been removed; the model runs until it is stopped")

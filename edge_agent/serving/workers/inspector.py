@@ -17,6 +17,7 @@ from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
 from edge_agent.serving.workers.mapped import MappedParcels
 from edge_agent.serving.workers.messages import Detect
+from edge_agent.serving.workers.watch import AppearanceWatch
 
 
 class SegmentPixels:
@@ -69,6 +70,12 @@ class Inspector:
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
         self._bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
+        self._watch = AppearanceWatch(manifest)
+
+    @property
+    def remark(self) -> str:
+        """What a person should know of the pictures that come; "" for nothing."""
+        return self._watch.remark
 
     @property
     def batch(self) -> int:
@@ -112,6 +119,7 @@ class Inspector:
             start = job.bitmap.start
             content = self._parcels[job.bitmap.parcel].content
             pixels = ArrayPixels(content[start : start + self._bytes].reshape(self._shape))
+        self._watch.see(pixels)
         # The mask's segment is checked before the engine runs.
         if isinstance(job.mask, Place):
             self._check(job.mask, "mask", exact=False)

@@ -85,6 +85,12 @@ class Ready(_Message, frozen=True):
     note: str
 
 
+class Noticed(_Message, frozen=True):
+    """What a person should know of the pictures that come; "" when that is over."""
+
+    text: str
+
+
 class Broken(_Message, frozen=True):
     """The component can't be served; the worker ends."""
 
@@ -110,7 +116,7 @@ class Refused(_Message, frozen=True):
 
 
 ToWorker = Load | Detect | Cancel | Forget
-FromWorker = Progress | Ready | Broken | Answer | Refused
+FromWorker = Progress | Ready | Noticed | Broken | Answer | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode

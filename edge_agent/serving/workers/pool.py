@@ -25,6 +25,7 @@ from edge_agent.serving.workers.messages import (
     Detect,
     FromWorker,
     Load,
+    Noticed,
     Progress,
     Ready,
     Refused,
@@ -83,6 +84,8 @@ class WorkerPool:
         self._building = False
         #: what a person should know of how the model runs; "" for nothing
         self.note = ""
+        #: and of the pictures that it is sent
+        self.remark = ""
 
     @property
     def pids(self) -> list[int]:
@@ -213,6 +216,8 @@ class WorkerPool:
             if message.building:
                 self._building = True
             self._on_progress(message.text)
+        elif isinstance(message, Noticed):
+            self._remark(message.text)
         elif isinstance(message, Ready) and not seat.ready.done():
             seat.batch = message.batch
             seat.room = most_calls(message.batch)
@@ -225,6 +230,11 @@ class WorkerPool:
             if type(error) is InternalError:  # not of our making: no memory, say, which need not stay so
                 error = NotReady(f"loading failed: {message.text}")
             seat.ready.set_exception(error)
+
+    def _remark(self, text: str) -> None:
+        if text != self.remark:
+            self.remark = text
+            log.warning("model %s: %s", self.manifest.name, text or "the pictures look as they should again")
 
     def _end(self, seat: Seat, number: int) -> Held | None:
         """Take a call from a worker that has done with it, and give it the next; None when both were lost before."""

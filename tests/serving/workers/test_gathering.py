@@ -49,7 +49,7 @@ class _Inspector:
     """Answers every call with its number, and remembers how many came at once."""
 
     def __init__(self, batch: int, failing: int = -1) -> None:
-        self.batch, self._failing = batch, failing
+        self.batch, self.remark, self._failing = batch, "", failing
         self.batches: list[list[int]] = []
 
     def inspect(self, jobs: Sequence[Detect]) -> Iterator[tuple[Detect, Verdict | Exception]]:

@@ -3,9 +3,9 @@
 `python -m benchmarks.records` sends the same picture in turn to two daemons of the same model, one with records and one
 without, and tells the difference at the median. Claim: at most 20 microseconds.
 
-`python -m benchmarks.records fill [SECONDS]` gives the writing process 500 verdicts a second (an hour of them, unless
-told otherwise) and tells its memory, the file's size, and what was lost; then how long ten million records take to be
-counted and listed, for which it writes as many.
+`python -m benchmarks.records fill [SECONDS [MILLIONS]]` gives the writing process 500 verdicts a second (an hour of
+them, unless told otherwise) and tells its memory, the file's size, and what was lost; then how long ten million records
+take to be counted and listed, for which it writes as many.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ from edge_agent.records.store.reading import Query, find, reading
 from edge_agent.records.store.schema import DAY
 from edge_agent.records.store.writer import RecordWriter
 
-WIDTH, HEIGHT = 1280, 960
+WIDTH, HEIGHT = 320, 240
 RATE = 500
-_MILLIONS = 10
 
 
 def call() -> None:
@@ -71,20 +70,25 @@ async def fill(folder: Path, seconds: float) -> None:
         if now - told > seconds / 6:
             told = now
             memory = psutil.Process(recorder.pid).memory_info().rss / (1 << 20)
-            size = sum(path.stat().st_size for path in folder.iterdir()) / (1 << 20)
+            size = _size(folder) / (1 << 20)
             print(f"  after {now - begun:5.0f} s: {count} verdicts, process {memory:.1f} MiB, files {size:.1f} MiB")
         await asyncio.sleep(0.002)
     await recorder.close()
     print(f"  {count} verdicts, dropped {recorder.dropped}, lost {recorder.state.lost}")
 
 
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
 def count(folder: Path) -> None:
     """Tell how long a year's records take to be counted and listed."""
+    millions = int(sys.argv[3]) if sys.argv[3:] else 10
     writer = RecordWriter(folder, days=36_500, mib=1 << 20)
     now = time.time_ns() // 1000
-    step = 365 * DAY // (_MILLIONS * 1_000_000)
+    step = 365 * DAY // (millions * 1_000_000)
     begun = time.monotonic()
-    for batch in range(_MILLIONS * 100):
+    for batch in range(millions * 100):
         first = now - 365 * DAY + 10_000 * batch * step
         writer.write(
             [
@@ -96,7 +100,7 @@ def count(folder: Path) -> None:
             ]
         )  # fmt: skip
     writer.close()
-    print(f"  {_MILLIONS} million records written in {time.monotonic() - begun:.0f} s")
+    print(f"  {millions} million records written in {time.monotonic() - begun:.0f} s")
     with reading(folder) as connection:
         begun = time.monotonic()
         rows = statistics(connection, since=now - 366 * DAY, until=now, period="day")

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from edge_agent.errors import RecordsError
 from edge_agent.records.span import SECOND
+from edge_agent.records.store.reading import model_names
 from edge_agent.records.store.schema import QUARTER
 from edge_agent.records.words import Rates, Word, rates, words
 
@@ -83,37 +84,37 @@ def statistics(
     """Add up what was recorded from the quarter of an hour that `since` lies in, in the order of time and model."""
     first, last = since // QUARTER, -(-until // QUARTER)
     since = first * QUARTER
-    limits = (first, last, model, model)
+    names = {number: name for number, (name, _) in model_names(connection).items() if model in ("", name)}
     sums: dict[tuple[int, str], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
     labels: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
     said: dict[tuple[int, str], list[Word]] = defaultdict(list)
     begins: dict[int, int] = {}
 
-    def key(at: int, name: str) -> tuple[int, str]:
-        quarter = at // QUARTER
-        if quarter not in begins:
-            begins[quarter] = begin_of(quarter * QUARTER, period, shifts, since)
-        return begins[quarter], name
+    def begin(quarter: int) -> int:
+        # The calendar is slow, and asked once an hour; except for shifts, which may begin at any quarter.
+        unit = quarter if period == "shift" else quarter // 4
+        if unit not in begins:
+            begins[unit] = begin_of(quarter * QUARTER, period, shifts, since)
+        return begins[unit]
 
-    for quarter, name, total, anomalous, milliseconds, slowest in connection.execute(
-        "SELECT quarter, name, sum(total), sum(anomalous), sum(milliseconds), max(slowest) FROM quarters "
-        "JOIN models ON models.id = model WHERE quarter >= ? AND quarter < ? AND (? = '' OR name = ?) "
-        "GROUP BY quarter, name",
-        limits,
+    for quarter, number, total, anomalous, milliseconds, slowest in connection.execute(
+        "SELECT quarter, model, total, anomalous, milliseconds, slowest FROM quarters "
+        "WHERE quarter >= ? AND quarter < ?",
+        (first, last),
     ):
-        row = sums[key(quarter * QUARTER, name)]
-        row[0] += total
-        row[1] += anomalous
-        row[2] += milliseconds
-        row[3] = max(row[3], slowest)
-    for quarter, name, label, pictures in connection.execute(
-        "SELECT quarter, name, label, sum(pictures) FROM label_quarters JOIN models ON models.id = model "
-        "WHERE quarter >= ? AND quarter < ? AND (? = '' OR name = ?) GROUP BY quarter, name, label",
-        limits,
+        if number in names:
+            row = sums[begin(quarter), names[number]]
+            row[0] += total
+            row[1] += anomalous
+            row[2] += milliseconds
+            row[3] = max(row[3], slowest)
+    for quarter, number, label, pictures in connection.execute(
+        "SELECT quarter, model, label, pictures FROM label_quarters WHERE quarter >= ? AND quarter < ?", (first, last)
     ):
-        labels[key(quarter * QUARTER, name)][label] += pictures
+        if number in names:
+            labels[begin(quarter), names[number]][label] += pictures
     for word in words(connection, model=model, since=since, until=until):
-        said[key(word.at, word.model)].append(word)
+        said[begin(word.at // QUARTER), word.model].append(word)
     return [
         Row(
             *place,

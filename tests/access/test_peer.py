@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from edge_agent.access.namespace import knows_all_ids
-from edge_agent.access.peer import Peer, own_peer, read_peer
+from edge_agent.access.peer import own_peer, read_peer
 from tests.support.users import User, common_folder, prefix, resident
 
 CONNECT = (

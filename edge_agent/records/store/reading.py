@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,9 +18,9 @@ from edge_agent.records.store.schema import FILE_NAME, VERSION
 #: SQLite's instructions between two looks at the clock
 _STEPS = 10_000
 
-_COLUMNS = """records.id, records.at, models.name, models.version, records.anomalous, score, threshold, confidence,
-    areas, width, height, milliseconds, uid, pid, program, part, station, words.truth, words.labels, words.who
-    FROM records JOIN models ON models.id = records.model LEFT JOIN words ON words.record = records.id"""
+_COLUMNS = """records.id, records.at, records.model, '', records.anomalous, score, threshold, confidence, areas, width,
+    height, milliseconds, uid, pid, program, part, station, words.truth, words.labels, words.who
+    FROM records LEFT JOIN words ON words.record = records.id"""
 
 
 class Found(NamedTuple):
@@ -111,12 +112,29 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def find(connection: sqlite3.Connection, query: Query) -> Iterator[Found]:
-    """Give the records that are wanted, the newest first unless the query says otherwise."""
+    """Give the records that are wanted, the newest first unless the query says otherwise.
+
+    Each version of a model is asked for by itself, so that an index gives its records in their order, and the first of
+    them at once however many there are.
+    """
+    names = model_names(connection)
     where, values = _conditions(query)
     order = "ASC" if query.oldest_first else "DESC"
     text = f"SELECT {_COLUMNS} WHERE {where} ORDER BY records.id {order}"  # parts from here
-    for row in connection.execute(text, values):
-        yield _found(row)
+    if not (query.model or query.version):
+        rows: Iterator[Any] = connection.execute(text, values)
+    else:
+        text = text.replace("WHERE", "WHERE records.model = ? AND")
+        wanted = [
+            number
+            for number, (name, version) in names.items()
+            if query.model in ("", name) and query.version in ("", version)
+        ]
+        # Generators around the cursors: merge would close a cursor, perhaps after the connection.
+        each = [(row for row in connection.execute(text, [number, *values])) for number in wanted]
+        rows = heapq.merge(*each, key=lambda row: row[0], reverse=not query.oldest_first)
+    for row in rows:
+        yield _found(row, names)
 
 
 def get(connection: sqlite3.Connection, number: int) -> Found:
@@ -128,7 +146,12 @@ def get(connection: sqlite3.Connection, number: int) -> Found:
     row = connection.execute(f"SELECT {_COLUMNS} WHERE records.id = ?", (number,)).fetchone()
     if row is None:
         raise RecordsError(f"there is no record {number}; it may have been deleted by age (records_days, records_mib)")
-    return _found(row)
+    return _found(row, model_names(connection))
+
+
+def model_names(connection: sqlite3.Connection) -> dict[int, tuple[str, str]]:
+    """Give name and version of every model that there are records of, by number."""
+    return {number: (name, version) for number, name, version in connection.execute("SELECT * FROM models")}
 
 
 def _conditions(query: Query) -> tuple[str, list[object]]:
@@ -136,8 +159,6 @@ def _conditions(query: Query) -> tuple[str, list[object]]:
     parts: list[str] = ["records.id >= ?", "records.at >= ?", "records.at < ?"]
     values: list[object] = [query.since, query.since, query.until]
     for column, value in (
-        ("models.name", query.model),
-        ("models.version", query.version),
         ("part", query.part),
         ("station", query.station),
     ):
@@ -154,9 +175,12 @@ def _conditions(query: Query) -> tuple[str, list[object]]:
     return " AND ".join(parts), values
 
 
-def _found(row: tuple[object, ...]) -> Found:
-    found = Found(*row)  # type: ignore[arg-type]  # columns and fields are in the same order
+def _found(row: tuple[Any, ...], names: Mapping[int, tuple[str, str]]) -> Found:
+    found = Found(*row)  # columns and fields are in the same order
+    name, version = names[row[2]]
     return found._replace(
+        model=name,
+        version=version,
         anomalous=bool(found.anomalous),
         areas=msgspec.json.decode(str(found.areas)) if found.areas else {},
         part=found.part or "",

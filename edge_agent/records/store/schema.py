@@ -44,6 +44,7 @@ CREATE TABLE records (
 );
 CREATE INDEX records_model ON records (model, id);
 CREATE INDEX records_anomalous ON records (id) WHERE anomalous;
+CREATE INDEX records_model_anomalous ON records (model, id) WHERE anomalous;
 CREATE INDEX records_part ON records (part) WHERE part IS NOT NULL;
 CREATE TABLE quarters (
     quarter INTEGER NOT NULL, model INTEGER NOT NULL,

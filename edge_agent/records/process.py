@@ -21,8 +21,9 @@ from edge_agent.records.keeper import Keeper
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.record import PACKET, State, decode_note, encode
 
-#: after the first packet of a batch, more may come: without this wait each of them would wake this process
-_GATHER_SECONDS = 0.001
+#: after the first packet of a batch, more may come: without this wait each would wake this process, and be a
+#: transaction of its own, on a processor that the models need
+_GATHER_SECONDS = 0.05
 _TURN_SECONDS = 1.0
 #: packets that are read before they are written
 _AT_ONCE = 2000

@@ -12,6 +12,7 @@
     │   │   └── EngineLost        and will on every other: its process has to be replaced
     │   ├── WorkerDied            the process that ran the call is gone
     │   ├── NotReady              a model took too long to start
+    │   │   └── LoadingFailed     or did not get that far, for a reason that need not stay
     │   └── StopFailed            a model did not end by itself and was killed
     ├── CallExpired               nobody waits for the answer any more
     ├── ComponentError            a model component that can't be served
@@ -24,6 +25,7 @@
     ├── RecordsError              records that can't be read, or that are not there
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
+    ├── NoSharedMemory            (client) no segment can be made for a picture
     └── AddressInUse              another agent serves this socket
 
 The text of each is one sentence that names the value that was refused and what was expected.
@@ -97,6 +99,10 @@ class NotReady(InternalError):
     """A model took longer to start than it may."""
 
 
+class LoadingFailed(NotReady):
+    """A library, or what else loads a model, failed: no fault of the component."""
+
+
 class StopFailed(InternalError):
     """A model did not stop by itself and was killed."""
 
@@ -148,6 +154,10 @@ class CallFailed(EdgeAgentError):
         super().__init__(details)
         #: the name of the gRPC status code, such as "NOT_FOUND"
         self.code = code
+
+
+class NoSharedMemory(EdgeAgentError):
+    """The client can't make a segment; the text says what /dev/shm lacks."""
 
 
 class AddressInUse(EdgeAgentError):

@@ -137,12 +137,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     records_mib: Annotated[
         int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
     ] = 1024
+    metrics: Annotated[
+        str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
+    ] = ""
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="least level logged")] = "info"
 
     @property
     def socket_path(self) -> Path:
         """The path of the socket."""
-        return Path(self.socket.removeprefix("unix://").removeprefix("unix:"))
+        return socket_path(self.socket)
 
     @property
     def model_dirs(self) -> list[Path]:
@@ -161,15 +164,45 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         check_address(self.socket)
+        if self.metrics:
+            check_metrics_address(self.metrics)
+
+
+def socket_path(socket: str) -> Path:
+    """Return the path of an address that check_address has found to be good."""
+    return Path(socket.removeprefix("unix://").removeprefix("unix:"))
 
 
 def check_address(socket: str) -> None:
     """Raise ValueError unless `socket` is the absolute address of a Unix socket that Linux can bind."""
     path = socket.removeprefix("unix://").removeprefix("unix:")
-    if not socket.startswith("unix:") or not path.startswith("/"):
-        raise ValueError(f"socket {socket!r} is not an address such as {DEFAULT_SOCKET}")
+    wrong = f"socket {socket!r} is not an address such as {DEFAULT_SOCKET}"
+    if socket.startswith(("unix-abstract:", "@", "\0")) or path.startswith(("@", "\0")):
+        raise ValueError(f"{wrong}: an abstract socket has no owner and mode, so that nothing says who may connect")
+    if not socket.startswith("unix:"):
+        raise ValueError(wrong)
+    if not path.startswith("/"):
+        raise ValueError(f"{wrong}: it is relative; the absolute one would be unix://{Path(path).absolute()}")
     if len(path.encode()) > 107:  # sun_path of unix(7), with its closing zero
         raise ValueError(f"socket path {path!r} has {len(path.encode())} bytes, expected at most 107")
+
+
+def check_metrics_address(address: str) -> None:
+    """Raise ValueError unless `address` is one of a Unix socket, or a host and a port."""
+    if address.startswith("unix:"):
+        check_address(address)
+        return
+    host, port = split_host(address)
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"metrics {address!r} is not an address such as 127.0.0.1:9464, [::1]:9464 or unix:///PATH")
+
+
+def split_host(address: str) -> tuple[str, str]:
+    """Split HOST:PORT; an IPv6 address stands in brackets."""
+    host, _, port = address.rpartition(":")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        return "", port
+    return host.strip("[]"), port
 
 
 def load_settings(

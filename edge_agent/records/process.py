@@ -1,4 +1,4 @@
-"""The process that writes records down: `python -m edge_agent.records.process SOCKET OPTIONS`, started by recorder.py.
+"""The process that writes records down: `edge_agent.records.process SOCKET OPTIONS`, started by recorder.py.
 
 It reads the daemon's packets and writes them in batches. It ends when the daemon's end of the socket has closed, after
 the last packet, and so outlives a daemon that is killed by a moment.

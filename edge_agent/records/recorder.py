@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
+from edge_agent.children.command import child_command
 from edge_agent.inference.verdict import Verdict
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.record import PACKET, Note, Origin, Record, State, decode_state, encode, short_name
@@ -207,9 +206,8 @@ class Recorder:
 
 def _spawn(channel: int, options: RecordsOptions) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "edge_agent.records.process", str(channel), msgspec.json.encode(options).decode()],
+        child_command("edge_agent.records.process", str(channel), msgspec.json.encode(options).decode()),
         pass_fds=(channel,),
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, "PYTHONSAFEPATH": "1"},  # as for workers
     )

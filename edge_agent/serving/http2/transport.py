@@ -18,6 +18,7 @@ from edge_agent.serving.http2.connection import Connection, Handlers, Headers
 from edge_agent.serving.http2.frames import ProtocolError
 from edge_agent.serving.http2.outbox import Outbox, Told
 from edge_agent.serving.http2.turns import Turns
+from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.rpc.exchange import Exchange, Handler, ParcelMessage, Reply
 from edge_agent.serving.rpc.framing import (
     NO_HEADERS,
@@ -33,6 +34,7 @@ from edge_agent.serving.rpc.framing import (
 )
 from edge_agent.serving.rpc.memory import check_held
 from edge_agent.serving.rpc.status import Code
+from edge_agent.serving.rpc.witness import Witness
 from edge_agent.serving.workers.parcels import LARGE, Parcel, ParcelShelf
 
 log = logging.getLogger(__name__)
@@ -52,11 +54,23 @@ _READS_IN_A_ROW = 8
 class _Incoming:
     """A call that is being received."""
 
-    __slots__ = ("buffer", "compressed", "deadline", "filled", "handler", "headers", "length", "parcel", "prefix")
+    __slots__ = (
+        "begun",
+        "buffer",
+        "compressed",
+        "deadline",
+        "filled",
+        "handler",
+        "headers",
+        "length",
+        "parcel",
+        "prefix",
+    )
 
     def __init__(self, headers: CallHeaders, handler: Handler) -> None:
         self.headers, self.handler = headers, handler
-        self.deadline = None if headers.timeout is None else time.monotonic() + headers.timeout
+        self.begun = time.monotonic()
+        self.deadline = None if headers.timeout is None else self.begun + headers.timeout
         self.prefix = b""
         self.length = -1  # of the message, once its prefix is there
         self.compressed = False
@@ -102,13 +116,17 @@ class ClientProtocol(asyncio.BufferedProtocol):
     """One client's connection."""
 
     def __init__(
-        self, serve: Callable[[Peer], Mapping[bytes, Handler]], shelf: ParcelShelf, clients: set[ClientProtocol]
+        self,
+        serve: Callable[[Peer], Mapping[bytes, Handler]],
+        shelf: ParcelShelf,
+        clients: set[ClientProtocol],
+        observer: Observer,
     ) -> None:
         """Serve the handlers, by path, that `serve` gives for the client, with memory for messages from `shelf`.
 
-        The connection is registered in `clients` while it lasts.
+        The connection is registered in `clients` while it lasts; `observer` is told what becomes of its calls.
         """
-        self._serve, self._shelf, self._clients = serve, shelf, clients
+        self._serve, self._shelf, self._clients, self._observer = serve, shelf, clients, observer
         self._incoming: dict[int, _Incoming] = {}
         self._exchanges: dict[int, Exchange] = {}
         #: parcels whose content is being sent
@@ -127,7 +145,11 @@ class ClientProtocol(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._descriptor = peer.fileno()
-        self._handlers = self._serve(read_peer(peer))
+        who = read_peer(peer)
+        self._handlers = self._serve(who)
+        self._witness = Witness(self._observer, who)
+        if self._observer.counts is not None:
+            self._observer.counts.connections_opened += 1
         self._clients.add(self)
         # The client that does not read its answers: its calls are not read either.
         told = Told(self._transport.pause_reading, self._on_drained, self._transport.close)
@@ -197,6 +219,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 raise RefusedCall(Code.UNIMPLEMENTED, f"there is no method {read.path[:200].decode(errors='replace')}")
         except RefusedCall as refused:
             self._send(stream, refused)
+            self._witness.refused(dict(headers).get(b":path", b""), refused)
             return
         self._incoming[stream] = _Incoming(read, handler)
 
@@ -239,6 +262,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         del self._incoming[stream]
         end = functools.partial(self._on_reply, stream)
         exchange = Exchange(message, call.parcel, call.deadline, end, call.headers.notes)
+        exchange.seen_by(self._witness, call.headers.path, call.begun)
         self._exchanges[stream] = exchange
         self._turns.take((exchange, call.handler))
 
@@ -249,8 +273,10 @@ class ClientProtocol(asyncio.BufferedProtocol):
 
     def _refuse(self, stream: int, refused: RefusedCall) -> None:
         """Answer a call that is still being received."""
-        self._incoming.pop(stream).forget()
+        call = self._incoming.pop(stream)
+        call.forget()
         self._send(stream, refused)
+        self._witness.refused(call.headers.path, refused)
 
     def _on_reset(self, stream: int) -> None:
         incoming = self._incoming.pop(stream, None)

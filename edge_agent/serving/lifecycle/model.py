@@ -13,11 +13,14 @@ from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFai
 from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component, Entry
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.changeover import Changeover
+from edge_agent.serving.lifecycle.deaths import Deaths, final
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from edge_agent.serving.lifecycle.memory import check_memory
 from edge_agent.serving.lifecycle.restart import Restart, cause_alone, when_it_is_back
 from edge_agent.serving.lifecycle.retirement import Retirement
 from edge_agent.serving.lifecycle.state import Event, Status, next_status
+from edge_agent.serving.observing.model_watch import ModelWatch
+from edge_agent.serving.observing.readings import ModelReading
 from edge_agent.serving.workers.calls import Call
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions, WorkerPool
@@ -39,8 +42,14 @@ class Model:
     """The lifecycle of the model component `name`, driven by calls of clients and by the ends of workers."""
 
     def __init__(
-        self, name: str, options: ModelOptions, shelf: ParcelShelf, on_wanted: Callable[[str, bool], None]
+        self,
+        name: str,
+        options: ModelOptions,
+        shelf: ParcelShelf,
+        on_wanted: Callable[[str, bool], None],
+        watch: ModelWatch,
     ) -> None:
+        """`on_wanted` is told when somebody starts or stops the model, `watch` what happens to it."""
         self.name = name
         self.status = Status.STOPPED
         #: why the model is FAILED, or what it is doing
@@ -53,7 +62,7 @@ class Model:
         self.removed = False
         self._options = options
         self._shelf = shelf
-        self._on_wanted = on_wanted
+        self._on_wanted, self._watch = on_wanted, watch
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
         self._wanted = False  # somebody has started it, and nobody has stopped it since
@@ -62,6 +71,7 @@ class Model:
         self._broken: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
         self._restart = Restart(self._start_again, Backoff(options.first_restart, options.longest_restart))
+        self._deaths = Deaths()
         self._ready_at = 0.0
         self._changeover = Changeover(
             name,
@@ -84,6 +94,8 @@ class Model:
         self._changeover.consider(self._successor())
         if self.status is Status.FAILED and self._wanted and self.component is not None:
             waits_in_vain = not self._restart.is_planned and not self._gave_up  # it was away when its time came
+            if self.component != self._failed:
+                self._deaths.forget()
             if self.component != self._failed or waits_in_vain:
                 self._restart.soon()
 
@@ -136,10 +148,17 @@ class Model:
         assert self._served is not None
         return self._served.manifest.task
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the workers."""
-        return self._pool.pids if self._pool else []
+    def read(self) -> ModelReading:
+        """Tell how it is now."""
+        component, pool = self._served or self.component, self._pool
+        return ModelReading(
+            name=self.name,
+            version=component.manifest.version if component else "",
+            status=self.describe()[1].name,
+            wanted=self._wanted,
+            waiting=pool.waiting if pool else 0,
+            pids=tuple(pool.pids) if pool else (),
+        )
 
     @property
     def is_live(self) -> bool:
@@ -161,6 +180,7 @@ class Model:
             raise WrongState(f"model '{self.name}' can't be started: {self.problem}")
         self._check_memory(self.component)
         self._restart.forget()
+        self._deaths.forget()
         self._on_wanted(self.name, True)
         self._begin(self.component, retry=False)
         return self.status
@@ -193,6 +213,7 @@ class Model:
             self._shelf,
             on_progress=lambda text: self._on_progress(pool, text),
             on_death=lambda cause: self._on_death(pool, cause),
+            counts=self._watch.counts_of(component.manifest.version),
         )
         return pool
 
@@ -204,9 +225,15 @@ class Model:
         except Exception as error:
             await pool.discard()
             cause, may_pass = explain_failed_start(error)
+            if self._deaths.add(error, cause):
+                self._deaths.forget()
+                self._fail(final(cause), False, ran_for=0.0)
+                return
             self._fail(cause, may_pass or (retry and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0)
             return
         self._step(Event.READY)
+        self._deaths.forget()
+        self._watch.serves(pool.manifest.version)
         self.message = pool.note
         self._ready_at = time.monotonic()
         log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
@@ -224,6 +251,7 @@ class Model:
         self._retirement.take(self._pool)
         self._pool, self._served = pool, component
         self.message = pool.note
+        self._watch.serves(component.manifest.version)
         log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
 
     # Failing and coming back
@@ -253,6 +281,7 @@ class Model:
         except (ComponentError, OutOfMemory) as error:
             self.message = self._restart.plan(str(error), ran_for=0.0)
             return
+        self._watch.restarts(self.message)
         self._begin(self.component, retry=True)
 
     # Serving

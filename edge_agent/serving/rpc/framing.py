@@ -28,9 +28,10 @@ _ENCODINGS = {b"identity": 0, b"gzip": 31, b"deflate": 15}
 class RefusedCall(Exception):
     """A call that is answered with a status and no message."""
 
-    def __init__(self, code: Code, details: str) -> None:
+    def __init__(self, code: Code, details: str, reason: str = "") -> None:
+        """`reason` is one of few words by which refusals are counted; the code's name unless another is given."""
         super().__init__(details)
-        self.code, self.details = code, details
+        self.code, self.details, self.reason = code, details, reason or code.name.lower()
 
 
 class Notes(NamedTuple):

@@ -15,6 +15,7 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
+from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.mapped import MappedParcels
 from edge_agent.serving.workers.messages import Detect
 from edge_agent.serving.workers.watch import AppearanceWatch
@@ -81,6 +82,17 @@ class Inspector:
     def batch(self) -> int:
         """How many calls are inspected at once, at the most."""
         return self._pipeline.batch
+
+    def stages(self, begun: float, before: float, now: float) -> Stages:
+        """Say how long the stages of the call took whose result `inspect` has just given.
+
+        Args:
+            begun: when the worker began with the calls; what comes before the engine is preparation.
+            before: when the result before this one was dealt with.
+            now: the time, like the others in seconds of the monotonic clock.
+        """
+        first, last = self._pipeline.engine_times
+        return Stages(begun, max(0.0, first - begun), last - first, now - max(before, last))
 
     def inspect(self, jobs: Sequence[Detect]) -> Iterator[tuple[Detect, Verdict | Exception]]:
         """Inspect the bitmaps of 1 to `batch` calls, and put each one's mask where the call wants it.

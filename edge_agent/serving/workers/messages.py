@@ -14,6 +14,7 @@ from edge_agent.component.trust import Trust
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
+from edge_agent.serving.observing.counts import Stages
 
 #: a message fits in one packet of this size: the longest is an answer with 255 labels of 64 characters each
 PACKET = 1 << 17
@@ -105,6 +106,7 @@ class Answer(_Message, frozen=True):
     verdict: Verdict
     #: seconds that the worker spent on the call; of a batch, the call's share
     seconds: float
+    stages: Stages
 
 
 class Refused(_Message, frozen=True):

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from edge_agent.component.manifest import Manifest, manifest_digest
 from edge_agent.component.trust import Trust
-from edge_agent.errors import InternalError, NotReady, Overloaded, WorkerDied
+from edge_agent.errors import InternalError, LoadingFailed, NotReady, Overloaded, WorkerDied
 from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.serving.observing.counts import VersionCounts
 from edge_agent.serving.workers.calls import Call, WaitingLine
 from edge_agent.serving.workers.lending import Lender
 from edge_agent.serving.workers.messages import (
@@ -67,11 +68,14 @@ class WorkerPool:
         *,
         on_progress: Callable[[str], None],
         on_death: Callable[[str], None],
+        counts: VersionCounts | None = None,
     ) -> None:
+        """`counts` learns what comes of the calls, where anybody counts."""
         self.folder, self.manifest = folder, manifest
         self._options = options
         self._on_progress, self._on_death = on_progress, on_death
         self._shelf = shelf
+        self._counts = counts
         self._lender = Lender(shelf, manifest)
         self._line = WaitingLine(manifest.name, options.max_calls, options.max_bytes)
         self._seats: list[Seat] = []
@@ -91,6 +95,11 @@ class WorkerPool:
     def pids(self) -> list[int]:
         """Process ids of the workers."""
         return [seat.link.pid for seat in self._seats]
+
+    @property
+    def waiting(self) -> int:
+        """Calls that no worker has taken yet."""
+        return len(self._line)
 
     async def start(self) -> None:
         """Start the workers and wait until all are ready.
@@ -153,7 +162,8 @@ class WorkerPool:
         self.check_alive()
         call.on_cancel = self._cancel
         free = not len(self._line) and any(seat.free > 0 for seat in self._seats)
-        self._line.join(call, free=free, workers=len(self._seats), now=time.monotonic())
+        call.submitted = time.monotonic()
+        self._line.join(call, free=free, workers=len(self._seats), now=call.submitted)
         self._idle.clear()
         self._dispatch()
 
@@ -202,10 +212,7 @@ class WorkerPool:
     def _on_message(self, number: int, message: FromWorker) -> None:
         seat = self._seats[number]
         if isinstance(message, Answer):
-            self._line.observe(message.seconds)
-            held = self._end(seat, message.call)
-            if held is not None:
-                held.call.answer(message.verdict, held.mask)
+            self._on_answer(seat, message)
         elif isinstance(message, Refused):
             held = self._end(seat, message.call)
             if held is not None:
@@ -228,8 +235,18 @@ class WorkerPool:
         elif isinstance(message, Broken):
             error = revive(message.error, message.text)
             if type(error) is InternalError:  # not of our making: no memory, say, which need not stay so
-                error = NotReady(f"loading failed: {message.text}")
+                error = LoadingFailed(f"loading failed: {message.text}")
             seat.ready.set_exception(error)
+
+    def _on_answer(self, seat: Seat, message: Answer) -> None:
+        self._line.observe(message.seconds)
+        held = self._end(seat, message.call)
+        if held is not None:
+            held.call.stages = message.stages
+            held.call.answer(message.verdict, held.mask)
+            if self._counts is not None:
+                waiting = message.stages.begun - held.call.submitted
+                self._counts.inspected(message.verdict, waiting, message.stages)
 
     def _remark(self, text: str) -> None:
         if text != self.remark:

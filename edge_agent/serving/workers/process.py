@@ -157,7 +157,7 @@ class Worker:
 
     def _answer(self, jobs: list[Detect]) -> None:
         """Inspect a batch of calls and answer each as soon as its mask is written."""
-        begun = time.monotonic()
+        begun = before = time.monotonic()
         wanted = [job for job in jobs if self._is_wanted(job, begun)]
         count = len(wanted)
         try:
@@ -166,7 +166,10 @@ class Worker:
                     self._send(Refused(job.call, *describe(result)))
                     self._lost = self._lost or (str(result) if isinstance(result, EngineLost) else "")
                 else:
-                    self._send(Answer(job.call, result, (time.monotonic() - begun) / count))
+                    now = time.monotonic()
+                    stages = self._inspector.stages(begun, before, now)
+                    self._send(Answer(job.call, result, (now - begun) / count, stages))
+                before = time.monotonic()
                 wanted = [other for other in wanted if other is not job]
         except Exception as error:
             log.exception("calls failed")

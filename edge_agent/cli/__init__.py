@@ -28,6 +28,7 @@ _COMMANDS = {
     "dataset": "check, show and convert labelled pictures",
     "train": "build a model component of labelled pictures",
     "evaluate": "measure a model component on labelled pictures",
+    "studio": "serve a page for pictures, labels, training, trials and deployment",
     "import": "make a model component of a model that someone else made",
     "sign": "sign model components, check signatures, and make keys",
     "package": "make a Greengrass component of a model component",

@@ -102,7 +102,7 @@ def inspect(
 
 def _inspect_one(component: Component, example: Example, known: _Truth, watch: Watcher) -> tuple[Inspected, float]:
     image = component.manifest.image
-    picture = np.ascontiguousarray(read_picture(example.path))
+    picture = np.ascontiguousarray(read_picture(example.path, example.pixel_format))
     height, width, _ = picture.shape
     if (width, height) != (image.width, image.height):
         raise DatasetError(

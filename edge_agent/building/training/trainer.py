@@ -225,7 +225,7 @@ def resized_pictures(
     resize = make_resizer(source, target, "area")
     pictures = []
     for example in examples:
-        pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path)))
+        pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
         on_look(look_at(pixels, *source))
         pictures.append(resize(pixels).copy())
     return pictures

@@ -19,7 +19,7 @@ from edge_agent.inference.imaging.resize import U8
 _MASK_OPACITY = 0.55
 
 
-class Reading(NamedTuple):
+class PixelFormat(NamedTuple):
     """How the values of a set's files are meant, the same for each of them."""
 
     #: how many of the 16 bits of a deep file are used
@@ -28,30 +28,32 @@ class Reading(NamedTuple):
     bayer: str = ""
 
 
-AS_STORED = Reading()
+AS_STORED = PixelFormat()
 
 
-def read_picture(path: Path, reading: Reading = AS_STORED) -> U8:
+def read_picture(path: Path, pixel_format: PixelFormat = AS_STORED) -> U8:
     """Read a picture as uint8 [height, width, 3] in RGB, turned as its EXIF orientation says.
 
-    PNG, JPEG, BMP, WebP and TIFF of one page. Values of 16 bits are scaled as `reading` says.
+    PNG, JPEG, BMP, WebP and TIFF of one page. Values of 16 bits are scaled as `pixel_format` says.
 
     Raises:
         InvalidRequest: it does not exist, is none of these, is damaged, or is larger than any model takes.
     """
     file = examine(path)
     check_sides(file)
-    return read_examined(file, reading)
+    return read_examined(file, pixel_format)
 
 
-def read_examined(file: PictureFile, reading: Reading = AS_STORED) -> U8:
+def read_examined(file: PictureFile, pixel_format: PixelFormat = AS_STORED) -> U8:
     """Read a picture whose head was read already; InvalidRequest when it is damaged or no mosaic, as `read_picture`."""
     try:
-        if reading.bayer and not file.is_grey:
-            raise InvalidRequest(f"{file.path} has colours already, expected a grey mosaic for --bayer {reading.bayer}")
-        pixels = _stored(file, reading)
+        if pixel_format.bayer and not file.is_grey:
+            raise InvalidRequest(
+                f"{file.path} has colours already, expected a grey mosaic for --bayer {pixel_format.bayer}"
+            )
+        pixels = _stored(file, pixel_format)
         if pixels is None:
-            return _upright(file, "L" if reading.bayer else "RGB", reading.bayer)
+            return _upright(file, "L" if pixel_format.bayer else "RGB", pixel_format.bayer)
         return np.ascontiguousarray(turned(pixels, file.orientation))
     except (OSError, SyntaxError, ValueError) as error:
         raise unreadable(file.path, error) from None
@@ -68,17 +70,17 @@ def turned(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     return pixels
 
 
-def _stored(file: PictureFile, reading: Reading) -> npt.NDArray[Any] | None:
+def _stored(file: PictureFile, pixel_format: PixelFormat) -> npt.NDArray[Any] | None:
     """Decode what is not Pillow's to decode, not turned; None for all else."""
     if file.depth == 16:
         deep = read_deep(file.path)
-        if reading.bayer:
-            return to_grey_levels(demosaic(deep, reading.bayer), reading.bits)
-        levels = to_grey_levels(deep, reading.bits)
+        if pixel_format.bayer:
+            return to_grey_levels(demosaic(deep, pixel_format.bayer), pixel_format.bits)
+        levels = to_grey_levels(deep, pixel_format.bits)
         return np.repeat(levels[..., None], 3, axis=2) if levels.ndim == 2 else levels
     if file.format == "JPEG":
         pixels = decode_jpeg(file.path.read_bytes(), str(file.path))
-        if file.mode in ("RGB", "L") and not reading.bayer:
+        if file.mode in ("RGB", "L") and not pixel_format.bayer:
             return pixels
     return None
 
@@ -90,6 +92,12 @@ def _upright(file: PictureFile, mode: str, bayer: str) -> U8:
         if bayer:  # a mosaic has its colours as it is stored
             return np.ascontiguousarray(turned(demosaic(np.asarray(image.convert(mode)), bayer), file.orientation))
         return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert(mode)))
+
+
+def has_transparent_pixels(file: PictureFile) -> bool:
+    """Tell whether a picture has pixels that are not opaque; their colours are used all the same."""
+    with Image.open(file.path, formats=(file.format,)) as image:
+        return int(np.asarray(image.convert("RGBA"))[..., 3].min()) < 255
 
 
 def lay_over(picture: U8, mask: U8) -> U8:

@@ -8,8 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from edge_agent.building.datasets.checks import numbers, together
+from edge_agent.building.datasets.checks.depths import depths, mosaics
 from edge_agent.building.datasets.checks.looking import look
 from edge_agent.building.datasets.checks.report import Report, Seen
+from edge_agent.building.datasets.checks.resemblance import resemblances
+from edge_agent.building.datasets.checks.shortcuts import shortcuts, transparent
+from edge_agent.building.datasets.checks.turning import turned
 from edge_agent.building.datasets.dataset import Dataset, Example
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.reasons import Reason, in_order
@@ -64,6 +68,13 @@ def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = T
         reasons += together.leaks(seen[0], seen[1])
     lost = any(reason.code.startswith("side-lost") for reason in reasons)
     reasons += together.repeated(seen)
+    reasons += resemblances(seen)
+    reasons += depths(everything)
+    reasons += mosaics(everything)
+    reasons += turned(everything)
+    reasons += transparent(everything)
+    if advice:
+        reasons += shortcuts(seen[0])
     if advice and not lost:  # how many there are is of no interest before
         reasons += numbers.needed(datasets)
         reasons += numbers.advised(datasets, seen, masks=masks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import grp
 import os
 import pwd
@@ -10,6 +11,7 @@ import stat
 from edge_agent.access.peer import UNKNOWN
 from edge_agent.errors import SettingsError
 
+_KNOWN = 256
 _MOST = (1 << 32) - 2  # (gid_t)-1 means "leave it as it is" to chown(2)
 
 
@@ -30,8 +32,9 @@ def group_id(setting: str, group: str) -> int | None:
     return number
 
 
+@functools.lru_cache(_KNOWN)
 def describe_user(uid: int) -> str:
-    """Return a user's name and number. May ask the network, where users are not those of this device alone."""
+    """Return a user's name and number. May ask the network, once, where users are not those of this device alone."""
     if uid == UNKNOWN:
         return "a user of another namespace"
     try:
@@ -40,6 +43,7 @@ def describe_user(uid: int) -> str:
         return f"user {uid}"
 
 
+@functools.lru_cache(_KNOWN)
 def describe_group(gid: int) -> str:
     """Return a group's name and number. May ask the network, as describe_user."""
     try:

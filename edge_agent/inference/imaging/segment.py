@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge_agent.access.files import may_open
-from edge_agent.access.names import describe_rights, describe_user
+from edge_agent.access.names import describe_user
 from edge_agent.access.peer import UNKNOWN, Peer
+from edge_agent.access.rights import describe_rights
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import Place
 

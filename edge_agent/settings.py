@@ -133,6 +133,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory_reserve_mib: Annotated[
         int, Meta(ge=0, description="MiB that must stay available on the device when a model is started")
     ] = 64
+    records: Annotated[Literal["on", "off"], Meta(description="whether verdicts are written down; see records.md")] = (
+        "on"
+    )
+    records_days: Annotated[int, Meta(ge=1, le=36_500, description="days that records are kept")] = 90
+    records_mib: Annotated[
+        int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
+    ] = 1024
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
     ] = ""

@@ -20,6 +20,7 @@ ROWS = [
     {"device", "studio"},
     {"client", "delivery"},
     {"building", "serving"},
+    {"records"},
     {"inference"},
     {"hardware"},
     {"component"},

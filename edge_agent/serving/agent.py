@@ -17,6 +17,9 @@ from edge_agent.component.version import check_name
 from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
+from edge_agent.records.options import RecordsOptions
+from edge_agent.records.record import Origin
+from edge_agent.records.recorder import Recorder
 from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
 from edge_agent.serving.lifecycle.model import Model, ModelOptions
 from edge_agent.serving.lifecycle.remembered import RememberedModels
@@ -90,6 +93,8 @@ class Agent:
             longest_restart=settings.longest_restart,
             memory_reserve=memory_reserve(settings),
         )
+        #: who writes verdicts down; None: nobody
+        self.recorder = Recorder(RecordsOptions.of(settings)) if settings.records == "on" else None
         self._watcher: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._next_look: asyncio.Task[None] | None = None
@@ -99,6 +104,8 @@ class Agent:
 
     async def open(self) -> None:
         """Look at the model folders for the first time, and start the models that ran before."""
+        if self.recorder is not None:
+            self.recorder.open()
         await self._look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
@@ -107,11 +114,15 @@ class Agent:
         if self._watcher is not None:
             self._watcher.cancel()
         await asyncio.gather(*(model.shut_down(drain_seconds) for model in self._models.values()))
+        if self.recorder is not None:
+            await self.recorder.close()
 
     def kill(self) -> None:
         """End all workers at once."""
         for model in self._models.values():
             model.kill()
+        if self.recorder is not None:
+            self.recorder.kill()
 
     async def _watch(self) -> None:
         while True:
@@ -258,10 +269,12 @@ class Agent:
         deadline: float | None,
         on_answer: OnAnswer,
         on_error: Callable[[Exception], None],
+        origin: Origin | None = None,
     ) -> Callable[[], None]:
         """Inspect one picture for `peer`; what comes of it is told later, or before this returns.
 
-        The deadline is in seconds of the monotonic clock, None for a caller who waits for ever.
+        The deadline is in seconds of the monotonic clock, None for a caller who waits for ever. With an `origin` the
+        verdict is written down after it has been told.
 
         Not a coroutine, as the other calls are: a task, and two turns of the event loop for it, would be a good part of
         what a call costs. Returns what to call when the caller goes away.
@@ -286,6 +299,11 @@ class Agent:
         mask = request.mask if model.task == "segmentation" else None
         if mask is not None:
             check_place(mask, what="mask")
+        if self.recorder is not None and origin is not None:
+            size = (request.width, request.height)
+            on_answer = self.recorder.noting(
+                on_answer, model=model.name, version=model.version, size=size, origin=origin
+            )
         call = Call(bitmap, mask, deadline, peer, on_answer, on_error)
         model.submit(call)
         return call.cancel

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from edge_agent.component.manifest import manifest_digest
 from edge_agent.component.version import parse_version
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
 from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component, Entry
@@ -87,8 +88,11 @@ class Model:
 
         A running model changes over to another version; one that could not be started is tried with it.
         """
+        before = self.component, self.problem
         self.component = entry.component if entry else None
         self.problem = entry.problem if entry else ""
+        if (self.component, self.problem) != before:
+            self._tell_what_is_there()
         self._broken = entry.broken if entry else frozenset()
         self.removed = entry is None
         self._changeover.consider(self._successor())
@@ -98,6 +102,13 @@ class Model:
                 self._deaths.forget()
             if self.component != self._failed or waits_in_vain:
                 self._restart.soon()
+
+    def _tell_what_is_there(self) -> None:
+        there = self.component
+        if there is None:
+            self._watch.found("", "", "", self.problem)
+        else:
+            self._watch.found(there.manifest.version, manifest_digest(there.manifest), there.signer, self.problem)
 
     def _successor(self) -> Component | None:
         """Return what should be served instead of what is; None when that is as it should be."""
@@ -251,7 +262,7 @@ class Model:
         self._retirement.take(self._pool)
         self._pool, self._served = pool, component
         self.message = pool.note
-        self._watch.serves(component.manifest.version)
+        self._watch.serves(component.manifest.version, before)
         log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
 
     # Failing and coming back
@@ -266,6 +277,7 @@ class Model:
         self.message = cause
         self._failed, self._gave_up = self._served, not retry
         self._pool = self._served = None
+        self._watch.failed(cause)
         log.error("model %s FAILED: %s", self.name, cause)
         if retry:
             self.message = self._restart.plan(cause, ran_for)

@@ -1,6 +1,6 @@
 """Folders `normal` and `anomaly`, and beside them, if anyone drew masks, `masks`.
 
-DATASET/normal/…            PNG and JPEG; the names of deeper folders mean nothing
+DATASET/normal/…            pictures; the names of deeper folders mean nothing
 DATASET/anomaly/…
 DATASET/masks/<name>.png    the mask of <name>.jpg, in the same deeper folders or in none; also <name>_mask.png
 DATASET/masks/labels.json   {"scratch": "#2ca02c", "dent": "#1f77b4"}; without it black is background, white is anomaly
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from edge_agent.building.datasets.dataset import (
@@ -26,9 +26,10 @@ from edge_agent.building.datasets.dataset import (
 )
 from edge_agent.building.datasets.reasons import Place, Reason
 from edge_agent.errors import DatasetError
+from edge_agent.inference.imaging.picture_file import SUFFIXES
 
-_PICTURES = {".png", ".jpg", ".jpeg"}
-_OTHER_PICTURES = {".bmp", ".tif", ".tiff", ".gif", ".webp"}
+_PICTURES = SUFFIXES
+_OTHER_PICTURES = {".gif"}
 _MASKS, _LABELS, _BACKGROUND = "masks", "labels.json", "background"
 _ONE_LABEL: Mapping[str | None, Rgb] = {None: (0, 0, 0), ANOMALY: (255, 255, 255)}
 
@@ -68,7 +69,7 @@ def read_folders(root: Path) -> Dataset:
     return Dataset(root, tuple(examples), labels, tuple(reasons))
 
 
-def _files(folder: Path, suffixes: set[str]) -> list[Path]:
+def _files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """List the files under a folder, links to folders included, each folder once."""
     found: list[Path] = []
     seen: set[str] = set()

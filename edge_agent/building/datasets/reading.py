@@ -16,6 +16,7 @@ from edge_agent.building.datasets.reasons import Place, Reason
 from edge_agent.building.datasets.references.resolver import Resolver
 from edge_agent.building.datasets.text import read_text
 from edge_agent.errors import DatasetError
+from edge_agent.inference.imaging.picture import AS_STORED, PixelFormat
 
 _TRAIN, _TEST = "train", "test"
 _A_MANIFEST = "a manifest in JSON Lines"
@@ -62,6 +63,8 @@ class Reading(NamedTuple):
     attributes: tuple[str, ...] = ()
     #: folders of defects become labels of their own
     kinds: bool = False
+    #: how the values of the pictures' files are meant
+    pixel_format: PixelFormat = AS_STORED
 
     @property
     def names(self) -> Names:
@@ -90,7 +93,8 @@ def read_dataset(path: Path, reading: Reading = AS_IT_IS) -> Dataset:
     dataset = _read(path, reading)
     if not dataset.examples and not any(reason.stops for reason in dataset.reasons):
         raise DatasetError(f"{path} holds no PNG or JPEG picture")
-    return dataset._replace(reasons=(*notes, *dataset.reasons))
+    examples = tuple(example._replace(pixel_format=reading.pixel_format) for example in dataset.examples)
+    return dataset._replace(examples=examples, reasons=(*notes, *dataset.reasons))
 
 
 def read_datasets(path: Path, test: Path | None = None, reading: Reading = AS_IT_IS) -> Datasets:

@@ -1,7 +1,7 @@
-"""Pixels of 16 bits as grey levels of 8: by a factor that is the same for every picture of a set, never by a picture's own.
+"""Pixels of 16 bits as grey levels of 8: by one factor for every picture of a set, never by a picture's own.
 
-Cameras of 10, 12 or 14 bits write 16-bit files that use the lower bits alone. Taken for full ones, 12 bits become 16 grey
-levels, and a model of them knows nothing of the line's 8-bit pictures.
+Cameras of 10, 12 or 14 bits write 16-bit files that use the lower bits alone. Taken for full ones, 12 bits become 16
+grey levels, and a model of them knows nothing of the line's 8-bit pictures.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A picture's fingerprint: 256 bits that a picture keeps when it is encoded again, and that another picture has not.
 
-Each bit says which of two neighbouring places of a 16x17 grid is brighter. In even areas that is decided by noise of less
-than a grey level, which a new encoding leaves as it is, while the next picture of the same part has another: so that
-copies are found among parts that look alike. The idea is that of a difference hash (dHash).
+Each bit says which of two neighbouring places of a 16x17 grid is brighter. In even areas that is decided by noise of
+less than a grey level, which a new encoding leaves as it is, while the next picture of the same part has another: so
+that copies are found among parts that look alike. The idea is that of a difference hash (dHash).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from edge_agent.errors import InvalidRequest
-from edge_agent.inference.imaging.bayer import demosaic
-from edge_agent.inference.imaging.deep_pixels import read_deep, to_grey_levels
+from edge_agent.inference.imaging.bayer import PATTERNS, demosaic
+from edge_agent.inference.imaging.deep_pixels import USED_BITS, read_deep, to_grey_levels
 from edge_agent.inference.imaging.jpeg import decode_jpeg
 from edge_agent.inference.imaging.picture_file import PictureFile, check_sides, examine, unreadable
 from edge_agent.inference.imaging.resize import U8
@@ -29,6 +30,15 @@ class PixelFormat(NamedTuple):
 
 
 AS_STORED = PixelFormat()
+
+
+def pixel_format_of(training: Mapping[str, Any]) -> PixelFormat:
+    """Give the format of the pictures that a model was trained on, as its manifest's `training` says."""
+    said = training.get("pixel_format")
+    if not isinstance(said, dict):
+        return AS_STORED
+    bits, bayer = said.get("bits"), said.get("bayer")
+    return PixelFormat(bits if bits in USED_BITS else AS_STORED.bits, bayer if bayer in PATTERNS else AS_STORED.bayer)
 
 
 def read_picture(path: Path, pixel_format: PixelFormat = AS_STORED) -> U8:

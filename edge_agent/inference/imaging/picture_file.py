@@ -1,4 +1,4 @@
-"""What the head of a picture's file says, before a pixel is decoded: format, size, depth, and how it is to be turned."""
+"""What the head of a picture's file says, before a pixel is decoded: format, size, depth, how it is turned."""
 
 from __future__ import annotations
 

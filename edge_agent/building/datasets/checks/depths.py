@@ -1,4 +1,4 @@
-"""Pixels that were scaled otherwise than the model will get them: files of 16 bits that use fewer, and sets that mix."""
+"""Pixels that were scaled otherwise than the model will get them: 16 bits that use fewer, sets that mix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: encoded again, or cropped by a pixel, and so not seen by a digest of the pixels."""
+"""Pictures that are nearly the same: encoded again or cropped by a pixel, and not seen by a digest of pixels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Shortcuts that lie in the files and not in the parts: what tells the classes apart without looking at a pixel.
 
-A model takes whatever separates its pictures. When all normal ones come from one camera, or are JPEG, and all anomalous ones
-are not, it learns that, its figures are perfect, and on the line it is blind.
+A model takes whatever separates its pictures. When all normal ones come from one camera, or are JPEG, and all
+anomalous ones are not, it learns that, its figures are perfect, and on the line it is blind.
 """
 
 from __future__ import annotations

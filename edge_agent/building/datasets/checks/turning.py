@@ -1,7 +1,7 @@
 """Pictures that are turned by their EXIF orientation, and masks that are turned otherwise.
 
-One rule holds for both, and for clients: a picture is what is seen when it is opened, turned as its file says. A mask is
-too. Where only one of the two has the tag, nobody can know which of the two the person who drew it had before the eyes.
+One rule holds for both, and for clients: a picture is what is seen when it is opened, turned as its file says, and a
+mask is too. Where only one of the two has the tag, nobody can know which of the two was before the eyes of whoever drew.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def turned(seen: Sequence[Seen]) -> list[Reason]:
         first = apart[0]
         assert first.traits is not None
         assert first.example.mask is not None
-        facts = {"path": first.example.path, "mask": first.example.mask.path, "picture_tag": first.traits.file.orientation,
-                 "mask_tag": first.traits.mask_orientation}  # fmt: skip
-        reasons.append(Reason("masks-turned-otherwise", places=places_of(apart), times=len(apart), facts=facts))
+        tags = {"picture_tag": first.traits.file.orientation, "mask_tag": first.traits.mask_orientation}
+        facts = {"path": first.example.path, "mask": first.example.mask.path}
+        reasons.append(Reason("masks-turned-otherwise", places=places_of(apart), times=len(apart), facts=facts | tags))
     return reasons
 
 

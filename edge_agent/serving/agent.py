@@ -290,7 +290,8 @@ class Agent:
         check_size(request.width, request.height, model=model.name, expected=model.expected_size)
         bitmap = request.bitmap
         if isinstance(bitmap, Enclosed):
-            check_byte_count(len(bitmap.pixels), request.width, request.height, what="byte_data")
+            head = bytes(bitmap.pixels[:3])
+            check_byte_count(len(bitmap.pixels), request.width, request.height, what="byte_data has", head=head)
         elif bitmap is not None:
             check_place(bitmap, what="bitmap")
         else:

@@ -149,6 +149,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = "on"
     audit_mib: Annotated[int, Meta(ge=1, description="MiB of that which are kept; the oldest are deleted first")] = 64
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="least level logged")] = "info"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Meta(description="how log lines are written; text goes to systemd's journal with fields, where it is there"),
+    ] = "text"
 
     @property
     def socket_path(self) -> Path:

@@ -46,8 +46,8 @@ def call() -> None:
             "on": ["--records", "on"],
             "and every picture": ["--keep-mib", "64", "--keep", "near=.999"],
         }
-        for way in flags:
-            socket, _ = stack.enter_context(daemon(models, *flags[way]))
+        for way, given in flags.items():
+            socket, _ = stack.enter_context(daemon(models, *given))
             with Client(socket) as control:
                 control.start(manifest.name)
             clients[way] = BareClient(socket, manifest, cookie_picture(WIDTH, HEIGHT))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from edge_agent.access.control import Control
 from edge_agent.access.peer import Peer
 from edge_agent.component.trust import Trust
 from edge_agent.component.version import check_name
-from edge_agent.errors import InvalidRequest, ModelNotFound
+from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
 from edge_agent.records.options import PicturesOptions, RecordsOptions
@@ -239,19 +240,38 @@ class Agent:
 
     async def start(self, name: str, peer: Peer) -> Status:
         """Begin to start a model and return STARTING; NotPermitted, see Model.start for the other errors."""
-        await self._control.check(peer, "StartModel")
-        status = (await self._find_or_look(name)).start()
-        await asyncio.to_thread(self._remembered.save)
+        async with self._audited("StartModel", name, peer):
+            await self._control.check(peer, "StartModel")
+            status = (await self._find_or_look(name)).start()
+            await asyncio.to_thread(self._remembered.save)
         return status
 
     async def stop(self, name: str, peer: Peer) -> Status:
         """Stop a model and return STOPPED; NotPermitted, see Model.stop for the other errors."""
-        await self._control.check(peer, "StopModel")
-        model = self._find(name)
+        async with self._audited("StopModel", name, peer):
+            await self._control.check(peer, "StopModel")
+            model = self._find(name)
+            try:
+                return await model.stop()
+            finally:
+                await asyncio.to_thread(self._remembered.save)
+        return Status.STOPPED
+
+    @contextlib.asynccontextmanager
+    async def _audited(self, call: str, name: str, peer: Peer) -> AsyncIterator[None]:
+        """Write down, before the call is answered, who made it and what came of it."""
+        audit, outcome, details = self._observer.audit, "done", ""
         try:
-            return await model.stop()
+            yield
+        except EdgeAgentError as error:
+            outcome, details = type(error).__name__, str(error)
+            raise
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
         finally:
-            await asyncio.to_thread(self._remembered.save)
+            if audit is not None:
+                await audit.record(call, name, peer, outcome, details)
 
     def detect(
         self,
@@ -281,7 +301,8 @@ class Agent:
         check_size(request.width, request.height, model=model.name, expected=model.expected_size)
         bitmap = request.bitmap
         if isinstance(bitmap, Enclosed):
-            check_byte_count(len(bitmap.pixels), request.width, request.height, what="byte_data")
+            head = bytes(bitmap.pixels[:3])
+            check_byte_count(len(bitmap.pixels), request.width, request.height, what="byte_data has", head=head)
         elif bitmap is not None:
             check_place(bitmap, what="bitmap")
         else:

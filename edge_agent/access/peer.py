@@ -49,6 +49,12 @@ def read_peer(connection: _Socket) -> Peer:
     return _known(uid, (gid, *memoryview(others).cast("I")))
 
 
+def describe_peer(connection: _Socket) -> str:
+    """Return which process of which user is at the other end, for a line of the log."""
+    pid, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return f"a client (pid {pid}, user {uid})"
+
+
 def own_peer() -> Peer:
     """Return this process as it would be seen at the other end of a socket."""
     return _known(os.geteuid(), (os.getegid(), *os.getgroups()))

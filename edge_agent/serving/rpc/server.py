@@ -11,12 +11,11 @@ import signal
 import socket
 import time
 
-from edge_agent.access.peer import Peer
 from edge_agent.serving.agent import Agent
 from edge_agent.serving.http2.reception import Reception
 from edge_agent.serving.http2.transport import ClientProtocol
 from edge_agent.serving.lifecycle.state import Status
-from edge_agent.serving.rpc.exchange import Handler
+from edge_agent.serving.rpc.calls import Calls
 from edge_agent.serving.rpc.listener import SocketClaim
 from edge_agent.serving.rpc.readiness import Readiness
 from edge_agent.serving.rpc.servicer import Servicer
@@ -54,14 +53,14 @@ class Server:
             loop.add_signal_handler(number, self._signals.put_nowait, number)
         agent = Agent(settings)
         claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
-        clients: set[ClientProtocol] = set()
+        clients: set[ClientProtocol[Calls]] = set()
         try:
             await agent.open()
-            handlers = functools.partial(_handlers, agent)
+            serve = functools.partial(_serve, agent)
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             with claim.binding():
                 listener.bind(str(settings.socket_path))
-            reception = Reception(listener, lambda: ClientProtocol(handlers, agent.shelf, clients))
+            reception = Reception(listener, lambda: ClientProtocol(serve, clients))
             log.info("serving on %s, models from %s", settings.socket, ", ".join(map(str, settings.model_dirs)))
             self._readiness.ready(lambda: _summary(agent))
             gc.collect()
@@ -74,7 +73,7 @@ class Server:
             self._readiness.close()
             _ignore_signals(loop)
 
-    async def _until_ended(self, agent: Agent, reception: Reception, clients: set[ClientProtocol]) -> End:
+    async def _until_ended(self, agent: Agent, reception: Reception, clients: set[ClientProtocol[Calls]]) -> End:
         log.info("%s: finishing the calls in flight", (await self._signals.get()).name)
         self._readiness.stopping()
         graceful = asyncio.ensure_future(self._stop(agent, reception, clients))
@@ -87,14 +86,14 @@ class Server:
         graceful.result()
         return End.GRACEFUL
 
-    async def _stop(self, agent: Agent, reception: Reception, clients: set[ClientProtocol]) -> None:
+    async def _stop(self, agent: Agent, reception: Reception, clients: set[ClientProtocol[Calls]]) -> None:
         """Stop taking calls, let those in flight finish, then end the workers: the order of opening, reversed."""
         end = time.monotonic() + self._settings.drain_seconds
         reception.close()
         for client in list(clients):
             client.go_away()
         if clients:
-            drained = [asyncio.ensure_future(client.drain()) for client in clients]
+            drained = [asyncio.ensure_future(client.receiver.drain()) for client in clients]
             _, late = await asyncio.wait(drained, timeout=self._settings.drain_seconds)
             for task in late:
                 task.cancel()
@@ -104,8 +103,8 @@ class Server:
         await asyncio.sleep(0)  # closing is done in the next round of the loop
 
 
-def _handlers(agent: Agent, peer: Peer) -> dict[bytes, Handler]:
-    return Servicer(agent, peer).handlers()
+def _serve(agent: Agent, client: ClientProtocol[Calls]) -> Calls:
+    return Calls(client, Servicer(agent, client.peer).handlers(), agent.shelf)
 
 
 def _summary(agent: Agent) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import TextIO
 
 _PRIORITIES = {
     logging.DEBUG: 7,
@@ -26,19 +27,20 @@ class _JournalFormatter(logging.Formatter):
         return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
-def log_to_stderr(level: str, source: str = "") -> None:
-    """Log from `level` on to standard error; `source` stands before the messages."""
-    handler = logging.StreamHandler(sys.stderr)
-    if _stderr_is_journal():
+def log_to_stderr(level: str, source: str = "", stream: TextIO | None = None) -> None:
+    """Log from `level` on to standard error, or to the stream that stands for it; `source` before the messages."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    if _is_journal(stream):
         handler.setFormatter(_JournalFormatter(f"{source}%(message)s"))
     else:
         handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {source}%(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-def _stderr_is_journal() -> bool:
+def _is_journal(stream: TextIO) -> bool:
     try:
-        status = os.fstat(sys.stderr.fileno())
+        status = os.fstat(stream.fileno())
     except (OSError, ValueError):  # closed, or not a file
         return False
     # The variable is inherited by whoever redirects standard error to somewhere else, so it names the stream it means.

@@ -25,7 +25,7 @@ ROWS = [
     {"component"},
     {"access"},
     {"settings"},
-    {"errors", "logs", "shortage", "version", "wire"},
+    {"errors", "logs", "shortage", "version", "wire", "children"},
 ]
 #: (wing, wing of its own row that it may import)
 KNOWN: set[tuple[str, str]] = set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from benchmarks.held import children, held
 from benchmarks.peers.processes import Client as ClientProcess
 from benchmarks.peers.processes import call_at_once
 from benchmarks.rig import U8, BareClient, daemon, empty_component, variant
+from edge_agent.children.command import child_command
 from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
 from edge_agent.device.bench.client import Way
@@ -77,15 +77,8 @@ def clients_sweep(counts: Sequence[int] = CLIENTS) -> list[ClientsRow]:
         socket, _ = stack.enter_context(daemon(models, "--queue-size", str(max(counts))))
         with Client(socket) as control:
             control.start(empty.name)
-        command = [
-            sys.executable,
-            "-m",
-            "edge_agent.device.bench.client",
-            socket,
-            empty.name,
-            *map(str, _PICTURE),
-            str(pixels),
-        ]
+        size = map(str, _PICTURE)
+        command = child_command("edge_agent.device.bench.client", socket, empty.name, *size, str(pixels))
         processes = []
         for _ in range(max(counts)):
             process = ClientProcess(command)

@@ -18,6 +18,7 @@ from benchmarks.peers.processes import ProcessEnded
 from benchmarks.peers.report import OURS
 from benchmarks.peers.work import EMPTY, U8, Model, Strength, make_work
 from benchmarks.rig import BareClient, daemon, empty_component, reference_component
+from edge_agent.children.command import child_command
 from edge_agent.client.client import Client as AgentClient
 from edge_agent.component.manifest import Manifest
 
@@ -85,7 +86,7 @@ class Servers:
             raise ProcessEnded(f"the agent gives another mask for {manifest.name} by {cell.way} than its pipeline")
         digest = hashlib.sha256(expected).hexdigest()
         size = [str(cell.width), str(cell.height)]
-        ours = [sys.executable, "-m", "edge_agent.device.bench.client", self._socket, manifest.name, *size, str(pixels)]
+        ours = child_command("edge_agent.device.bench.client", self._socket, manifest.name, *size, str(pixels))
         systems = {OURS: System(ours)}
         for name, peer in self._peers.items():
             if cell.way == "shared memory" and name == "mlserver":

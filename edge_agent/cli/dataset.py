@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from edge_agent.building.datasets.checks import Report, check_datasets
+from edge_agent.building.datasets.checks.checking import check_datasets
+from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.csv_manifest import convert_csv
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.ground_truth import write_manifest

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -17,11 +13,12 @@ import click
 from edge_agent.building.demo.model import BAD, GOOD, NAME, build_model, draw_pictures
 from edge_agent.cli.detect import print_verdicts, send
 from edge_agent.client.client import Client
+from edge_agent.client.own_daemon import own_daemon
 from edge_agent.errors import EdgeAgentError
 
 _EACH = 6  # pictures of each kind
 _MODEL_SEED, _PICTURE_SEED = 1, 2  # the pictures that are sent are not those that the model was made from
-_END_SECONDS = 15.0
+_PATIENCE = 30.0  # seconds for an agent without a running model to serve
 
 
 @click.command(epilog="Example: edge-agent demo --output demo")
@@ -47,7 +44,10 @@ def _run(output: Path) -> None:
     draw_pictures(output / "training", normal=GOOD, anomaly=BAD, seed=_MODEL_SEED)
     folder = build_model(output / "models", output / "training", _MODEL_SEED)
     click.echo(f"serving {folder}")
-    with _daemon(output) as socket, Client(socket, wait=10.0) as client:
+    # The demo's model is not signed, whatever the device's configuration asks of others.
+    unsigned = {"EDGE_AGENT_REQUIRE_SIGNATURE": "false"}
+    served = own_daemon("--model-dir", str(output / "models"), patience=_PATIENCE, environ=unsigned)
+    with served as socket, Client(socket) as client:
         client.start(NAME)
         click.echo(f"model '{NAME}' is RUNNING; sending the pictures through shared memory\n")
         sent, problems = send(client, NAME, pictures, output / "overlays")
@@ -75,25 +75,3 @@ def _program() -> str:
     if shutil.which("edge-agent"):
         return "edge-agent"
     return os.path.relpath(Path(sys.executable).parent / "edge-agent")
-
-
-@contextmanager
-def _daemon(output: Path) -> Iterator[str]:
-    """Run a daemon of our own, on a socket of its own, and end it."""
-    # Not in `output`: the path of a Unix socket has to be short.
-    folder = Path(tempfile.mkdtemp(prefix="edge-agent-demo-"))
-    socket = f"unix://{folder / 'agent.sock'}"
-    command_line = [sys.executable, "-m", "edge_agent", "serve", "--socket", socket]
-    command_line += ["--model-dir", str(output / "models"), "--state-dir", str(folder), "--log-level", "warning"]
-    # The demo's model is not signed, whatever the device's configuration asks of others.
-    environ = {**os.environ, "EDGE_AGENT_REQUIRE_SIGNATURE": "false"}
-    with subprocess.Popen(command_line, stdin=subprocess.DEVNULL, env=environ) as process:
-        try:
-            yield socket
-        finally:
-            process.terminate()
-            try:
-                process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            shutil.rmtree(folder, ignore_errors=True)

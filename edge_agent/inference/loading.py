@@ -12,7 +12,7 @@ from edge_agent.errors import ComponentError
 from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.engines.gpu_engine import load_on_gpu
 from edge_agent.inference.engines.options import CPU, EngineName, EngineOptions
-from edge_agent.inference.engines.progress import Progress, silent
+from edge_agent.inference.engines.progress import LOADING, Progress, silent
 from edge_agent.inference.engines.selection import Device, examine_device, select_engines
 from edge_agent.inference.golden import check_golden_samples
 from edge_agent.inference.host import HostPipeline
@@ -53,7 +53,7 @@ def load_pipeline(
         if lacks:
             lacking.append(f"{engine}: {lacks}")
             continue
-        progress(f"loading the engine {engine}")
+        progress(f"{LOADING}{engine}")
         try:
             pipeline = _open(engine, folder, manifest, options, progress)
         except ComponentError as error:

@@ -18,6 +18,7 @@ from edge_agent.settings import Settings
 from tests.support.daemon import Daemon, wait_until
 from tests.support.fakes import half_bright, picture, write_echo
 from tests.support.keys import Signer
+from tests.support.poison import poison, run_installed
 
 COMMANDS = [[], ["serve"], ["demo"], ["doctor"], ["detect"], ["models"], ["train"], ["evaluate"], ["dataset"]]
 COMMANDS += [["import"], ["sign"], ["package"], ["bench"]]
@@ -306,7 +307,11 @@ def test_the_demo(tmp_path: Path) -> None:
     assert len(list((output / "overlays").glob("*.png"))) == 12
     assert {path.parent.name for path in (output / "pictures").glob("*/*.png")} == {"normal", "anomaly"}
     assert run("doctor", "--model-dir", output / "models", "--socket", f"unix://{tmp_path}/a.sock").returncode == 0
-    assert run("demo", "--output", output).returncode == 0, "again, over what is there"
+    foreign = tmp_path / "foreign"
+    imported = poison(foreign)
+    done = run_installed(foreign, "demo", "--output", output)
+    assert done.returncode == 0, "again, over what is there, and in a folder that must not be imported from"
+    assert not imported.exists()
 
 
 def test_the_demo_in_a_place_that_can_not_be_written(tmp_path: Path) -> None:

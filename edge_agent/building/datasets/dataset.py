@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from edge_agent.building.datasets.reasons import Reason
 from edge_agent.errors import DatasetError
 
 NORMAL: Literal["normal"] = "normal"
@@ -41,6 +42,9 @@ class Example(NamedTuple):
     mask: MaskFile | None = None
     #: the line of the manifest that it came from
     line: Mapping[str, Any] | None = None
+    #: the file that names it, and the number of the line there
+    source: Path | None = None
+    number: int | None = None
 
 
 class LabelColor(NamedTuple):
@@ -57,7 +61,7 @@ class Dataset(NamedTuple):
     examples: tuple[Example, ...]
     labels: tuple[LabelColor, ...] = ()
     #: what was noticed while reading
-    notes: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def labelled(self) -> tuple[Example, ...]:

@@ -24,6 +24,7 @@ from edge_agent.building.datasets.dataset import (
     label_colors,
     parse_color,
 )
+from edge_agent.building.datasets.reasons import Place, Reason
 from edge_agent.errors import DatasetError
 
 _PICTURES = {".png", ".jpg", ".jpeg"}
@@ -48,20 +49,23 @@ def read_folders(root: Path) -> Dataset:
     pictures: dict[str, list[Path]] = {label: _files(root / label, _PICTURES) for label in (NORMAL, ANOMALY)}
     masks = _Masks(root / _MASKS, pictures)
     examples: list[Example] = []
-    notes = []
+    reasons = []
     for label in (NORMAL, ANOMALY):
         for path in pictures[label]:
             mask = masks.find(path.relative_to(root / label), label)
             examples.append(Example(path, str(path), label, mask))
         others = _files(root / label, _OTHER_PICTURES)
         if others:
-            notes.append(
-                f"{len(others)} files in {root / label} are left out, such as {others[0].name}: PNG or JPEG only"
-            )
+            facts = {"folder": root / label, "name": others[0].name}
+            reasons.append(Reason("files-left-out", times=len(others), facts=facts))
     used = {example.mask.path for example in examples if example.mask}
-    notes += [f"mask {path} belongs to no picture" for path in masks.all if path not in used]
+    reasons += [
+        Reason("mask-of-none", places=(Place(path=path),), facts={"path": path})
+        for path in masks.all
+        if path not in used
+    ]
     labels = label_colors({n: c for n, c in masks.colors.items() if n is not None}, source=root) if used else ()
-    return Dataset(root, tuple(examples), labels, tuple(notes))
+    return Dataset(root, tuple(examples), labels, tuple(reasons))
 
 
 def _files(folder: Path, suffixes: set[str]) -> list[Path]:

@@ -23,6 +23,7 @@ from edge_agent.building.datasets.dataset import (
     label_colors,
     parse_color,
 )
+from edge_agent.building.datasets.reasons import Reason
 from edge_agent.building.datasets.references import Resolver
 from edge_agent.errors import DatasetError
 
@@ -49,6 +50,7 @@ def read_manifest(path: Path, resolver: Resolver) -> Dataset:
     for number, line in _lines(path):
         try:
             example, found = _read_line(line, resolver)
+            example = example._replace(source=path, number=number)
         except ValueError as error:
             errors.append(f"line {number}: {error}")
             continue
@@ -60,8 +62,8 @@ def read_manifest(path: Path, resolver: Resolver) -> Dataset:
     if errors:
         more = f"; and {len(errors) - _SHOWN_ERRORS} more" if len(errors) > _SHOWN_ERRORS else ""
         raise DatasetError(f"{path}, " + "; ".join(errors[:_SHOWN_ERRORS]) + more)
-    notes = (f"{lost} normal pictures name a mask that is not there; a normal picture needs none",) if lost else ()
-    return Dataset(path, tuple(examples), label_colors(colors, source=path), notes)
+    reasons = (Reason("masks-of-normal-missing", times=lost),) if lost else ()
+    return Dataset(path, tuple(examples), label_colors(colors, source=path), reasons)
 
 
 class _Found(NamedTuple):

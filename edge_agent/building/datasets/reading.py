@@ -37,7 +37,7 @@ class Datasets(NamedTuple):
             self.train.source.parent if self.train.source.parent == self.test.source.parent else self.train.source,
             (*self.train.examples, *self.test.examples),
             self.labels,
-            (*self.train.notes, *self.test.notes),
+            (*self.train.reasons, *self.test.reasons),
         )
 
 

@@ -32,7 +32,8 @@ def split(dataset: Dataset, *, seed: int, share: float = _DEFAULT_SHARE) -> tupl
             count = min(max(count, 1), len(different) - 1)
         test += [example for i in sorted(order[:count]) for example in different[i]]
         train += [example for i in sorted(order[count:]) for example in different[i]]
-    return dataset._replace(examples=tuple(train), notes=()), dataset._replace(examples=tuple(test), notes=())
+    # What was noticed while reading is said once, with the first part.
+    return dataset._replace(examples=tuple(train)), dataset._replace(examples=tuple(test), reasons=())
 
 
 def folds(groups: Sequence[int], count: int, *, seed: int, same: Sequence[str] = ()) -> npt.NDArray[np.int64]:

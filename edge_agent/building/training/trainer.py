@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.datasets.checks import Report, check_datasets, require
+from edge_agent.building.datasets.checks.checking import check_datasets
+from edge_agent.building.datasets.checks.report import Report, require
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Example, LabelColor
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Datasets

@@ -1,4 +1,4 @@
-"""A client process: `python -m edge_agent.device.bench.client`, started by measurement.py.
+"""A client process, started by measurement.py.
 
 It does what an application does, and nothing else: a segment that is filled beforehand, or the pixels in the message,
 and one call after the other. It reads a line of JSON for each run from its standard input and answers with a line.
@@ -91,7 +91,3 @@ def main() -> None:
             sys.stdout.flush()
     finally:
         client.close()
-
-
-if __name__ == "__main__":
-    main()

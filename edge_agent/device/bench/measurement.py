@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_agent.children.command import child_command
+from edge_agent.children.said import Said, last_words
 from edge_agent.client.client import Client
+from edge_agent.client.own_daemon import own_daemon
 from edge_agent.component.manifest import Manifest
 from edge_agent.device.bench.client import Way
 from edge_agent.errors import AgentUnreachable, InvalidRequest
@@ -161,33 +163,33 @@ def _serving(component: Component, options: Options) -> Iterator[str]:
         registry = Path(folder) / "registry"
         registry.mkdir()
         (registry / component.manifest.name).symlink_to(component.folder.resolve())
-        socket = f"unix://{folder}/agent.sock"
-        command = [sys.executable, "-m", "edge_agent", "serve", "--socket", socket, "--state-dir", folder]
-        command += ["--registry", str(registry), "--log-level", "warning", "--instances", str(options.instances)]
-        command += _engine_flags(options.engine)
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as daemon:
-            try:
-                with Client(socket, wait=_PATIENCE) as client:
-                    client.start(component.manifest.name)
-                yield socket
-            finally:
-                daemon.terminate()
+        flags = ["--registry", str(registry), "--instances", str(options.instances), *_engine_flags(options.engine)]
+        with own_daemon(*flags, patience=_PATIENCE) as socket:
+            with Client(socket) as client:
+                client.start(component.manifest.name)
+            yield socket
 
 
 class _ClientProcess:
     def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=-1
+        )
+        assert self._process.stderr is not None
+        self._said = Said(self._process.stderr)
 
     def begin(self, way: Way, seconds: float) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"way": way, "seconds": seconds}) + "\n")
-        self._process.stdin.flush()
+        self._process.stdin.write(json.dumps({"way": way, "seconds": seconds}).encode() + b"\n")
+        with contextlib.suppress(BrokenPipeError):  # it has ended; result() says why
+            self._process.stdin.flush()
 
     def result(self) -> tuple[list[float], int]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise AgentUnreachable("a measuring client ended early; its message stands above")
+            words = last_words(self._said.close()) or f"status {self._process.wait()}"
+            raise AgentUnreachable(f"a measuring client ended early: {words}")
         answer = json.loads(line)
         return answer["taken"], answer["refused"]
 
@@ -198,6 +200,9 @@ class _ClientProcess:
             self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
+        self._said.close()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
 
 
 @contextlib.contextmanager
@@ -206,7 +211,7 @@ def _clients(socket: str, manifest: Manifest, picture: U8, count: int) -> Iterat
         file.write(picture.tobytes())
         file.flush()
         size = (str(manifest.image.width), str(manifest.image.height))
-        command = [sys.executable, "-m", "edge_agent.device.bench.client", socket, manifest.name, *size, file.name]
+        command = child_command("edge_agent.device.bench.client", socket, manifest.name, *size, file.name)
         processes = []
         for _ in range(count):
             process = _ClientProcess(command)

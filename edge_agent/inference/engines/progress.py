@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+#: stands before the name of an engine, whose library is then imported
+LOADING = "loading the engine "
+
 _REPEAT_SECONDS = 10.0
 
 

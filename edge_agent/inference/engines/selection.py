@@ -60,6 +60,11 @@ def examine_device() -> Device:
     return Device(nvidia, modules, providers)
 
 
+def libraries(engine: str) -> tuple[str, ...]:
+    """Return the Python modules that an engine is made of."""
+    return ("onnxruntime",) if engine == CPU else _MODULES[engine]
+
+
 def _is_installed(module: str) -> bool:
     try:
         spec = importlib.util.find_spec(module)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from edge_agent.component.version import parse_version
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
@@ -15,14 +15,14 @@ from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.changeover import Changeover
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from edge_agent.serving.lifecycle.memory import check_memory
+from edge_agent.serving.lifecycle.restart import Restart, cause_alone, when_it_is_back
+from edge_agent.serving.lifecycle.retirement import Retirement
 from edge_agent.serving.lifecycle.state import Event, Status, next_status
 from edge_agent.serving.workers.calls import Call
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions, WorkerPool
 
 log = logging.getLogger(__name__)
-
-_AGAIN = "; it is started again"
 
 
 class ModelOptions(NamedTuple):
@@ -61,8 +61,7 @@ class Model:
         self._gave_up = False  # that is not tried again: it would fail again
         self._broken: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
-        self._restart: asyncio.Task[None] | None = None
-        self._backoff = Backoff(options.first_restart, options.longest_restart)
+        self._restart = Restart(self._start_again, Backoff(options.first_restart, options.longest_restart))
         self._ready_at = 0.0
         self._changeover = Changeover(
             name,
@@ -71,7 +70,7 @@ class Model:
             self._take_over,
             Backoff(options.first_restart, options.longest_restart),
         )
-        self._retiring: dict[asyncio.Task[Any], WorkerPool] = {}
+        self._retirement = Retirement(options.pool.start_seconds)
 
     def update(self, entry: Entry | None) -> None:
         """Take note of what the catalogue has for this name; None when it has left the device.
@@ -84,10 +83,9 @@ class Model:
         self.removed = entry is None
         self._changeover.consider(self._successor())
         if self.status is Status.FAILED and self._wanted and self.component is not None:
-            waits_in_vain = self._restart is None and not self._gave_up  # it was away when its time came
+            waits_in_vain = not self._restart.is_planned and not self._gave_up  # it was away when its time came
             if self.component != self._failed or waits_in_vain:
-                self._forget_restart()
-                self._restart = asyncio.get_running_loop().create_task(self._start_again(0.0))
+                self._restart.soon()
 
     def _successor(self) -> Component | None:
         """Return what should be served instead of what is; None when that is as it should be."""
@@ -140,7 +138,7 @@ class Model:
     @property
     def is_live(self) -> bool:
         """Whether it has, or soon will have, workers."""
-        return self.status in (Status.STARTING, Status.RUNNING, Status.STOPPING) or self._restart is not None
+        return self.status in (Status.STARTING, Status.RUNNING, Status.STOPPING) or self._restart.is_planned
 
     # Starting
 
@@ -156,14 +154,18 @@ class Model:
         if self.component is None:
             raise WrongState(f"model '{self.name}' can't be started: {self.problem}")
         self._check_memory(self.component)
-        self._forget_restart()
+        self._restart.forget()
         self._on_wanted(self.name, True)
         self._begin(self.component, retry=False)
         return self.status
 
     def resume(self) -> None:
         """Start a model that ran before the daemon was restarted; a failure is tried again like a death."""
-        if self.component is not None and next_status(self.status, Event.START) is not None and not self._restart:
+        if (
+            self.component is not None
+            and next_status(self.status, Event.START) is not None
+            and not self._restart.is_planned
+        ):
             self._begin(self.component, retry=True)
 
     def _check_memory(self, component: Component) -> None:
@@ -210,19 +212,13 @@ class Model:
     def _take_over(self, component: Component, pool: WorkerPool) -> None:
         """Send the calls from now on to a pool that holds another version; the old one ends what it has begun."""
         if self._successor() != component or self._pool is None or self._served is None:
-            self._retire(pool)  # stopped, lost or replaced meanwhile
+            self._retirement.take(pool)  # stopped, lost or replaced meanwhile
             return
         before = self._served.manifest.version
-        self._retire(self._pool)
+        self._retirement.take(self._pool)
         self._pool, self._served = pool, component
         self.message = pool.note
         log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
-
-    def _retire(self, pool: WorkerPool) -> None:
-        # It holds nobody up, so it may take as long as a start does.
-        task = asyncio.get_running_loop().create_task(pool.retire(self._options.pool.start_seconds))
-        self._retiring[task] = pool
-        task.add_done_callback(self._retiring.pop)
 
     # Failing and coming back
 
@@ -238,32 +234,20 @@ class Model:
         self._pool = self._served = None
         log.error("model %s FAILED: %s", self.name, cause)
         if retry:
-            wait = self._backoff.wait(ran_for)
-            self.message = f"{cause}{_AGAIN} in {wait:.1f} s"
-            self._restart = asyncio.get_running_loop().create_task(self._start_again(wait))
+            self.message = self._restart.plan(cause, ran_for)
 
-    async def _start_again(self, wait: float) -> None:
-        await asyncio.sleep(wait)
-        self._restart = None
+    def _start_again(self) -> None:
         if self.removed:
-            self.message = self.message.partition(_AGAIN)[0] + f"{_AGAIN} when its component is back"
+            self.message = when_it_is_back(self.message)
             return
         try:
             if self.component is None:
                 raise ComponentError(self.problem)
             self._check_memory(self.component)
         except (ComponentError, OutOfMemory) as error:
-            wait = self._backoff.wait(0.0)
-            self.message = f"{error}{_AGAIN} in {wait:.1f} s"
-            self._restart = asyncio.get_running_loop().create_task(self._start_again(wait))
+            self.message = self._restart.plan(str(error), ran_for=0.0)
             return
         self._begin(self.component, retry=True)
-
-    def _forget_restart(self) -> None:
-        """Give up a restart that is planned."""
-        if self._restart is not None:
-            self._restart.cancel()
-            self._restart = None
 
     # Serving
 
@@ -292,11 +276,11 @@ class Model:
         """
         if next_status(self.status, Event.STOP) is None:
             given_up = self.status is Status.FAILED and self._wanted
-            self._forget_restart()
+            self._restart.forget()
             if given_up:
                 self._wanted = False
                 self._on_wanted(self.name, False)
-                self.message = self.message.partition(_AGAIN)[0]
+                self.message = cause_alone(self.message)
             _, status, _ = self.describe()
             raise WrongState(
                 f"model '{self.name}' is {status.name}, expected RUNNING"
@@ -317,24 +301,16 @@ class Model:
     async def _end(self, pool: WorkerPool, drain_seconds: float) -> bool:
         self.message = "finishing the calls in flight"
         await self._changeover.cancel()
-        clean, _ = await asyncio.gather(pool.retire(drain_seconds), self._end_retiring(drain_seconds))
+        clean, _ = await asyncio.gather(pool.retire(drain_seconds), self._retirement.finish(drain_seconds))
         self._step(Event.ENDED)
         self.message = ""
         self._pool = self._served = None
         log.info("model %s is STOPPED", self.name)
         return clean
 
-    async def _end_retiring(self, drain_seconds: float) -> None:
-        retiring = dict(self._retiring)
-        if retiring:
-            _, late = await asyncio.wait(retiring, timeout=drain_seconds)
-            for task in late:
-                retiring[task].kill()
-            await asyncio.gather(*late)
-
     async def shut_down(self, drain_seconds: float) -> None:
         """End the workers because the daemon ends; what should run is still remembered."""
-        self._forget_restart()
+        self._restart.forget()
         await self._changeover.cancel()
         pool = self._pool
         if pool is not None and self.status is Status.RUNNING:
@@ -344,16 +320,16 @@ class Model:
             if self.status is Status.STARTING:
                 pool.kill()
             await pool.close()
-        await self._end_retiring(drain_seconds)
+        await self._retirement.finish(drain_seconds)
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
-        self._forget_restart()
+        self._restart.forget()
 
     def kill(self) -> None:
         """End the workers without waiting for anything."""
-        for pool in (self._pool, *self._retiring.values()):
-            if pool is not None:
-                pool.kill()
+        if self._pool is not None:
+            self._pool.kill()
+        self._retirement.kill()
 
     def _step(self, event: Event) -> None:
         status = next_status(self.status, event)

@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +16,8 @@ from edge_agent.component.manifest import Manifest, manifest_digest
 from edge_agent.component.trust import Trust
 from edge_agent.errors import InternalError, NotReady, Overloaded, WorkerDied
 from edge_agent.inference.engines.options import EngineOptions
-from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
-from edge_agent.serving.workers.calls import Call, Enclosed, WaitingLine
+from edge_agent.serving.workers.calls import Call, WaitingLine
+from edge_agent.serving.workers.lending import Lender
 from edge_agent.serving.workers.messages import (
     Answer,
     Broken,
@@ -29,11 +28,11 @@ from edge_agent.serving.workers.messages import (
     Progress,
     Ready,
     Refused,
-    Span,
     most_calls,
     revive,
 )
-from edge_agent.serving.workers.parcels import MASK_AT, Parcel, ParcelShelf
+from edge_agent.serving.workers.parcels import ParcelShelf
+from edge_agent.serving.workers.seat import Held, Seat
 from edge_agent.serving.workers.worker import WorkerLink
 
 log = logging.getLogger(__name__)
@@ -55,37 +54,6 @@ class PoolOptions(NamedTuple):
     trust: Trust = Trust()
 
 
-class _Held(NamedTuple):
-    """A call that a worker holds, with the parcels of its pixels and of its mask."""
-
-    call: Call
-    bitmap: Parcel | None
-    mask: Parcel | None
-
-
-@dataclass(eq=False, slots=True)
-class _Seat:
-    """A worker and the calls that it holds, by number."""
-
-    link: WorkerLink
-    ready: asyncio.Future[None]
-    #: calls that it holds at the most; 0 before it is ready and when it is lost
-    room: int = 0
-    #: calls that it inspects at once
-    batch: int = 1
-    calls: dict[int, _Held] = field(default_factory=dict)
-    #: parcels that it may still touch, though their calls have ended
-    stranded: list[Parcel] = field(default_factory=list)
-    #: when it began with the oldest of its calls
-    begun: float = 0.0
-    watch: asyncio.TimerHandle | None = None
-
-    @property
-    def free(self) -> int:
-        """How many more calls it may hold."""
-        return self.room - len(self.calls)
-
-
 class WorkerPool:
     """Workers that all hold the same component. A pool that has lost a worker is closed and replaced as a whole."""
 
@@ -103,11 +71,9 @@ class WorkerPool:
         self._options = options
         self._on_progress, self._on_death = on_progress, on_death
         self._shelf = shelf
-        # A classification model makes no mask, and ignores what is said of one, as the original agent did.
-        self._makes_masks = manifest.task == "segmentation"
-        self._mask_bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
+        self._lender = Lender(shelf, manifest)
         self._line = WaitingLine(manifest.name, options.max_calls, options.max_bytes)
-        self._seats: list[_Seat] = []
+        self._seats: list[Seat] = []
         self._numbers = itertools.count(1)
         self._idle = asyncio.Event()
         self._idle.set()
@@ -143,7 +109,7 @@ class WorkerPool:
                 on_message=functools.partial(self._on_message, number),
                 on_exit=functools.partial(self._on_exit, number),
             )
-            self._seats.append(_Seat(link, ready))
+            self._seats.append(Seat(link, ready))
             link.send(load)
         all_ready: asyncio.Future[Any] = asyncio.gather(*(seat.ready for seat in self._seats))
         try:
@@ -205,26 +171,14 @@ class WorkerPool:
             self._hand_over(seat, call)
         self._check_idle()
 
-    def _hand_over(self, seat: _Seat, call: Call) -> None:
-        bitmap = mask = None
-        picture: Place | Span
-        target: Place | Span | None = call.mask if self._makes_masks else None
+    def _hand_over(self, seat: Seat, call: Call) -> None:
         try:
-            if isinstance(call.bitmap, Enclosed):
-                bitmap, start = self._parcel_of(call.bitmap)
-                picture = Span(bitmap.number, start)
-            else:
-                picture = call.bitmap
-            if target is None and self._makes_masks:
-                mask = self._shelf.get(MASK_AT + self._mask_bytes)
-                target = Span(mask.number, MASK_AT)
+            picture, target, bitmap, mask = self._lender.lend(call)
         except OSError as error:
-            if bitmap is not None:
-                bitmap.release()
             call.fail(Overloaded(f"no memory can be had for the call's pixels: {os.strerror(error.errno or 0)}"))
             return
         number = next(self._numbers)
-        seat.calls[number] = _Held(call, bitmap, mask)
+        seat.calls[number] = Held(call, bitmap, mask)
         new = seat.link.unknown([parcel for parcel in (bitmap, mask) if parcel is not None])
         numbers = tuple(parcel.number for parcel in new)
         try:
@@ -232,22 +186,14 @@ class WorkerPool:
         except WorkerDied:
             seat.link.kill()  # if it is not dead, it does not listen; its end fails every call that it has
 
-    def _parcel_of(self, enclosed: Enclosed) -> tuple[Parcel, int]:
-        """Hold the parcel in which a call's pixels lie, or copy them into one; also give where in it they begin."""
-        if enclosed.parcel is not None:
-            return enclosed.parcel.hold(), enclosed.start
-        parcel = self._shelf.get(len(enclosed.pixels))
-        parcel.memory[: len(enclosed.pixels)] = enclosed.pixels
-        return parcel, 0
-
     def _cancel(self, call: Call) -> None:
         for seat in self._seats:
-            for number, held in seat.calls.items():
-                if held.call is call:
-                    try:
-                        seat.link.send(Cancel(number))
-                    except WorkerDied:
-                        return
+            number = seat.number_of(call)
+            if number is not None:
+                try:
+                    seat.link.send(Cancel(number))
+                except WorkerDied:
+                    return
         self._check_idle()
 
     def _on_message(self, number: int, message: FromWorker) -> None:
@@ -280,7 +226,7 @@ class WorkerPool:
                 error = NotReady(f"loading failed: {message.text}")
             seat.ready.set_exception(error)
 
-    def _end(self, seat: _Seat, number: int) -> _Held | None:
+    def _end(self, seat: Seat, number: int) -> Held | None:
         """Take a call from a worker that has done with it, and give it the next; None when both were lost before."""
         held = seat.calls.pop(number, None)
         if held is None:
@@ -291,10 +237,10 @@ class WorkerPool:
         self._dispatch()  # the worker begins with the next while this one is answered
         return held
 
-    def _watch(self, seat: _Seat, seconds: float) -> None:
+    def _watch(self, seat: Seat, seconds: float) -> None:
         seat.watch = asyncio.get_running_loop().call_later(seconds, self._look_for_hang, seat)
 
-    def _look_for_hang(self, seat: _Seat) -> None:
+    def _look_for_hang(self, seat: Seat) -> None:
         """Give up a worker that is at one call for too long, without waiting for its end: it may be in the kernel."""
         seat.watch = None
         if not seat.calls or self._closing:
@@ -316,22 +262,12 @@ class WorkerPool:
     def _on_exit(self, number: int, cause: str) -> None:
         seat = self._seats[number]
         self._lose(seat, cause)
-        for parcel in seat.stranded:
-            parcel.release()
-        seat.stranded.clear()
+        seat.release_stranded()
 
-    def _lose(self, seat: _Seat, cause: str) -> None:
+    def _lose(self, seat: Seat, cause: str) -> None:
         """End the calls of a worker that is gone, and the pool with it."""
         died = WorkerDied(f"the worker of model '{self.manifest.name}' was lost during the call ({cause})")
-        lost = list(seat.calls.values())
-        seat.calls.clear()
-        seat.room = 0
-        if seat.watch is not None:  # it would keep the pool for as long as a call may take
-            seat.watch.cancel()
-            seat.watch = None
-        for call, bitmap, mask in lost:
-            # Until its process is gone it may go on to read and write them.
-            seat.stranded += [parcel for parcel in (bitmap, mask) if parcel is not None]
+        for call in seat.empty():
             call.fail(died)
         if not self._started:  # with one of them lost, waiting for the others is in vain
             died = WorkerDied(f"a worker of model '{self.manifest.name}' was lost while loading: {cause}")

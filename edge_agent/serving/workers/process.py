@@ -1,4 +1,4 @@
-"""A worker: `python -m edge_agent.serving.workers.process NAME VERSION PARENT SOCKET`, started by worker.py.
+"""A worker process: its arguments are NAME VERSION PARENT SOCKET STDERR; worker.py starts it.
 
 It holds one model and inspects one picture at a time. It never sees gRPC. It ends when its socket closes, which is also
 what happens when the front process is killed, and the kernel is asked to kill it then in any case.
@@ -60,8 +60,10 @@ def die_with_parent(parent: int) -> None:
 class Worker:
     """The loop of a worker process."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, stderr: int | None = None) -> None:
+        """`stderr` is where standard error goes as soon as the model is ready; None leaves it where it goes."""
         self._channel = channel
+        self._stderr = stderr
         self._parcels = MappedParcels()
         self._packet = memoryview(bytearray(PACKET))
         self._waiting: deque[Detect] = deque()
@@ -94,6 +96,8 @@ class Worker:
             loaded = load_pipeline(folder, manifest, load.options, self._progress)
         self._inspector = Inspector(loaded.pipeline, self._parcels)
         self._gathering = Gathering(self._inspector.batch, load.batch_seconds)
+        if self._stderr is not None:
+            os.dup2(self._stderr, 2)
         self._send(Ready(self._inspector.batch, loaded.note))
 
     def _progress(self, text: str, *, building: bool = False) -> None:
@@ -194,12 +198,10 @@ def main() -> None:
     # The front process alone decides when a worker ends: by closing the socket, or with SIGKILL.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log_to_stderr("warning", f"worker of {sys.argv[1]}: ")
+    # What is logged goes there at once, and what libraries say once the model is ready; until then it is kept.
+    stderr = os.fdopen(int(sys.argv[5]), "w", errors="backslashreplace")
+    log_to_stderr("warning", f"worker of {sys.argv[1]}: ", stderr)
     # By a small number: select(2) knows none above 1023, and the front process may have more than that.
     small = os.dup(channel)
     os.close(channel)
-    Worker(socket.socket(fileno=small)).run()
-
-
-if __name__ == "__main__":
-    main()
+    Worker(socket.socket(fileno=small), stderr=stderr.fileno()).run()

@@ -13,8 +13,22 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from edge_agent.children.command import child_command
+from edge_agent.children.said import last_words
 from edge_agent.errors import WorkerDied
-from edge_agent.serving.workers.messages import PACKET, Forget, FromWorker, ToWorker, decode_from_worker, encode
+from edge_agent.hardware.library import describe_library, describe_processor
+from edge_agent.inference.engines.progress import LOADING
+from edge_agent.inference.engines.selection import libraries
+from edge_agent.serving.workers.messages import (
+    PACKET,
+    Forget,
+    FromWorker,
+    Progress,
+    Ready,
+    ToWorker,
+    decode_from_worker,
+    encode,
+)
 from edge_agent.serving.workers.parcels import Parcel, ParcelShelf
 
 log = logging.getLogger(__name__)
@@ -24,6 +38,7 @@ _packet = memoryview(bytearray(PACKET))
 
 _REAP_SECONDS = 5.0  # a process whose socket has closed is gone in milliseconds
 _LONGEST_PAUSE = 0.05
+_MOST_SAID = 1 << 16  # bytes that are looked at
 
 
 class WorkerLink:
@@ -42,6 +57,7 @@ class WorkerLink:
         self._loop = asyncio.get_running_loop()
         self._closing = False
         self._reason = ""
+        self._doing = ""  # while it loads
         #: numbers of the parcels that it has been sent
         self._known: set[int] = set()
         self._shelf = shelf
@@ -49,8 +65,11 @@ class WorkerLink:
             self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             undo.enter_context(self._channel)
             self._channel.setblocking(False)
+            # What it says on standard error until it is ready: a file of its own, so that its end can be explained.
+            self._said: int | None = os.memfd_create("said")
+            undo.callback(os.close, self._said)
             with theirs:
-                self._process = _spawn(name, version, theirs.fileno())
+                self._process = _spawn(name, version, theirs.fileno(), self._said)
             undo.pop_all()
         shelf.watchers.add(self._forget)
         self.exited: asyncio.Future[str] = self._loop.create_future()
@@ -96,7 +115,9 @@ class WorkerLink:
             if not size:
                 break
             try:
-                self._on_message(decode_from_worker(_packet[:size]))
+                message = decode_from_worker(_packet[:size])
+                self._note(message)
+                self._on_message(message)
             except Exception:  # a defect; the call in question would never end otherwise
                 log.exception("a message of the worker of model %s can't be handled; it is killed", self.name)
                 self._process.kill()
@@ -104,6 +125,24 @@ class WorkerLink:
             self._closing = True
             self._loop.remove_reader(self._channel.fileno())
             self._reaping = self._loop.create_task(self._reap())
+
+    def _note(self, message: FromWorker) -> None:
+        if isinstance(message, Progress):
+            self._doing = message.text
+        elif isinstance(message, Ready):
+            self._doing = ""
+            self._pass_on_said()
+
+    def _pass_on_said(self) -> str:
+        """Write to our standard error what it has said on its own while it loaded, and return that."""
+        if self._said is None:
+            return ""
+        text = os.pread(self._said, _MOST_SAID, 0).decode(errors="replace")
+        os.close(self._said)
+        self._said = None
+        if text:
+            log.warning("the worker of model %s says: %s", self.name, text.strip())
+        return text
 
     async def _reap(self) -> None:
         # To wait for it would need a thread or a file descriptor, and a death must be noticed where there are none.
@@ -115,9 +154,21 @@ class WorkerLink:
             pause = min(2 * pause, _LONGEST_PAUSE)
         self._channel.close()
         self._shelf.watchers.discard(self._forget)
-        cause = self._reason or _describe_exit(status)
+        cause = self._reason or self._explain_exit(status)
+        self._pass_on_said()
         self.exited.set_result(cause)
         self._on_exit(cause)
+
+    def _explain_exit(self, status: int) -> str:
+        """Say how it ended; of a worker that was not ready yet also what it was at, and its last words."""
+        cause = _describe_exit(status)
+        if self._doing:
+            cause += f" while {self._doing}"
+        if self._doing.startswith(LOADING):
+            names = ", ".join(map(describe_library, libraries(self._doing.removeprefix(LOADING))))
+            cause += f" ({names}, on {describe_processor()})"
+        words = last_words(self._pass_on_said())
+        return f"{cause}: {words}" if words else cause
 
     def close(self) -> None:
         """Ask the worker to end, after the call that it is in."""
@@ -130,17 +181,20 @@ class WorkerLink:
         self._process.kill()
 
 
-def _spawn(name: str, version: str, channel: int) -> subprocess.Popen[bytes]:
-    arguments = [name, version, str(os.getpid()), str(channel)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "edge_agent.serving.workers.process", *arguments],
-        pass_fds=(channel,),
-        stdin=subprocess.DEVNULL,
-        # A terminal's Ctrl-C goes to its foreground group; the workers are the front process's to end.
-        start_new_session=True,
-        # Nothing in the folder that the daemon was started from may shadow a module (Python 3.11 and newer).
-        env={**os.environ, "PYTHONSAFEPATH": "1"},
-    )
+def _spawn(name: str, version: str, channel: int, said: int) -> subprocess.Popen[bytes]:
+    stderr = os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else os.dup(2)
+    try:
+        arguments = [name, version, str(os.getpid()), str(channel), str(stderr)]
+        return subprocess.Popen(
+            child_command("edge_agent.serving.workers.process", *arguments),
+            pass_fds=(channel, stderr),
+            stdin=subprocess.DEVNULL,
+            stderr=said,
+            # A terminal's Ctrl-C goes to its foreground group; the workers are the front process's to end.
+            start_new_session=True,
+        )
+    finally:
+        os.close(stderr)
 
 
 def _describe_exit(status: int) -> str:

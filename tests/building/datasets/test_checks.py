@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge_agent.building.datasets.checks import Report, check_datasets, require
+from edge_agent.building.datasets.checks.checking import check_datasets
+from edge_agent.building.datasets.checks.report import Report, require
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.datasets.sheet import contact_sheet
 from edge_agent.building.datasets.split import folds, split
@@ -114,7 +115,7 @@ def test_repeated_pictures_and_empty_masks_are_noticed(data: Path) -> None:
     shutil.copy(data / "normal" / "good-0.png", data / "normal" / "again.png")
     Image.new("RGB", (128, 96), "white").save(data / "masks" / "bad-0.png")
     text = "\n".join(check(data).warnings)
-    assert "1 pictures are there twice, such as" in text
+    assert "1 picture is there twice, such as" in text
     assert "bad-0.png is labelled anomaly but no pixel is marked" in text
 
 

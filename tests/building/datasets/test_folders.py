@@ -7,6 +7,7 @@ import pytest
 
 from edge_agent.building.datasets.folders import read_folders
 from edge_agent.building.datasets.reading import read_dataset, read_datasets
+from edge_agent.building.datasets.sentences import sentence
 from edge_agent.errors import DatasetError
 from tests.support.parts import write_folders
 
@@ -33,7 +34,8 @@ def test_masks_are_found_by_name(tmp_path: Path) -> None:
     dataset = read_folders(root)
     assert [example.mask is not None for example in dataset.examples] == [False, True, True, True]
     assert [(label.name, label.color) for label in dataset.labels] == [("scratch", "#2CA02C"), ("dent", "#1F77B4")]
-    assert dataset.notes == (f"mask {root / 'masks' / 'nobody.png'} belongs to no picture",)
+    (reason,) = dataset.reasons
+    assert sentence(reason) == f"mask {root / 'masks' / 'nobody.png'} belongs to no picture"
 
 
 def test_without_labels_json_white_is_the_anomaly_and_is_painted_otherwise(tmp_path: Path) -> None:
@@ -114,4 +116,5 @@ def test_other_formats_are_counted_and_links_are_followed(tmp_path: Path) -> Non
     (root / "normal" / "loop").symlink_to(root / "normal")
     dataset = read_folders(root)
     assert len(dataset.of("normal")) == 3
-    assert dataset.notes == (f"1 files in {root / 'normal'} are left out, such as old.bmp: PNG or JPEG only",)
+    (reason,) = dataset.reasons
+    assert (reason.code, reason.times, reason.facts["name"]) == ("files-left-out", 1, "old.bmp")

@@ -184,7 +184,7 @@ def test_the_reference_pictures_as_they_are(cookies: Path) -> None:
     dataset = read_dataset(folder / "train_segmentation.manifest")
     assert (len(dataset.of("normal")), len(dataset.of("anomaly"))) == (31, 32)
     assert [(label.name, label.color) for label in dataset.labels] == [("cracked", "#23A436")]
-    assert dataset.notes == ("31 normal pictures name a mask that is not there; a normal picture needs none",)
+    assert [(reason.code, reason.times) for reason in dataset.reasons] == [("masks-of-normal-missing", 31)]
     for example in dataset.of("anomaly"):
         assert example.mask is not None
         mask = read_mask(example.mask, ("cracked",))

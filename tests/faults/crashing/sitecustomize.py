@@ -4,7 +4,7 @@ import ctypes
 import sys
 from typing import Any
 
-if sys.orig_argv[1:4] == ["-m", "edge_agent.serving.workers.process", "crashing"]:
+if sys.orig_argv[2:4] == ["edge_agent.serving.workers.process", "crashing"]:
     import onnxruntime
 
     class _Crashing(onnxruntime.InferenceSession):  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""Processes of our own: how they are started, and what they said when they did not get far."""

@@ -1,0 +1,62 @@
+"""Where a call's pixels and its mask lie for the worker that inspects it: in the client's segments, or in parcels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from edge_agent.component.manifest import Manifest
+from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
+from edge_agent.serving.workers.calls import Call, Enclosed
+from edge_agent.serving.workers.messages import Span
+from edge_agent.serving.workers.parcels import MASK_AT, Parcel, ParcelShelf
+
+
+class Lent(NamedTuple):
+    """What a worker is told of a call's memory, and the parcels that are held for it."""
+
+    picture: Place | Span
+    target: Place | Span | None
+    bitmap: Parcel | None
+    mask: Parcel | None
+
+
+class Lender:
+    """Finds the memory for the calls of one model."""
+
+    def __init__(self, shelf: ParcelShelf, manifest: Manifest) -> None:
+        self._shelf = shelf
+        # A classification model makes no mask, and ignores what is said of one, as the original agent did.
+        self._makes_masks = manifest.task == "segmentation"
+        self._mask_bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
+
+    def lend(self, call: Call) -> Lent:
+        """Say where the call's pixels lie and where its mask goes.
+
+        Raises:
+            OSError: no memory, or no file descriptor, can be had; nothing is held then.
+        """
+        bitmap = mask = None
+        picture: Place | Span
+        target: Place | Span | None = call.mask if self._makes_masks else None
+        if isinstance(call.bitmap, Enclosed):
+            bitmap, start = self._parcel_of(call.bitmap)
+            picture = Span(bitmap.number, start)
+        else:
+            picture = call.bitmap
+        if target is None and self._makes_masks:
+            try:
+                mask = self._shelf.get(MASK_AT + self._mask_bytes)
+            except OSError:
+                if bitmap is not None:
+                    bitmap.release()
+                raise
+            target = Span(mask.number, MASK_AT)
+        return Lent(picture, target, bitmap, mask)
+
+    def _parcel_of(self, enclosed: Enclosed) -> tuple[Parcel, int]:
+        """Hold the parcel in which a call's pixels lie, or copy them into one; also give where in it they begin."""
+        if enclosed.parcel is not None:
+            return enclosed.parcel.hold(), enclosed.start
+        parcel = self._shelf.get(len(enclosed.pixels))
+        parcel.memory[: len(enclosed.pixels)] = enclosed.pixels
+        return parcel, 0

@@ -60,6 +60,7 @@ class Connection:
         self._frames = FrameReader(self)
         self._blocks = BlockReader()
         self._sender = Sender(write, self._on_finished)
+        self._streams = self._sender.streams
         self._last_stream = 0
         self._gaps: deque[tuple[int, int]] = deque(maxlen=_MOST_GAPS)  # (first, last) of numbers that were left out
         self._taken = 0  # bytes of data received since the connection's window was last replenished
@@ -101,8 +102,8 @@ class Connection:
 
         The shell may read so many bytes, or fewer, from the client to where they belong, and say so with `received`.
         """
-        stream, count = self._frames.expected
-        return (stream, count) if stream in self._receiving else (0, 0)
+        frames = self._frames
+        return (frames.stream, frames.left) if frames.left and frames.stream in self._receiving else (0, 0)
 
     def received(self, count: int) -> None:
         """Take note that the shell has read `count` of the bytes that were `expected`."""
@@ -130,7 +131,7 @@ class Connection:
             self._gaps.append((self._last_stream + 1, stream - 1))
         self._last_stream = stream
         problem = request.problem or ("content-length without data" if ends and request.content_length else "")
-        if problem or len(self._sender) >= MAX_STREAMS:
+        if problem or len(self._streams) >= MAX_STREAMS:
             if problem:
                 log.debug("stream %d is reset: %s", stream, problem)
             if not ends:
@@ -211,7 +212,7 @@ class Connection:
         """Send what the client now takes."""
         if stream:
             self._check_opened(stream, "WINDOW_UPDATE")
-            if stream in self._sender:
+            if stream in self._streams:
                 if not increment:
                     self._break(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of 0")
                 elif not self._sender.widen_stream(stream, increment):
@@ -235,7 +236,7 @@ class Connection:
         """
         if stream in self._cut:
             return True
-        if stream in self._sender:
+        if stream in self._streams:
             self._break(stream, ErrorCode.STREAM_CLOSED, "the client has ended it")
             return False
         if any(first <= stream <= last for first, last in self._gaps):
@@ -244,7 +245,7 @@ class Connection:
 
     def _break(self, stream: int, code: ErrorCode, reason: str) -> None:
         """End a stream on which the client has broken the rules, and tell both of it."""
-        if stream in self._sender:
+        if stream in self._streams:
             log.debug("stream %d is reset: %s", stream, reason)
             self.reset(stream, code)
             self._receiver.on_reset(stream)
@@ -292,7 +293,7 @@ class Connection:
 
     def begin(self, stream: int, headers: bytes) -> None:
         """Send headers on a stream that goes on, with `send` and `end`; its client may go on as well, for ever."""
-        if stream in self._sender:
+        if stream in self._streams:
             if stream in self._receiving:
                 self._taken_of[stream] = 0
             self._write(self._sender.headers(stream, headers))

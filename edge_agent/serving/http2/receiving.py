@@ -68,8 +68,8 @@ class FrameReader:
         self._told = told
         self._partial = bytearray()
         self._greeted = self._settled = False
-        # The DATA frame that is being received: its stream, whether it is the last, and what is still to come of it.
-        self._stream, self._ends, self._left, self._padding = 0, False, 0, 0
+        #: the DATA frame that is being received: its stream, whether it is the last, and what is still to come of it.
+        self.stream, self._ends, self.left, self._padding = 0, False, 0, 0
         self._block = bytearray()
         self._block_of = 0  # the stream whose header block goes on in CONTINUATION frames
         self._block_ends = False
@@ -94,9 +94,9 @@ class FrameReader:
         if not self._greeted:
             return 0
         while True:
-            if self._left or self._padding:
+            if self.left or self._padding:
                 position += self._receive_payload(view[position:])
-                if self._left or self._padding:
+                if self.left or self._padding:
                     return position
             if size - position < HEADER_BYTES:
                 return position
@@ -143,34 +143,29 @@ class FrameReader:
             if padding >= length:
                 raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "more padding than frame")
             length -= 1 + padding
-        self._stream, self._ends = stream, bool(flags & END_STREAM)
+        self.stream, self._ends = stream, bool(flags & END_STREAM)
         self._told.on_data_head(stream, length, counted, ends=self._ends)
-        self._left, self._padding = length, padding or 0
+        self.left, self._padding = length, padding or 0
         self._end_data()
 
     def _receive_payload(self, view: memoryview) -> int:
         """Take what has arrived of a DATA frame's payload and padding, and return how many bytes that is."""
-        used = min(len(view), self._left)
+        used = min(len(view), self.left)
         if used:
-            self._left -= used
-            self._told.on_data(self._stream, view[:used])
+            self.left -= used
+            self._told.on_data(self.stream, view[:used])
         skipped = min(len(view) - used, self._padding)
         self._padding -= skipped
         self._end_data()
         return used + skipped
 
     def _end_data(self) -> None:
-        if not self._left and not self._padding and self._ends:
-            self._told.on_data_end(self._stream)
-
-    @property
-    def expected(self) -> tuple[int, int]:
-        """The stream of the DATA frame under way, and how many bytes of data come next; (0, 0) for none."""
-        return (self._stream, self._left) if self._left else (0, 0)
+        if not self.left and not self._padding and self._ends:
+            self._told.on_data_end(self.stream)
 
     def received(self, count: int) -> None:
-        """Take note that somebody else has read `count` of the bytes that were `expected`."""
-        self._left -= count
+        """Take note that somebody else has read `count` of the bytes of data that come next."""
+        self.left -= count
         self._end_data()
 
     def _handle(self, kind: int, flags: int, stream: int, payload: memoryview) -> None:

@@ -55,30 +55,25 @@ class Sender:
         """
         self.write, self._on_finished = write, on_finished
         self._window, self._initial_window, self._max_frame = DEFAULT_WINDOW, DEFAULT_WINDOW, DEFAULT_MAX_FRAME
-        self._streams: dict[int, _Outgoing] = {}
+        #: streams that have not ended on this side
+        self.streams: dict[int, _Outgoing] = {}
         self._held: dict[int, None] = {}  # streams that wait for the connection's window, the first first
         self._table = _DEFAULT_TABLE
         #: bytes of headers that the client takes; it need not say
         self.max_header_list = MAX_WINDOW
 
-    def __len__(self) -> int:
-        return len(self._streams)
-
-    def __contains__(self, stream: int) -> bool:
-        return stream in self._streams
-
     def open(self, stream: int) -> None:
         """Take note of a stream that the client has opened."""
-        self._streams[stream] = _Outgoing(self._initial_window)
+        self.streams[stream] = _Outgoing(self._initial_window)
 
     def forget(self, stream: int) -> bool:
         """Send nothing more on a stream; tell whether it was there."""
         self._held.pop(stream, None)
-        return self._streams.pop(stream, None) is not None
+        return self.streams.pop(stream, None) is not None
 
     def forget_all(self) -> None:
         """Send nothing more at all."""
-        self._streams.clear()
+        self.streams.clear()
         self._held.clear()
 
     # What is said
@@ -102,17 +97,17 @@ class Sender:
         `data` may be large: it is written from where it lies, and `on_queued` called when the last of it has been given
         to `write`.
         """
-        outgoing = self._streams.get(stream)
+        outgoing = self.streams.get(stream)
         if outgoing is None:  # the client has reset it
             return
         length = len(data)
         if length <= min(outgoing.window, self._window, self._max_frame, _SMALL):
             self._window -= length
             self.write(
-                self.headers(stream, headers)
+                (headers_frame(stream, headers) if self._table >= 0 else self.headers(stream, headers))
                 + frame_head(Frame.DATA, 0, stream, length)
                 + bytes(data)
-                + self.headers(stream, trailers, END_STREAM)
+                + headers_frame(stream, trailers, END_STREAM)
                 + self._finish(stream)
             )
             if on_queued is not None:
@@ -124,7 +119,7 @@ class Sender:
 
     def send(self, stream: int, data: bytes, on_queued: Callable[[], None]) -> None:
         """Send a piece of data on a stream that goes on; the next may come when `on_queued` has been called."""
-        outgoing = self._streams.get(stream)
+        outgoing = self.streams.get(stream)
         if outgoing is None:
             return
         assert not outgoing.data, "the piece before has not gone"
@@ -133,19 +128,20 @@ class Sender:
 
     def end(self, stream: int, trailers: bytes) -> None:
         """End a stream with trailers, behind the data that is still to be sent; they may be all that is said on it."""
-        outgoing = self._streams.get(stream)
+        outgoing = self.streams.get(stream)
         if outgoing is not None:
             outgoing.trailers = trailers
             self._pump(stream)
 
     def _finish(self, stream: int) -> bytes:
-        del self._streams[stream]
-        self._held.pop(stream, None)
+        del self.streams[stream]
+        if self._held:
+            self._held.pop(stream, None)
         return self._on_finished(stream)
 
     def _pump(self, stream: int) -> None:
         """Send of a stream's data what the windows allow, and the trailers after the last of it."""
-        outgoing = self._streams[stream]
+        outgoing = self.streams[stream]
         if not outgoing.data and outgoing.trailers is None:
             return
         parts: list[bytes | memoryview] = []
@@ -192,13 +188,13 @@ class Sender:
             self._change_windows(self._initial_window - before)
 
     def _change_windows(self, change: int) -> None:
-        for outgoing in self._streams.values():
+        for outgoing in self.streams.values():
             outgoing.window += change
             if outgoing.window > MAX_WINDOW:
                 raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window overflowed")
         if change > 0:
-            for number in list(self._streams):
-                if number in self._streams:
+            for number in list(self.streams):
+                if number in self.streams:
                     self._pump(number)
 
     def widen(self, increment: int) -> None:
@@ -210,7 +206,7 @@ class Sender:
 
     def widen_stream(self, stream: int, increment: int) -> bool:
         """Take note that the client takes more data on a stream; tell whether that can be."""
-        outgoing = self._streams[stream]
+        outgoing = self.streams[stream]
         outgoing.window += increment
         if outgoing.window > MAX_WINDOW:
             return False

@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint types generated check deb clean
+.PHONY: help demo test test-long lint types generated check deb clean
+
+help:  ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # Installed anew when the project's metadata or the contract has changed.
 $(VENV)/.installed: pyproject.toml proto/edge-agent.proto proto/build_hook.py
@@ -24,17 +27,17 @@ test: $(VENV)/.installed-dev  ## run the tests
 test-long: $(VENV)/.installed-dev  ## run the tests that take longer: real servers, a browser, learning masks
 	$(BIN)/python -m pytest -m long
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev  ## look at the style: ruff check, and ruff format without changing anything
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev
+types: $(VENV)/.installed-dev  ## check the types
 	$(BIN)/mypy
 
-generated: $(VENV)/.installed-dev  ## write docs/manifest.schema.json and docs/settings.md anew
+generated: $(VENV)/.installed-dev  ## write docs/manifest.schema.json, docs/settings.md and the protobuf module anew
 	$(BIN)/python docs/generate.py
 
-check: lint types test  ## all that .ci/run looks at
+check: lint types test  ## what a change has to pass; .ci/run also looks at generated files and runs test-long
 
 # What the Debian package is for: a device of this architecture, with this Python.
 ARCH ?= amd64
@@ -45,5 +48,5 @@ deb:  ## build dist/edge-agent_VERSION_ARCH.deb; make deb ARCH=arm64 DEVICE_PYTH
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 	$(BIN)/python packaging/debian/build_deb.py --arch $(ARCH) --python $(DEVICE_PYTHON) --output dist
 
-clean:
+clean:  ## remove .venv, the demo and what tools keep
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

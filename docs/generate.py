@@ -1,4 +1,4 @@
-"""Write the documents that are made from code: the manifest's JSON Schema, and the list of settings.
+"""Write the documents that are made from code: the manifest's JSON Schema, the lists of settings and of metrics.
 
 `python docs/generate.py` writes them beside this file (and the protobuf module into the package);
 `python docs/generate.py DIR` writes them to DIR, which is how .ci/run notices stale ones.
@@ -15,6 +15,8 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from edge_agent.component.manifest import manifest_schema
+from edge_agent.serving.observing.histogram import SCORES, SECONDS
+from edge_agent.serving.observing.table import METRICS
 from edge_agent.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -42,6 +44,59 @@ several pairs separated by `,`; in the file they are arrays and a table:
 """
 
 
+_METRICS_HEAD = """\
+# Metrics
+
+Made from `edge_agent/serving/observing/table.py` by `make generated`. [operation.md](operation.md) says what to watch.
+
+The setting `metrics` names the address at which Prometheus, or anything that reads its text format or OpenMetrics,
+finds them under `/metrics`; without it nothing is counted:
+
+    metrics = "127.0.0.1:9464"                       # a Prometheus on the device
+    metrics = "unix:///run/edge-agent/metrics.sock"  # curl --unix-socket … http://localhost/metrics
+
+Nobody is asked who he is: an address that other devices reach is one that they may read. A Unix socket has the mode and
+group of the agent's own. The systemd unit allows no TCP; `packaging/systemd/metrics.conf` is the drop-in that does.
+
+Names of models are those that are on the device, of each the last three versions; whatever else clients send is counted
+under an empty label. A version's figures go on when it comes back. All begin at zero when the agent starts; Prometheus'
+`rate` and `increase` know that.
+
+`packaging/prometheus/` has alert rules and a piece of Prometheus' configuration, `packaging/grafana/edge-agent.json` a
+dashboard: import it in Grafana and choose the data source.
+
+The last column says which metric of the cloud service (namespace AWS/LookoutVision) it answers for. Its dimensions
+ProjectName and ModelVersion are the labels `model` and `version`.
+
+| name | type | unit | labels | meaning | in CloudWatch |
+|---|---|---|---|---|---|
+"""
+
+
+def _metrics_page() -> str:
+    rows = []
+    for metric in METRICS.values():
+        name = metric.name + "_total" * (metric.kind == "counter")
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows.append(f"| `{name}` | {metric.kind} | {metric.unit} | {labels} | {metric.help} | {metric.cloudwatch} |")
+    seconds, scores = (", ".join(f"{bound:g}" for bound in bounds) for bounds in (SECONDS, SCORES))
+    return f"""{_METRICS_HEAD}{chr(10).join(rows)}
+
+Histograms of seconds end at {seconds} and infinity, the one of scores at {scores}.
+The front's own process is told of by the usual `process_*`: memory, processor time, file descriptors, start.
+
+Questions that CloudWatch answered, for PromQL:
+
+| | |
+|---|---|
+| pictures in a day | `sum by (model) (increase(edge_agent_pictures_total[1d]))` |
+| share of anomalous ones | `rate(edge_agent_anomalies_total[1h]) / rate(edge_agent_pictures_total[1h])` |
+| mean time of a call, as `Time` | `rate(edge_agent_call_seconds_sum[5m]) / rate(edge_agent_call_seconds_count[5m])` |
+| errors | `sum by (code) (increase(edge_agent_calls_total{{code!="OK"}}[1h]))` |
+| throttled | `increase(edge_agent_calls_total{{code="RESOURCE_EXHAUSTED"}}[1h])` |
+"""
+
+
 def _settings_page() -> str:
     hints = get_type_hints(Settings, include_extras=True)
     defaults: dict[str, Any] = msgspec.to_builtins(Settings())
@@ -59,6 +114,7 @@ def main() -> None:
     target.mkdir(parents=True, exist_ok=True)
     (target / "manifest.schema.json").write_text(json.dumps(manifest_schema(), indent=2) + "\n")
     (target / "settings.md").write_text(_settings_page())
+    (target / "metrics.md").write_text(_metrics_page())
     if target == HERE:
         sys.argv = sys.argv[:1]
         runpy.run_path(str(HERE.parent / "proto" / "build_hook.py"), run_name="__main__")

@@ -130,6 +130,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory_reserve_mib: Annotated[
         int, Meta(ge=0, description="MiB that must stay available on the device when a model is started")
     ] = 64
+    metrics: Annotated[
+        str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
+    ] = ""
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="least level logged")] = "info"
 
     @property
@@ -154,6 +157,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         check_address(self.socket)
+        if self.metrics:
+            check_metrics_address(self.metrics)
 
 
 def check_address(socket: str) -> None:
@@ -163,6 +168,24 @@ def check_address(socket: str) -> None:
         raise ValueError(f"socket {socket!r} is not an address such as {DEFAULT_SOCKET}")
     if len(path.encode()) > 107:  # sun_path of unix(7), with its closing zero
         raise ValueError(f"socket path {path!r} has {len(path.encode())} bytes, expected at most 107")
+
+
+def check_metrics_address(address: str) -> None:
+    """Raise ValueError unless `address` is one of a Unix socket, or a host and a port."""
+    if address.startswith("unix:"):
+        check_address(address)
+        return
+    host, port = split_host(address)
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"metrics {address!r} is not an address such as 127.0.0.1:9464, [::1]:9464 or unix:///PATH")
+
+
+def split_host(address: str) -> tuple[str, str]:
+    """Split HOST:PORT; an IPv6 address stands in brackets."""
+    host, _, port = address.rpartition(":")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        return "", port
+    return host.strip("[]"), port
 
 
 def load_settings(

@@ -32,7 +32,7 @@ KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}],
-    "serving": [{"rpc"}, {"http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}],
+    "serving": [{"rpc"}, {"http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}],
     "device": [{"bench", "doctor"}],
 }
 # Plain data without numpy, part of the vocabulary of every wing.
@@ -115,6 +115,8 @@ def test_imports_run_one_way(path: Path) -> None:
         ("edge_agent.serving.rpc.server", "onnxruntime"),
         ("edge_agent.serving.rpc.server", "PIL"),
         ("edge_agent.serving.rpc.server", "edge_agent.building.datasets"),
+        ("edge_agent.serving.rpc.server", "prometheus_client"),
+        ("edge_agent.serving.workers.process", "prometheus_client"),
         ("edge_agent.serving.workers.process", "edge_agent.building.datasets"),
         ("edge_agent.serving.workers.process", "edge_agent.building.evaluation"),
         ("edge_agent.serving.workers.process", "sklearn"),

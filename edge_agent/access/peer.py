@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import struct
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -28,10 +29,12 @@ _GROUPS_BYTES = 1024  # the most that the module socket asks the kernel for: 256
 
 
 class Peer(msgspec.Struct, frozen=True, array_like=True):
-    """A client: its user id, or UNKNOWN, and the ids of its groups, the primary one among them."""
+    """A client: its user id, or UNKNOWN, the ids of its groups, the primary one among them, and its process id."""
 
     uid: int
     groups: tuple[int, ...]
+    #: 0 where the kernel can't tell: the process is in another namespace
+    pid: int = 0
 
 
 class _Socket(Protocol):
@@ -40,30 +43,41 @@ class _Socket(Protocol):
 
 def read_peer(connection: _Socket) -> Peer:
     """Ask the kernel who is at the other end of a connected Unix socket."""
-    _, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     try:
         others = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
     except OSError as error:  # more than 256, or a kernel before 4.13
         log.warning("of user %d, who has connected, only the primary group is known (%s)", uid, error.strerror)
         others = b""
-    return _known(uid, (gid, *memoryview(others).cast("I")))
-
-
-def describe_peer(connection: _Socket) -> str:
-    """Return which process of which user is at the other end, for a line of the log."""
-    pid, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return f"a client (pid {pid}, user {uid})"
+    return _known(uid, (gid, *memoryview(others).cast("I")), pid)
 
 
 def own_peer() -> Peer:
     """Return this process as it would be seen at the other end of a socket."""
-    return _known(os.geteuid(), (os.getegid(), *os.getgroups()))
+    return _known(os.geteuid(), (os.getegid(), *os.getgroups()), os.getpid())
 
 
-def _known(uid: int, groups: tuple[int, ...]) -> Peer:
+def _known(uid: int, groups: tuple[int, ...], pid: int) -> Peer:
     """Leave out what may stand for several users or groups: it must not pass for any of them."""
     ambiguous = ambiguous_id("gid")
     return Peer(
         UNKNOWN if uid == ambiguous_id("uid") else uid,
         tuple(dict.fromkeys(group for group in groups if group != ambiguous)),
+        pid,
     )
+
+
+def describe_peer(peer: Peer) -> str:
+    """Return who a client is, for a line of the log: program, process and user, as far as they can be told."""
+    program = program_of(peer.pid) if peer.pid else ""
+    process = f"process {peer.pid}" if peer.pid else "a process of another namespace"
+    user = f"user {peer.uid}" if peer.uid != UNKNOWN else "a user of another namespace"
+    return f"{program or 'a client'} ({process}, {user})"
+
+
+def program_of(pid: int) -> str:
+    """Return the name of a process's program, as `ps` shows it; "" when it is gone, or hidden from this user."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").rstrip("\n")
+    except OSError:
+        return ""

@@ -22,6 +22,7 @@ _METAVARS = {
     "plan_dir": "DIR",
     "trusted_key": "PATH",
     "pin": "NAME=VERSION",
+    "metrics": "HOST:PORT",
 }
 
 

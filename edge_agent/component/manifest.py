@@ -29,6 +29,9 @@ _PLAN_OPTIONS = frozenset(("gpu-code", "trt-ver", "cuda-ver"))
 
 _DEEPEST = 50  # levels of lists and objects in `training`
 
+_Level = Annotated[float, Meta(ge=0.0, le=255.0)]
+_Levels = tuple[_Level, _Level, _Level]
+
 _RelativePath = Annotated[str, Meta(min_length=1, description="path relative to the manifest, inside its folder")]
 
 
@@ -133,6 +136,23 @@ class Golden(_Part, frozen=True, kw_only=True):
     tolerance: Annotated[float, Meta(ge=0.0, le=1.0, description="how far score and areas may be off")] = 0.01
 
 
+class Appearance(_Part, frozen=True, kw_only=True):
+    """How the training pictures look, on 0..255 in R, G and B: what tells pictures of another kind from them.
+
+    It is the key `appearance` of `training`, where an agent that does not know it passes it over.
+    inference/imaging/appearance.py measures it and compares.
+    """
+
+    pictures: Annotated[int, Meta(ge=1, description="how many were measured")]
+    mean: Annotated[_Levels, Meta(description="brightness: mean over the pictures of a picture's mean")]
+    deviation: Annotated[_Levels, Meta(description="contrast: mean of the standard deviation inside a picture")]
+    mean_spread: Annotated[_Levels, Meta(description="standard deviation of the means, among the pictures")]
+    deviation_spread: Annotated[_Levels, Meta(description="and of the deviations")]
+    red_blue_spread: Annotated[
+        tuple[_Level, _Level], Meta(description="the same of red less blue: of their means, and of their deviations")
+    ]
+
+
 class Target(_Part, frozen=True, kw_only=True):
     """The devices that the component was packaged for; the agent compares before it loads the model."""
 
@@ -187,6 +207,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check_depth(self.training, _DEEPEST)
+        _read_appearance(self.training)
         check_name(self.name)
         parse_version(self.version)
         paths = [artifact.path for artifact in self.artifacts]
@@ -213,6 +234,11 @@ class Manifest(_Part, frozen=True, kw_only=True):
         """The artifact that is a TensorRT plan, or ""."""
         return self.plan or (self.model if not self.onnx_file else "")
 
+    @property
+    def appearance(self) -> Appearance | None:
+        """How the training pictures look; None for a model of which that is not known."""
+        return _read_appearance(self.training)
+
     def _check_labels(self) -> None:
         if self.outputs.mask is None:
             raise ValueError("a segmentation model needs outputs.mask")
@@ -226,6 +252,14 @@ class Manifest(_Part, frozen=True, kw_only=True):
                 raise ValueError(f"labels have the same {what} twice: {values}")
         if self.outputs.mask.kind == "anomaly_map" and len(self.labels) != 2:
             raise ValueError(f"an anomaly_map tells 2 labels apart, not {len(self.labels)}")
+
+
+def _read_appearance(training: dict[str, Any]) -> Appearance | None:
+    given = training.get("appearance")
+    try:
+        return None if given is None else msgspec.convert(given, Appearance)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"training.appearance: {str(error).replace('`', chr(39))}") from None
 
 
 def _check_depth(value: Any, left: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
@@ -17,10 +18,13 @@ _Answers = TypeVar("_Answers")
 class BatchPipeline(ABC, Generic[_Answers]):
     """The part of a Pipeline that is the same wherever the engine is."""
 
+    #: see Pipeline.engine_times
+    engine_times = (0.0, 0.0)
+
     def run(self, pixels: Pixels) -> Inspection:
         """See Pipeline.run."""
         self._take(pixels, 0)
-        return self._conclude(self._execute(1), 0, 1)
+        return self._conclude(self._timed(1), 0, 1)
 
     def run_batch(self, bitmaps: Sequence[Pixels]) -> Iterator[Inspection | EdgeAgentError]:
         """See Pipeline.run_batch."""
@@ -38,7 +42,7 @@ class BatchPipeline(ABC, Generic[_Answers]):
         answers: _Answers | EngineFailed = EngineFailed("nothing was given to the engine")
         if count:
             try:
-                answers = self._execute(count)
+                answers = self._timed(count)
             except EngineFailed as error:
                 answers = error
         for place in places:
@@ -51,6 +55,12 @@ class BatchPipeline(ABC, Generic[_Answers]):
                     yield self._conclude(answers, place, count)
                 except EngineFailed as error:
                     yield error
+
+    def _timed(self, count: int) -> _Answers:
+        begun = time.monotonic()
+        answers = self._execute(count)
+        self.engine_times = (begun, time.monotonic())
+        return answers
 
     @abstractmethod
     def _take(self, pixels: Pixels, place: int) -> None:

@@ -24,6 +24,8 @@ class Pipeline(Protocol):
     manifest: Manifest
     #: how many bitmaps it inspects at once, at the most
     batch: int
+    #: when the engine was last begun and when it had done, in seconds of the monotonic clock
+    engine_times: tuple[float, float]
 
     def run(self, pixels: Pixels) -> Inspection:
         """Inspect one bitmap.

@@ -20,6 +20,8 @@ from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
 from edge_agent.serving.lifecycle.model import Model, ModelOptions
 from edge_agent.serving.lifecycle.remembered import RememberedModels
 from edge_agent.serving.lifecycle.state import Status
+from edge_agent.serving.observing.observer import Observer
+from edge_agent.serving.observing.readings import ModelReading
 from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions
@@ -53,13 +55,13 @@ class DetectRequest:
 class Agent:
     """Owns the catalogue and the models; lives in one event loop."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Read what is remembered; nothing is started yet.
+    def __init__(self, settings: Settings, observer: Observer) -> None:
+        """Read what is remembered; nothing is started yet. `observer` is told of the models.
 
         Raises:
             SettingsError: control_group is not a group of this device, or it can't be told whom to trust.
         """
-        self._settings = settings
+        self._settings, self._observer = settings, observer
         self._control = Control(settings.control_group)
         trust = Trust.of(settings)
         if trust.keys:
@@ -155,7 +157,9 @@ class Agent:
         for name, entry in entries.items():
             model = self._models.get(name)
             if model is None:
-                model = self._models[name] = Model(name, self._options, self.shelf, self._on_wanted)
+                model = self._models[name] = Model(
+                    name, self._options, self.shelf, self._on_wanted, self._observer.watch_model(name)
+                )
             model.update(entry)
             if name in self._to_resume and entry.component is not None:
                 self._to_resume.discard(name)
@@ -164,6 +168,7 @@ class Agent:
             self._models[name].update(None)
             if not self._models[name].is_live:
                 del self._models[name]
+                self._observer.forget_model(name)
                 if name in self._remembered.names:  # it had failed; when the component comes back, so does the model
                     self._to_resume.add(name)
 
@@ -201,6 +206,10 @@ class Agent:
     def statuses(self) -> list[Status]:
         """Return the status of every model, as it was at the last look."""
         return [model.describe()[1] for model in self._models.values()]
+
+    def read_models(self) -> list[ModelReading]:
+        """Tell how every model is now, in the order of their names."""
+        return [self._models[name].read() for name in sorted(self._models)]
 
     async def describe(self, name: str) -> Description:
         """Describe one model; InvalidRequest for a name that can't be one, ModelNotFound."""

@@ -100,8 +100,12 @@ def _write_documents(root: Path, packages: dict[str, Message]) -> None:
     folder = root / _DOC
     folder.mkdir(parents=True)
     shutil.copy(_HERE / "copyright", folder)
-    for name in ("install.md", "security.md", "settings.md", "api.md", "manifest.md"):
+    for name in ("install.md", "security.md", "settings.md", "metrics.md", "api.md", "manifest.md"):
         shutil.copy(_PROJECT / "docs" / name, folder)
+    for name in ("prometheus/edge-agent.rules.yml", "prometheus/prometheus.yml", "systemd/metrics.conf"):
+        (folder / "examples").mkdir(exist_ok=True)
+        shutil.copy(_PACKAGING / name, folder / "examples")
+    shutil.copy(_PACKAGING / "grafana" / "edge-agent.json", folder / "examples" / "grafana-dashboard.json")
     changelog = (_PROJECT / "CHANGELOG.md").read_bytes()
     (folder / "changelog.gz").write_bytes(gzip.compress(changelog, mtime=0))
     # Also what --constraints takes, to build the same package again.

@@ -166,6 +166,10 @@ class Daemon:
                     found.append(process)
         return found
 
+    def complaints(self) -> str:
+        """Give the lines of its log that are not about clients whose calls were refused."""
+        return "\n".join(line for line in self.log.read_text().splitlines() if "refused" not in line)
+
     def stop(self) -> int:
         """End it with SIGTERM and return its exit code."""
         self.process.terminate()

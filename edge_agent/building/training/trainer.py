@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import cv2
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +34,7 @@ from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
 from edge_agent.errors import TrainingError
+from edge_agent.inference.imaging.appearance import Look, look_at, summarize
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
 
@@ -89,7 +91,8 @@ def train(datasets: Datasets, models: Path, identity: Identity, options: Options
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
     size = options.input_size or choose_input_size(*report.size)
     examples = datasets.train.labelled
-    pictures = resized_pictures(examples, report.size, size)
+    looks: list[Look] = []
+    pictures = resized_pictures(examples, report.size, size, looks.append)
     anomalous = np.array([example.label == ANOMALY for example in examples])
     source = source_model(*size)
     if segmentation:
@@ -135,6 +138,7 @@ def train(datasets: Datasets, models: Path, identity: Identity, options: Options
             "libraries": _versions(),
             "backbone": "EfficientNet-Lite0",
             "figures": figures,
+            "appearance": msgspec.to_builtins(summarize(looks)),
             "seconds": round(time.monotonic() - begun, 1),
         },
     )
@@ -210,10 +214,20 @@ def _shrink_classes(classes: U8, target: tuple[int, int], labels: int) -> U8:
     return np.asarray(np.stack(shares).argmax(axis=0), np.uint8)
 
 
-def resized_pictures(examples: tuple[Example, ...], source: tuple[int, int], target: tuple[int, int]) -> list[U8]:
-    """Shrink the pictures as the agent does."""
+def resized_pictures(
+    examples: tuple[Example, ...],
+    source: tuple[int, int],
+    target: tuple[int, int],
+    on_look: Callable[[Look], None] = lambda look: None,
+) -> list[U8]:
+    """Shrink the pictures as the agent does; `on_look` is told how each looks."""
     resize = make_resizer(source, target, "area")
-    return [resize(ArrayPixels(np.ascontiguousarray(read_picture(example.path)))).copy() for example in examples]
+    pictures = []
+    for example in examples:
+        pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path)))
+        on_look(look_at(pixels, *source))
+        pictures.append(resize(pixels).copy())
+    return pictures
 
 
 def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:

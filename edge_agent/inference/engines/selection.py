@@ -51,7 +51,7 @@ def examine_device() -> Device:
     nvidia = examine_nvidia()
     if not nvidia.gpus:
         return Device(nvidia)
-    modules = frozenset(name for name in ("tensorrt", "cuda.bindings", "onnx", "onnxruntime") if _is_installed(name))
+    modules = frozenset(filter(_is_installed, set().union(*_MODULES.values())))
     providers: frozenset[str] = frozenset()
     if "onnxruntime" in modules:
         import onnxruntime

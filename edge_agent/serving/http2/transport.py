@@ -55,7 +55,7 @@ class ClientProtocol(asyncio.BufferedProtocol, Generic[R]):
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        self._socket, self._descriptor = peer, peer.fileno()
+        self._descriptor = peer.fileno()
         self.peer = read_peer(peer)
         self._clients.add(self)
         # The client that does not read its answers: its calls are not read either.
@@ -98,7 +98,7 @@ class ClientProtocol(asyncio.BufferedProtocol, Generic[R]):
                     break
                 self._take(buffer, nbytes)
         except ProtocolError as error:
-            log.info("%s was disconnected: %s", describe_peer(self._socket), error)
+            log.info("%s was disconnected: %s", describe_peer(self.peer), error)
             self.close()
 
     def _take(self, buffer: memoryview, count: int) -> None:

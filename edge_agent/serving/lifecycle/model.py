@@ -18,6 +18,8 @@ from edge_agent.serving.lifecycle.memory import check_memory
 from edge_agent.serving.lifecycle.restart import Restart, cause_alone, when_it_is_back
 from edge_agent.serving.lifecycle.retirement import Retirement
 from edge_agent.serving.lifecycle.state import Event, Status, next_status
+from edge_agent.serving.observing.model_watch import ModelWatch
+from edge_agent.serving.observing.readings import ModelReading
 from edge_agent.serving.workers.calls import Call
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions, WorkerPool
@@ -39,8 +41,14 @@ class Model:
     """The lifecycle of the model component `name`, driven by calls of clients and by the ends of workers."""
 
     def __init__(
-        self, name: str, options: ModelOptions, shelf: ParcelShelf, on_wanted: Callable[[str, bool], None]
+        self,
+        name: str,
+        options: ModelOptions,
+        shelf: ParcelShelf,
+        on_wanted: Callable[[str, bool], None],
+        watch: ModelWatch,
     ) -> None:
+        """`on_wanted` is told when somebody starts or stops the model, `watch` what happens to it."""
         self.name = name
         self.status = Status.STOPPED
         #: why the model is FAILED, or what it is doing
@@ -53,7 +61,7 @@ class Model:
         self.removed = False
         self._options = options
         self._shelf = shelf
-        self._on_wanted = on_wanted
+        self._on_wanted, self._watch = on_wanted, watch
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
         self._wanted = False  # somebody has started it, and nobody has stopped it since
@@ -104,7 +112,7 @@ class Model:
         arn = component.manifest.model_arn if component else ""
         if self.component is None and self.status is Status.STOPPED:
             return arn, Status.FAILED, self.problem
-        notes = [self.message]
+        notes = [self.message, self._pool.remark if self._pool else ""]
         running = self._served if self.status is Status.RUNNING else None
         if running is not None and self.removed:
             notes.append("the component has been removed; the model runs until it is stopped")
@@ -130,10 +138,17 @@ class Model:
         assert self._served is not None
         return self._served.manifest.task
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the workers."""
-        return self._pool.pids if self._pool else []
+    def read(self) -> ModelReading:
+        """Tell how it is now."""
+        component, pool = self._served or self.component, self._pool
+        return ModelReading(
+            name=self.name,
+            version=component.manifest.version if component else "",
+            status=self.describe()[1].name,
+            wanted=self._wanted,
+            waiting=pool.waiting if pool else 0,
+            pids=tuple(pool.pids) if pool else (),
+        )
 
     @property
     def is_live(self) -> bool:
@@ -187,6 +202,7 @@ class Model:
             self._shelf,
             on_progress=lambda text: self._on_progress(pool, text),
             on_death=lambda cause: self._on_death(pool, cause),
+            counts=self._watch.counts_of(component.manifest.version),
         )
         return pool
 
@@ -201,6 +217,7 @@ class Model:
             self._fail(cause, may_pass or (retry and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0)
             return
         self._step(Event.READY)
+        self._watch.serves(pool.manifest.version)
         self.message = pool.note
         self._ready_at = time.monotonic()
         log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
@@ -218,6 +235,7 @@ class Model:
         self._retirement.take(self._pool)
         self._pool, self._served = pool, component
         self.message = pool.note
+        self._watch.serves(component.manifest.version)
         log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
 
     # Failing and coming back
@@ -247,6 +265,7 @@ class Model:
         except (ComponentError, OutOfMemory) as error:
             self.message = self._restart.plan(str(error), ran_for=0.0)
             return
+        self._watch.restarts(self.message)
         self._begin(self.component, retry=True)
 
     # Serving

@@ -17,7 +17,7 @@ from edge_agent.serving.rpc.framing import (
     PREFIX_BYTES,
     RESPONSE_HEADERS,
     RefusedCall,
-    overlong_headers,
+    overlong,
     read_headers,
     refusal_headers,
 )
@@ -25,6 +25,7 @@ from edge_agent.serving.rpc.incoming import Incoming
 from edge_agent.serving.rpc.inflation import Inflation
 from edge_agent.serving.rpc.memory import check_held
 from edge_agent.serving.rpc.status import Code
+from edge_agent.serving.rpc.witness import Witness
 from edge_agent.serving.workers.parcels import LARGE, Parcel, ParcelShelf
 
 #: messages of one client that are received into parcels at once: each takes a file descriptor from all of them
@@ -41,10 +42,13 @@ class _Arrived(NamedTuple):
 
 
 class Calls:
-    """The calls of one client, who is served by `handlers`, by path. Messages find memory on `shelf`."""
+    """The calls of one client."""
 
-    def __init__(self, client: ClientProtocol[Calls], handlers: Mapping[bytes, Handler], shelf: ParcelShelf) -> None:
-        self._client, self._handlers, self._shelf = client, handlers, shelf
+    def __init__(
+        self, client: ClientProtocol[Calls], handlers: Mapping[bytes, Handler], shelf: ParcelShelf, witness: Witness
+    ) -> None:
+        """Serve the handlers, by path, with memory for messages from `shelf`; `witness` is told how calls end."""
+        self._client, self._handlers, self._shelf, self._witness = client, handlers, shelf, witness
         self._incoming: dict[int, Incoming] = {}
         self._exchanges: dict[int, Exchange] = {}
         #: messages that came compressed
@@ -70,6 +74,7 @@ class Calls:
                 raise self._unknown(read.path)
         except RefusedCall as refused:
             self._send(stream, refused)
+            self._witness.refused(dict(headers).get(b":path", b""), refused)
             return
         self._incoming[stream] = Incoming(read, handler)
 
@@ -80,7 +85,9 @@ class Calls:
 
     def on_overlong(self, stream: int, size: int) -> None:
         """See StreamReceiver."""
-        self._client.connection.refuse(stream, overlong_headers(size, self._client.connection.max_header_list))
+        refused = overlong(size)
+        self._send(stream, refused)
+        self._witness.refused(b"", refused)
 
     def on_data(self, stream: int, data: memoryview) -> None:
         """See StreamReceiver."""
@@ -135,6 +142,7 @@ class Calls:
         if call.compressed:
             inflation = self._inflations[stream] = Inflation(call.buffer, call.headers.window_bits, self._shelf)
         exchange = Exchange(call.buffer, call.parcel, call.deadline, functools.partial(self._on_reply, stream))
+        exchange.seen_by(self._witness, call.headers.path, call.begun)
         self._exchanges[stream] = exchange
         self._turns.take(_Arrived(exchange, call.handler, inflation))
 
@@ -159,8 +167,10 @@ class Calls:
 
     def _refuse(self, stream: int, refused: RefusedCall) -> None:
         """Answer a call that is still being received."""
-        self._incoming.pop(stream).forget()
+        call = self._incoming.pop(stream)
+        call.forget()
         self._send(stream, refused)
+        self._witness.refused(call.headers.path, refused)
 
     def on_reset(self, stream: int) -> None:
         """See StreamReceiver."""

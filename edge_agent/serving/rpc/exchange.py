@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from edge_agent.errors import EdgeAgentError
 from edge_agent.serving.rpc.framing import RefusedCall
-from edge_agent.serving.rpc.status import Code, code_of
+from edge_agent.serving.rpc.status import Code, code_of, reason_of
+from edge_agent.serving.rpc.witness import Witness
 from edge_agent.serving.workers.parcels import Parcel
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ Reply = bytes | ParcelMessage | RefusedCall
 class Exchange:
     """One call. It ends once: with an answer, an error, or because the client goes away."""
 
-    __slots__ = ("_end", "deadline", "ended", "message", "on_cancel", "parcel")
+    __slots__ = ("_end", "_witness", "begun", "deadline", "ended", "message", "model", "on_cancel", "parcel", "path")
 
     def __init__(
         self, message: memoryview, parcel: Parcel | None, deadline: float | None, end: Callable[[Reply], None]
@@ -44,7 +45,17 @@ class Exchange:
         #: what is done when the client goes away
         self.on_cancel: Callable[[], object] | None = None
         self.ended = False
+        #: the model that it names, once that has been read
+        self.model = ""
+        self.path = b""
+        #: when its headers came, in seconds of the monotonic clock
+        self.begun = 0.0
         self._end = end
+        self._witness: Witness | None = None
+
+    def seen_by(self, witness: Witness | None, path: bytes, begun: float) -> None:
+        """Have a witness told of the end of this call to `path`, which began then."""
+        self._witness, self.path, self.begun = witness, path, begun
 
     def begin(self, handler: Handler) -> None:
         """Give the call to its handler, and answer with the error that it raises."""
@@ -78,7 +89,7 @@ class Exchange:
     def fail(self, error: Exception) -> None:
         """Answer the call with an error; one that is none of ours is a defect, and logged."""
         if isinstance(error, EdgeAgentError):
-            self._finish(RefusedCall(code_of(error), str(error)))
+            self._finish(RefusedCall(code_of(error), str(error), reason_of(error)))
             return
         log.error("a defect of the agent", exc_info=error)
         self._finish(RefusedCall(Code.UNKNOWN, f"a defect of the agent: {type(error).__name__}"))
@@ -94,6 +105,8 @@ class Exchange:
             on_cancel, self.on_cancel = self.on_cancel, None
             if on_cancel is not None:
                 on_cancel()
+            if self._witness is not None:
+                self._witness.ended(self, None)
 
     def _finish(self, reply: Reply) -> None:
         if not self.ended:
@@ -101,6 +114,8 @@ class Exchange:
             # It usually leads back here: with it, what a call has made would stay until the garbage collector comes.
             self.on_cancel = None
             self._end(reply)
+            if self._witness is not None:
+                self._witness.ended(self, reply)
         elif isinstance(reply, ParcelMessage):
             reply.parcel.release()
 

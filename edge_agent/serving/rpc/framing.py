@@ -30,9 +30,11 @@ _ENCODINGS = {b"identity": 0, b"gzip": 31, b"deflate": 15}
 class RefusedCall(Exception):
     """A call that is answered with a status and no message; not even with HTTP's 200 when it is none of gRPC's."""
 
-    def __init__(self, code: Code, details: str, http_status: int = 200) -> None:
+    def __init__(self, code: Code, details: str, reason: str = "", *, http_status: int = 200) -> None:
+        """`reason` is one of few words by which refusals are counted; the code's name unless another is given."""
         super().__init__(details)
-        self.code, self.details, self.http_status = code, details, http_status
+        self.code, self.details, self.reason = code, details, reason or code.name.lower()
+        self.http_status = http_status
 
 
 class CallHeaders(NamedTuple):
@@ -57,14 +59,16 @@ def read_headers(headers: Headers) -> CallHeaders:
     values = dict(headers)
     if values.get(b":method") != b"POST":
         method = values.get(b":method", b"")[:20].decode(errors="replace")
-        raise RefusedCall(Code.UNIMPLEMENTED, f"method {method} is not gRPC's, expected POST", _NO_SUCH_METHOD)
+        raise RefusedCall(
+            Code.UNIMPLEMENTED, f"method {method} is not gRPC's, expected POST", http_status=_NO_SUCH_METHOD
+        )
     content_type = values.get(b"content-type", b"")
     if not _CONTENT_TYPES.fullmatch(content_type):
         shown = content_type[:60].decode(errors="replace")
         raise RefusedCall(
             Code.UNIMPLEMENTED,
             f"content-type '{shown}' is not application/grpc or application/grpc+proto",
-            _NO_SUCH_TYPE,
+            http_status=_NO_SUCH_TYPE,
         )
     encoding = values.get(b"grpc-encoding", b"identity")
     if encoding not in _ENCODINGS:
@@ -115,10 +119,10 @@ def refusal_headers(refused: RefusedCall, most: int) -> bytes:
     return block_of([*headers, *status_headers(refused.code, text.decode(), most - list_bytes(headers))])
 
 
-def overlong_headers(size: int, most: int) -> bytes:
-    """Compress the answer to a call with more headers than we take."""
+def overlong(size: int) -> RefusedCall:
+    """Return how a call with more headers than we take is refused."""
     details = f"the call's headers have {size} bytes, expected {MAX_HEADER_LIST} at most"
-    return refusal_headers(RefusedCall(Code.RESOURCE_EXHAUSTED, details, _TOO_LARGE), most)
+    return RefusedCall(Code.RESOURCE_EXHAUSTED, details, http_status=_TOO_LARGE)
 
 
 def status_headers(code: Code, details: str, most: int) -> Headers:

@@ -16,11 +16,23 @@ from edge_agent.serving.workers.parcels import LARGE, Parcel, ParcelShelf
 class Incoming:
     """A call whose message has not come whole."""
 
-    __slots__ = ("buffer", "compressed", "deadline", "filled", "handler", "headers", "length", "parcel", "prefix")
+    __slots__ = (
+        "begun",
+        "buffer",
+        "compressed",
+        "deadline",
+        "filled",
+        "handler",
+        "headers",
+        "length",
+        "parcel",
+        "prefix",
+    )
 
     def __init__(self, headers: CallHeaders, handler: Handler) -> None:
         self.headers, self.handler = headers, handler
-        self.deadline = None if headers.timeout is None else time.monotonic() + headers.timeout
+        self.begun = time.monotonic()
+        self.deadline = None if headers.timeout is None else self.begun + headers.timeout
         self.prefix = b""
         self.length = -1  # of the message, once its prefix is there
         self.compressed = False

@@ -10,16 +10,26 @@ import logging
 import signal
 import socket
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from edge_agent.serving.agent import Agent
 from edge_agent.serving.http2.reception import Reception
 from edge_agent.serving.http2.transport import ClientProtocol
+from edge_agent.serving.lifecycle.memory import available_bytes
 from edge_agent.serving.lifecycle.state import Status
+from edge_agent.serving.observing.counts import Counts
+from edge_agent.serving.observing.observer import Observer
+from edge_agent.serving.observing.readings import FrontReading
 from edge_agent.serving.rpc.calls import Calls
 from edge_agent.serving.rpc.listener import SocketClaim
 from edge_agent.serving.rpc.readiness import Readiness
 from edge_agent.serving.rpc.servicer import Servicer
+from edge_agent.serving.rpc.witness import Witness
 from edge_agent.settings import Settings
+
+if TYPE_CHECKING:  # it brings the library, which a daemon without metrics does not load
+    from edge_agent.serving.rpc.metrics import MetricsServer
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +61,16 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._signals.put_nowait, number)
-        agent = Agent(settings)
+        observer = Observer(settings)
+        agent = Agent(settings, observer)
         claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
         clients: set[ClientProtocol[Calls]] = set()
+        metrics: MetricsServer | None = None
         try:
+            if observer.counts is not None:
+                metrics = _serve_metrics(settings, observer.counts, lambda: _read(settings, agent, observer, clients))
             await agent.open()
-            serve = functools.partial(_serve, agent)
+            serve = functools.partial(_serve, agent, observer)
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             with claim.binding():
                 listener.bind(str(settings.socket_path))
@@ -68,7 +82,10 @@ class Server:
             return await self._until_ended(agent, reception, clients)
         finally:
             claim.release()
+            if metrics is not None:
+                await metrics.close()
             agent.kill()
+            observer.close()
             agent.shelf.close()
             self._readiness.close()
             _ignore_signals(loop)
@@ -103,8 +120,33 @@ class Server:
         await asyncio.sleep(0)  # closing is done in the next round of the loop
 
 
-def _serve(agent: Agent, client: ClientProtocol[Calls]) -> Calls:
-    return Calls(client, Servicer(agent, client.peer).handlers(), agent.shelf)
+def _serve(agent: Agent, observer: Observer, client: ClientProtocol[Calls]) -> Calls:
+    if observer.counts is not None:
+        observer.counts.connections_opened += 1
+    handlers = Servicer(agent, client.peer).handlers()
+    return Calls(client, handlers, agent.shelf, Witness(observer, client.peer))
+
+
+def _serve_metrics(settings: Settings, counts: Counts, read_front: Callable[[], FrontReading]) -> MetricsServer:
+    from edge_agent.serving.rpc.metrics import MetricsServer
+
+    return MetricsServer(settings, counts, read_front)
+
+
+def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[ClientProtocol[Calls]]) -> FrontReading:
+    try:
+        available = available_bytes()
+    except OSError:
+        available = None
+    return FrontReading(
+        models=agent.read_models(),
+        statuses=tuple(status.name for status in Status),
+        queue_size=settings.queue_size,
+        connections=len(clients),
+        connections_opened=observer.counts.connections_opened if observer.counts else 0,
+        audit_lost=0,
+        memory_available=available,
+    )
 
 
 def _summary(agent: Agent) -> str:

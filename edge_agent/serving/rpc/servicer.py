@@ -25,12 +25,12 @@ from edge_agent.serving.workers.parcels import Parcel
 _M = TypeVar("_M", bound=Message)
 
 
-def _in_a_task(call: Callable[[Servicer, memoryview], Coroutine[None, None, bytes]]) -> Callable[..., None]:
+def _in_a_task(call: Callable[[Servicer, Exchange], Coroutine[None, None, bytes]]) -> Callable[..., None]:
     """Make a handler of a coroutine function that turns a request into an answer."""
 
     @functools.wraps(call)
     def handle(servicer: Servicer, exchange: Exchange) -> None:
-        exchange.run(call(servicer, exchange.message))
+        exchange.run(call(servicer, exchange))
 
     return handle
 
@@ -47,6 +47,7 @@ class Servicer:
 
     def DetectAnomalies(self, exchange: Exchange) -> None:
         request = decode_request(exchange.message, exchange.parcel)
+        exchange.model = request.model
         try:
             self._detect(exchange, request)
         except ModelNotFound:  # it may have been deployed a moment ago
@@ -63,24 +64,27 @@ class Servicer:
         exchange.on_cancel = self._agent.detect(request, self._peer, exchange.deadline, answer, exchange.fail)
 
     @_in_a_task
-    async def StartModel(self, data: memoryview) -> bytes:
-        status = await self._agent.start(_parse(pb2.StartModelRequest, data).model_component, self._peer)
+    async def StartModel(self, exchange: Exchange) -> bytes:
+        exchange.model = _parse(pb2.StartModelRequest, exchange.message).model_component
+        status = await self._agent.start(exchange.model, self._peer)
         return pb2.StartModelResponse(status=_status(status)).SerializeToString()
 
     @_in_a_task
-    async def StopModel(self, data: memoryview) -> bytes:
-        status = await self._agent.stop(_parse(pb2.StopModelRequest, data).model_component, self._peer)
+    async def StopModel(self, exchange: Exchange) -> bytes:
+        exchange.model = _parse(pb2.StopModelRequest, exchange.message).model_component
+        status = await self._agent.stop(exchange.model, self._peer)
         return pb2.StopModelResponse(status=_status(status)).SerializeToString()
 
     @_in_a_task
-    async def ListModels(self, data: memoryview) -> bytes:
-        _parse(pb2.ListModelsRequest, data)
+    async def ListModels(self, exchange: Exchange) -> bytes:
+        _parse(pb2.ListModelsRequest, exchange.message)
         models = [pb2.ModelMetadata(**_fields(description)) for description in await self._agent.list_models()]
         return pb2.ListModelsResponse(models=models).SerializeToString()
 
     @_in_a_task
-    async def DescribeModel(self, data: memoryview) -> bytes:
-        description = await self._agent.describe(_parse(pb2.DescribeModelRequest, data).model_component)
+    async def DescribeModel(self, exchange: Exchange) -> bytes:
+        exchange.model = _parse(pb2.DescribeModelRequest, exchange.message).model_component
+        description = await self._agent.describe(exchange.model)
         model = pb2.ModelDescription(**_fields(description))
         return pb2.DescribeModelResponse(model_description=model).SerializeToString()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import functools
+import re
 
 from edge_agent import errors
 
@@ -33,6 +35,16 @@ _CODES: dict[type[errors.EdgeAgentError], Code] = {
     errors.InternalError: Code.INTERNAL,
     errors.CallExpired: Code.DEADLINE_EXCEEDED,
 }
+
+
+@functools.cache
+def _words(name: str) -> str:
+    return re.sub("(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def reason_of(error: errors.EdgeAgentError) -> str:
+    """Return the word by which refusals with this error are counted, such as `wrong_state`."""
+    return _words(type(error).__name__)
 
 
 def code_of(error: errors.EdgeAgentError) -> Code:

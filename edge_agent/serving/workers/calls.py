@@ -11,6 +11,7 @@ from edge_agent.access.peer import Peer
 from edge_agent.errors import CallExpired, EdgeAgentError, Overloaded
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
+from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.parcels import Parcel
 
 
@@ -40,6 +41,10 @@ class Call:
     on_answer: OnAnswer
     on_error: Callable[[Exception], None]
     ended: bool = False
+    #: when the model was given it, in seconds of the monotonic clock
+    submitted: float = 0.0
+    #: where the time went, once it is answered
+    stages: Stages | None = None
     #: whom to tell that the caller has gone away
     on_cancel: Callable[[Call], None] | None = None
 

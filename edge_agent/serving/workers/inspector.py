@@ -15,8 +15,10 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
+from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.mapped import MappedParcels
 from edge_agent.serving.workers.messages import Detect
+from edge_agent.serving.workers.watch import AppearanceWatch
 
 
 class SegmentPixels:
@@ -69,11 +71,28 @@ class Inspector:
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
         self._bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
+        self._watch = AppearanceWatch(manifest)
+
+    @property
+    def remark(self) -> str:
+        """What a person should know of the pictures that come; "" for nothing."""
+        return self._watch.remark
 
     @property
     def batch(self) -> int:
         """How many calls are inspected at once, at the most."""
         return self._pipeline.batch
+
+    def stages(self, begun: float, before: float, now: float) -> Stages:
+        """Say how long the stages of the call took whose result `inspect` has just given.
+
+        Args:
+            begun: when the worker began with the calls; what comes before the engine is preparation.
+            before: when the result before this one was dealt with.
+            now: the time, like the others in seconds of the monotonic clock.
+        """
+        first, last = self._pipeline.engine_times
+        return Stages(begun, max(0.0, first - begun), last - first, now - max(before, last))
 
     def inspect(self, jobs: Sequence[Detect]) -> Iterator[tuple[Detect, Verdict | Exception]]:
         """Inspect the bitmaps of 1 to `batch` calls, and put each one's mask where the call wants it.
@@ -112,6 +131,7 @@ class Inspector:
             start = job.bitmap.start
             content = self._parcels[job.bitmap.parcel].content
             pixels = ArrayPixels(content[start : start + self._bytes].reshape(self._shape))
+        self._watch.see(pixels)
         # The mask's segment is checked before the engine runs.
         if isinstance(job.mask, Place):
             self._check(job.mask, "mask", exact=False)

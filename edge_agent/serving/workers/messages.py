@@ -14,6 +14,7 @@ from edge_agent.component.trust import Trust
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
+from edge_agent.serving.observing.counts import Stages
 
 #: a message fits in one packet of this size: the longest is an answer with 255 labels of 64 characters each
 PACKET = 1 << 17
@@ -85,6 +86,12 @@ class Ready(_Message, frozen=True):
     note: str
 
 
+class Noticed(_Message, frozen=True):
+    """What a person should know of the pictures that come; "" when that is over."""
+
+    text: str
+
+
 class Broken(_Message, frozen=True):
     """The component can't be served; the worker ends."""
 
@@ -99,6 +106,7 @@ class Answer(_Message, frozen=True):
     verdict: Verdict
     #: seconds that the worker spent on the call; of a batch, the call's share
     seconds: float
+    stages: Stages
 
 
 class Refused(_Message, frozen=True):
@@ -110,7 +118,7 @@ class Refused(_Message, frozen=True):
 
 
 ToWorker = Load | Detect | Cancel | Forget
-FromWorker = Progress | Ready | Broken | Answer | Refused
+FromWorker = Progress | Ready | Noticed | Broken | Answer | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode

@@ -16,6 +16,7 @@ from edge_agent.component.manifest import Manifest, manifest_digest
 from edge_agent.component.trust import Trust
 from edge_agent.errors import InternalError, NotReady, Overloaded, WorkerDied
 from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.serving.observing.counts import VersionCounts
 from edge_agent.serving.workers.calls import Call, WaitingLine
 from edge_agent.serving.workers.lending import Lender
 from edge_agent.serving.workers.messages import (
@@ -25,6 +26,7 @@ from edge_agent.serving.workers.messages import (
     Detect,
     FromWorker,
     Load,
+    Noticed,
     Progress,
     Ready,
     Refused,
@@ -66,11 +68,14 @@ class WorkerPool:
         *,
         on_progress: Callable[[str], None],
         on_death: Callable[[str], None],
+        counts: VersionCounts | None = None,
     ) -> None:
+        """`counts` learns what comes of the calls, where anybody counts."""
         self.folder, self.manifest = folder, manifest
         self._options = options
         self._on_progress, self._on_death = on_progress, on_death
         self._shelf = shelf
+        self._counts = counts
         self._lender = Lender(shelf, manifest)
         self._line = WaitingLine(manifest.name, options.max_calls, options.max_bytes)
         self._seats: list[Seat] = []
@@ -83,11 +88,18 @@ class WorkerPool:
         self._building = False
         #: what a person should know of how the model runs; "" for nothing
         self.note = ""
+        #: and of the pictures that it is sent
+        self.remark = ""
 
     @property
     def pids(self) -> list[int]:
         """Process ids of the workers."""
         return [seat.link.pid for seat in self._seats]
+
+    @property
+    def waiting(self) -> int:
+        """Calls that no worker has taken yet."""
+        return len(self._line)
 
     async def start(self) -> None:
         """Start the workers and wait until all are ready.
@@ -150,7 +162,8 @@ class WorkerPool:
         self.check_alive()
         call.on_cancel = self._cancel
         free = not len(self._line) and any(seat.free > 0 for seat in self._seats)
-        self._line.join(call, free=free, workers=len(self._seats), now=time.monotonic())
+        call.submitted = time.monotonic()
+        self._line.join(call, free=free, workers=len(self._seats), now=call.submitted)
         self._idle.clear()
         self._dispatch()
 
@@ -199,10 +212,7 @@ class WorkerPool:
     def _on_message(self, number: int, message: FromWorker) -> None:
         seat = self._seats[number]
         if isinstance(message, Answer):
-            self._line.observe(message.seconds)
-            held = self._end(seat, message.call)
-            if held is not None:
-                held.call.answer(message.verdict, held.mask)
+            self._on_answer(seat, message)
         elif isinstance(message, Refused):
             held = self._end(seat, message.call)
             if held is not None:
@@ -213,6 +223,8 @@ class WorkerPool:
             if message.building:
                 self._building = True
             self._on_progress(message.text)
+        elif isinstance(message, Noticed):
+            self._remark(message.text)
         elif isinstance(message, Ready) and not seat.ready.done():
             seat.batch = message.batch
             seat.room = most_calls(message.batch)
@@ -225,6 +237,21 @@ class WorkerPool:
             if type(error) is InternalError:  # not of our making: no memory, say, which need not stay so
                 error = NotReady(f"loading failed: {message.text}")
             seat.ready.set_exception(error)
+
+    def _on_answer(self, seat: Seat, message: Answer) -> None:
+        self._line.observe(message.seconds)
+        held = self._end(seat, message.call)
+        if held is not None:
+            held.call.stages = message.stages
+            held.call.answer(message.verdict, held.mask)
+            if self._counts is not None:
+                waiting = message.stages.begun - held.call.submitted
+                self._counts.inspected(message.verdict, waiting, message.stages)
+
+    def _remark(self, text: str) -> None:
+        if text != self.remark:
+            self.remark = text
+            log.warning("model %s: %s", self.manifest.name, text or "the pictures look as they should again")
 
     def _end(self, seat: Seat, number: int) -> Held | None:
         """Take a call from a worker that has done with it, and give it the next; None when both were lost before."""

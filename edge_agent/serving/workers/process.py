@@ -33,6 +33,7 @@ from edge_agent.serving.workers.messages import (
     Forget,
     FromWorker,
     Load,
+    Noticed,
     Progress,
     Ready,
     Refused,
@@ -69,6 +70,7 @@ class Worker:
         self._waiting: deque[Detect] = deque()
         self._cancelled: set[int] = set()
         self._lost = ""  # why the engine can't go on
+        self._remark = ""  # what has been said of the pictures
 
     def run(self) -> None:
         """Load the model, then inspect pictures until the front process closes the socket."""
@@ -155,7 +157,7 @@ class Worker:
 
     def _answer(self, jobs: list[Detect]) -> None:
         """Inspect a batch of calls and answer each as soon as its mask is written."""
-        begun = time.monotonic()
+        begun = before = time.monotonic()
         wanted = [job for job in jobs if self._is_wanted(job, begun)]
         count = len(wanted)
         try:
@@ -164,7 +166,10 @@ class Worker:
                     self._send(Refused(job.call, *describe(result)))
                     self._lost = self._lost or (str(result) if isinstance(result, EngineLost) else "")
                 else:
-                    self._send(Answer(job.call, result, (time.monotonic() - begun) / count))
+                    now = time.monotonic()
+                    stages = self._inspector.stages(begun, before, now)
+                    self._send(Answer(job.call, result, (now - begun) / count, stages))
+                before = time.monotonic()
                 wanted = [other for other in wanted if other is not job]
         except Exception as error:
             log.exception("calls failed")
@@ -174,6 +179,9 @@ class Worker:
             log.error("%s; the process ends", self._lost)
             self._send(Broken(EngineLost.__name__, self._lost))
             sys.exit(_EXIT_LOST)
+        if self._inspector.remark != self._remark:
+            self._remark = self._inspector.remark
+            self._send(Noticed(self._remark))
         if self._inspector.batch > 1:
             self._take_messages(wait=False)
             self._gathering.ended(count, len(self._waiting), time.monotonic())

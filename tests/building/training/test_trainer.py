@@ -87,6 +87,9 @@ def test_the_component_says_what_it_was_made_from(model: Path) -> None:
     assert training["seed"] == 0
     assert {"numpy", "onnx", "onnxruntime", "scikit-learn"} <= training["libraries"].keys()
     assert training["figures"]["out_of_fold"]["f1"] == 1.0
+    assert manifest.appearance is not None
+    assert manifest.appearance.pictures == NORMAL + ANOMALY
+    assert manifest.appearance.mean == pytest.approx((101, 104, 110), abs=6)
     assert [(sample.image, sample.score >= 0.5) for sample in manifest.golden] == [
         ("golden/normal.png", False), ("golden/anomaly.png", True),
     ]  # fmt: skip

@@ -155,7 +155,7 @@ def test_a_client_that_is_killed_with_calls_in_flight(serving: Daemon, segments:
         worker.resume()
     result = serving.stub("DetectAnomalies", bytes_request("echo", picture(51))).detect_anomaly_result
     assert result.anomaly_score == pytest.approx(0.2, abs=1e-5)
-    assert not re.search("raised exception|Traceback|WARNING", serving.log.read_text())
+    assert not re.search("raised exception|Traceback|WARNING", serving.complaints())
 
 
 def test_announced_messages_take_few_file_descriptors(serving: Daemon) -> None:

@@ -41,7 +41,7 @@ def unharmed(serving: Daemon) -> Iterator[Daemon]:
         for name in (PICTURE, MASK, SHORT):
             segments.path(name).unlink(missing_ok=True)
     assert {process.pid for process in serving.workers()} == workers
-    assert not re.search("Traceback|defect|raised exception|Fatal|Warning|WARNING", serving.log.read_text())
+    assert not re.search("Traceback|defect|raised exception|Fatal|Warning|WARNING", serving.complaints())
 
 
 _uint64 = st.sampled_from([0, 1, SIZE - 1, SIZE, SIZE + 1, 2 * SIZE, 2**31, 2**63 - 1, 2**63, 2**64 - SIZE, 2**64 - 1])

@@ -48,7 +48,7 @@ def unharmed(serving: Daemon) -> Iterator[Daemon]:
     yield serving
     _check_served(serving)
     assert {process.pid for process in serving.workers()} == workers
-    assert not re.search("Traceback|defect|raised exception|Fatal|Warning|WARNING", serving.log.read_text())
+    assert not re.search("Traceback|defect|raised exception|Fatal|Warning|WARNING", serving.complaints())
 
 
 def _check_served(daemon: Daemon) -> None:

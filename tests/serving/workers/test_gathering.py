@@ -15,6 +15,7 @@ from edge_agent.access.peer import own_peer
 from edge_agent.errors import EngineFailed
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict, decide
+from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.workers.gathering import Gathering
 from edge_agent.serving.workers.messages import Answer, Detect, Refused, decode_from_worker, encode
@@ -49,8 +50,11 @@ class _Inspector:
     """Answers every call with its number, and remembers how many came at once."""
 
     def __init__(self, batch: int, failing: int = -1) -> None:
-        self.batch, self._failing = batch, failing
+        self.batch, self.remark, self._failing = batch, "", failing
         self.batches: list[list[int]] = []
+
+    def stages(self, begun: float, before: float, now: float) -> Stages:
+        return Stages(begun, 0.0, 0.0, 0.0)
 
     def inspect(self, jobs: Sequence[Detect]) -> Iterator[tuple[Detect, Verdict | Exception]]:
         self.batches.append([job.call for job in jobs])

@@ -1,0 +1,1 @@
+"""What the daemon tells of what it does: metrics, refused calls, traces."""

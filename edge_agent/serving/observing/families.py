@@ -1,0 +1,131 @@
+"""The families of metrics, from what was counted and from what is read now, in the order of the table."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+
+from edge_agent.serving.observing.counts import Counts, VersionCounts
+from edge_agent.serving.observing.exposition import HistogramFamily
+from edge_agent.serving.observing.histogram import Histogram
+from edge_agent.serving.observing.readings import DeviceReading, FrontReading, read_device, read_process
+from edge_agent.serving.observing.table import METRICS
+from edge_agent.version import __version__
+
+Rows = Iterable[tuple[tuple[str, ...], float]]
+
+_HISTOGRAMS: dict[str, Callable[[VersionCounts], Histogram]] = {
+    "edge_agent_call_seconds": lambda counts: counts.call,
+    "edge_agent_waiting_seconds": lambda counts: counts.waiting,
+    "edge_agent_preparation_seconds": lambda counts: counts.preparation,
+    "edge_agent_engine_seconds": lambda counts: counts.engine,
+    "edge_agent_mask_seconds": lambda counts: counts.mask,
+    "edge_agent_score": lambda counts: counts.scores,
+}
+
+
+class Families:
+    """All metrics of one daemon."""
+
+    def __init__(self, counts: Counts, read_front: Callable[[], FrontReading], state_dir: Path) -> None:
+        self._counts, self._read_front, self._state_dir = counts, read_front, state_dir
+        self._process = ProcessCollector(registry=None)
+
+    async def gather(self) -> AsyncIterator[Metric | HistogramFamily]:
+        """Give every family; never for long in one piece."""
+        device = await asyncio.to_thread(read_device, self._state_dir)
+        models = self._counts.models()
+        for name, histogram in _HISTOGRAMS.items():
+            yield HistogramFamily(
+                name,
+                METRICS[name].help,
+                METRICS[name].labels,
+                [
+                    ((model, version), histogram(counts))
+                    for model, found in models
+                    for version, counts in sorted(found.versions.items())
+                ],
+            )
+        for family in self._counted():
+            yield family
+        front = self._read_front()
+        for family in _of_models(front):
+            yield family
+        processes = []
+        for model in front.models:
+            readings = [read_process(pid) for pid in model.pids]
+            processes.append((model.name, sum(size for size, _ in readings), sum(time for _, time in readings)))
+            await asyncio.sleep(0)
+        yield _scalar("edge_agent_worker_memory_bytes", (((name,), size) for name, size, _ in processes))
+        yield _scalar("edge_agent_worker_cpu_seconds", (((name,), time) for name, _, time in processes))
+        for family in _of_front(front, device):
+            yield family
+        for process_family in self._process.collect():
+            yield process_family
+
+    def _counted(self) -> Iterable[Metric]:
+        models, counts = self._counts.models(), self._counts
+        versions = [
+            ((name, version), found) for name, model in models for version, found in sorted(model.versions.items())
+        ]
+        yield _scalar("edge_agent_pictures", ((labels, found.pictures) for labels, found in versions))
+        yield _scalar("edge_agent_anomalies", ((labels, found.anomalies) for labels, found in versions))
+        yield _scalar("edge_agent_invalid_pictures", (((name,), model.invalid_pictures) for name, model in models))
+        yield _scalar(
+            "edge_agent_calls",
+            (((name, *call), count) for name, model in models for call, count in model.calls.items()),
+        )
+        yield _scalar("edge_agent_refused_calls", (((reason,), count) for reason, count in counts.refused.items()))
+        yield _scalar(
+            "edge_agent_restarts",
+            (((name, cause), count) for name, model in models for cause, count in model.restarts.items()),
+        )
+
+
+def _of_models(front: FrontReading) -> Iterable[Metric]:
+    models = front.models
+    statuses = Counter(model.status for model in models)
+    yield _scalar("edge_agent_models", (((status,), statuses[status]) for status in front.statuses))
+    yield _scalar(
+        "edge_agent_model_running", (((model.name, model.version), model.status == "RUNNING") for model in models)
+    )
+    yield _scalar("edge_agent_model_wanted", (((model.name,), model.wanted) for model in models))
+    yield _scalar("edge_agent_waiting_calls", (((model.name,), model.waiting) for model in models))
+    yield _scalar("edge_agent_workers", (((model.name,), len(model.pids)) for model in models))
+
+
+def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
+    yield _scalar("edge_agent_waiting_calls_limit", [((), front.queue_size)])
+    yield _scalar("edge_agent_connections", [((), front.connections)])
+    yield _scalar("edge_agent_connections_opened", [((), front.connections_opened)])
+    yield _scalar("edge_agent_audit_lost_entries", [((), front.audit_lost)])
+    if front.memory_available is not None:
+        yield _scalar("edge_agent_memory_available_bytes", [((), front.memory_available)])
+    for name, room in (("shared_memory", device.shared_memory), ("disk", device.disk)):
+        if room is not None:
+            yield _scalar(f"edge_agent_{name}_free_bytes", [((), room.free)])
+            yield _scalar(f"edge_agent_{name}_size_bytes", [((), room.size)])
+    for name, values in (
+        ("memory_used_bytes", [(gpu.number, gpu.memory_used) for gpu in device.gpus]),
+        ("memory_size_bytes", [(gpu.number, gpu.memory_size) for gpu in device.gpus]),
+        ("utilisation_ratio", [(gpu.number, gpu.utilisation) for gpu in device.gpus]),
+    ):
+        told = [((str(index),), float(value)) for index, value in values if value is not None]
+        if told:
+            yield _scalar(f"edge_agent_gpu_{name}", told)
+    yield _scalar("edge_agent_build_info", [((__version__, platform.python_version()), 1)])
+
+
+def _scalar(name: str, rows: Rows) -> Metric:
+    metric = METRICS[name]
+    make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    family = make(name, metric.help, labels=metric.labels)
+    for labels, value in rows:
+        family.add_metric(labels, value)
+    return family

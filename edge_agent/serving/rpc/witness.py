@@ -1,0 +1,56 @@
+"""Sees the calls of one client end: counts them, tells of those that are refused, and traces them."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from edge_agent.access.peer import Peer
+from edge_agent.serving.observing.observer import Observer
+from edge_agent.serving.rpc.contract import METHODS
+from edge_agent.serving.rpc.framing import RefusedCall
+
+if TYPE_CHECKING:
+    from edge_agent.serving.rpc.exchange import Exchange, Reply
+
+log = logging.getLogger(__name__)
+
+
+class Witness:
+    """What a client's connection tells of its calls."""
+
+    def __init__(self, observer: Observer, peer: Peer) -> None:
+        self._observer, self._counts, self._peer = observer, observer.counts, peer
+
+    def refused(self, path: bytes, refused: RefusedCall) -> None:
+        """Take note of a call that was refused before it had arrived whole; `path` names no rpc, or one of ours."""
+        if self._counts is not None:
+            self._counts.ended(rpc_of(path), "", refused.code.name, 0.0)
+        self._tell(refused, rpc_of(path) or path[:80].decode(errors="replace"), "")
+
+    def ended(self, exchange: Exchange, reply: Reply | None) -> None:
+        """Take note of the end of a call, with what it was answered; None when the client had gone."""
+        rpc, now = rpc_of(exchange.path), time.monotonic()
+        refused = reply if isinstance(reply, RefusedCall) else None
+        code = "CANCELLED" if reply is None else "OK" if refused is None else refused.code.name
+        if self._counts is not None:
+            self._counts.ended(rpc, exchange.model, code, now - exchange.begun)
+        if refused is not None:
+            self._tell(refused, rpc, exchange.model)
+        if log.isEnabledFor(logging.DEBUG):
+            milliseconds = 1000 * (now - exchange.begun)
+            log.debug("%s %s of process %d: %s in %.2f ms", rpc, exchange.model, self._peer.pid, code, milliseconds)
+
+    def _tell(self, refused: RefusedCall, rpc: str, model: str) -> None:
+        if self._counts is not None:
+            self._counts.refused[refused.reason] += 1
+        self._observer.refusals.note(self._peer, refused.reason, rpc, model, refused.details)
+
+
+@functools.lru_cache(64)
+def rpc_of(path: bytes) -> str:
+    """Return the last part of a path that names an rpc; "" for another."""
+    name = path.rpartition(b"/")[2].decode(errors="replace")
+    return name if name in METHODS and METHODS[name].path.encode() == path else ""

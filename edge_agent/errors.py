@@ -23,6 +23,7 @@
     ├── SettingsError             a setting that was refused
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
+    ├── NoSharedMemory            (client) no segment can be made for a picture
     └── AddressInUse              another agent serves this socket
 
 The text of each is one sentence that names the value that was refused and what was expected.
@@ -143,6 +144,10 @@ class CallFailed(EdgeAgentError):
         super().__init__(details)
         #: the name of the gRPC status code, such as "NOT_FOUND"
         self.code = code
+
+
+class NoSharedMemory(EdgeAgentError):
+    """The client can't make a segment; the text says what /dev/shm lacks."""
 
 
 class AddressInUse(EdgeAgentError):

@@ -138,7 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def socket_path(self) -> Path:
         """The path of the socket."""
-        return Path(self.socket.removeprefix("unix://").removeprefix("unix:"))
+        return socket_path(self.socket)
 
     @property
     def model_dirs(self) -> list[Path]:
@@ -161,11 +161,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             check_metrics_address(self.metrics)
 
 
+def socket_path(socket: str) -> Path:
+    """Return the path of an address that check_address has found to be good."""
+    return Path(socket.removeprefix("unix://").removeprefix("unix:"))
+
+
 def check_address(socket: str) -> None:
     """Raise ValueError unless `socket` is the absolute address of a Unix socket that Linux can bind."""
     path = socket.removeprefix("unix://").removeprefix("unix:")
-    if not socket.startswith("unix:") or not path.startswith("/"):
-        raise ValueError(f"socket {socket!r} is not an address such as {DEFAULT_SOCKET}")
+    wrong = f"socket {socket!r} is not an address such as {DEFAULT_SOCKET}"
+    if socket.startswith(("unix-abstract:", "@", "\0")) or path.startswith(("@", "\0")):
+        raise ValueError(f"{wrong}: an abstract socket has no owner and mode, so that nothing says who may connect")
+    if not socket.startswith("unix:"):
+        raise ValueError(wrong)
+    if not path.startswith("/"):
+        raise ValueError(f"{wrong}: it is relative; the absolute one would be unix://{Path(path).absolute()}")
     if len(path.encode()) > 107:  # sun_path of unix(7), with its closing zero
         raise ValueError(f"socket path {path!r} has {len(path.encode())} bytes, expected at most 107")
 

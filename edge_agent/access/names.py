@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import grp
+import os
 import pwd
+import stat
 
 from edge_agent.access.peer import UNKNOWN
 from edge_agent.errors import SettingsError
@@ -36,3 +38,19 @@ def describe_user(uid: int) -> str:
         return f"user '{pwd.getpwuid(uid).pw_name}' ({uid})"
     except KeyError:
         return f"user {uid}"
+
+
+def describe_group(gid: int) -> str:
+    """Return a group's name and number. May ask the network, as describe_user."""
+    try:
+        return f"group '{grp.getgrgid(gid).gr_name}' ({gid})"
+    except KeyError:
+        return f"group {gid}"
+
+
+def describe_rights(status: os.stat_result) -> str:
+    """Say whose a file is and who may do what with it: "belongs to … and …, with mode 0640"."""
+    return (
+        f"belongs to {describe_user(status.st_uid)} and {describe_group(status.st_gid)}, "
+        f"with mode {stat.S_IMODE(status.st_mode):04o}"
+    )

@@ -21,6 +21,7 @@ from edge_agent.access.names import group_id
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.device.doctor.gpu import examine_gpu, examine_gpu_engines
+from edge_agent.device.doctor.segments import remove_left_segments
 from edge_agent.device.doctor.signatures import examine_signatures
 from edge_agent.errors import ComponentError, SettingsError
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
@@ -42,7 +43,7 @@ _GPU_REMEDY = "install what is missing (docs/gpu.md), or set cpu_fallback"
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at the device as these settings would use it. Changes nothing."""
+    """Look at the device as these settings would use it. Changes nothing, but segments of killed clients go."""
     device = examine_device()
     trust, signatures = examine_signatures(settings)
     return [
@@ -52,6 +53,7 @@ def examine(settings: Settings) -> list[Finding]:
         _memory(settings),
         _storage(settings),
         _shared_memory(),
+        *remove_left_segments(),
         _socket(settings),
         *_groups(settings),
         _engine(),

@@ -1,4 +1,4 @@
-"""POSIX shared memory segments: the agent's careful look at a client's, and the client's own.
+"""POSIX shared memory segments: the agent's careful look at a client's. The client's own: client/segment.py.
 
 On Linux `shm_open(name)` is `open("/dev/shm/" + name)` with O_NOFOLLOW; opening the file ourselves keeps Python's
 resource tracker (which would unlink a client's segment) out of it. Segments are opened anew for every call, which costs
@@ -11,11 +11,8 @@ moment; a mapping would then raise SIGBUS and take the process down, pread just 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
-import secrets
 import stat
-import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -135,46 +132,3 @@ def _rest(buffers: Sequence[memoryview], count: int) -> Sequence[memoryview]:
             return [buffer[count:], *buffers[place + 1 :]]
         count -= len(buffer)
     return []
-
-
-class OwnedSegment:
-    """A segment that this process creates, fills through a mapping, and unlinks when it closes: the client's side."""
-
-    def __init__(self, label: str) -> None:
-        # 64 random bits: two clients never meet, and a name can't be guessed and occupied in advance.
-        self.name = f"edge-agent-{label}-{os.getpid()}-{secrets.token_hex(8)}"
-        self._path = SHM_DIR / self.name
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # The agent usually runs as another user; group and others are let in explicitly, whatever the umask is.
-        os.fchmod(self._descriptor, 0o666)
-        # Also when the owner is forgotten, or the interpreter ends, without close().
-        self._unlink = weakref.finalize(self, self._path.unlink, missing_ok=True)
-        self._map: mmap.mmap | None = None
-        self.size = 0
-
-    def buffer(self, size: int) -> memoryview:
-        """Give the first `size` bytes, growing the segment if it is smaller."""
-        if size > self.size:
-            if self._map is not None:
-                self._map.close()
-            # Memory is reserved now: ftruncate alone would promise pages that a full /dev/shm answers with SIGBUS.
-            os.posix_fallocate(self._descriptor, 0, size)
-            self._map = mmap.mmap(self._descriptor, size)
-            self.size = size
-        assert self._map is not None
-        return memoryview(self._map)[:size]
-
-    def place(self, size: int) -> Place:
-        """Give the handle of the first `size` bytes."""
-        return Place(name=self.name, size=size, offset=0)
-
-    def close(self) -> None:
-        """Unlink the segment; closing twice is harmless."""
-        if self._descriptor < 0:
-            return
-        descriptor, self._descriptor = self._descriptor, -1
-        with contextlib.suppress(BufferError):  # somebody still looks at it; the mapping goes with the last view
-            if self._map is not None:
-                self._map.close()
-        os.close(descriptor)
-        self._unlink()

@@ -12,6 +12,7 @@
     │   │   └── EngineLost        and will on every other: its process has to be replaced
     │   ├── WorkerDied            the process that ran the call is gone
     │   ├── NotReady              a model took too long to start
+    │   │   └── LoadingFailed     or did not get that far, for a reason that need not stay
     │   └── StopFailed            a model did not end by itself and was killed
     ├── CallExpired               nobody waits for the answer any more
     ├── ComponentError            a model component that can't be served
@@ -95,6 +96,10 @@ class WorkerDied(InternalError):
 
 class NotReady(InternalError):
     """A model took longer to start than it may."""
+
+
+class LoadingFailed(NotReady):
+    """A library, or what else loads a model, failed: no fault of the component."""
 
 
 class StopFailed(InternalError):

@@ -66,6 +66,15 @@ def command() -> None:
     """
 
 
+def _explain(error: ImportError) -> str:
+    from edge_agent.hardware.library import describe_library  # where nothing is wrong, nobody needs it
+
+    text = str(error).strip() or type(error).__name__
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    package = describe_library(error.name.partition(".")[0]) if error.name else "a package"
+    return f"{package} can't be loaded: {lines[0]}"
+
+
 def main() -> Any:
     """Entry point: what a user can cause ends with one line and exit code 1, never with a traceback."""
     # As an exception, so that what is open is closed; serve has its own way of ending.
@@ -77,6 +86,9 @@ def main() -> Any:
         command(prog_name="edge-agent")
     except EdgeAgentError as error:
         click.echo(f"edge-agent: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    except ImportError as error:  # a package that is missing, or damaged, and that the command did not look for
+        click.echo(f"edge-agent: {_explain(error)}", err=True)
         sys.exit(EXIT_FAILED)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # the reader of a pipe, such as head, has seen enough

@@ -13,6 +13,7 @@ from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFai
 from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component, Entry
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.changeover import Changeover
+from edge_agent.serving.lifecycle.deaths import Deaths, final
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from edge_agent.serving.lifecycle.memory import check_memory
 from edge_agent.serving.lifecycle.restart import Restart, cause_alone, when_it_is_back
@@ -70,6 +71,7 @@ class Model:
         self._broken: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
         self._restart = Restart(self._start_again, Backoff(options.first_restart, options.longest_restart))
+        self._deaths = Deaths()
         self._ready_at = 0.0
         self._changeover = Changeover(
             name,
@@ -92,6 +94,8 @@ class Model:
         self._changeover.consider(self._successor())
         if self.status is Status.FAILED and self._wanted and self.component is not None:
             waits_in_vain = not self._restart.is_planned and not self._gave_up  # it was away when its time came
+            if self.component != self._failed:
+                self._deaths.forget()
             if self.component != self._failed or waits_in_vain:
                 self._restart.soon()
 
@@ -170,6 +174,7 @@ class Model:
             raise WrongState(f"model '{self.name}' can't be started: {self.problem}")
         self._check_memory(self.component)
         self._restart.forget()
+        self._deaths.forget()
         self._on_wanted(self.name, True)
         self._begin(self.component, retry=False)
         return self.status
@@ -214,9 +219,14 @@ class Model:
         except Exception as error:
             await pool.discard()
             cause, may_pass = explain_failed_start(error)
+            if self._deaths.add(error, cause):
+                self._deaths.forget()
+                self._fail(final(cause), False, ran_for=0.0)
+                return
             self._fail(cause, may_pass or (retry and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0)
             return
         self._step(Event.READY)
+        self._deaths.forget()
         self._watch.serves(pool.manifest.version)
         self.message = pool.note
         self._ready_at = time.monotonic()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from edge_agent.component.manifest import Manifest, manifest_digest
 from edge_agent.component.trust import Trust
-from edge_agent.errors import InternalError, NotReady, Overloaded, WorkerDied
+from edge_agent.errors import InternalError, LoadingFailed, NotReady, Overloaded, WorkerDied
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.serving.observing.counts import VersionCounts
 from edge_agent.serving.workers.calls import Call, WaitingLine
@@ -235,7 +235,7 @@ class WorkerPool:
         elif isinstance(message, Broken):
             error = revive(message.error, message.text)
             if type(error) is InternalError:  # not of our making: no memory, say, which need not stay so
-                error = NotReady(f"loading failed: {message.text}")
+                error = LoadingFailed(f"loading failed: {message.text}")
             seat.ready.set_exception(error)
 
     def _on_answer(self, seat: Seat, message: Answer) -> None:

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from edge_agent.building.datasets.checks.checking import check_datasets
+from edge_agent.building.datasets.checks.leaving_out import without_broken
 from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.csv_manifest import convert_csv
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
-from edge_agent.building.datasets.ground_truth import write_manifest
-from edge_agent.building.datasets.reading import Datasets, read_datasets
+from edge_agent.building.datasets.manifests.writing import write_manifest
+from edge_agent.building.datasets.reading import Datasets
+from edge_agent.building.datasets.sentences import reason_fields
 from edge_agent.building.datasets.sheet import contact_sheet
 from edge_agent.building.datasets.split import split
 from edge_agent.cli import EXIT_FAILED
-from edge_agent.cli.output import SEED, Share, json_option, note, print_json, print_table, progress_bar
+from edge_agent.cli.datasets import Given, dataset_options, load, print_notes, print_problems, usable
+from edge_agent.cli.output import SEED, Share, json_option, print_json, print_table
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
-
-
-def dataset_options(function: _F) -> _F:
-    """Add what says where the files of a dataset are."""
-    for option in (
-        click.option("--fetch", is_flag=True, help="Download s3:// files that are not there (needs the extra [s3])."),
-        click.option("--images", type=_PATH, metavar="DIR",
-                     help="Where the files of a manifest's s3:// and relative references lie  [default: its folder]"),
-    ):  # fmt: skip
-        function = option(function)
-    return function
 
 
 @click.group(epilog="Example: edge-agent dataset check pictures")
@@ -47,16 +36,16 @@ def command() -> None:
 @command.command(epilog="Example: edge-agent dataset check train.manifest --test test.manifest --images bucket")
 @click.argument("dataset", type=_PATH)
 @click.option("--test", type=_PATH, metavar="DATASET", help="Pictures set apart for testing.")
+@click.option("--task", type=click.Choice(["auto", "classification", "segmentation"]), default="auto",
+              show_default=True, help="classification: masks don't matter.")  # fmt: skip
 @dataset_options
 @json_option
-def check(dataset: Path, test: Path | None, images: Path | None, fetch: bool, as_json: bool) -> None:
+def check(dataset: Path, test: Path | None, task: str, given: Given, as_json: bool) -> None:
     """Say what is wrong with DATASET before a model is made of it, and what it holds.
 
     The exit code is 1 when a model can't be made of it.
     """
-    datasets = read_datasets(dataset, test, images=images, fetch=fetch)
-    with progress_bar("reading pictures") as progress:
-        report = check_datasets(datasets, progress)
+    datasets, report = load(dataset, test, given, masks=task != "classification", advice=True)
     if as_json:
         print_json(_fields(datasets, report))
     else:
@@ -71,14 +60,23 @@ def check(dataset: Path, test: Path | None, images: Path | None, fetch: bool, as
               help="Where to write it, PNG or JPEG.")  # fmt: skip
 @click.option("--limit", default=200, show_default=True, type=click.IntRange(1), help="Most pictures on it.")
 @dataset_options
-def show(dataset: Path, output: Path, limit: int, images: Path | None, fetch: bool) -> None:
-    """Write a contact sheet of DATASET, with masks laid over."""
+def show(dataset: Path, output: Path, limit: int, given: Given) -> None:
+    """Write a contact sheet of DATASET, with masks laid over.
+
+    What can be drawn is drawn; the exit code is 1 when something is wrong with DATASET.
+    """
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise click.BadParameter(f"{output} is neither .png nor .jpg", param_hint="--output")
-    read = read_datasets(dataset, images=images, fetch=fetch).together
-    output.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(read, limit=limit).save(output)
-    click.echo(f"{min(limit, len(read.examples))} pictures on {output}")
+    datasets, report = load(dataset, None, given)
+    print_notes(report)
+    print_problems(report, datasets.train.source)
+    drawn = without_broken(datasets, report).together
+    if drawn.examples:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet(drawn, limit=limit).save(output)
+        click.echo(f"{min(limit, len(drawn.examples))} pictures on {output}")
+    if report.problems:
+        sys.exit(EXIT_FAILED)
 
 
 @command.command(epilog="Example: edge-agent dataset export pictures -o train.manifest --prefix s3://bucket/pictures")
@@ -86,9 +84,9 @@ def show(dataset: Path, output: Path, limit: int, images: Path | None, fetch: bo
 @click.option("-o", "--output", type=_PATH, required=True, metavar="FILE", help="The manifest to write.")
 @click.option("--prefix", default="", metavar="S3-PATH", help="Write s3:// addresses: this and the pictures' names.")
 @dataset_options
-def export(dataset: Path, output: Path, prefix: str, images: Path | None, fetch: bool) -> None:
+def export(dataset: Path, output: Path, prefix: str, given: Given) -> None:
     """Write DATASET as a Ground Truth manifest."""
-    count = write_manifest(read_datasets(dataset, images=images, fetch=fetch).together, output, prefix=prefix)
+    count = write_manifest(usable(load(dataset, None, given)).together, output, prefix=prefix)
     click.echo(f"{count} lines in {output}")
 
 
@@ -99,9 +97,9 @@ def export(dataset: Path, output: Path, prefix: str, images: Path | None, fetch:
               help="How much goes to the test.")  # fmt: skip
 @click.option("--seed", default=0, type=SEED, show_default=True, help="The same seed gives the same parts.")
 @dataset_options
-def split_(dataset: Path, output: Path, share: float, seed: int, images: Path | None, fetch: bool) -> None:
+def split_(dataset: Path, output: Path, share: float, seed: int, given: Given) -> None:
     """Divide DATASET into DIR/train.manifest and DIR/test.manifest, each with its share of normal and anomalous."""
-    together = read_datasets(dataset, images=images, fetch=fetch).together
+    together = usable(load(dataset, None, given)).together
     for part, name in zip(split(together, seed=seed, share=share), ("train", "test"), strict=True):
         path = output / f"{name}.manifest"
         write_manifest(part, path, local=True)
@@ -143,21 +141,14 @@ def _print(datasets: Datasets, report: Report) -> None:
         click.echo(f"size {report.size[0]}x{report.size[1]}")
     if datasets.labels:
         click.echo("anomaly labels " + ", ".join(f"{label.name} {label.color}" for label in datasets.labels))
-    print_warnings(report)
-    for problem in report.problems:
-        click.echo(f"problem: {problem}", err=True)
+    print_notes(report)
+    print_problems(report, datasets.train.source)
     if report.problems:
         count = len(report.problems)
         words = "1 problem has" if count == 1 else f"{count} problems have"
         click.echo(f"edge-agent: {words} to be solved first", err=True)
     else:
         click.echo("a model can be made of it")
-
-
-def print_warnings(report: Report) -> None:
-    """Say what to expect, to the error output."""
-    for warning in report.warnings:
-        note(warning)
 
 
 def _fields(datasets: Datasets, report: Report) -> dict[str, Any]:
@@ -176,5 +167,6 @@ def _fields(datasets: Datasets, report: Report) -> dict[str, Any]:
         "labels": [{"name": label.name, "hex_color": label.color} for label in datasets.labels],
         "problems": list(report.problems),
         "warnings": list(report.warnings),
+        "reasons": [reason_fields(reason) for reason in report.reasons],
         "sha256": report.digest,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
-from edge_agent.building.datasets.ground_truth import classification, timestamp
+from edge_agent.building.datasets.manifests.writing import classification, timestamp
 from edge_agent.errors import DatasetError
 
 _JOB = "labeling-job/anomaly-classification"

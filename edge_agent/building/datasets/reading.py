@@ -1,17 +1,24 @@
-"""One way in: a folder or a manifest becomes a dataset."""
+"""One way in: a folder, a manifest or a table becomes a dataset."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.building.datasets.dataset import Dataset, LabelColor, Rgb, label_colors, parse_color
 from edge_agent.building.datasets.folders import is_folder_dataset, read_folders
-from edge_agent.building.datasets.ground_truth import read_manifest
-from edge_agent.building.datasets.references import Resolver
+from edge_agent.building.datasets.manifests.lines import read_lines
+from edge_agent.building.datasets.manifests.reading import Manifest, read_manifest
+from edge_agent.building.datasets.names import Names, names_of
+from edge_agent.building.datasets.project import read_project
+from edge_agent.building.datasets.reasons import Place, Reason
+from edge_agent.building.datasets.references.resolver import Resolver
+from edge_agent.building.datasets.text import read_text
 from edge_agent.errors import DatasetError
 
 _TRAIN, _TEST = "train", "test"
+_A_MANIFEST = "a manifest in JSON Lines"
 
 
 class Datasets(NamedTuple):
@@ -41,37 +48,85 @@ class Datasets(NamedTuple):
         )
 
 
-def read_dataset(path: Path, *, images: Path | None = None, fetch: bool = False) -> Dataset:
+class Reading(NamedTuple):
+    """How datasets are read."""
+
+    #: where the files of s3:// and relative references lie; the manifest's own folder if not given
+    images: Path | None = None
+    #: download from S3 what is not there
+    fetch: bool = False
+    #: names that mean normal and anomaly, each NAME or NAME,NAME, beside those two words
+    normal: tuple[str, ...] = ()
+    anomaly: tuple[str, ...] = ()
+    #: attributes of a manifest that count where a line has several that contradict each other
+    attributes: tuple[str, ...] = ()
+    #: folders of defects become labels of their own
+    kinds: bool = False
+
+    @property
+    def names(self) -> Names:
+        """The names that were given.
+
+        Raises:
+            ValueError: a name is on both sides.
+        """
+        return names_of(self.normal, self.anomaly)
+
+
+AS_IT_IS = Reading()
+
+
+def read_dataset(path: Path, reading: Reading = AS_IT_IS) -> Dataset:
     """Read a folder with `normal` and `anomaly`, or a manifest.
 
-    Args:
-        path: the folder or manifest.
-        images: where the files of s3:// and relative references lie; the manifest's own folder if not given.
-        fetch: download from S3 what is not there.
+    What is wrong with single lines or files is among the dataset's reasons.
 
     Raises:
         DatasetError: it is neither, or holds no picture.
     """
-    if path.is_dir():
-        dataset = read_folders(path)
-    elif path.suffix.lower() == ".csv":
-        raise DatasetError(f"{path} is a CSV file; make a manifest of it with: edge-agent dataset from-csv {path}")
-    elif path.is_file():
-        roots = [*([images] if images else []), path.absolute().parent]
-        dataset = read_manifest(path, Resolver(roots, fetch=fetch))
-    else:
+    if not path.exists():
         raise DatasetError(f"{path} does not exist, expected a folder with 'normal' and 'anomaly', or a manifest")
-    if not dataset.examples:
+    reading, notes = _with_project(path, reading)
+    dataset = _read(path, reading)
+    if not dataset.examples and not any(reason.stops for reason in dataset.reasons):
         raise DatasetError(f"{path} holds no PNG or JPEG picture")
-    return dataset
+    return dataset._replace(reasons=(*notes, *dataset.reasons))
 
 
-def read_datasets(path: Path, test: Path | None = None, *, images: Path | None = None, fetch: bool = False) -> Datasets:
+def read_datasets(path: Path, test: Path | None = None, reading: Reading = AS_IT_IS) -> Datasets:
     """Read a dataset and, if there is one, its test dataset: `test`, or the folder `test` beside a folder `train`."""
     train, beside = path / _TRAIN, path / _TEST
     if path.is_dir() and not is_folder_dataset(path) and train.is_dir():
+        reading, _ = _with_project(path, reading)
         path, test = train, test or (beside if beside.is_dir() else None)
-    return Datasets(
-        read_dataset(path, images=images, fetch=fetch),
-        read_dataset(test, images=images, fetch=fetch) if test else None,
-    )
+    return Datasets(read_dataset(path, reading), read_dataset(test, reading) if test else None)
+
+
+def _read(path: Path, reading: Reading) -> Dataset:
+    if path.is_dir():
+        return read_folders(path)
+    if path.suffix.lower() == ".csv":
+        raise DatasetError(f"{path} is a CSV file; make a manifest of it with: edge-agent dataset from-csv {path}")
+    roots = [*([reading.images] if reading.images else []), path.parent]
+    text = read_text(path, what=_A_MANIFEST)
+    manifest = Manifest(path, Resolver(roots, fetch=reading.fetch), reading.names, frozenset(reading.attributes))
+    return read_manifest(manifest, read_lines(text.text, path))
+
+
+def _with_project(path: Path, reading: Reading) -> tuple[Reading, Sequence[Reason]]:
+    """Complete what the user said with what the project's file says."""
+    found = read_project(path)
+    if found is None:
+        return reading, ()
+    file, said = found
+    try:
+        complete = reading._replace(
+            normal=reading.normal or said.get("normal", ()),
+            anomaly=reading.anomaly or said.get("anomaly", ()),
+            attributes=reading.attributes or said.get("attribute", ()),
+        )
+        _ = complete.names
+    except ValueError as error:
+        raise DatasetError(f"{file}: {error}") from None
+    value = ", ".join(f"{key} = {', '.join(names)}" for key, names in said.items())
+    return complete, (Reason("project-file", "note", value, places=(Place(path=file),), facts={"path": file}),)

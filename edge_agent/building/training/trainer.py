@@ -83,7 +83,8 @@ def train(datasets: Datasets, models: Path, identity: Identity, options: Options
     """
     begun = time.monotonic()
     with steps.bar("reading pictures") as progress:
-        report = check_datasets(datasets, progress)
+        # Masks matter where they are learned only.
+        report = check_datasets(datasets, progress, masks=options.task != "classification" and not options.locate)
     require(report)
     for warning in report.warnings:
         steps.note(warning)

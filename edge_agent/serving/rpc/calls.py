@@ -141,7 +141,8 @@ class Calls:
         inflation = None
         if call.compressed:
             inflation = self._inflations[stream] = Inflation(call.buffer, call.headers.window_bits, self._shelf)
-        exchange = Exchange(call.buffer, call.parcel, call.deadline, functools.partial(self._on_reply, stream))
+        end = functools.partial(self._on_reply, stream)
+        exchange = Exchange(call.buffer, call.parcel, call.deadline, end, call.headers.notes)
         exchange.seen_by(self._witness, call.headers.path, call.begun)
         self._exchanges[stream] = exchange
         self._turns.take(_Arrived(exchange, call.handler, inflation))

@@ -20,12 +20,13 @@ from benchmarks.rig import (
     reference_component,
 )
 from edge_agent.access.peer import own_peer
+from edge_agent.client.segment import OwnedSegment
 from edge_agent.component.manifest import Manifest
 from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.imaging.bitmap import CHANNELS
 from edge_agent.inference.imaging.mask import MaskPainter
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
-from edge_agent.inference.imaging.segment import OwnedSegment, opened, write_from
+from edge_agent.inference.imaging.segment import opened, write_from
 from edge_agent.inference.imaging.tensor import Normalizer
 from edge_agent.serving.workers.inspector import SegmentPixels
 

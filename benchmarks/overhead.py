@@ -29,11 +29,12 @@ from benchmarks.rig import (
 )
 from edge_agent.access.peer import own_peer
 from edge_agent.client.client import Client
+from edge_agent.client.segment import OwnedSegment
 from edge_agent.component.manifest import Manifest
 from edge_agent.inference.host import HostPipeline
 from edge_agent.inference.imaging.bitmap import CHANNELS
 from edge_agent.inference.imaging.resize import U8, ArrayPixels
-from edge_agent.inference.imaging.segment import OwnedSegment, opened, write_from
+from edge_agent.inference.imaging.segment import opened, write_from
 from edge_agent.serving.workers.inspector import SegmentPixels
 
 WIDTH, HEIGHT = 1280, 960

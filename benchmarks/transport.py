@@ -19,7 +19,7 @@ import grpc
 import psutil
 
 from benchmarks.rig import daemon, light_component, machine, median, milliseconds, quantile
-from edge_agent.client.client import MESSAGE_LIMITS
+from edge_agent.client.connection import MESSAGE_LIMITS
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.contract import METHODS, SERVICE
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from edge_agent.version import __version__
 
 if TYPE_CHECKING:
-    from edge_agent.client.client import Client, Detection, ModelInfo
+    from edge_agent.client.client import Client
+    from edge_agent.client.detection import Detection, ModelInfo
     from edge_agent.errors import AgentUnreachable, CallFailed, EdgeAgentError
     from edge_agent.inference.verdict import Area
 
@@ -42,9 +43,9 @@ _HOMES = {
     "Area": "edge_agent.inference.verdict",
     "CallFailed": "edge_agent.errors",
     "Client": "edge_agent.client.client",
-    "Detection": "edge_agent.client.client",
+    "Detection": "edge_agent.client.detection",
     "EdgeAgentError": "edge_agent.errors",
-    "ModelInfo": "edge_agent.client.client",
+    "ModelInfo": "edge_agent.client.detection",
 }
 
 

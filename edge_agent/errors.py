@@ -12,6 +12,7 @@
     │   │   └── EngineLost        and will on every other: its process has to be replaced
     │   ├── WorkerDied            the process that ran the call is gone
     │   ├── NotReady              a model took too long to start
+    │   │   └── LoadingFailed     or did not get that far, for a reason that need not stay
     │   └── StopFailed            a model did not end by itself and was killed
     ├── CallExpired               nobody waits for the answer any more
     ├── ComponentError            a model component that can't be served
@@ -20,9 +21,16 @@
     ├── PackagingError            a model that can't be packaged or published
     ├── SigningError              a key that can't be used
     ├── ImportFailed              a model that someone else made and that can't be made a component
+    ├── StudioError               a request to the studio that was refused
+    │   ├── NotThere              it names something that is not there
+    │   ├── Conflict              somebody else was faster, or the name is taken
+    │   ├── SignInNeeded          nobody is signed in
+    │   └── RoleNeeded            the role of whoever is signed in does not allow it
     ├── SettingsError             a setting that was refused
+    ├── RecordsError              records that can't be read, or that are not there
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
+    ├── NoSharedMemory            (client) no segment can be made for a picture
     └── AddressInUse              another agent serves this socket
 
 The text of each is one sentence that names the value that was refused and what was expected.
@@ -96,6 +104,10 @@ class NotReady(InternalError):
     """A model took longer to start than it may."""
 
 
+class LoadingFailed(NotReady):
+    """A library, or what else loads a model, failed: no fault of the component."""
+
+
 class StopFailed(InternalError):
     """A model did not stop by itself and was killed."""
 
@@ -128,8 +140,32 @@ class ImportFailed(EdgeAgentError):
     """A model that someone else made can't be imported; the text says why, and what to do instead."""
 
 
+class StudioError(EdgeAgentError):
+    """A request to the studio was refused; the text names the value and what was expected."""
+
+
+class NotThere(StudioError):
+    """The project, picture, model or job that a request names does not exist."""
+
+
+class Conflict(StudioError):
+    """The request rests on what somebody else has changed meanwhile, or takes a name that is taken."""
+
+
+class SignInNeeded(StudioError):
+    """The studio asks who this is before it answers."""
+
+
+class RoleNeeded(StudioError):
+    """The role of the user does not allow the request."""
+
+
 class SettingsError(EdgeAgentError):
     """A setting was refused; the text names it and where it came from."""
+
+
+class RecordsError(EdgeAgentError):
+    """Records can't be read or written, or there is none of that id; the text names the file or the id."""
 
 
 class AgentUnreachable(EdgeAgentError):
@@ -143,6 +179,10 @@ class CallFailed(EdgeAgentError):
         super().__init__(details)
         #: the name of the gRPC status code, such as "NOT_FOUND"
         self.code = code
+
+
+class NoSharedMemory(EdgeAgentError):
+    """The client can't make a segment; the text says what /dev/shm lacks."""
 
 
 class AddressInUse(EdgeAgentError):

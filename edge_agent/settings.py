@@ -6,6 +6,7 @@ Strongest first: flags, EDGE_AGENT_* variables, a TOML file, the defaults here.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ DEFAULT_SOCKET = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"  # where exi
 DEFAULT_CONFIG = Path("/etc/edge-agent/config.toml")
 _PREFIX = "EDGE_AGENT_"
 _MIB = 1 << 20
+#: what is in the name of a setting whose value is nobody's business
+_SECRET = re.compile("password|secret|token")
 
 
 def default_state_dir() -> str:
@@ -130,15 +133,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory_reserve_mib: Annotated[
         int, Meta(ge=0, description="MiB that must stay available on the device when a model is started")
     ] = 64
+    records: Annotated[Literal["on", "off"], Meta(description="whether verdicts are written down; see records.md")] = (
+        "on"
+    )
+    records_days: Annotated[int, Meta(ge=1, le=36_500, description="days that records are kept")] = 90
+    records_mib: Annotated[
+        int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
+    ] = 1024
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
     ] = ""
+    audit: Annotated[
+        Literal["on", "off"],
+        Meta(description="whether who did what to which model is written down; see operation.md"),
+    ] = "on"
+    audit_mib: Annotated[int, Meta(ge=1, description="MiB of that which are kept; the oldest are deleted first")] = 64
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="least level logged")] = "info"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Meta(description="how log lines are written; text goes to systemd's journal with fields, where it is there"),
+    ] = "text"
 
     @property
     def socket_path(self) -> Path:
         """The path of the socket."""
-        return Path(self.socket.removeprefix("unix://").removeprefix("unix:"))
+        return socket_path(self.socket)
 
     @property
     def model_dirs(self) -> list[Path]:
@@ -161,11 +180,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             check_metrics_address(self.metrics)
 
 
+def socket_path(socket: str) -> Path:
+    """Return the path of an address that check_address has found to be good."""
+    return Path(socket.removeprefix("unix://").removeprefix("unix:"))
+
+
 def check_address(socket: str) -> None:
     """Raise ValueError unless `socket` is the absolute address of a Unix socket that Linux can bind."""
     path = socket.removeprefix("unix://").removeprefix("unix:")
-    if not socket.startswith("unix:") or not path.startswith("/"):
-        raise ValueError(f"socket {socket!r} is not an address such as {DEFAULT_SOCKET}")
+    wrong = f"socket {socket!r} is not an address such as {DEFAULT_SOCKET}"
+    if socket.startswith(("unix-abstract:", "@", "\0")) or path.startswith(("@", "\0")):
+        raise ValueError(f"{wrong}: an abstract socket has no owner and mode, so that nothing says who may connect")
+    if not socket.startswith("unix:"):
+        raise ValueError(wrong)
+    if not path.startswith("/"):
+        raise ValueError(f"{wrong}: it is relative; the absolute one would be unix://{Path(path).absolute()}")
     if len(path.encode()) > 107:  # sun_path of unix(7), with its closing zero
         raise ValueError(f"socket path {path!r} has {len(path.encode())} bytes, expected at most 107")
 
@@ -263,6 +292,17 @@ def queue_bytes(settings: Settings) -> int:
 def plan_bytes(settings: Settings) -> int:
     """Return `plan_mib` in bytes."""
     return settings.plan_mib * _MIB
+
+
+def audit_bytes(settings: Settings) -> int:
+    """Return `audit_mib` in bytes."""
+    return settings.audit_mib * _MIB
+
+
+def shown_settings(settings: Settings) -> dict[str, Any]:
+    """Return all settings as they may be written down and handed on: a secret's value is left out."""
+    values: dict[str, Any] = msgspec.to_builtins(settings)
+    return {name: "(not shown)" if _SECRET.search(name) and value else value for name, value in values.items()}
 
 
 def memory_reserve(settings: Settings) -> int:

@@ -13,8 +13,8 @@ import numpy as np
 from benchmarks.overhead import through_arrays, through_segments
 from benchmarks.peers.processes import take_turns
 from benchmarks.rig import bare_pipeline
+from edge_agent.client.segment import OwnedSegment
 from edge_agent.component.manifest import FILE_NAME, decode_manifest
-from edge_agent.inference.imaging.segment import OwnedSegment
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from benchmarks.peers.processes import take_turns
-from edge_agent.inference.imaging.segment import OwnedSegment
+from edge_agent.client.segment import OwnedSegment
 
 _NO_LIMITS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 

@@ -24,9 +24,12 @@ _COMMANDS = {
     "doctor": "tell whether this device can run its model components, and what is missing",
     "models": "list, describe, start and stop models",
     "detect": "send pictures to a running model",
+    "audit": "show who did what to which model, and whether that was changed afterwards",
+    "records": "what the daemon has seen and said: list, show, count, confirm",
     "dataset": "check, show and convert labelled pictures",
     "train": "build a model component of labelled pictures",
     "evaluate": "measure a model component on labelled pictures",
+    "studio": "serve a page for pictures, labels, training, trials and deployment",
     "import": "make a model component of a model that someone else made",
     "sign": "sign model components, check signatures, and make keys",
     "package": "make a Greengrass component of a model component",
@@ -66,6 +69,15 @@ def command() -> None:
     """
 
 
+def _explain(error: ImportError) -> str:
+    from edge_agent.hardware.library import describe_library  # where nothing is wrong, nobody needs it
+
+    text = str(error).strip() or type(error).__name__
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    package = describe_library(error.name.partition(".")[0]) if error.name else "a package"
+    return f"{package} can't be loaded: {lines[0]}"
+
+
 def main() -> Any:
     """Entry point: what a user can cause ends with one line and exit code 1, never with a traceback."""
     # As an exception, so that what is open is closed; serve has its own way of ending.
@@ -77,6 +89,9 @@ def main() -> Any:
         command(prog_name="edge-agent")
     except EdgeAgentError as error:
         click.echo(f"edge-agent: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    except ImportError as error:  # a package that is missing, or damaged, and that the command did not look for
+        click.echo(f"edge-agent: {_explain(error)}", err=True)
         sys.exit(EXIT_FAILED)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # the reader of a pipe, such as head, has seen enough

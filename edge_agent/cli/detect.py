@@ -12,7 +12,8 @@ import click
 from edge_agent.cli import EXIT_FAILED
 from edge_agent.cli.output import json_option, print_json, print_table, socket_option
 from edge_agent.cli.pictures import overlay
-from edge_agent.client.client import Client, Detection
+from edge_agent.client.client import Client
+from edge_agent.client.detection import Detection
 from edge_agent.errors import CallFailed, InvalidRequest
 from edge_agent.inference.imaging.picture import read_picture
 

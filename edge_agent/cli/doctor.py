@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Tell whether this device can serve its model components, and what is missing.
 
-    The settings are those that serve would use. The exit code is 1 when something has to be mended.
+    The settings are those that serve would use. Segments of clients that were killed are removed from /dev/shm.
+    The exit code is 1 when something has to be mended.
     """
     flags = {"socket": socket, "model_dir": model_dir, "registry": registry, "state_dir": state_dir}
     findings = examine(load_settings({name: value for name, value in flags.items() if value}, config=config))

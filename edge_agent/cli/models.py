@@ -8,7 +8,8 @@ from typing import Any, get_args
 import click
 
 from edge_agent.cli.output import json_option, print_json, print_table, socket_option, status_line
-from edge_agent.client.client import Client, ModelInfo
+from edge_agent.client.client import Client
+from edge_agent.client.detection import ModelInfo
 from edge_agent.device.doctor.building import build as build_component
 from edge_agent.inference.engines.options import ENGINES, Precision
 from edge_agent.settings import load_settings

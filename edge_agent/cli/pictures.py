@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw, ImageFont
 
-from edge_agent.client.client import U8, Detection
+from edge_agent.client.detection import U8, Detection
 from edge_agent.inference.imaging.picture import lay_over
 
 _GREEN, _RED = (22, 120, 56), (190, 30, 30)

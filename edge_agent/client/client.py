@@ -2,97 +2,104 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from types import TracebackType
-from typing import NamedTuple
 
-import grpc
 import numpy as np
-import numpy.typing as npt
 from google.protobuf.message import Message
 
-from edge_agent.errors import AgentUnreachable, CallFailed, InvalidRequest, SettingsError
-from edge_agent.inference.imaging.bitmap import CHANNELS, Place, bitmap_bytes
-from edge_agent.inference.imaging.segment import OwnedSegment
-from edge_agent.inference.verdict import Area
+from edge_agent.client.connection import Connection
+from edge_agent.client.detection import U8, Detection, ModelInfo, read_model, read_result
+from edge_agent.client.picture import Order, check_order, check_picture, copy_pixels
+from edge_agent.client.segments import CallSegments
+from edge_agent.errors import AgentUnreachable, CallFailed, SettingsError
+from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
-from edge_agent.serving.rpc.contract import MAX_MESSAGE_BYTES, METHODS
-from edge_agent.settings import DEFAULT_SOCKET, check_address
+from edge_agent.settings import DEFAULT_SOCKET, check_address, socket_path
 
-#: gRPC's own limit of 4 MiB is less than many masks
-MESSAGE_LIMITS = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-]
 _POLL_SECONDS = 0.02
-
-U8 = npt.NDArray[np.uint8]
-
-
-class ModelInfo(NamedTuple):
-    """What the agent says of a model; `status` is STOPPED, STARTING, RUNNING, FAILED or STOPPING."""
-
-    name: str
-    status: str
-    message: str
-    arn: str
+#: after these the agent has nothing to do with the call's segments; after others it may still write its mask
+_REFUSED = ("INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION")
 
 
-class Detection(NamedTuple):
-    """The answer for one picture.
+class _Own:
+    """What belongs to one process: channel, segments, and whose turn it is. No two processes may share them."""
 
-    `confidence`, `score` and `threshold` are 0..1. A segmentation model also gives `areas`, the background first, as
-    fractions of the picture, and `mask`, uint8 [height, width, 3] of the picture's size, one colour a label.
-    """
+    def __init__(self, connection: Connection) -> None:
+        self.pid = os.getpid()
+        self.connection = connection
+        self.segments = CallSegments()
+        # One that its holder can take again: a signal's handler may close the client in the middle of a call.
+        self.turn = threading.RLock()
 
-    is_anomalous: bool
-    confidence: float
-    score: float
-    threshold: float
-    areas: tuple[Area, ...]
-    mask: U8 | None
+
+#: what forked children have of their parents' clients. It is never touched, nor may it be collected: to close the
+#: channel would say good-bye to the agent in the parent's name
+_inherited: list[_Own] = []
 
 
 class Client:
     """A connection to an agent. May be used by several threads; their pictures are inspected one after the other.
 
+    A forked child that goes on with it gets a channel and segments of its own. (gRPC asks for a process without other
+    threads at a fork; `spawn` and `forkserver` of multiprocessing are always safe.)
+
     Every method raises AgentUnreachable when no agent answers and CallFailed when it answers with an error; the text
-    is the agent's own sentence, `code` the name of the status, such as "NOT_FOUND".
+    is the agent's own sentence, `code` the name of the status, such as "NOT_FOUND". When the agent has been away, the
+    first call after its return may still fail, for half a second at the most.
     """
 
-    def __init__(self, socket: str = DEFAULT_SOCKET, *, wait: float = 0.0, timeout: float | None = 60.0) -> None:
+    def __init__(
+        self,
+        socket: str = DEFAULT_SOCKET,
+        *,
+        wait: float = 0.0,
+        timeout: float | None = 60.0,
+        order: Order = "rgb",
+    ) -> None:
         """Connect to `socket`, waiting up to `wait` seconds for an agent to be there; calls end after `timeout`.
+
+        `order` is that of the channels of this client's pictures and masks: "bgr" for OpenCV's.
 
         Raises:
             SettingsError: `socket` is not the address of a Unix socket.
+            InvalidRequest: there is no such order.
         """
         try:
             check_address(socket)
         except ValueError as error:
             raise SettingsError(str(error)) from None
+        check_order(order)
         self.socket = socket
+        self._order: Order = order
         self._closed = False
         self._timeout = timeout
-        # A channel of our own: closing it must not close another client's of the same process, nor share its back-off.
-        self._channel = grpc.insecure_channel(socket, options=[*MESSAGE_LIMITS, ("grpc.use_local_subchannel_pool", 1)])
-        self._calls = {
-            name: self._channel.unary_unary(
-                method.path,
-                request_serializer=method.request.SerializeToString,
-                response_deserializer=method.response.FromString,
-            )
-            for name, method in METHODS.items()
-        }
-        self._lock = threading.Lock()
-        self._bitmap: OwnedSegment | None = None
-        self._mask: OwnedSegment | None = None
+        self._state = _Own(self._connect())
         if wait > 0:
             try:
-                grpc.channel_ready_future(self._channel).result(timeout=wait)
-            except grpc.FutureTimeoutError:
+                self._state.connection.wait(wait)
+            except BaseException:
                 self.close()
-                raise AgentUnreachable(f"no agent answered on {socket} within {wait:g} s") from None
+                raise
+
+    def _connect(self) -> Connection:
+        return Connection(self.socket, socket_path(self.socket), self._timeout)
+
+    def _own(self) -> _Own:
+        """Give this process's part; a forked child makes its own."""
+        self._check_open()
+        own = self._state
+        if own.pid != os.getpid():
+            _inherited.append(own)
+            # Of two threads that come at once each makes one. Either is good; the last is kept.
+            own = self._state = _Own(self._connect())
+        return own
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise AgentUnreachable("the client has been closed")
 
     def __enter__(self) -> Client:
         return self
@@ -105,23 +112,25 @@ class Client:
     def close(self) -> None:
         """Close the connection and unlink the segments; closing twice is harmless."""
         self._closed = True
-        self._channel.close()
-        for segment in (self._bitmap, self._mask):
-            if segment is not None:
-                segment.close()
-        self._bitmap = self._mask = None
+        own = self._state
+        if own.pid != os.getpid():  # the parent's, which goes on with it
+            _inherited.append(own)
+            return
+        own.connection.close()  # it ends a call of another thread, whose turn it is
+        with own.turn:
+            own.segments.close()
 
     def models(self) -> list[ModelInfo]:
         """List the models on the device."""
         response = self._call("ListModels", pb2.ListModelsRequest())
         assert isinstance(response, pb2.ListModelsResponse)
-        return [_info(model) for model in response.models]
+        return [read_model(model) for model in response.models]
 
     def describe(self, model: str) -> ModelInfo:
         """Describe one model."""
         response = self._call("DescribeModel", pb2.DescribeModelRequest(model_component=model))
         assert isinstance(response, pb2.DescribeModelResponse)
-        return _info(response.model_description)
+        return read_model(response.model_description)
 
     def start(self, model: str, *, wait: bool = True, timeout: float = 120.0) -> ModelInfo:
         """Start a model unless it runs or is starting, and wait until it is RUNNING.
@@ -151,71 +160,54 @@ class Client:
         """Stop a model, after the calls that it is at."""
         self._call("StopModel", pb2.StopModelRequest(model_component=model))
 
-    def detect(self, model: str, picture: U8) -> Detection:
-        """Inspect a picture, uint8 [height, width, 3] in RGB, of the size that the model was trained on.
+    def detect(self, model: str, picture: U8, *, order: Order | None = None) -> Detection:
+        """Inspect a picture, uint8 [height, width, 3], of the size that the model was trained on.
+
+        `order` is that of its channels, where it is not the client's.
 
         Raises:
-            InvalidRequest: `picture` is not such an array.
+            InvalidRequest: `picture` is not such an array, or there is no such order.
+            NoSharedMemory: there is no room in /dev/shm.
         """
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != CHANNELS:
-            raise InvalidRequest(
-                f"the picture is {picture.dtype} {list(picture.shape)}, expected uint8 [height, width, 3] in RGB"
-            )
+        check_picture(picture)
+        check_order(order or self._order)
+        own = self._own()
+        with own.turn:
+            self._check_open()  # it may have been closed while this picture waited
+            return self._inspect(own, model, picture, order or self._order)
+
+    def _inspect(self, own: _Own, model: str, picture: U8, order: Order) -> Detection:
         height, width, _ = picture.shape
         size = bitmap_bytes(width, height)
-        with self._lock:
-            if self._closed:
-                raise AgentUnreachable("the client has been closed")
-            self._bitmap = self._bitmap or OwnedSegment("bitmap")
-            self._mask = self._mask or OwnedSegment("mask")
+        for is_last in (False, True):
+            bitmap, mask = own.segments.of_size(size)
             if size:
-                np.copyto(np.frombuffer(self._bitmap.buffer(size), np.uint8).reshape(picture.shape), picture)
-                self._mask.buffer(size)
+                copy_pixels(picture, np.frombuffer(bitmap.buffer(size), np.uint8).reshape(picture.shape), order)
             request = pb2.DetectAnomaliesRequest(
                 model_component=model,
-                bitmap=pb2.Bitmap(width=width, height=height, shared_memory_handle=_handle(self._bitmap.place(size))),
-                anomaly_mask_params=pb2.AnomalyMaskParams(shared_memory_handle=_handle(self._mask.place(size))),
+                bitmap=pb2.Bitmap(width=width, height=height, shared_memory_handle=_handle(bitmap.place(size))),
+                anomaly_mask_params=pb2.AnomalyMaskParams(shared_memory_handle=_handle(mask.place(size))),
             )
             try:
-                response = self._call("DetectAnomalies", request)
-            except CallFailed as error:
-                if error.code == "DEADLINE_EXCEEDED":  # the agent may still write its mask: not into the next call's
-                    self._bitmap.close()
-                    self._mask.close()
-                    self._bitmap = self._mask = None
+                response = own.connection.call("DetectAnomalies", request)
+            except BaseException as error:
+                if not isinstance(error, CallFailed) or error.code not in _REFUSED:
+                    own.segments.close()  # the agent may still write its mask: not into the next call's
+                elif not is_last and not own.segments.are_there:
+                    continue  # they were removed since they were looked at, and are made anew
                 raise
-            assert isinstance(response, pb2.DetectAnomaliesResponse)
-            result = response.detect_anomaly_result
-            mask = None
-            if result.HasField("anomaly_mask"):
-                mask = np.frombuffer(self._mask.buffer(size), np.uint8).reshape(picture.shape).copy()
-        areas = tuple(
-            Area(found.name, found.pixel_anomaly.hex_color, found.pixel_anomaly.total_percentage_area)
-            for found in result.anomalies
-        )
-        return Detection(
-            result.is_anomalous, result.confidence, result.anomaly_score, result.anomaly_threshold, areas, mask
-        )
+            break
+        assert isinstance(response, pb2.DetectAnomaliesResponse)
+        result = response.detect_anomaly_result
+        marked = None
+        if result.HasField("anomaly_mask"):
+            marked = np.empty(picture.shape, np.uint8)
+            copy_pixels(np.frombuffer(mask.buffer(size), np.uint8).reshape(picture.shape), marked, order)
+        return read_result(result, marked)
 
     def _call(self, name: str, request: Message) -> Message:
-        if self._closed:
-            raise AgentUnreachable("the client has been closed")
-        try:
-            response: Message = self._calls[name](request, timeout=self._timeout)
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
-                raise AgentUnreachable(
-                    f"no agent answers on {self.socket}; is `edge-agent serve` running, and may this user connect?"
-                ) from None
-            raise CallFailed(error.code().name, error.details() or error.code().name) from None
-        return response
+        return self._own().connection.call(name, request)
 
 
 def _handle(place: Place) -> pb2.SharedMemoryHandle:
     return pb2.SharedMemoryHandle(name=place.name, size=place.size, offset=place.offset)
-
-
-def _info(model: pb2.ModelMetadata | pb2.ModelDescription) -> ModelInfo:
-    return ModelInfo(
-        model.model_component, pb2.ModelStatus.Name(model.status), model.status_message, model.lookout_vision_model_arn
-    )

@@ -8,6 +8,7 @@ can be seen from its metadata.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import signal
 import subprocess
@@ -69,9 +70,22 @@ def describe_signal(number: int) -> str:
     return f"{name} ({meaning})" if meaning else name
 
 
-def fault_of(module: str) -> Fault | None:
-    """Import a module that is installed in a process of its own, and say what came of it; None when it works."""
-    command = child_command(__name__, module)
+def is_installed(module: str) -> bool:
+    """Tell whether a module can be found; whether it works, fault_of says."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ImportError:  # of the package that it would be in
+        return False
+    return spec is not None and spec.origin is not None  # type stubs alone are a folder without code
+
+
+def fault_of(*modules: str) -> Fault | None:
+    """Import modules that are installed in a process of its own, and say what came of it; None when they work.
+
+    Of several modules the first is named, whichever it was.
+    """
+    module = modules[0]
+    command = child_command(__name__, *modules)
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -99,5 +113,6 @@ def _remedy(module: str, words: str) -> str:
 
 
 def main() -> None:
-    """Entry point of the process: import the module that is named."""
-    importlib.import_module(sys.argv[1])
+    """Entry point of the process: import the modules that are named."""
+    for module in sys.argv[1:]:
+        importlib.import_module(module)

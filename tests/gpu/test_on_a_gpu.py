@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_agent.client.client import Client, Detection
+from edge_agent.client.client import Client
+from edge_agent.client.detection import Detection
 from edge_agent.hardware.gpu_memory import free_gpu_bytes
 from edge_agent.inference.engines.options import CPU, ENGINES
 from edge_agent.inference.engines.selection import device_lacks, examine_device

@@ -38,7 +38,8 @@ def draft_anomalib(path: Path, wanted: Wanted, ask: Ask) -> Draft:
     Raises:
         ImportFailed: it has other inputs or outputs, or scores that are not normalised.
     """
-    model = read_model(path)
+    foreign = read_model(path)
+    model = foreign.model
     engine = load(model)
     spec = find_input(engine.signature)
     if spec.layout != "NCHW" or spec.dtype == "uint8":
@@ -59,8 +60,8 @@ def draft_anomalib(path: Path, wanted: Wanted, ask: Ask) -> Draft:
         threshold=_CUT if wanted.threshold is None else wanted.threshold,
         mask=mask,
         labels=make_labels(wanted, [ANOMALY]) if mask else (),
-        notes=sizes.notes,
-        origin={"outputs": [name for name in OUTPUTS if name in outputs[0]]},
+        notes=(*foreign.notes, *sizes.notes),
+        origin={"outputs": [name for name in OUTPUTS if name in outputs[0]], **foreign.origin},
     )
 
 

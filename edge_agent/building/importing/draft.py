@@ -49,6 +49,8 @@ class WantedOnnx(NamedTuple):
     std: Rgb | None = None
     score_output: str | None = None
     score_index: int | None = None
+    #: of a map's values, or a row's; 1 is the highest
+    score_quantile: float | None = None
     activation: Literal["none", "sigmoid", "softmax"] = "none"
     #: slope and intercept of a logistic function
     calibration: tuple[float, float] | None = None

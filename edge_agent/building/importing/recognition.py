@@ -72,7 +72,7 @@ def recognise(place: Path, wanted: Format | None, shown: Path) -> Found:
     if wanted in ("dda", "marketplace"):
         raise ImportFailed(f"{shown} holds no {FILE_NAME} with a 'model_graph', which {wanted} models have; {ADVICE}")
     notes = tuple(f"{graph.path} was not used: the model is read without it" for graph in graphs)
-    return Found(wanted or ("anomalib" if is_anomalib(read_model(path)) else "onnx"), path, path, notes)
+    return Found(wanted or ("anomalib" if is_anomalib(read_model(path).model) else "onnx"), path, path, notes)
 
 
 def _component(place: Path, graphs: list[_Graph], wanted: Format | None, shown: Path) -> Found:

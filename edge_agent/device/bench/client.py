@@ -14,8 +14,8 @@ from typing import Literal
 
 import grpc
 
-from edge_agent.client.client import MESSAGE_LIMITS
-from edge_agent.inference.imaging.segment import OwnedSegment
+from edge_agent.client.connection import MESSAGE_LIMITS
+from edge_agent.client.segment import OwnedSegment
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.contract import METHODS
 

@@ -19,7 +19,8 @@ from edge_agent.client.client import Client
 from edge_agent.client.own_daemon import own_daemon
 from edge_agent.component.manifest import Manifest
 from edge_agent.device.bench.client import Way
-from edge_agent.errors import AgentUnreachable, InvalidRequest
+from edge_agent.errors import AgentUnreachable, ComponentError, InvalidRequest
+from edge_agent.hardware.library import fault_of, is_installed
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels
@@ -90,9 +91,11 @@ def measure(component: Component, picture: U8, options: Options, on_progress: Ca
     device does meanwhile falls on all of them alike.
 
     Raises:
-        ComponentError, EngineFailed: the model can't be loaded or run.
+        ComponentError, EngineFailed: the model, or the engine's library, can't be loaded or run.
         AgentUnreachable: the daemon did not start.
     """
+    if is_installed("onnxruntime") and (fault := fault_of("onnxruntime")):  # it would end this process
+        raise ComponentError(f"{fault.sentence}; what may help: {fault.remedy}")
     manifest = component.manifest
     loaded = load_pipeline(component.folder, manifest, options.engine)
     pixels = ArrayPixels(picture)

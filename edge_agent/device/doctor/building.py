@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from edge_agent.component.manifest import manifest_digest
 from edge_agent.component.trust import Trust
+from edge_agent.device.doctor.finding import Finding
+from edge_agent.device.doctor.libraries import is_usable
 from edge_agent.errors import ComponentError, ModelNotFound
 from edge_agent.inference.engines.options import CPU, EngineOptions
 from edge_agent.inference.engines.progress import Progress
-from edge_agent.inference.engines.selection import select_engines
+from edge_agent.inference.engines.selection import examine_device, select_engines
 from edge_agent.inference.loading import load_pipeline
 from edge_agent.serving.catalogue.catalogue import Catalogue, Component
 from edge_agent.serving.workers.checking import checked_component
@@ -43,7 +45,12 @@ def build(settings: Settings, name: str, progress: Progress) -> Built:
         folders = ", ".join(str(folder) for folder in (*settings.model_dirs, settings.registry_dir))
         raise ModelNotFound(f"there is no model component '{name}' in {folders}")
     options = EngineOptions.of(settings)
-    candidates = select_engines(component.manifest, options)
+    faults: list[Finding] = []
+    device = examine_device(lambda module: is_usable(module, faults))
+    try:
+        candidates = select_engines(component.manifest, options, lambda: device)
+    except ComponentError as error:
+        raise ComponentError("; ".join((str(error), *(fault.found for fault in faults)))) from None
     if next(engine for engine, lacks in candidates if not lacks) == CPU:
         lacking = "; ".join(f"{engine}: {lacks}" for engine, lacks in candidates if lacks)
         asked = CPU in (options.engine, *component.manifest.engines[:1])

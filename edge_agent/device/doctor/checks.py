@@ -14,13 +14,15 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 from edge_agent.access.names import group_id
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.device.doctor.gpu import examine_gpu, examine_gpu_engines
+from edge_agent.device.doctor.libraries import examine_libraries, is_usable
+from edge_agent.device.doctor.records import examine_records
+from edge_agent.device.doctor.segments import remove_left_segments
 from edge_agent.device.doctor.signatures import examine_signatures
 from edge_agent.errors import ComponentError, SettingsError
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
@@ -42,8 +44,9 @@ _GPU_REMEDY = "install what is missing (docs/gpu.md), or set cpu_fallback"
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at the device as these settings would use it. Changes nothing."""
-    device = examine_device()
+    """Look at the device as these settings would use it. Changes nothing, but segments of killed clients go."""
+    faults: list[Finding] = []
+    device = examine_device(lambda module: is_usable(module, faults))
     trust, signatures = examine_signatures(settings)
     return [
         _system(),
@@ -52,10 +55,13 @@ def examine(settings: Settings) -> list[Finding]:
         _memory(settings),
         _storage(settings),
         _shared_memory(),
+        *remove_left_segments(),
         _socket(settings),
         *_groups(settings),
-        _engine(),
+        *examine_records(settings),
+        *examine_libraries(),
         *examine_gpu(device.nvidia),
+        *faults,
         *examine_gpu_engines(device),
         *_model_dirs(settings),
         *signatures,
@@ -152,15 +158,6 @@ def _groups(settings: Settings) -> Iterator[Finding]:
                 yield Finding(Verdict.OK, setting, f"members of the group '{group}' may {may}")
         except SettingsError as error:
             yield Finding(Verdict.WRONG, setting, str(error), f"sudo groupadd {group}, or name another")
-
-
-def _engine() -> Finding:
-    try:
-        return Finding(Verdict.OK, "engine onnxruntime-cpu", f"onnxruntime {metadata.version('onnxruntime')}")
-    except metadata.PackageNotFoundError:
-        return Finding(
-            Verdict.WRONG, "engine onnxruntime-cpu", "not installed", f"{sys.executable} -m pip install onnxruntime"
-        )
 
 
 def _model_dirs(settings: Settings) -> Iterator[Finding]:

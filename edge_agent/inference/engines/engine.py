@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from edge_agent.errors import ComponentError, NotReady
+from edge_agent.errors import ComponentError, LoadingFailed
+from edge_agent.hardware.library import describe_library, describe_processor
 from edge_agent.inference.engines.signature import Signature
 from edge_agent.inference.imaging.tensor import Tensor
 
@@ -32,13 +33,15 @@ def load_on_processor(path: Path, threads: int = 0) -> Engine:
 
     Raises:
         ComponentError: the engine's library is not installed, or the file is not for it.
-        NotReady: the library is there and can't be loaded now; without memory it says that a part of it is missing.
+        LoadingFailed: the library is there and can't be loaded; without memory it says that a part of it is missing.
     """
     try:
         from edge_agent.inference.engines.onnxruntime_cpu import OnnxRuntimeCpu
     except ImportError as error:
         if error.name != "onnxruntime":
-            raise NotReady(f"ONNX Runtime can't be loaded: {error}") from None
+            raise LoadingFailed(
+                f"{describe_library('onnxruntime')} can't be loaded on this device, {describe_processor()}: {error}"
+            ) from None
         raise ComponentError(
             f"engine 'onnxruntime-cpu' needs the Python module '{error.name}'; install edge-agent with its extra [cpu]"
         ) from None

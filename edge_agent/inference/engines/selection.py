@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import ComponentError
+from edge_agent.hardware.library import is_installed
 from edge_agent.hardware.nvidia import Nvidia, examine_nvidia
 from edge_agent.hardware.target import describe_target, differences
 from edge_agent.inference.engines.options import CPU, ENGINES, EngineName, EngineOptions
@@ -46,12 +47,16 @@ class Candidate(NamedTuple):
     lacks: str = ""
 
 
-def examine_device() -> Device:
-    """Look at the GPU and at what is installed for it; takes microseconds where there is no GPU."""
+def examine_device(is_usable: Callable[[str], bool] = lambda _: True) -> Device:
+    """Look at the GPU and at what is installed for it; takes microseconds where there is no GPU.
+
+    `is_usable` may except modules that are installed and can't be loaded.
+    """
     nvidia = examine_nvidia()
     if not nvidia.gpus:
         return Device(nvidia)
-    modules = frozenset(filter(_is_installed, set().union(*_MODULES.values())))
+    installed = set(filter(is_installed, set[str]().union(*_MODULES.values())))
+    modules = frozenset(filter(is_usable, installed))
     providers: frozenset[str] = frozenset()
     if "onnxruntime" in modules:
         import onnxruntime
@@ -65,18 +70,10 @@ def libraries(engine: str) -> tuple[str, ...]:
     return ("onnxruntime",) if engine == CPU else _MODULES[engine]
 
 
-def _is_installed(module: str) -> bool:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ImportError:  # of the package that it would be in
-        return False
-    return spec is not None and spec.origin is not None  # type stubs alone are a folder without code
-
-
 def may_use_gpu(manifest: Manifest, options: EngineOptions) -> bool:
     """Tell, without looking at the GPU, whether a component may run on one, as far as its engines are installed."""
     return any(
-        all(map(_is_installed, _MODULES[engine])) and _has_provider(engine)
+        all(map(is_installed, _MODULES[engine])) and _has_provider(engine)
         for engine in _wanted(manifest, options)
         if engine != CPU
     )

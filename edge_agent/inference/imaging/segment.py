@@ -1,4 +1,4 @@
-"""POSIX shared memory segments: the agent's careful look at a client's, and the client's own.
+"""POSIX shared memory segments: the agent's careful look at a client's. The client's own: client/segment.py.
 
 On Linux `shm_open(name)` is `open("/dev/shm/" + name)` with O_NOFOLLOW; opening the file ourselves keeps Python's
 resource tracker (which would unlink a client's segment) out of it. Segments are opened anew for every call, which costs
@@ -11,22 +11,23 @@ moment; a mapping would then raise SIGBUS and take the process down, pread just 
 from __future__ import annotations
 
 import contextlib
-import mmap
+import errno
 import os
-import secrets
 import stat
-import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge_agent.access.files import may_open
+from edge_agent.access.names import describe_user
 from edge_agent.access.peer import UNKNOWN, Peer
+from edge_agent.access.rights import describe_rights
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import Place
 
 SHM_DIR = Path("/dev/shm")  # noqa: S108  the mount that glibc's and musl's shm_open use
 
 _OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # as shm_open; O_NONBLOCK so that a FIFO can't hold us
+_FULL = (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT)
 _IOV_MAX = 1024  # buffers that one pwritev takes (Linux UIO_MAXIOV)
 
 
@@ -41,11 +42,9 @@ def open_segment(place: Place, peer: Peer, *, write: bool, what: str) -> int:
     try:
         descriptor = os.open(path, (os.O_RDWR if write else os.O_RDONLY) | _OPEN_FLAGS)
     except OSError as error:
-        reason = {
-            "FileNotFoundError": "does not exist, expected one that the client has created",
-            "PermissionError": f"may not be opened for {'writing' if write else 'reading'} by the agent's user",
-        }.get(type(error).__name__, f"can't be opened ({os.strerror(error.errno or 0)})")
-        raise InvalidRequest(f"segment '{place.name}' of the {what} {reason}") from None
+        raise InvalidRequest(
+            f"segment '{place.name}' of the {what} {_why_not_opened(path, error, write=write)}"
+        ) from None
     try:
         status = os.fstat(descriptor)
         if not may_open(peer, status, write=write):
@@ -70,12 +69,26 @@ def opened(place: Place, peer: Peer, *, write: bool, what: str) -> Iterator[int]
         os.close(descriptor)
 
 
+def _why_not_opened(path: str, error: OSError, *, write: bool) -> str:
+    if isinstance(error, FileNotFoundError):
+        return (
+            f"does not exist in the agent's {SHM_DIR}, expected one that the client has created before the call; "
+            "a client in a container has another unless it shares the device's (docker run --ipc=host)"
+        )
+    if isinstance(error, PermissionError):
+        rights = ""
+        with contextlib.suppress(OSError):
+            rights = f"; it {describe_rights(os.lstat(path))}"
+        user = describe_user(os.geteuid())
+        return f"may not be opened for {'writing' if write else 'reading'} by the agent's user, {user}{rights}"
+    return f"can't be opened ({os.strerror(error.errno or 0)})"
+
+
 def _not_the_peers(place: Place, peer: Peer, status: os.stat_result, *, write: bool, what: str) -> InvalidRequest:
-    user = "an unknown user" if peer.uid == UNKNOWN else f"user {peer.uid}"
+    user = "an unknown user" if peer.uid == UNKNOWN else describe_user(peer.uid)
     return InvalidRequest(
         f"segment '{place.name}' of the {what} may not be opened for {'writing' if write else 'reading'} by the client "
-        f"({user}); it belongs to user {status.st_uid} and group {status.st_gid}, "
-        f"with mode {stat.S_IMODE(status.st_mode):04o}"
+        f"({user}); it {describe_rights(status)}"
     )
 
 
@@ -121,9 +134,10 @@ def write_from(descriptor: int, buffers: Sequence[memoryview], offset: int) -> N
         try:
             count = os.pwritev(descriptor, batch, offset)
         except OSError as error:
-            raise InvalidRequest(
-                f"the mask can't be written to its segment ({os.strerror(error.errno or 0)})"
-            ) from None
+            reason = os.strerror(error.errno or 0)
+            if error.errno in _FULL:
+                reason = f"{reason}: {SHM_DIR} is full, and the segment has less memory than it is long"
+            raise InvalidRequest(f"the mask can't be written to its segment ({reason})") from None
         offset += count
         left = _rest(left, count)
 
@@ -135,46 +149,3 @@ def _rest(buffers: Sequence[memoryview], count: int) -> Sequence[memoryview]:
             return [buffer[count:], *buffers[place + 1 :]]
         count -= len(buffer)
     return []
-
-
-class OwnedSegment:
-    """A segment that this process creates, fills through a mapping, and unlinks when it closes: the client's side."""
-
-    def __init__(self, label: str) -> None:
-        # 64 random bits: two clients never meet, and a name can't be guessed and occupied in advance.
-        self.name = f"edge-agent-{label}-{os.getpid()}-{secrets.token_hex(8)}"
-        self._path = SHM_DIR / self.name
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # The agent usually runs as another user; group and others are let in explicitly, whatever the umask is.
-        os.fchmod(self._descriptor, 0o666)
-        # Also when the owner is forgotten, or the interpreter ends, without close().
-        self._unlink = weakref.finalize(self, self._path.unlink, missing_ok=True)
-        self._map: mmap.mmap | None = None
-        self.size = 0
-
-    def buffer(self, size: int) -> memoryview:
-        """Give the first `size` bytes, growing the segment if it is smaller."""
-        if size > self.size:
-            if self._map is not None:
-                self._map.close()
-            # Memory is reserved now: ftruncate alone would promise pages that a full /dev/shm answers with SIGBUS.
-            os.posix_fallocate(self._descriptor, 0, size)
-            self._map = mmap.mmap(self._descriptor, size)
-            self.size = size
-        assert self._map is not None
-        return memoryview(self._map)[:size]
-
-    def place(self, size: int) -> Place:
-        """Give the handle of the first `size` bytes."""
-        return Place(name=self.name, size=size, offset=0)
-
-    def close(self) -> None:
-        """Unlink the segment; closing twice is harmless."""
-        if self._descriptor < 0:
-            return
-        descriptor, self._descriptor = self._descriptor, -1
-        with contextlib.suppress(BufferError):  # somebody still looks at it; the mapping goes with the last view
-            if self._map is not None:
-                self._map.close()
-        os.close(descriptor)
-        self._unlink()

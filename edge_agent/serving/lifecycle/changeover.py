@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 
 from edge_agent.errors import OutOfMemory
+from edge_agent.logs import fields
 from edge_agent.serving.catalogue.catalogue import Component
 from edge_agent.serving.lifecycle.backoff import Backoff
+from edge_agent.serving.lifecycle.deaths import Deaths
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from edge_agent.serving.workers.pool import WorkerPool
 
@@ -39,6 +41,7 @@ class Changeover:
         self._task: asyncio.Task[None] | None = None
         self._candidate: Component | None = None
         self._next_try = 0.0
+        self._deaths = Deaths()
         #: what is said of it in the model's status message
         self.note = ""
 
@@ -54,6 +57,7 @@ class Changeover:
             return
         if component != self._candidate:
             self._candidate, self._next_try = component, 0.0
+            self._deaths.forget()
         if time.monotonic() < self._next_try:
             return
         version = component.manifest.version
@@ -76,10 +80,11 @@ class Changeover:
         except Exception as error:
             await pool.discard()
             cause, may_pass = explain_failed_start(error)
+            may_pass = may_pass and not self._deaths.add(error, cause)
             wait = self._backoff.wait(0.0) if may_pass else float("inf")
             self._next_try = time.monotonic() + wait
             self.note = f"{component.manifest.version} can't take over: {cause}"
-            log.error("model %s: version %s", self._name, self.note)
+            log.error("model %s: version %s", self._name, self.note, extra=fields(MODEL=self._name))
             return
         finally:
             self._task = None

@@ -61,7 +61,7 @@ def test_a_user_outside_the_group_of_the_device_files_is_told(tmp_path: Path, mo
 def _component(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: Device, **options: str) -> Finding:
     target = Target(arch=architecture(), accelerator="NVIDIA", compiler_options=options)  # type: ignore[arg-type]
     write_echo(tmp_path / "models", target=target)
-    monkeypatch.setattr(checks, "examine_device", lambda: device)
+    monkeypatch.setattr(checks, "examine_device", lambda _: device)
     settings = Settings(model_dir=(str(tmp_path / "models"),), state_dir=str(tmp_path))
     (finding,) = [found for found in checks.examine(settings) if found.check == "model echo"]
     return finding

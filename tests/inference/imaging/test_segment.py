@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from edge_agent.access.peer import own_peer
+from edge_agent.client.segment import OwnedSegment
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import Place
-from edge_agent.inference.imaging.segment import OwnedSegment, check_still_large_enough, opened, read_into, write_from
+from edge_agent.inference.imaging.segment import check_still_large_enough, opened, read_into, write_from
 from tests.conftest import Segments
 
 

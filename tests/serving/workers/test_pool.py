@@ -12,7 +12,7 @@ import pytest
 
 from edge_agent.access.peer import own_peer
 from edge_agent.component.manifest import FILE_NAME, decode_manifest
-from edge_agent.errors import ComponentError, NotReady
+from edge_agent.errors import ComponentError, LoadingFailed, NotReady
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.serving.workers.calls import Call
@@ -56,7 +56,7 @@ def test_a_start_that_builds_may_take_longer(tmp_path: Path) -> None:
     ("said", "error"),
     [
         (Broken("ComponentError", "no such operator"), ComponentError("no such operator")),
-        (Broken("MemoryError", "MemoryError"), NotReady("loading failed: MemoryError")),
+        (Broken("MemoryError", "MemoryError"), LoadingFailed("loading failed: MemoryError")),
     ],
 )
 def test_only_a_component_that_is_wrong_stays_wrong(tmp_path: Path, said: Broken, error: Exception) -> None:

@@ -1,0 +1,47 @@
+"""Commands on a machine whose engine is installed and can't be loaded: one sentence, whatever it dies of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import failed, run
+from tests.support.fakes import write_echo
+from tests.support.libraries import WAYS, break_library
+
+
+@pytest.mark.parametrize(
+    ("command", "way"),
+    [
+        *((["evaluate", "{models}/echo/1.0.0", "parts"], way) for way in WAYS),
+        (["train", "parts", "-o", "{models}/out"], "illegal instruction"),
+        (["import", "{models}/echo/1.0.0/model.onnx", "-o", "{models}/out"], "illegal instruction"),
+        (["bench", "{models}/echo/1.0.0"], "illegal instruction"),
+    ],
+)
+def test_commands_that_load_the_engine(tmp_path: Path, command: list[str], way: str) -> None:
+    write_echo(tmp_path / "models")
+    path = break_library(tmp_path / "broken", "onnxruntime", way)
+    line = failed(run(*(word.format(models=tmp_path / "models") for word in command), PYTHONPATH=path))
+    assert line.startswith("edge-agent: importing onnxruntime 1.")
+    assert "; what may help: " in line
+    if way == "illegal instruction":
+        assert "is killed by SIGILL (Illegal instruction) on this processor, " in line
+
+
+def test_a_damaged_package_that_nobody_looked_for(tmp_path: Path) -> None:
+    path = break_library(tmp_path / "broken", "PIL", "damaged")
+    line = failed(run("detect", "echo", "part.png", PYTHONPATH=path))
+    assert line == "edge-agent: a package can't be loaded: libonnxruntime.so.1: file too short"
+
+
+@pytest.mark.parametrize(("module", "check"), [("onnxruntime", "engine onnxruntime-cpu"), ("cv2", "libraries")])
+def test_doctor(tmp_path: Path, module: str, check: str) -> None:
+    path = break_library(tmp_path / "broken", module, "illegal instruction")
+    done = run("doctor", "--socket", f"unix://{tmp_path}/a.sock", "--state-dir", tmp_path, PYTHONPATH=path)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("wrong")]
+    assert line.split(None, 1)[1].startswith(check)
+    for word in ("importing ", "is killed by SIGILL (Illegal instruction) on this processor, ", "pip install"):
+        assert word in line

@@ -13,7 +13,7 @@ from edge_agent.component.manifest import Manifest
 from edge_agent.inference.imaging.appearance import Look, compare
 
 #: reasons that say why files or lines are not among the examples at all
-_NOT_THERE = ("files-left-out", "left-out")
+_NOT_THERE = ("files-unreadable", "folder-unused", "left-out", "file-no-picture")
 #: reasons that say why an example has no label
 _NO_LABEL = ("class-", "job-failed", "no-label")
 

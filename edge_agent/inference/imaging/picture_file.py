@@ -13,7 +13,6 @@ from edge_agent.inference.imaging.bitmap import MAX_SIDE
 
 #: formats that are read, by Pillow's names
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"))
 NAMES = "PNG, JPEG, BMP, TIFF or WebP"
 
 _ORIENTATION, _MAKE, _MODEL = 0x0112, 0x010F, 0x0110

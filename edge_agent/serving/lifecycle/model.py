@@ -11,6 +11,7 @@ from typing import NamedTuple
 from edge_agent.component.manifest import manifest_digest
 from edge_agent.component.version import parse_version
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
+from edge_agent.logs import fields
 from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component, Entry
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.changeover import Changeover
@@ -64,6 +65,7 @@ class Model:
         self._options = options
         self._shelf = shelf
         self._on_wanted, self._watch = on_wanted, watch
+        self._fields = fields(MODEL=name)
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
         self._wanted = False  # somebody has started it, and nobody has stopped it since
@@ -247,7 +249,7 @@ class Model:
         self._watch.serves(pool.manifest.version)
         self.message = pool.note
         self._ready_at = time.monotonic()
-        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
+        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun, extra=self._fields)
 
     def _on_progress(self, pool: WorkerPool, text: str) -> None:
         if self.status is Status.STARTING and pool is self._pool:
@@ -263,7 +265,10 @@ class Model:
         self._pool, self._served = pool, component
         self.message = pool.note
         self._watch.serves(component.manifest.version, before)
-        log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
+        log.info(
+            "model %s has changed over from version %s to %s",
+            self.name, before, component.manifest.version, extra=self._fields,
+        )  # fmt: skip
 
     # Failing and coming back
 
@@ -278,7 +283,7 @@ class Model:
         self._failed, self._gave_up = self._served, not retry
         self._pool = self._served = None
         self._watch.failed(cause)
-        log.error("model %s FAILED: %s", self.name, cause)
+        log.error("model %s FAILED: %s", self.name, cause, extra=self._fields)
         if retry:
             self.message = self._restart.plan(cause, ran_for)
 
@@ -352,7 +357,7 @@ class Model:
         self._step(Event.ENDED)
         self.message = ""
         self._pool = self._served = None
-        log.info("model %s is STOPPED", self.name)
+        log.info("model %s is STOPPED", self.name, extra=self._fields)
         return clean
 
     async def shut_down(self, drain_seconds: float) -> None:

@@ -1,7 +1,7 @@
 """Pictures that are turned by their EXIF orientation, and masks that are turned otherwise.
 
 One rule holds for both, and for clients: a picture is what is seen when it is opened, turned as its file says, and a
-mask is too. Where only one of the two has the tag, nobody can know which of the two was before the eyes of whoever drew.
+mask is too. Where only one of the two has the tag, nobody knows which of the two the person who drew it saw.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from edge_agent.component.manifest import manifest_digest
+from edge_agent.component.pixel_options import say_pixel_options
 from edge_agent.component.version import parse_version
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
 from edge_agent.logs import fields
@@ -139,6 +140,8 @@ class Model:
                 notes.append(f"version {served.version} runs, {self._changeover.note or f'{there.version} is there'}")
             elif served != there:
                 notes.append(f"version {served.version} has been replaced; {self._changeover.note}".removesuffix("; "))
+        if component is not None:
+            notes.append(say_pixel_options(component.manifest.training))
         if self.problem not in self.message:  # a restart that failed because of it has said so
             notes.append(self.problem)
         return arn, self.status, "; ".join(note for note in notes if note)

@@ -6,6 +6,7 @@ import io
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,11 +15,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from edge_agent.errors import InvalidRequest
-from edge_agent.inference.imaging.picture import read_picture
-from tests.support.pixel_formats import pixel_format
+from edge_agent.inference.imaging.picture import PixelFormat, read_picture
+from edge_agent.inference.imaging.picture_file import examine
 
 U8 = npt.NDArray[np.uint8]
 _EOI = b"\xff\xd9"
+_LOSSLESS: dict[str, dict[str, Any]] = {"ebp": {"lossless": True}, "jpg": {"quality": 100, "subsampling": 0}}
 
 
 def part(seed: int = 0, height: int = 80, width: int = 96) -> U8:
@@ -37,7 +39,7 @@ def exif(orientation: int) -> Image.Exif:
     return tags
 
 
-def encoded(picture: U8, kind: str = "JPEG", **options: object) -> bytes:
+def encoded(picture: U8, kind: str = "JPEG", **options: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, kind, **options)
     return file.getvalue()
@@ -55,7 +57,7 @@ def encoded(picture: U8, kind: str = "JPEG", **options: object) -> bytes:
 )
 @pytest.mark.parametrize("mode", ["RGB", "L", "P"])
 def test_other_formats_give_the_pixels_of_their_png(
-    tmp_path: Path, name: str, options: dict[str, object], mode: str
+    tmp_path: Path, name: str, options: dict[str, Any], mode: str
 ) -> None:
     image = Image.fromarray(part()).convert(mode)
     image.save(tmp_path / "a.png")
@@ -70,7 +72,7 @@ def test_other_formats_give_the_pixels_of_their_png(
 def test_every_format_is_turned_by_its_exif_orientation(tmp_path: Path, name: str, orientation: int) -> None:
     picture = part()
     image = Image.fromarray(picture[..., 1] if "grey" in name else picture)
-    options = {"lossless": True} if name.endswith("webp") else {"quality": 100, "subsampling": 0} if name.endswith("jpg") else {}
+    options = _LOSSLESS.get(name[-3:], {})
     image.save(tmp_path / name, exif=exif(orientation), **options)
     upright = Image.new(image.mode, image.size)
     upright.paste(image)
@@ -91,7 +93,7 @@ def test_deep_pixels_are_scaled_by_what_their_bits_can_hold(tmp_path: Path, suff
         path = tmp_path / f"{name}.{suffix}"
         assert cv2.imwrite(str(path), values if values.ndim == 2 else values[..., ::-1])
         expected = np.rint(values * (255 / full)).astype(int)
-        read = read_picture(path, pixel_format(bits)).astype(int)
+        read = read_picture(path, PixelFormat(bits)).astype(int)
         assert np.abs(read - (expected if values.ndim == 3 else expected[..., None])).max() <= (1 if bits > 8 else 0)
         assert len(np.unique(read[..., 0])) == 256
 
@@ -106,8 +108,8 @@ def test_a_deep_picture_is_turned_too(tmp_path: Path) -> None:
 def test_no_picture_is_scaled_by_its_own_values(tmp_path: Path) -> None:
     for name, value in (("dark", 500), ("bright", 4000)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((64, 64), value, np.uint16))
-    assert read_picture(tmp_path / "dark.png", pixel_format(12)).max() == round(500 / 4095 * 255)
-    assert read_picture(tmp_path / "bright.png", pixel_format(12)).max() == round(4000 / 4095 * 255)
+    assert read_picture(tmp_path / "dark.png", PixelFormat(12)).max() == round(500 / 4095 * 255)
+    assert read_picture(tmp_path / "bright.png", PixelFormat(12)).max() == round(4000 / 4095 * 255)
 
 
 # Damaged JPEGs
@@ -126,7 +128,7 @@ def test_a_jpeg_that_ends_early_is_refused_though_it_has_an_end_marker(tmp_path:
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}])
-def test_a_whole_jpeg_without_an_end_marker_is_read(tmp_path: Path, options: dict[str, object]) -> None:
+def test_a_whole_jpeg_without_an_end_marker_is_read(tmp_path: Path, options: dict[str, Any]) -> None:
     whole = encoded(part(), quality=90, **options)
     (tmp_path / "whole.jpg").write_bytes(whole)
     (tmp_path / "open.jpg").write_bytes(whole.removesuffix(_EOI))
@@ -167,7 +169,7 @@ def test_a_progressive_jpeg_without_its_last_scans_is_refused(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"restart_marker_blocks": 4}])
-def test_whole_jpegs_of_all_kinds_are_read(tmp_path: Path, options: dict[str, object]) -> None:
+def test_whole_jpegs_of_all_kinds_are_read(tmp_path: Path, options: dict[str, Any]) -> None:
     for mode in ("RGB", "L", "CMYK"):
         path = tmp_path / f"{mode}.jpg"
         Image.fromarray(part()).convert(mode).save(path, quality=92, **options)
@@ -220,3 +222,19 @@ def test_a_file_of_several_pictures_or_of_no_grey_levels_is_refused(tmp_path: Pa
     Image.fromarray(part()[..., 0].astype(np.float32)).save(tmp_path / "f.tif")
     with pytest.raises(InvalidRequest, match="expected 8 or 16 bits a channel"):
         read_picture(tmp_path / "f.tif")
+
+
+def test_the_head_of_a_png_says_how_it_is_turned_wherever_the_tag_stands(tmp_path: Path) -> None:
+    """Pillow decodes all pixels to look behind them for the tag."""
+    image = Image.fromarray(part())
+    image.save(tmp_path / "before.png", exif=exif(6))
+    data = (tmp_path / "before.png").read_bytes()
+    begin = data.index(b"eXIf") - 4
+    end = begin + 12 + int.from_bytes(data[begin : begin + 4], "big")
+    last = data.index(b"IEND") - 4
+    (tmp_path / "behind.png").write_bytes(data[:begin] + data[end:last] + data[begin:end] + data[last:])
+    image.save(tmp_path / "without.png")
+    assert examine(tmp_path / "before.png").orientation == 6
+    assert examine(tmp_path / "behind.png").orientation == 6
+    assert examine(tmp_path / "without.png").orientation == 1
+    assert (read_picture(tmp_path / "behind.png") == read_picture(tmp_path / "before.png")).all()

@@ -83,7 +83,7 @@ def _pixel_format(message: str, bits: str | None, bayer: str | None) -> PixelFor
     for option, value in (("bits", bits), ("bayer", bayer)):
         if value is not None and value != trained.get(option, value):
             note(f"--{option} {value} is taken, the training pictures were read with --{option} {trained[option]}")
-    return PixelFormat(int(bits or trained.get("bits", AS_STORED.bits)), bayer or trained.get("bayer", ""))
+    return PixelFormat(int(bits or trained.get("bits") or AS_STORED.bits), bayer or trained.get("bayer", ""))
 
 
 def send(

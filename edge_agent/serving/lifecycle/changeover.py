@@ -12,14 +12,24 @@ import logging
 import time
 from collections.abc import Callable
 
+from edge_agent.component.version import parse_version
 from edge_agent.errors import OutOfMemory
-from edge_agent.serving.catalogue.catalogue import Component
+from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.deaths import Deaths
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from edge_agent.serving.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
+
+
+def is_successor(served: Component, there: Component, broken: frozenset[str]) -> bool:
+    """Tell whether what lies there should be served instead of what is; `broken` are versions that can't be."""
+    if served.manifest == there.manifest:
+        return False
+    # What runs is whole, whatever has become of its files: an older version is no improvement.
+    is_older = parse_version(there.manifest.version) < parse_version(served.manifest.version)
+    return not (is_older and {served.manifest.version, AS_DEPLOYED} & broken)
 
 
 class Changeover:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from edge_agent.component.version import parse_version
 from edge_agent.errors import OutOfMemory
+from edge_agent.logs import fields
 from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.deaths import Deaths
@@ -93,12 +94,21 @@ class Changeover:
             wait = self._backoff.wait(0.0) if may_pass else float("inf")
             self._next_try = time.monotonic() + wait
             self.note = f"{component.manifest.version} can't take over: {cause}"
-            log.error("model %s: version %s", self._name, self.note)
+            log.error("model %s: version %s", self._name, self.note, extra=fields(MODEL=self._name))
             return
         finally:
             self._task = None
         self.note = ""
         self._take_over(component, pool)
+
+    def describe(self, served: Component, there: Component) -> str:
+        """Say what a person should know of a model that serves one component while another lies there; "" if none."""
+        running, lying = served.manifest, there.manifest
+        if running.version != lying.version:
+            return f"version {running.version} runs, {self.note or f'{lying.version} is there'}"
+        return (
+            f"version {running.version} has been replaced; {self.note}".removesuffix("; ") if running != lying else ""
+        )
 
     async def cancel(self) -> None:
         """Give up what is being prepared, and end its workers."""

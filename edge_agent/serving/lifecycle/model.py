@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from edge_agent.component.manifest import manifest_digest
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
+from edge_agent.logs import fields
 from edge_agent.serving.catalogue.catalogue import Component, Entry
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.changeover import Changeover, is_successor
@@ -63,6 +64,7 @@ class Model:
         self._options = options
         self._shelf = shelf
         self._on_wanted, self._watch = on_wanted, watch
+        self._fields = fields(MODEL=name)
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
         self._wanted = False  # somebody has started it, and nobody has stopped it since
@@ -120,11 +122,7 @@ class Model:
     # What a client sees
 
     def describe(self) -> tuple[str, Status, str]:
-        """Return ARN, status and status message.
-
-        A model that has failed, and is started again by itself, is STARTING to clients: those of the guide give up when
-        they see FAILED. It is FAILED while its restart is far, or when there will be none.
-        """
+        """Return ARN, status and message. STARTING is also what recovers by itself soon: clients give up at FAILED."""
         component = self._served or self.component
         arn = component.manifest.model_arn if component else ""
         if self.component is None and self.status is Status.STOPPED:
@@ -136,11 +134,7 @@ class Model:
         if running is not None and self.removed:
             notes.append("the component has been removed; the model runs until it is stopped")
         elif running is not None and self.component is not None:
-            served, there = running.manifest, self.component.manifest
-            if served.version != there.version:
-                notes.append(f"version {served.version} runs, {self._changeover.note or f'{there.version} is there'}")
-            elif served != there:
-                notes.append(f"version {served.version} has been replaced; {self._changeover.note}".removesuffix("; "))
+            notes.append(self._changeover.describe(running, self.component))
         if self.problem not in self.message:  # a restart that failed because of it has said so
             notes.append(self.problem)
         recovers = self.status is Status.FAILED and self._restart.is_near and self.component is not None
@@ -217,7 +211,7 @@ class Model:
         self._wanted, self._recovers = True, retry
         self._served = component
         self._pool = self._make_pool(component)
-        self._task = asyncio.get_running_loop().create_task(self._load(self._pool, retry=retry))
+        self._task = asyncio.get_running_loop().create_task(self._load(self._pool))
 
     def _make_pool(self, component: Component) -> WorkerPool:
         pool = WorkerPool(
@@ -231,7 +225,7 @@ class Model:
         )
         return pool
 
-    async def _load(self, pool: WorkerPool, *, retry: bool) -> None:
+    async def _load(self, pool: WorkerPool) -> None:
         begun = time.monotonic()
         try:
             await pool.start()
@@ -246,7 +240,9 @@ class Model:
                 self._deaths.forget()
                 self._fail(final(cause), False, ran_for=0.0)
                 return
-            self._fail(cause, may_pass or (retry and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0)
+            self._fail(
+                cause, may_pass or (self._recovers and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0
+            )
             return
         self._step(Event.READY)
         self._deaths.forget()
@@ -254,7 +250,7 @@ class Model:
         self._watch.serves(pool.manifest.version)
         self.message = pool.note
         self._ready_at = time.monotonic()
-        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
+        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun, extra=self._fields)
 
     def _on_progress(self, pool: WorkerPool, text: str) -> None:
         if self.status is Status.STARTING and pool is self._pool:
@@ -270,7 +266,10 @@ class Model:
         self._pool, self._served = pool, component
         self.message = pool.note
         self._watch.serves(component.manifest.version, before)
-        log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
+        log.info(
+            "model %s has changed over from version %s to %s",
+            self.name, before, component.manifest.version, extra=self._fields,
+        )  # fmt: skip
 
     # Failing and coming back
 
@@ -285,7 +284,7 @@ class Model:
         self._failed, self._gave_up = self._served, not retry
         self._pool = self._served = None
         self._watch.failed(cause)
-        log.error("model %s FAILED: %s", self.name, cause)
+        log.error("model %s FAILED: %s", self.name, cause, extra=self._fields)
         if retry:
             self.message = self._restart.plan(cause, ran_for)
 
@@ -333,17 +332,13 @@ class Model:
             given_up = gave_up or (self.status is Status.FAILED and self._wanted)
             self._restart.forget()
             if given_up:
-                self._wanted = False
-                self._on_wanted(self.name, False)
+                self._forget_that_it_is_wanted()
                 self.message = cause_alone(self.message)
-            _, status, _ = self.describe()
-            raise WrongState(
-                f"model '{self.name}' is {status.name}, expected RUNNING"
-                + ("; it will not be started again by itself" if given_up else "")
-            )
+            status = self.describe()[1].name
+            ended = "; it will not be started again by itself" if given_up else ""
+            raise WrongState(f"model '{self.name}' is {status}, expected RUNNING{ended}")
         self._step(Event.STOP)
-        self._wanted = False
-        self._on_wanted(self.name, False)
+        self._forget_that_it_is_wanted()
         assert self._pool is not None
         # Not cancelled with the call: a client that goes away must not leave a model half stopped.
         clean = await asyncio.shield(asyncio.ensure_future(self._end(self._pool, self._options.drain_seconds)))
@@ -353,10 +348,13 @@ class Model:
             )
         return self.status
 
-    async def _give_up(self) -> bool:
-        """End a start that the model has made by itself; tell whether it was before the model ran."""
+    def _forget_that_it_is_wanted(self) -> None:
         self._wanted = False
         self._on_wanted(self.name, False)
+
+    async def _give_up(self) -> bool:
+        """End a start that the model has made by itself; tell whether it was before the model ran."""
+        self._forget_that_it_is_wanted()
         if self._pool is not None and self._task is not None:
             self._pool.kill()
             await asyncio.wait([self._task])
@@ -369,7 +367,7 @@ class Model:
         self._step(Event.ENDED)
         self.message = ""
         self._pool = self._served = None
-        log.info("model %s is STOPPED", self.name)
+        log.info("model %s is STOPPED", self.name, extra=self._fields)
         return clean
 
     async def shut_down(self, drain_seconds: float) -> None:

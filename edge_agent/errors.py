@@ -27,6 +27,7 @@
     │   ├── SignInNeeded          nobody is signed in
     │   └── RoleNeeded            the role of whoever is signed in does not allow it
     ├── SettingsError             a setting that was refused
+    ├── RecordsError              records that can't be read, or that are not there
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
     ├── NoSharedMemory            (client) no segment can be made for a picture
@@ -161,6 +162,10 @@ class RoleNeeded(StudioError):
 
 class SettingsError(EdgeAgentError):
     """A setting was refused; the text names it and where it came from."""
+
+
+class RecordsError(EdgeAgentError):
+    """Records can't be read or written, or there is none of that id; the text names the file or the id."""
 
 
 class AgentUnreachable(EdgeAgentError):

@@ -20,6 +20,7 @@ ROWS = [
     {"device", "studio"},
     {"client", "delivery"},
     {"building", "serving"},
+    {"records"},
     {"inference"},
     {"hardware"},
     {"component"},
@@ -32,7 +33,7 @@ KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}],
-    "serving": [{"rpc", "http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}],
+    "serving": [{"rpc", "http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}, {"auditing"}],
     "device": [{"bench", "doctor"}],
 }
 # Plain data without numpy, part of the vocabulary of every wing.

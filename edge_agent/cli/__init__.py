@@ -24,6 +24,8 @@ _COMMANDS = {
     "doctor": "tell whether this device can run its model components, and what is missing",
     "models": "list, describe, start and stop models",
     "detect": "send pictures to a running model",
+    "audit": "show who did what to which model, and whether that was changed afterwards",
+    "records": "what the daemon has seen and said: list, show, count, confirm",
     "dataset": "check, show and convert labelled pictures",
     "train": "build a model component of labelled pictures",
     "evaluate": "measure a model component on labelled pictures",

@@ -260,7 +260,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._refuse(stream, refused)
             return
         del self._incoming[stream]
-        exchange = Exchange(message, call.parcel, call.deadline, functools.partial(self._on_reply, stream))
+        end = functools.partial(self._on_reply, stream)
+        exchange = Exchange(message, call.parcel, call.deadline, end, call.headers.notes)
         exchange.seen_by(self._witness, call.headers.path, call.begun)
         self._exchanges[stream] = exchange
         self._turns.take((exchange, call.handler))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from edge_agent.errors import OutOfMemory
+from edge_agent.logs import fields
 from edge_agent.serving.catalogue.catalogue import Component
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.deaths import Deaths
@@ -83,7 +84,7 @@ class Changeover:
             wait = self._backoff.wait(0.0) if may_pass else float("inf")
             self._next_try = time.monotonic() + wait
             self.note = f"{component.manifest.version} can't take over: {cause}"
-            log.error("model %s: version %s", self._name, self.note)
+            log.error("model %s: version %s", self._name, self.note, extra=fields(MODEL=self._name))
             return
         finally:
             self._task = None

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from edge_agent.component.manifest import manifest_digest
 from edge_agent.component.version import parse_version
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
+from edge_agent.logs import fields
 from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component, Entry
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.changeover import Changeover
@@ -63,6 +65,7 @@ class Model:
         self._options = options
         self._shelf = shelf
         self._on_wanted, self._watch = on_wanted, watch
+        self._fields = fields(MODEL=name)
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
         self._wanted = False  # somebody has started it, and nobody has stopped it since
@@ -87,8 +90,11 @@ class Model:
 
         A running model changes over to another version; one that could not be started is tried with it.
         """
+        before = self.component, self.problem
         self.component = entry.component if entry else None
         self.problem = entry.problem if entry else ""
+        if (self.component, self.problem) != before:
+            self._tell_what_is_there()
         self._broken = entry.broken if entry else frozenset()
         self.removed = entry is None
         self._changeover.consider(self._successor())
@@ -98,6 +104,13 @@ class Model:
                 self._deaths.forget()
             if self.component != self._failed or waits_in_vain:
                 self._restart.soon()
+
+    def _tell_what_is_there(self) -> None:
+        there = self.component
+        if there is None:
+            self._watch.found("", "", "", self.problem)
+        else:
+            self._watch.found(there.manifest.version, manifest_digest(there.manifest), there.signer, self.problem)
 
     def _successor(self) -> Component | None:
         """Return what should be served instead of what is; None when that is as it should be."""
@@ -135,6 +148,12 @@ class Model:
         """(width, height) in pixels of the bitmaps that the running model takes."""
         assert self._served is not None
         return self._served.manifest.image.width, self._served.manifest.image.height
+
+    @property
+    def version(self) -> str:
+        """The running model's version."""
+        assert self._served is not None
+        return self._served.manifest.version
 
     @property
     def task(self) -> str:
@@ -230,7 +249,7 @@ class Model:
         self._watch.serves(pool.manifest.version)
         self.message = pool.note
         self._ready_at = time.monotonic()
-        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
+        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun, extra=self._fields)
 
     def _on_progress(self, pool: WorkerPool, text: str) -> None:
         if self.status is Status.STARTING and pool is self._pool:
@@ -245,8 +264,11 @@ class Model:
         self._retirement.take(self._pool)
         self._pool, self._served = pool, component
         self.message = pool.note
-        self._watch.serves(component.manifest.version)
-        log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
+        self._watch.serves(component.manifest.version, before)
+        log.info(
+            "model %s has changed over from version %s to %s",
+            self.name, before, component.manifest.version, extra=self._fields,
+        )  # fmt: skip
 
     # Failing and coming back
 
@@ -260,7 +282,8 @@ class Model:
         self.message = cause
         self._failed, self._gave_up = self._served, not retry
         self._pool = self._served = None
-        log.error("model %s FAILED: %s", self.name, cause)
+        self._watch.failed(cause)
+        log.error("model %s FAILED: %s", self.name, cause, extra=self._fields)
         if retry:
             self.message = self._restart.plan(cause, ran_for)
 
@@ -334,7 +357,7 @@ class Model:
         self._step(Event.ENDED)
         self.message = ""
         self._pool = self._served = None
-        log.info("model %s is STOPPED", self.name)
+        log.info("model %s is STOPPED", self.name, extra=self._fields)
         return clean
 
     async def shut_down(self, drain_seconds: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import NamedTuple
 
 from edge_agent.errors import EdgeAgentError
-from edge_agent.serving.rpc.framing import RefusedCall
+from edge_agent.serving.rpc.framing import NO_NOTES, Notes, RefusedCall
 from edge_agent.serving.rpc.status import Code, code_of, reason_of
 from edge_agent.serving.rpc.witness import Witness
 from edge_agent.serving.workers.parcels import Parcel
@@ -31,10 +31,27 @@ Reply = bytes | ParcelMessage | RefusedCall
 class Exchange:
     """One call. It ends once: with an answer, an error, or because the client goes away."""
 
-    __slots__ = ("_end", "_witness", "begun", "deadline", "ended", "message", "model", "on_cancel", "parcel", "path")
+    __slots__ = (
+        "_end",
+        "_witness",
+        "begun",
+        "deadline",
+        "ended",
+        "message",
+        "model",
+        "notes",
+        "on_cancel",
+        "parcel",
+        "path",
+    )
 
     def __init__(
-        self, message: memoryview, parcel: Parcel | None, deadline: float | None, end: Callable[[Reply], None]
+        self,
+        message: memoryview,
+        parcel: Parcel | None,
+        deadline: float | None,
+        end: Callable[[Reply], None],
+        notes: Notes = NO_NOTES,
     ) -> None:
         #: valid until the call ends
         self.message = message
@@ -42,6 +59,8 @@ class Exchange:
         self.parcel = parcel
         #: seconds of the monotonic clock; None when the client waits for ever
         self.deadline = deadline
+        #: what the client says beside the message
+        self.notes = notes
         #: what is done when the client goes away
         self.on_cancel: Callable[[], object] | None = None
         self.ended = False

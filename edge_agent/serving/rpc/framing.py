@@ -34,6 +34,18 @@ class RefusedCall(Exception):
         self.code, self.details, self.reason = code, details, reason or code.name.lower()
 
 
+class Notes(NamedTuple):
+    """What a client may say beside its request, as metadata: for the records, and of no effect on the verdict."""
+
+    part: str = ""
+    station: str = ""
+    #: the picture is to be kept
+    keep: bool = False
+
+
+NO_NOTES = Notes()
+
+
 class CallHeaders(NamedTuple):
     """What a call's headers say."""
 
@@ -42,6 +54,7 @@ class CallHeaders(NamedTuple):
     timeout: float | None
     #: zlib's windowBits for compressed messages; 0: they can't be compressed
     window_bits: int
+    notes: Notes = NO_NOTES
 
 
 NO_HEADERS = CallHeaders(b"", None, 0)
@@ -63,8 +76,18 @@ def read_headers(headers: Headers) -> CallHeaders:
         raise RefusedCall(Code.UNIMPLEMENTED, f"message encoding {encoding!r} is not one of identity, gzip, deflate")
     timeout = values.get(b"grpc-timeout")
     return CallHeaders(
-        values.get(b":path", b""), None if timeout is None else _read_timeout(timeout), _ENCODINGS[encoding]
+        values.get(b":path", b""),
+        None if timeout is None else _read_timeout(timeout),
+        _ENCODINGS[encoding],
+        _read_notes(values),
     )
+
+
+def _read_notes(values: dict[bytes, bytes]) -> Notes:
+    part, station, keep = values.get(b"part-id"), values.get(b"station"), values.get(b"keep")
+    if part is None and station is None and keep is None:
+        return NO_NOTES
+    return Notes((part or b"").decode(errors="replace"), (station or b"").decode(errors="replace"), keep == b"1")
 
 
 def _read_timeout(text: bytes) -> float:

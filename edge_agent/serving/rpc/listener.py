@@ -13,7 +13,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.access.names import describe_rights, describe_user, group_id
+from edge_agent.access.names import describe_user, group_id
+from edge_agent.access.rights import describe_rights
 from edge_agent.errors import AddressInUse, SettingsError
 from edge_agent.serving.rpc.socket_lock import SocketLock
 

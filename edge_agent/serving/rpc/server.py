@@ -65,7 +65,9 @@ class Server:
         claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
         clients: set[ClientProtocol] = set()
         metrics: MetricsServer | None = None
+        ended = "failed"
         try:
+            observer.began()
             if observer.counts is not None:
                 metrics = _serve_metrics(settings, observer.counts, lambda: _read(settings, agent, observer, clients))
             await agent.open()
@@ -75,13 +77,15 @@ class Server:
             self._readiness.ready(lambda: _summary(agent))
             gc.collect()
             gc.freeze()  # what has been made by now lives as long as the daemon: no collection has to look at it
-            return await self._until_ended(agent, address, clients)
+            end = await self._until_ended(agent, address, clients)
+            ended = end.name.lower()
+            return end
         finally:
             claim.release()
             if metrics is not None:
                 await metrics.close()
             agent.kill()
-            observer.close()
+            await observer.close(ended)
             agent.shelf.close()
             self._readiness.close()
             _ignore_signals(loop)
@@ -137,7 +141,7 @@ def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[Cli
         queue_size=settings.queue_size,
         connections=len(clients),
         connections_opened=observer.counts.connections_opened if observer.counts else 0,
-        audit_lost=0,
+        audit_lost=observer.audit.lost if observer.audit else 0,
         memory_available=available,
     )
 

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge_agent.access.peer import Peer
+from edge_agent.logs import fields
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.rpc.contract import METHODS
 from edge_agent.serving.rpc.framing import RefusedCall
@@ -41,7 +42,10 @@ class Witness:
             self._tell(refused, rpc, exchange.model)
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = 1000 * (now - exchange.begun)
-            log.debug("%s %s of process %d: %s in %.2f ms", rpc, exchange.model, self._peer.pid, code, milliseconds)
+            log.debug(
+                "%s %s of process %d: %s in %.2f ms", rpc, exchange.model, self._peer.pid, code, milliseconds,
+                extra=fields(MODEL=exchange.model, PID=self._peer.pid),
+            )  # fmt: skip
 
     def _tell(self, refused: RefusedCall, rpc: str, model: str) -> None:
         if self._counts is not None:

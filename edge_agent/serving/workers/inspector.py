@@ -155,4 +155,4 @@ class Inspector:
         # Names have been checked by the front. A mask's segment may be larger than the mask, a bitmap of another
         # size is a mistake.
         if exact or place.size < self._bytes:
-            check_byte_count(place.size, width, height, what=f"segment '{place.name}' of the {what}")
+            check_byte_count(place.size, width, height, what=f"the handle of the {what} (segment '{place.name}') says")

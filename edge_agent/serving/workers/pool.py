@@ -16,6 +16,7 @@ from edge_agent.component.manifest import Manifest, manifest_digest
 from edge_agent.component.trust import Trust
 from edge_agent.errors import InternalError, LoadingFailed, NotReady, Overloaded, WorkerDied
 from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.logs import fields
 from edge_agent.serving.observing.counts import VersionCounts
 from edge_agent.serving.workers.calls import Call, WaitingLine
 from edge_agent.serving.workers.lending import Lender
@@ -251,7 +252,10 @@ class WorkerPool:
     def _remark(self, text: str) -> None:
         if text != self.remark:
             self.remark = text
-            log.warning("model %s: %s", self.manifest.name, text or "the pictures look as they should again")
+            name = self.manifest.name
+            log.warning(
+                "model %s: %s", name, text or "the pictures look as they should again", extra=fields(MODEL=name)
+            )
 
     def _end(self, seat: Seat, number: int) -> Held | None:
         """Take a call from a worker that has done with it, and give it the next; None when both were lost before."""

@@ -208,7 +208,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What is logged goes there at once, and what libraries say once the model is ready; until then it is kept.
     stderr = os.fdopen(int(sys.argv[5]), "w", errors="backslashreplace")
-    log_to_stderr("warning", f"worker of {sys.argv[1]}: ", stderr)
+    log_to_stderr("warning", f"worker of {sys.argv[1]}: ", stderr, MODEL=sys.argv[1])
     # By a small number: select(2) knows none above 1023, and the front process may have more than that.
     small = os.dup(channel)
     os.close(channel)

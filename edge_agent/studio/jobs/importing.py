@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.masks import read_mask
-from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.datasets.reading import Reading, read_datasets
 from edge_agent.building.datasets.sentences import sentence
 from edge_agent.errors import EdgeAgentError
 from edge_agent.studio.jobs.kinds import add_labels
@@ -42,7 +42,7 @@ def import_dataset(store: Store, project: str, path: Path, images: Path | None) 
         DatasetError: the dataset can't be read.
         StudioError: a label can't be one of the project's.
     """
-    datasets = read_datasets(path, images=images)
+    datasets = read_datasets(path, None, Reading(images))
     for dataset in (datasets.train, datasets.test):
         for reason in dataset.reasons if dataset else ():
             print(f"note: {sentence(reason)}", file=sys.stderr)  # noqa: T201

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_agent.building.datasets.dataset import Dataset, Example, MaskFile, Rgb, parse_color
-from edge_agent.building.datasets.ground_truth import write_manifest
+from edge_agent.building.datasets.manifests.writing import write_manifest
 from edge_agent.studio.store.database import Database
 from edge_agent.studio.store.layout import MASKS, PICTURES, TEST, TRAIN, Layout
 from edge_agent.studio.store.masks import WHITE

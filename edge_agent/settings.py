@@ -140,6 +140,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     records_mib: Annotated[
         int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
     ] = 1024
+    keep_mib: Annotated[int, Meta(ge=0, description="MiB of pictures that are kept; 0: none; see records.md")] = 0
+    keep: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="which pictures are kept: asked (by the client), anomalous, near=0.05 (score so close to the "
+            "threshold), normal=100 (every 100th); each has an equal share of keep_mib"
+        ),
+    ] = ("asked", "anomalous", "near=0.05", "normal=100")
+    keep_format: Annotated[Literal["png", "jpeg"], Meta(description="how pictures are kept: png is lossless")] = "png"
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
     ] = ""
@@ -266,6 +275,8 @@ def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         if field in ("model_dir", "trusted_key"):
             values[field] = [part for part in text.split(":") if part]
+        elif field == "keep":
+            values[field] = [part.strip() for part in text.split(",") if part.strip()]
         elif field == "pin":
             values[field] = parse_pins(text.split(","))
         else:

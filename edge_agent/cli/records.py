@@ -13,8 +13,12 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from edge_agent.cli.kept import draw
 from edge_agent.cli.output import json_option, note, print_json, print_table
-from edge_agent.records.options import records_folder
+from edge_agent.errors import RecordsError
+from edge_agent.records.exporting import export
+from edge_agent.records.options import pictures_folder, records_folder
+from edge_agent.records.pictures.stored import stored
 from edge_agent.records.span import local_text, moment, utc_text
 from edge_agent.records.statistics import DEFAULT_SHIFTS, Period, Row, losses, parse_shifts, statistics
 from edge_agent.records.store.reading import Found, Query, find, get, reading
@@ -81,6 +85,7 @@ def command() -> None:
 @click.option(
     "--limit", type=click.IntRange(1), help=f"So many at the most, the newest [default: {_LIMIT} in a table]."
 )
+@click.option("--pictured", is_flag=True, help="Only those whose picture was kept.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @folder_options
@@ -106,6 +111,36 @@ def list_(
             _print_records(shown)
             if next(found, None) is not None:
                 note(f"there are more than these {len(shown)}; --limit says how many are shown, --csv prints all")
+
+
+@command.command("export", epilog="Example: edge-agent records export pictures cookies --since 7d --confirmed")
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("model", required=False, default="")
+@time_options
+@click.option("--confirmed", is_flag=True, help="Only pictures of which a person has said what they show.")
+@click.option("--masks", is_flag=True, help="Also what the model marked, to be mended and trained with.")
+@json_option
+@folder_options
+def export_(
+    directory: Path, model: str, since: str, until: str | None, confirmed: bool, masks: bool, as_json: bool,
+    config: Path | None, state_dir: str | None,
+) -> None:  # fmt: skip
+    """Copy kept pictures to DIR/normal and DIR/anomaly, a dataset that train takes.
+
+    Where nobody has said what a picture shows, the verdict is taken for it: a proposal to look through.
+    """
+    begin, end = span_of(since, until)
+    folder = records_of(config, state_dir)
+    query = Query(model=model, since=begin, until=end, pictured=True, confirmed=True if confirmed else None)
+    with reading(folder, seconds=3600.0) as connection:
+        done = export(find(connection, query), pictures_folder(folder), directory, masks=masks)
+    if as_json:
+        print_json(done._asdict())
+        return
+    click.echo(
+        f"{done.normal} normal and {done.anomaly} anomalous pictures are in {directory}, {done.confirmed} of them "
+        f"confirmed by a person; {done.gone} were there no more"
+    )
 
 
 def _print_json_rows(found: Iterator[Found]) -> None:
@@ -142,12 +177,21 @@ def _print_records(found: list[Found]) -> None:
 
 @command.command(epilog="Example: edge-agent records show 1795922599950312")
 @click.argument("id", type=int)
+@click.option("--overlay", "overlay_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write its picture with mask and verdict to FILE, as PNG, if it was kept.")  # fmt: skip
 @json_option
 @folder_options
-def show(id: int, as_json: bool, config: Path | None, state_dir: str | None) -> None:
+def show(
+    id: int, overlay_file: Path | None, as_json: bool, config: Path | None, state_dir: str | None
+) -> None:  # fmt: skip
     """Show the record ID."""
-    with reading(records_of(config, state_dir)) as connection:
+    folder = records_of(config, state_dir)
+    with reading(folder) as connection:
         record = get(connection, id)
+    if overlay_file is not None:
+        if not record.picture:
+            raise RecordsError(f"the picture of record {id} was not kept; the setting keep says which are")
+        draw(stored(pictures_folder(folder), record.picture)).save(overlay_file, format="png")
     values = fields(record)
     if as_json:
         print_json(values)

@@ -47,6 +47,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     program: str
     part: str
     station: str
+    #: under which name its picture was given to be kept; "" when it was not
+    picture: str = ""
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True, tag="n"):

@@ -11,7 +11,8 @@ from edge_agent.records.store.reading import Found
 #: columns of CSV; areas are `label=fraction` with `;` between them
 COLUMNS = (
     "id", "time", "model", "version", "verdict", "anomaly_score", "anomaly_threshold", "confidence", "areas", "width",
-    "height", "milliseconds", "part_id", "station", "uid", "pid", "program", "truth", "truth_labels", "confirmed_by",
+    "height", "milliseconds", "part_id", "station", "uid", "pid", "program", "picture", "truth", "truth_labels",
+    "confirmed_by",
 )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def fields(record: Found) -> dict[str, Any]:
         record.uid,
         record.pid,
         record.program,
+        record.picture,
         record.truth,
         list(record.labels),
         record.who,

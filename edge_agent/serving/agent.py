@@ -17,7 +17,8 @@ from edge_agent.component.version import check_name
 from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
-from edge_agent.records.options import RecordsOptions
+from edge_agent.records.options import PicturesOptions, RecordsOptions
+from edge_agent.records.pictures.child import picture_keeper
 from edge_agent.records.record import Origin
 from edge_agent.records.recorder import Recorder
 from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
@@ -76,6 +77,7 @@ class Agent:
         self.shelf = ParcelShelf()
         self._remembered = RememberedModels(Path(settings.state_dir))
         self._to_resume = set(self._remembered.names)
+        pictures = PicturesOptions.of(settings)
         self._options = ModelOptions(
             pool=PoolOptions(
                 settings.instances,
@@ -87,6 +89,7 @@ class Agent:
                 settings.start_seconds,
                 settings.build_seconds,
                 trust,
+                None if pictures is None else pictures.keeping,
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
@@ -95,6 +98,8 @@ class Agent:
         )
         #: who writes verdicts down; None: nobody
         self.recorder = Recorder(RecordsOptions.of(settings)) if settings.records == "on" else None
+        #: who keeps pictures; None: nobody
+        self.pictures = None if pictures is None else picture_keeper(pictures)
         self._watcher: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._next_look: asyncio.Task[None] | None = None
@@ -106,6 +111,8 @@ class Agent:
         """Look at the model folders for the first time, and start the models that ran before."""
         if self.recorder is not None:
             self.recorder.open()
+        if self.pictures is not None:
+            self.pictures.open(lambda: None)
         await self._look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
@@ -116,6 +123,8 @@ class Agent:
         await asyncio.gather(*(model.shut_down(drain_seconds) for model in self._models.values()))
         if self.recorder is not None:
             await self.recorder.close()
+        if self.pictures is not None:
+            await self.pictures.close()
 
     def kill(self) -> None:
         """End all workers at once."""
@@ -123,6 +132,8 @@ class Agent:
             model.kill()
         if self.recorder is not None:
             self.recorder.kill()
+        if self.pictures is not None:
+            self.pictures.let_go()
 
     async def _watch(self) -> None:
         while True:
@@ -305,7 +316,8 @@ class Agent:
             on_answer = self.recorder.noting(
                 on_answer, model=model.name, version=model.version, size=size, origin=origin
             )
-        call = Call(bitmap, mask, deadline, peer, on_answer, on_error)
+        keep = origin is not None and origin.keep
+        call = Call(bitmap, mask, deadline, peer, on_answer, on_error, keep)
         model.submit(call)
         return call.cancel
 

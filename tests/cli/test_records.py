@@ -18,7 +18,7 @@ from tests.support.fakes import half_bright, picture, write_echo
 from tests.support.records import rows
 
 
-def _run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "edge_agent", *map(str, arguments)], capture_output=True, text=True, check=False
     )
@@ -31,7 +31,7 @@ class Line(NamedTuple):
     state: Path
 
     def records(self, *arguments: str) -> str:
-        done = _run("records", *arguments, "--state-dir", self.state)
+        done = run("records", *arguments, "--state-dir", self.state)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -74,6 +74,7 @@ def test_every_verdict_is_there_with_who_asked(line: Line) -> None:
     assert first["anomaly_score"] == 0.25 and first["anomaly_threshold"] == 0.5 and first["confidence"] == 0.75
     assert (first["width"], first["height"]) == (64, 64)
     assert first["areas"] == {"bright": 0.25}
+    assert first["picture"] == ""
     assert first["uid"] >= 0 and first["pid"] > 0 and first["program"]
     assert 0 < first["milliseconds"] < 60_000
     assert [entry["id"] for entry in found] == sorted((entry["id"] for entry in found), reverse=True)
@@ -103,7 +104,7 @@ def test_csv_has_a_row_for_each(line: Line) -> None:
 
 
 def test_a_table_says_when_there_is_more(line: Line) -> None:
-    done = _run("records", "--limit", "2", "--state-dir", line.state)
+    done = run("records", "--limit", "2", "--state-dir", line.state)
     assert len(done.stdout.splitlines()) == 3
     assert "there are more than these 2" in done.stderr
 
@@ -139,13 +140,13 @@ def test_a_persons_word_and_what_follows_from_it(line: Line) -> None:
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(line: Line, arguments: list[str], said: str) -> None:
-    done = _run("records", *arguments, "--state-dir", line.state)
+    done = run("records", *arguments, "--state-dir", line.state)
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_without_records_it_says_so(tmp_path: Path) -> None:
-    done = _run("records", "--state-dir", tmp_path)
+    done = run("records", "--state-dir", tmp_path)
     assert done.returncode == 1
     assert f"there are no records in {tmp_path}/records" in done.stderr
 
@@ -172,6 +173,6 @@ def test_what_was_answered_is_written_before_the_daemon_ends(tmp_path: Path) -> 
 
 
 def test_doctor_knows_of_them(line: Line, tmp_path: Path) -> None:
-    done = _run("doctor", "--state-dir", line.state, "--json")
+    done = run("doctor", "--state-dir", line.state, "--json")
     (found,) = [entry for entry in json.loads(done.stdout) if entry["check"] == "records" and "last" in entry["found"]]
     assert found["verdict"] == "ok"

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from edge_agent.inference.verdict import Area, Verdict
+from edge_agent.records import child
 from edge_agent.records import recorder as module
 from edge_agent.records.record import Origin
 from edge_agent.records.recorder import Recorder
@@ -24,9 +25,9 @@ _VERDICT = Verdict(True, 0.9, 0.9, 0.5, (Area("background", "#FFFFFF", 0.9), Are
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(module, "_FIRST_RESTART", 0.01)
-    monkeypatch.setattr(module, "_LONGEST_RESTART", 0.01)
+    monkeypatch.setattr(child, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(child, "_FIRST_RESTART", 0.01)
+    monkeypatch.setattr(child, "_LONGEST_RESTART", 0.01)
 
 
 def _note(recorder: Recorder, part: str = "") -> int:

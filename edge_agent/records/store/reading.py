@@ -19,7 +19,7 @@ from edge_agent.records.store.schema import FILE_NAME, VERSION
 _STEPS = 10_000
 
 _COLUMNS = """records.id, records.at, records.model, '', records.anomalous, score, threshold, confidence, areas, width,
-    height, milliseconds, uid, pid, program, part, station, words.truth, words.labels, words.who
+    height, milliseconds, uid, pid, program, part, station, picture, words.truth, words.labels, words.who
     FROM records LEFT JOIN words ON words.record = records.id"""
 
 
@@ -43,6 +43,8 @@ class Found(NamedTuple):
     program: str
     part: str
     station: str
+    #: name of its kept picture; "" when it was not kept
+    picture: str
     #: normal or anomaly; "" when nobody has said
     truth: str
     labels: tuple[str, ...]
@@ -59,6 +61,8 @@ class Query(NamedTuple):
     anomalous: bool | None = None
     part: str = ""
     station: str = ""
+    #: only those whose picture was kept
+    pictured: bool = False
     #: of those that a person has, or has not, said something of; None: all
     confirmed: bool | None = None
     #: only records before (newest first) or after (oldest first) this id: how a page goes on
@@ -169,6 +173,8 @@ def _conditions(query: Query) -> tuple[str, list[object]]:
         parts.append("records.anomalous" if query.anomalous else "NOT records.anomalous")
     if query.confirmed is not None:
         parts.append("truth IS NOT NULL" if query.confirmed else "truth IS NULL")
+    if query.pictured:
+        parts.append("picture IS NOT NULL")
     if query.beyond is not None:
         parts.append("records.id > ?" if query.oldest_first else "records.id < ?")
         values.append(query.beyond)
@@ -185,7 +191,8 @@ def _found(row: tuple[Any, ...], names: Mapping[int, tuple[str, str]]) -> Found:
         areas=msgspec.json.decode(str(found.areas)) if found.areas else {},
         part=found.part or "",
         station=found.station or "",
+        picture=found.picture or "",
         truth=found.truth or "",
-        labels=tuple(str(row[18]).split(",")) if row[18] else (),
+        labels=tuple(str(row[19]).split(",")) if row[19] else (),
         who=found.who or "",
     )

@@ -40,7 +40,8 @@ CREATE TABLE records (
     pid INTEGER NOT NULL,
     program TEXT NOT NULL,
     part TEXT,
-    station TEXT
+    station TEXT,
+    picture TEXT
 );
 CREATE INDEX records_model ON records (model, id);
 CREATE INDEX records_anomalous ON records (id) WHERE anomalous;

@@ -21,7 +21,7 @@ _PAGES_AT_ONCE = 500
 #: what is added up by quarters is small, and kept for at least so many days
 _LEAST_DAYS_OF_SUMS = 400
 
-_INSERT = "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_INSERT = "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _ADD_QUARTER = """INSERT INTO quarters VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET
     total = total + excluded.total, anomalous = anomalous + excluded.anomalous,
     milliseconds = milliseconds + excluded.milliseconds, slowest = max(slowest, excluded.slowest)"""
@@ -194,4 +194,5 @@ def _row(record: Record, number: int, model: int) -> tuple[object, ...]:
         record.program,
         record.part or None,
         record.station or None,
+        record.picture or None,
     )

@@ -113,6 +113,10 @@ class Exchange:
         log.error("a defect of the agent", exc_info=error)
         self._finish(RefusedCall(Code.UNKNOWN, f"a defect of the agent: {type(error).__name__}"))
 
+    def refuse(self, refused: RefusedCall) -> None:
+        """Answer the call with a status."""
+        self._finish(refused)
+
     def cancel(self) -> None:
         """End the call without an answer: the client has gone, or does not want it any more."""
         if not self.ended:

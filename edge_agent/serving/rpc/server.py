@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edge_agent.access.peer import Peer
 from edge_agent.serving.agent import Agent
 from edge_agent.serving.http2.transport import ClientProtocol
 from edge_agent.serving.lifecycle.memory import available_bytes
@@ -21,10 +20,11 @@ from edge_agent.serving.observing.counts import Counts
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.observing.readings import FrontReading
 from edge_agent.serving.rpc.address import Address
-from edge_agent.serving.rpc.exchange import Handler
+from edge_agent.serving.rpc.calls import Calls
 from edge_agent.serving.rpc.listener import SocketClaim
 from edge_agent.serving.rpc.readiness import Readiness
 from edge_agent.serving.rpc.servicer import Servicer
+from edge_agent.serving.rpc.witness import Witness
 from edge_agent.settings import Settings
 
 if TYPE_CHECKING:  # it brings the library, which a daemon without metrics does not load
@@ -63,7 +63,7 @@ class Server:
         observer = Observer(settings)
         agent = Agent(settings, observer)
         claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
-        clients: set[ClientProtocol] = set()
+        clients: set[ClientProtocol[Calls]] = set()
         metrics: MetricsServer | None = None
         ended = "failed"
         try:
@@ -71,8 +71,8 @@ class Server:
             if observer.counts is not None:
                 metrics = _serve_metrics(settings, observer.counts, lambda: _read(settings, agent, observer, clients))
             await agent.open()
-            handlers = functools.partial(_handlers, agent)
-            address = Address(claim, lambda: ClientProtocol(handlers, agent.shelf, clients, observer))
+            serve = functools.partial(_serve, agent, observer)
+            address = Address(claim, lambda: ClientProtocol(serve, clients))
             log.info("serving on %s, models from %s", settings.socket, ", ".join(map(str, settings.model_dirs)))
             self._readiness.ready(lambda: _summary(agent))
             gc.collect()
@@ -90,7 +90,7 @@ class Server:
             self._readiness.close()
             _ignore_signals(loop)
 
-    async def _until_ended(self, agent: Agent, address: Address, clients: set[ClientProtocol]) -> End:
+    async def _until_ended(self, agent: Agent, address: Address, clients: set[ClientProtocol[Calls]]) -> End:
         log.info("%s: finishing the calls in flight", (await self._signals.get()).name)
         self._readiness.stopping()
         graceful = asyncio.ensure_future(self._stop(agent, address, clients))
@@ -103,14 +103,14 @@ class Server:
         graceful.result()
         return End.GRACEFUL
 
-    async def _stop(self, agent: Agent, address: Address, clients: set[ClientProtocol]) -> None:
+    async def _stop(self, agent: Agent, address: Address, clients: set[ClientProtocol[Calls]]) -> None:
         """Stop taking calls, let those in flight finish, then end the workers: the order of opening, reversed."""
         end = time.monotonic() + self._settings.drain_seconds
         address.close()
         for client in list(clients):
             client.go_away()
         if clients:
-            drained = [asyncio.ensure_future(client.drain()) for client in clients]
+            drained = [asyncio.ensure_future(client.receiver.drain()) for client in clients]
             _, late = await asyncio.wait(drained, timeout=self._settings.drain_seconds)
             for task in late:
                 task.cancel()
@@ -120,8 +120,11 @@ class Server:
         await asyncio.sleep(0)  # closing is done in the next round of the loop
 
 
-def _handlers(agent: Agent, peer: Peer) -> dict[bytes, Handler]:
-    return Servicer(agent, peer).handlers()
+def _serve(agent: Agent, observer: Observer, client: ClientProtocol[Calls]) -> Calls:
+    if observer.counts is not None:
+        observer.counts.connections_opened += 1
+    handlers = Servicer(agent, client.peer).handlers()
+    return Calls(client, handlers, agent.shelf, Witness(observer, client.peer))
 
 
 def _serve_metrics(settings: Settings, counts: Counts, read_front: Callable[[], FrontReading]) -> MetricsServer:
@@ -130,7 +133,7 @@ def _serve_metrics(settings: Settings, counts: Counts, read_front: Callable[[], 
     return MetricsServer(settings, counts, read_front)
 
 
-def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[ClientProtocol]) -> FrontReading:
+def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[ClientProtocol[Calls]]) -> FrontReading:
     try:
         available = available_bytes()
     except OSError:

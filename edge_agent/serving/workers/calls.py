@@ -40,6 +40,8 @@ class Call:
     peer: Peer
     on_answer: OnAnswer
     on_error: Callable[[Exception], None]
+    #: the client wants the picture to be kept
+    keep: bool = False
     ended: bool = False
     #: when the model was given it, in seconds of the monotonic clock
     submitted: float = 0.0

@@ -17,6 +17,7 @@ from edge_agent.component.trust import Trust
 from edge_agent.errors import InternalError, LoadingFailed, NotReady, Overloaded, WorkerDied
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.logs import fields
+from edge_agent.records.pictures.passing import Keeping
 from edge_agent.serving.observing.counts import VersionCounts
 from edge_agent.serving.workers.calls import Call, WaitingLine
 from edge_agent.serving.workers.lending import Lender
@@ -55,6 +56,8 @@ class PoolOptions(NamedTuple):
     start_seconds: float
     build_seconds: float
     trust: Trust = Trust()
+    #: which pictures are kept, and where; None: none
+    keeping: Keeping | None = None
 
 
 class WorkerPool:
@@ -112,7 +115,7 @@ class WorkerPool:
         """
         loop = asyncio.get_running_loop()
         options, digest = self._options, manifest_digest(self.manifest)
-        load = Load(str(self.folder), options.engine, options.batch_seconds, digest, options.trust)
+        load = Load(str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping)
         for number in range(options.instances):
             ready: asyncio.Future[None] = loop.create_future()
             link = WorkerLink(
@@ -196,7 +199,7 @@ class WorkerPool:
         new = seat.link.unknown([parcel for parcel in (bitmap, mask) if parcel is not None])
         numbers = tuple(parcel.number for parcel in new)
         try:
-            seat.link.send(Detect(number, picture, target, call.deadline, call.peer, numbers), new)
+            seat.link.send(Detect(number, picture, target, call.deadline, call.peer, numbers, call.keep), new)
         except WorkerDied:
             seat.link.kill()  # if it is not dead, it does not listen; its end fails every call that it has
 

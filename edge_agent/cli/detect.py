@@ -131,9 +131,10 @@ def _say_unused_bits(paths: list[Path], pixel_format: PixelFormat) -> None:
     peak = max(int(read_deep(path).max()) for path in deep)
     bits = used_bits(peak)
     if bits < AS_STORED.bits:
+        count = "1 picture" if len(deep) == 1 else f"{len(deep)} pictures"
         note(
-            f"the values of {len(deep)} pictures of 16 bits stay below {1 << bits}, and were taken for full ones; if "
-            f"the model was trained with --bits {bits}, say it here too"
+            f"the values of {count} of 16 bits stay below {1 << bits}, and were taken for full ones; if the model was "
+            f"trained with --bits {bits}, say it here too"
         )
 
 

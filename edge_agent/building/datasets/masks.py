@@ -145,7 +145,7 @@ def _is_usual_background(rgba: U8) -> bool:
 def _read_rgba(path: Path) -> U8:
     """Read a mask, turned as its own EXIF orientation says, as pictures are."""
     try:
-        file = examine(path, "mask ")
+        file = examine(path, "mask ", "PNG file")
         if file.format != "PNG":
             raise DatasetError(f"mask {path} is a {file.format} file, expected PNG")
         check_sides(file, "mask ")

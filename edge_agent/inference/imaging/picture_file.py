@@ -65,7 +65,7 @@ class PictureFile(NamedTuple):
         return self.stored_width, self.stored_height
 
 
-def examine(path: Path, what: str = "") -> PictureFile:
+def examine(path: Path, what: str = "", expected: str = f"{NAMES} picture") -> PictureFile:
     """Read the head of a picture's file; `what` stands before its name in errors, such as "mask ".
 
     Raises:
@@ -79,7 +79,7 @@ def examine(path: Path, what: str = "") -> PictureFile:
         with Image.open(path, formats=FORMATS) as image:
             return _describe(path, image, size, what)
     except UnidentifiedImageError:
-        raise InvalidRequest(f"{what}{path} is not a {NAMES} picture") from None
+        raise InvalidRequest(f"{what}{path} is not a {expected}") from None
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for a broken PNG chunk
         raise unreadable(path, error, what) from None
 

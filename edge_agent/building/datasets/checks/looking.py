@@ -44,12 +44,11 @@ def _picture(example: Example) -> Seen:
     except (DatasetError, InvalidRequest) as error:
         return seen._replace(problem=Reason("picture-unreadable", "broken", places=places, facts={"error": str(error)}))
     full = (1 << example.pixel_format.bits) - 1
-    digest = hashlib.sha256(f"{width}x{height}".encode() + picture.tobytes()).hexdigest()
-    seen = Seen(example, (width, height), digest, {}, None, traits)
     if traits.peak > full:
         facts = {"path": example.path, "peak": traits.peak, "full": full, "bits": example.pixel_format.bits}
         return seen._replace(problem=Reason("picture-exceeds", "broken", places=places, facts=facts))
-    return seen
+    digest = hashlib.sha256(f"{width}x{height}".encode() + picture.tobytes()).hexdigest()
+    return Seen(example, (width, height), digest, {}, None, traits)
 
 
 def _traits(file: PictureFile, picture: U8, example: Example) -> Traits:

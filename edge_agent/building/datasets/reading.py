@@ -15,9 +15,12 @@ from edge_agent.building.datasets.names import Names, names_of
 from edge_agent.building.datasets.project import read_project
 from edge_agent.building.datasets.reasons import Place, Reason
 from edge_agent.building.datasets.references.resolver import Resolver
+from edge_agent.building.datasets.tables.columns import read_table
+from edge_agent.building.datasets.tables.conversion import about, table_lines
 from edge_agent.building.datasets.text import read_text
 from edge_agent.errors import DatasetError
 
+_TABLES = (".csv", ".tsv", ".tab")
 _A_MANIFEST = "a manifest in JSON Lines"
 
 
@@ -112,12 +115,13 @@ def _read(path: Path, reading: Reading) -> Datasets:
 
 
 def _read_file(path: Path, reading: Reading) -> Dataset:
-    if path.suffix.lower() == ".csv":
-        raise DatasetError(f"{path} is a CSV file; make a manifest of it with: edge-agent dataset from-csv {path}")
     roots = [*([reading.images] if reading.images else []), path.parent]
-    text = read_text(path, what=_A_MANIFEST)
     manifest = Manifest(path, Resolver(roots, fetch=reading.fetch), reading.names, frozenset(reading.attributes))
-    return read_manifest(manifest, read_lines(text.text, path))
+    if path.suffix.lower() in _TABLES:
+        table = read_table(path, reading.names)
+        dataset = read_manifest(manifest, table_lines(table))
+        return dataset._replace(reasons=(*about(table), *dataset.reasons))
+    return read_manifest(manifest, read_lines(read_text(path, what=_A_MANIFEST).text, path))
 
 
 def _with_project(path: Path, reading: Reading) -> tuple[Reading, Sequence[Reason]]:

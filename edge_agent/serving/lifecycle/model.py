@@ -128,7 +128,8 @@ class Model:
         arn = component.manifest.model_arn if component else ""
         if self.component is None and self.status is Status.STOPPED:
             return arn, Status.FAILED, self.problem
-        notes = [self.message, self._pool.remark if self._pool else ""]
+        read = say_pixel_options(component.manifest.training) if component else ""
+        notes = [self.message, self._pool.remark if self._pool else "", read]
         if self.status is Status.STARTING and self._cause:
             notes.append(f"it has failed before: {self._cause}")
         running = self._served if self.status is Status.RUNNING else None
@@ -136,8 +137,6 @@ class Model:
             notes.append("the component has been removed; the model runs until it is stopped")
         elif running is not None and self.component is not None:
             notes.append(self._changeover.describe(running, self.component))
-        if component is not None:
-            notes.append(say_pixel_options(component.manifest.training))
         if self.problem not in self.message:  # a restart that failed because of it has said so
             notes.append(self.problem)
         recovers = self.status is Status.FAILED and self._restart.is_near and self.component is not None

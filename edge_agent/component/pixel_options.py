@@ -7,17 +7,17 @@ were; the contract has no field for that, so that it stands in the model's statu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+
+from edge_agent.component.manifest import Manifest
 
 _USUAL = {"bits": 16, "bayer": ""}
 _SAID = "the training pictures' files were read with "
 _OPTION = re.compile(r"--(bits|bayer) (\w+)")
 
 
-def say_pixel_options(training: Mapping[str, Any]) -> str:
-    """Say it of a manifest's `training`; "" where files were read as they are, or nothing is known."""
-    said = training.get("pixel_format")
+def say_pixel_options(manifest: Manifest | None) -> str:
+    """Say it of a component; "" where files were read as they are, nothing is known, or there is no component."""
+    said = manifest.training.get("pixel_format") if manifest else None
     if not isinstance(said, dict):
         return ""
     given = [f"--{key} {said[key]}" for key, usual in _USUAL.items() if said.get(key, usual) != usual]

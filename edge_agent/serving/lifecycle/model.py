@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from edge_agent.component.manifest import manifest_digest
 from edge_agent.component.version import parse_version
-from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
+from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, Overloaded, StopFailed, WrongState
 from edge_agent.logs import fields
 from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component, Entry
 from edge_agent.serving.lifecycle.backoff import Backoff
@@ -21,6 +21,7 @@ from edge_agent.serving.lifecycle.memory import check_memory
 from edge_agent.serving.lifecycle.restart import Restart, cause_alone, when_it_is_back
 from edge_agent.serving.lifecycle.retirement import Retirement
 from edge_agent.serving.lifecycle.state import Event, Status, next_status
+from edge_agent.serving.lifecycle.strain import Strain
 from edge_agent.serving.observing.model_watch import ModelWatch
 from edge_agent.serving.observing.readings import ModelReading
 from edge_agent.serving.workers.calls import Call
@@ -53,6 +54,9 @@ class Model:
     ) -> None:
         """`on_wanted` is told when somebody starts or stops the model, `watch` what happens to it."""
         self.name = name
+        #: called when its status has changed
+        self.on_change: Callable[[], None] = lambda: None
+        self.strain = Strain()
         self.status = Status.STOPPED
         #: why the model is FAILED, or what it is doing
         self.message = ""
@@ -315,7 +319,11 @@ class Model:
         """Inspect one picture; the errors are those of WorkerPool.submit."""
         self.check_running()
         assert self._pool is not None
-        self._pool.submit(call)
+        try:
+            self._pool.submit(call)
+        except Overloaded:
+            self.strain.note()
+            raise
 
     # Stopping
 
@@ -387,3 +395,4 @@ class Model:
         status = next_status(self.status, event)
         assert status is not None, f"{event.name} in {self.status.name}"
         self.status = status
+        self.on_change()

@@ -102,7 +102,12 @@ def _write_documents(root: Path, packages: dict[str, Message]) -> None:
     shutil.copy(_HERE / "copyright", folder)
     for name in ("install.md", "security.md", "settings.md", "metrics.md", "api.md", "manifest.md"):
         shutil.copy(_PROJECT / "docs" / name, folder)
-    for name in ("prometheus/edge-agent.rules.yml", "prometheus/prometheus.yml", "systemd/metrics.conf"):
+    for name in (
+        "prometheus/edge-agent.rules.yml",
+        "prometheus/prometheus.yml",
+        "systemd/metrics.conf",
+        "systemd/events.conf",
+    ):
         (folder / "examples").mkdir(exist_ok=True)
         shutil.copy(_PACKAGING / name, folder / "examples")
     shutil.copy(_PACKAGING / "grafana" / "edge-agent.json", folder / "examples" / "grafana-dashboard.json")

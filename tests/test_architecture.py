@@ -34,7 +34,7 @@ KNOWN: set[tuple[str, str]] = set()
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}],
     "serving": [{"rpc"}, {"http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}, {"auditing"}],
-    "device": [{"bench", "doctor"}],
+    "device": [{"support"}, {"bench", "doctor"}],
 }
 # Plain data without numpy, part of the vocabulary of every wing.
 DATA = {"edge_agent.inference.imaging.bitmap", "edge_agent.inference.verdict"}

@@ -34,6 +34,7 @@ _COMMANDS = {
     "sign": "sign model components, check signatures, and make keys",
     "package": "make a Greengrass component of a model component",
     "bench": "measure this device with a model",
+    "support-bundle": "write an archive of logs, settings and findings for whoever helps",
 }
 
 
@@ -46,7 +47,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = f"edge_agent.cli.{cmd_name}" + "_" * keyword.iskeyword(cmd_name)
+        module = f"edge_agent.cli.{cmd_name.replace('-', '_')}" + "_" * keyword.iskeyword(cmd_name)
         command: click.Command = importlib.import_module(module).command
         return command
 

@@ -86,10 +86,11 @@ def load(
         seen = look_at(datasets, progress, masks=masks)
     report = judge(datasets, seen, masks=masks, advice=advice)
     if given.skip_broken and any(reason.weight == "broken" for reason in report.reasons):
+        listed = _write_problems(report.problems, dataset)
         left = without_broken(datasets, report)
         kept = [_kept(part, rest) for part, rest in zip(seen, _parts(left), strict=True)]
         report = judge(left, kept, masks=masks, advice=advice)
-        note(f"{_write_problems(report.problems, dataset)} lists what is left out")
+        note(f"{listed} lists what is left out")
         _write_left(left)
         datasets = left
     return Loaded(datasets, report)

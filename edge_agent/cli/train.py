@@ -100,6 +100,7 @@ def command(
         Identity(chosen, version, description),
         Options(task, precision, seed, input_size, Wanted(recall, precision_wanted), locate),  # type: ignore[arg-type]
         Steps(progress_bar, note),
+        loaded.report if holdout is None else None,
     )
     if as_json:
         print_json({"component": str(trained.folder), "figures": trained.figures, "sha256": trained.report.digest})

@@ -103,7 +103,11 @@ def describe(mask: MaskFile) -> str:
         if values in ([0], [255]):
             return f"it is {'black' if values == [0] else 'white'} everywhere"
         shown = ", ".join(map(str, values[:_SHOWN])) + (", …" if len(values) > _SHOWN else "")
-        return f"it holds the values {shown} of 255, and {mask.declared} is expected"
+        text = f"it holds the values {shown} of 255, and {mask.declared} is expected"
+        if not mask.attribute and len(values) == 2 and values[0] == 0:  # of a folder, where labels can be declared
+            declared = write_color((values[1],) * 3)
+            text += f'; masks/labels.json with {{"anomaly": "{declared}"}} makes {values[1]} the label'
+        return text
     colors, counts = np.unique(seen, axis=0, return_counts=True)
     shown = ", ".join(write_color(tuple(colors[i])) for i in np.argsort(-counts)[:_SHOWN])
     return f"it holds the colours {shown}, and {mask.declared} is expected"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.building.datasets.dataset import Dataset, LabelColor, Rgb, label_colors, parse_color
-from edge_agent.building.datasets.folders import is_folder_dataset, read_folders
+from edge_agent.building.datasets.layouts.part import read_part
+from edge_agent.building.datasets.layouts.recognition import recognise
 from edge_agent.building.datasets.manifests.lines import read_lines
 from edge_agent.building.datasets.manifests.reading import Manifest, read_manifest
 from edge_agent.building.datasets.names import Names, names_of
@@ -17,7 +18,6 @@ from edge_agent.building.datasets.references.resolver import Resolver
 from edge_agent.building.datasets.text import read_text
 from edge_agent.errors import DatasetError
 
-_TRAIN, _TEST = "train", "test"
 _A_MANIFEST = "a manifest in JSON Lines"
 
 
@@ -77,34 +77,41 @@ AS_IT_IS = Reading()
 
 
 def read_dataset(path: Path, reading: Reading = AS_IT_IS) -> Dataset:
-    """Read a folder with `normal` and `anomaly`, or a manifest.
+    """Read a folder of pictures, its test pictures included, or a manifest.
 
     What is wrong with single lines or files is among the dataset's reasons.
 
     Raises:
         DatasetError: it is neither, or holds no picture.
     """
-    if not path.exists():
-        raise DatasetError(f"{path} does not exist, expected a folder with 'normal' and 'anomaly', or a manifest")
-    reading, notes = _with_project(path, reading)
-    dataset = _read(path, reading)
-    if not dataset.examples and not any(reason.stops for reason in dataset.reasons):
-        raise DatasetError(f"{path} holds no PNG or JPEG picture")
-    return dataset._replace(reasons=(*notes, *dataset.reasons))
+    return read_datasets(path, None, reading).together
 
 
 def read_datasets(path: Path, test: Path | None = None, reading: Reading = AS_IT_IS) -> Datasets:
-    """Read a dataset and, if there is one, its test dataset: `test`, or the folder `test` beside a folder `train`."""
-    train, beside = path / _TRAIN, path / _TEST
-    if path.is_dir() and not is_folder_dataset(path) and train.is_dir():
-        reading, _ = _with_project(path, reading)
-        path, test = train, test or (beside if beside.is_dir() else None)
-    return Datasets(read_dataset(path, reading), read_dataset(test, reading) if test else None)
+    """Read a dataset and, if there is one, its test dataset: `test`, or the part of a folder that is set apart."""
+    datasets = _read(path, reading)
+    if test is None:
+        return datasets
+    return Datasets(datasets.train, _read(test, reading).together)
 
 
-def _read(path: Path, reading: Reading) -> Dataset:
+def _read(path: Path, reading: Reading) -> Datasets:
+    if not path.exists():
+        raise DatasetError(f"{path} does not exist, expected a folder with 'normal' and 'anomaly', or a manifest")
+    reading, notes = _with_project(path, reading)
     if path.is_dir():
-        return read_folders(path)
+        layout = recognise(path, reading.names)
+        parts = [read_part(part, kinds=reading.kinds) for part in (layout.train, layout.test) if part]
+    else:
+        parts = [_read_file(path, reading)]
+    for part in parts:
+        if not part.examples and not any(reason.stops for reason in part.reasons):
+            raise DatasetError(f"{part.source} holds no PNG or JPEG picture")
+    train, *rest = parts
+    return Datasets(train._replace(reasons=(*notes, *train.reasons)), rest[0] if rest else None)
+
+
+def _read_file(path: Path, reading: Reading) -> Dataset:
     if path.suffix.lower() == ".csv":
         raise DatasetError(f"{path} is a CSV file; make a manifest of it with: edge-agent dataset from-csv {path}")
     roots = [*([reading.images] if reading.images else []), path.parent]

@@ -82,7 +82,7 @@ _SENTENCES = {
     "mask-empty": "{count:picture is|pictures are} labelled anomaly but no pixel is marked, such as {path}: {value}; "
     "{count:=it counts|=they count} for the verdict, not for the mask",
     "masks-empty": "there are {count:mask|masks} of anomalous pictures, but none marks a pixel; {path}: {value}",
-    "mask-of-none": "mask {path} belongs to no picture",
+    "mask-of-none": "{count:mask belongs|masks belong} to no picture: {names}",
     "masks-of-normal-missing": "{count:normal picture names|normal pictures name} a mask that is not there; a normal "
     "picture needs none",
     "mask-job-failed": "{count:picture has|pictures have} no mask, because the labelling job of '{attribute}' failed: "
@@ -96,7 +96,18 @@ _SENTENCES = {
     "mask-later": "{count:line has|lines have} several masks; '{attribute}' is later than '{other}' and is taken "
     "({first})",
     # files
-    "files-left-out": "{count:file|files} in {folder} are left out, such as {name}: PNG or JPEG only",
+    "file-no-picture": "{count:file is no picture|files are no pictures} and will not be used: {names}",
+    "files-unreadable": "{count:picture|pictures} of the kind {kind} can't be read, such as {name}; convert them, such "
+    "as with: magick mogrify -format png '*{kind}'",
+    "folder-unused": "{count:picture|pictures} in the folder {folder} will not be used",
+    "folders-may-be": "if that is what these folders hold, add: {value}",
+    "pictures-loose": "{count:picture lies|pictures lie} in {folder} itself, in no folder that says what it is, and "
+    "will not be used, such as {name}",
+    "layout": "read in the layout of {value}: normal is what lies in {good}, anomaly what lies in {bad}",
+    "masks-beside": "{count:file that lies|files that lie} beside a picture of that name will be its mask: {names}",
+    "kinds-without-masks": "--kinds makes labels of folders for masks, and there are none",
+    "no-folders": "{path} has no folder 'normal' or 'anomaly'{way}",
+    "name-unmatched": "the name '{value}' was given a meaning, and no folder has it",
     "hidden": "{count:hidden file or folder was|hidden files and folders were} skipped: {names}",
     "left-out": "{count:line or picture is|lines and pictures are} left out: {names}",
     # numbers
@@ -155,8 +166,9 @@ def _path(reason: Reason) -> str:
 def _names(reason: Reason) -> str:
     """Name the files or lines of a reason, the first few of them."""
     names = dict.fromkeys(map(_name, reason.places))
-    shown = ", ".join(list(names)[:_NAMED])
-    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
+    first = list(names)[:_NAMED]
+    more = reason.times - len(first)
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
 
 
 def _name(place: Place) -> str:

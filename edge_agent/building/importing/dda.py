@@ -101,6 +101,7 @@ def draft_of_graph(
         threshold=threshold,
         mask=MaskOutput(name=heads.mask, kind="class_ids") if heads.mask else None,
         labels=labels,
+        stage_keys=True,
         notes=tuple(notes),
         origin={"stage": stage.type, "classification_logic": stage.classification_logic},
     )

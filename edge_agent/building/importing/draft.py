@@ -89,6 +89,10 @@ class Draft(NamedTuple):
     mask: MaskOutput | None = None
     labels: tuple[Label, ...] = ()
     calibration: Calibration | None = None
+    #: the score is 0 or 1 and nothing between
+    is_yes_or_no: bool = False
+    #: how pictures are fed stands in DDA's manifest.json, and not in flags
+    stage_keys: bool = False
     #: what the user should know
     notes: tuple[str, ...] = ()
     #: what the file was, for people

@@ -18,6 +18,9 @@ from edge_agent.component.artifacts import digest_file
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EngineFailed, ImportFailed
 
+#: flags that say how pictures are fed; anomalib's exports leave that open where they were made by hand
+_PIXELS = ("scale", "mean", "std", "bgr", "resize")
+
 
 class Result(NamedTuple):
     """What was written, and what the user should know."""
@@ -48,9 +51,10 @@ def import_model(
     """
     with opened(source) as place:
         found = recognise(place, format, source)
-        if found.format != "onnx" and onnx != WantedOnnx():
-            flags = [f"--{key.replace('_', '-')}" for key, value in onnx._asdict().items()
-                     if value != WantedOnnx._field_defaults[key]]  # fmt: skip
+        allowed = _PIXELS if found.format == "anomalib" else ()
+        flags = [f"--{key.replace('_', '-')}" for key, value in onnx._asdict().items()
+                 if value != WantedOnnx._field_defaults[key] and key not in allowed]  # fmt: skip
+        if found.format != "onnx" and flags:
             raise ImportFailed(
                 f"{source} is a {found.format} model, which says itself what {', '.join(flags)} would; omit "
                 "that, or give --format onnx"
@@ -65,7 +69,12 @@ def import_model(
         written = write(models, identity, draft, origin)
         # The user knows the archive, not the temporary folder.
         notes = tuple(_printable(note.replace(str(place), str(source))) for note in found.notes)
-    return Result(written.folder, written.manifest, found.format, (*notes, *draft.notes, *_cut_off(found, written)))
+    return Result(
+        written.folder,
+        written.manifest,
+        found.format,
+        (*notes, *draft.notes, *_cut_off(found, written), *written.notes),
+    )
 
 
 def _printable(text: str) -> str:
@@ -89,5 +98,5 @@ def _draft(found: Found, wanted: Wanted, onnx: WantedOnnx, ask: Ask) -> Draft:
     if found.format == "marketplace":
         return draft_marketplace(found.place, found.path, wanted)
     if found.format == "anomalib":
-        return draft_anomalib(found.path, wanted, ask)
+        return draft_anomalib(found.path, wanted, onnx, ask)
     return draft_onnx(found.path, wanted, onnx, ask)

@@ -219,8 +219,8 @@ def test_many_tensors_of_one_file_count_each(tmp_path: Path, monkeypatch: pytest
 
 def test_flags_for_other_files(tmp_path: Path) -> None:
     path = write(tmp_path / "export", export())
-    with pytest.raises(ImportFailed, match=r"anomalib model, which says itself what --bgr, --scale would"):
-        imported(path, tmp_path / "models", onnx=WantedOnnx(scale=1.0, bgr=True))
+    with pytest.raises(ImportFailed, match=r"anomalib model, which says itself what --score-index, --activation would"):
+        imported(path, tmp_path / "models", onnx=WantedOnnx(score_index=1, activation="sigmoid", bgr=True))
     bare = write(tmp_path / "bare", export(("pred_score",)))
     with pytest.raises(ImportFailed, match="neither 'anomaly_map' nor 'pred_mask'"):
         imported(bare, tmp_path / "models", Wanted(labels=(("a", "#102030"),)))

@@ -261,6 +261,7 @@ def test_what_the_user_should_look_at(
     tmp_path: Path, graph: ModelProto, flags: dict[str, Any], note: str | None
 ) -> None:
     notes = imported(write(tmp_path / "net.onnx", graph), tmp_path / "models", WANTED, WantedOnnx(**flags)).notes
+    notes = tuple(found for found in notes if "hardly depends on the picture" not in found)  # test_probing.py
     assert [found[: len(note or "")] for found in notes] == ([] if note is None else [note])
 
 

@@ -333,6 +333,6 @@ def test_a_component_that_can_not_be_loaded_fails_with_the_reason(daemon: Daemon
     wait_until(lambda: "odd" in daemon.stub.listed(), "the component is noticed")
     assert daemon.stub("StartModel", _start_anew("odd")).status == pb2.STARTING
     message = daemon.stub.wait_for("odd", "FAILED").status_message
-    assert message.startswith("ONNX Runtime can't load model.onnx: ")
+    assert message.startswith("model.onnx uses the operator 'NoSuchOperator', which ONNX Runtime")
     assert "NoSuchOperator" in message
     assert daemon.workers() == []

@@ -62,10 +62,10 @@ def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = T
     reasons += together.contradictions(everything)
     if len(seen) > 1:
         reasons += together.leaks(seen[0], seen[1])
-    lost = any(reason.code.startswith("side-lost") for reason in reasons)
     reasons += together.repeated(seen)
-    if advice and not lost:  # how many there are is of no interest before
-        reasons += numbers.needed(datasets)
+    # How many there are is of no interest before it is known what is what.
+    if advice and not any(reason.weight == "problem" for reason in reasons):
+        reasons += [] if any(reason.stops for reason in reasons) else numbers.needed(datasets)
         reasons += numbers.advised(datasets, seen, masks=masks)
     if masks:
         reasons += together.empty_masks(everything)

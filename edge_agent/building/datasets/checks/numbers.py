@@ -49,6 +49,8 @@ def advised(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool =
                 reasons.append(Reason("advise-test", times=count, facts=facts))
     per_label = _SEPARATE_PER_LABEL if test else _SINGLE_PER_LABEL
     for part in seen if masks else ():
+        if not any(item.example.label == ANOMALY for item in part):
+            continue
         # As in the guide, a picture with several kinds of anomaly does not count towards the minimum of any.
         alone = Counter(next(iter(item.areas)) for item in part if len(item.areas) == 1)
         reasons += [

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.building.datasets.folders import read_folders
 from edge_agent.building.datasets.reading import read_dataset, read_datasets
+from edge_agent.building.datasets.reading import read_dataset as read_folders
 from edge_agent.building.datasets.sentences import sentence
 from edge_agent.errors import DatasetError
 from tests.support.parts import write_folders
@@ -19,6 +19,9 @@ def test_the_folder_is_the_label_however_deep_the_picture_lies(tmp_path: Path) -
     shutil.move(root / "normal" / "good-0.png", deeper / "GOOD.PNG")
     (root / "normal" / "notes.txt").write_text("not a picture")
     dataset = read_folders(root)
+    assert [(reason.code, sentence(reason)) for reason in dataset.reasons] == [
+        ("file-no-picture", "1 file is no picture and will not be used: notes.txt")
+    ]
     assert [(example.path.name, example.label) for example in dataset.examples] == [
         ("GOOD.PNG", "normal"), ("good-1.png", "normal"), ("bad-0.png", "anomaly"),
     ]  # fmt: skip
@@ -35,7 +38,7 @@ def test_masks_are_found_by_name(tmp_path: Path) -> None:
     assert [example.mask is not None for example in dataset.examples] == [False, True, True, True]
     assert [(label.name, label.color) for label in dataset.labels] == [("scratch", "#2CA02C"), ("dent", "#1F77B4")]
     (reason,) = dataset.reasons
-    assert sentence(reason) == f"mask {root / 'masks' / 'nobody.png'} belongs to no picture"
+    assert sentence(reason) == "1 mask belongs to no picture: nobody.png"
 
 
 def test_without_labels_json_white_is_the_anomaly_and_is_painted_otherwise(tmp_path: Path) -> None:
@@ -69,7 +72,6 @@ def test_train_and_test_side_by_side(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda path: None, "does not exist"),
-        (lambda path: path.mkdir(), "no folder 'normal' or 'anomaly'"),
         (lambda path: (path / "normal").mkdir(parents=True), "holds no PNG or JPEG"),
     ],
 )
@@ -110,11 +112,12 @@ def test_two_labels_of_one_colour_are_refused(tmp_path: Path) -> None:
 
 def test_other_formats_are_counted_and_links_are_followed(tmp_path: Path) -> None:
     root = write_folders(tmp_path / "data", normal=1, anomaly=1)
-    (root / "normal" / "old.bmp").write_bytes(b"BM")
+    (root / "normal" / "old.gif").write_bytes(b"GIF89a")
     other = write_folders(tmp_path / "other", normal=2, anomaly=0)
     (root / "normal" / "monday").symlink_to(other / "normal")
     (root / "normal" / "loop").symlink_to(root / "normal")
     dataset = read_folders(root)
     assert len(dataset.of("normal")) == 3
     (reason,) = dataset.reasons
-    assert (reason.code, reason.times, reason.facts["name"]) == ("files-left-out", 1, "old.bmp")
+    assert (reason.code, reason.weight, reason.times, reason.value) == ("files-unreadable", "note", 1, ".gif")
+    assert "such as old.gif; convert them, such as with: magick mogrify -format png '*.gif'" in sentence(reason)

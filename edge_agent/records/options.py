@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_agent.errors import SettingsError
 from edge_agent.records.events.rules import AnyRule, parse_events
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.rules import KeepRules, parse_rules
@@ -29,8 +30,11 @@ class RecordsOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Take them from the settings.
 
         Raises:
-            SettingsError: an `[[event]]` table is wrong.
+            SettingsError: an `[[event]]` table is wrong, or something is set that needs records.
         """
+        if settings.records == "off" and (settings.event or settings.keep_mib):
+            what = "[[event]] tables are given" if settings.event else f"keep_mib is {settings.keep_mib}"
+            raise SettingsError(f'records are off, but {what}, expected records = "on" with it')
         return cls(
             events=parse_events(settings.event),
             device=settings.device_name or socket.gethostname(),

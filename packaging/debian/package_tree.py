@@ -100,7 +100,8 @@ def _write_documents(root: Path, packages: dict[str, Message]) -> None:
     folder = root / _DOC
     folder.mkdir(parents=True)
     shutil.copy(_HERE / "copyright", folder)
-    for name in ("install.md", "security.md", "settings.md", "metrics.md", "operation.md", "api.md", "manifest.md"):
+    told = ("install", "security", "settings", "metrics", "operation", "api", "manifest", "records", "events")
+    for name in (*(f"{page}.md" for page in told), "event.schema.json"):
         shutil.copy(_PROJECT / "docs" / name, folder)
     for name in (
         "prometheus/edge-agent.rules.yml",

@@ -103,7 +103,8 @@ def _check_normalised(path: Path, name: str, values: list[Tensor]) -> None:
     if not all(0 <= value <= 1 for value in extremes):  # NaN is not, either
         raise ImportFailed(
             f"{path} answers random pictures with '{name}' of {min(extremes):.4g} to {max(extremes):.4g}, expected "
-            "0..1: export it with anomalib's normalisation, or use --format onnx with --calibration and --threshold"
+            "0..1: put the metadata.json that anomalib 0.x and 1.x write beside it, export it with anomalib 2, or use "
+            "--format onnx with --calibration and --threshold"
         )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.building.importing.anomalib import draft_anomalib
+from edge_agent.building.importing.anomalib_before_2 import draft_anomalib_before_2
+from edge_agent.building.importing.anomalib_metadata import find_metadata
 from edge_agent.building.importing.any_onnx import draft_onnx
 from edge_agent.building.importing.component import Identity, Imported, write
 from edge_agent.building.importing.dda import draft_dda
@@ -98,5 +100,8 @@ def _draft(found: Found, wanted: Wanted, onnx: WantedOnnx, ask: Ask) -> Draft:
     if found.format == "marketplace":
         return draft_marketplace(found.place, found.path, wanted)
     if found.format == "anomalib":
+        metadata = find_metadata(found.path)
+        if metadata:
+            return draft_anomalib_before_2(found.path, metadata, wanted, onnx, ask)
         return draft_anomalib(found.path, wanted, onnx, ask)
     return draft_onnx(found.path, wanted, onnx, ask)

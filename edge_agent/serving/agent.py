@@ -27,7 +27,7 @@ from edge_agent.serving.lifecycle.remembered import RememberedModels
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.observing.readings import ModelReading
-from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer
+from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer, OnStages
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions
 from edge_agent.settings import Settings, memory_reserve, queue_bytes
@@ -97,7 +97,8 @@ class Agent:
             memory_reserve=memory_reserve(settings),
         )
         #: who writes verdicts down; None: nobody
-        self.recorder = Recorder(RecordsOptions.of(settings)) if settings.records == "on" else None
+        records = RecordsOptions.of(settings)
+        self.recorder = Recorder(records) if settings.records == "on" else None
         #: who keeps pictures; None: nobody
         self.pictures = None if pictures is None else picture_keeper(pictures)
         #: called when a model has come, changed its status, or gone
@@ -185,7 +186,7 @@ class Agent:
                 model = self._models[name] = Model(
                     name, self._options, self.shelf, self._on_wanted, self._observer.watch_model(name)
                 )
-                model.on_change = model.strain.on_change = self._on_change
+                model.strain.on_change = self._on_change
                 self._on_change()
             model.update(entry)
             if name in self._to_resume and entry.component is not None:
@@ -299,6 +300,7 @@ class Agent:
         on_answer: OnAnswer,
         on_error: Callable[[Exception], None],
         origin: Origin | None = None,
+        on_stages: OnStages | None = None,
     ) -> Callable[[], None]:
         """Inspect one picture for `peer`; what comes of it is told later, or before this returns.
 
@@ -335,7 +337,7 @@ class Agent:
                 on_answer, model=model.name, version=model.version, size=size, origin=origin
             )
         keep = origin is not None and origin.keep
-        call = Call(bitmap, mask, deadline, peer, on_answer, on_error, keep)
+        call = Call(bitmap, mask, deadline, peer, on_answer, on_error, keep, on_stages)
         model.submit(call)
         return call.cancel
 

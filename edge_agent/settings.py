@@ -152,6 +152,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
     ] = ""
+    traces: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="OTLP/HTTP collector that gets a span of each call, http://HOST:4318; needs the extra otel",
+        ),
+    ] = ""
     audit: Annotated[
         Literal["on", "off"],
         Meta(description="whether who did what to which model is written down; see operation.md"),

@@ -10,16 +10,17 @@ import click
 
 from edge_agent.building.datasets.checks.leaving_out import without_broken
 from edge_agent.building.datasets.checks.report import Report
-from edge_agent.building.datasets.csv_manifest import convert_csv
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.manifests.writing import write_manifest
+from edge_agent.building.datasets.names import names_of
 from edge_agent.building.datasets.reading import Datasets
-from edge_agent.building.datasets.sentences import reason_fields
+from edge_agent.building.datasets.sentences import reason_fields, sentence
 from edge_agent.building.datasets.sheet import contact_sheet
 from edge_agent.building.datasets.split import split
+from edge_agent.building.datasets.tables.conversion import convert_csv
 from edge_agent.cli import EXIT_FAILED
 from edge_agent.cli.datasets import Given, dataset_options, load, print_notes, print_problems, usable
-from edge_agent.cli.output import SEED, Share, json_option, print_json, print_table
+from edge_agent.cli.output import SEED, Share, json_option, note, print_json, print_table
 
 _PATH = click.Path(path_type=Path)
 
@@ -28,8 +29,9 @@ _PATH = click.Path(path_type=Path)
 def command() -> None:
     """Check, show and convert labelled pictures.
 
-    DATASET is a folder with the folders `normal` and `anomaly` (and `masks`, if there are any), a folder with such
-    folders under `train` and `test`, or a SageMaker Ground Truth manifest (JSON Lines).
+    DATASET is a folder with the folders `normal` and `anomaly` (and `masks`, if there are any), a folder in the layout
+    of MVTec AD, VisA or anomalib, a SageMaker Ground Truth manifest, a CSV file, or COCO's or YOLO's file. Other names
+    of classes and folders are told with --normal and --anomaly, or in dataset.toml beside the pictures.
     """
 
 
@@ -110,17 +112,29 @@ def split_(dataset: Path, output: Path, share: float, seed: int, given: Given) -
 @click.argument("csv_file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--s3-path", "--s3_path", default="", metavar="S3-PATH", help="Put before the names in column 1.")
 @click.option("-o", "--output", type=_PATH, metavar="FILE", help="The manifest; beside the CSV file otherwise.")
-def from_csv(csv_file: Path, s3_path: str, output: Path | None) -> None:
-    """Make a manifest of CSV_FILE, which has two columns and no heading: picture, `normal` or `anomaly`.
+@click.option("--normal", multiple=True, metavar="NAME,…", help="Classes that mean normal.")
+@click.option("--anomaly", multiple=True, metavar="NAME,…", help="Classes that mean anomaly.")
+def from_csv(
+    csv_file: Path, s3_path: str, output: Path | None, normal: tuple[str, ...], anomaly: tuple[str, ...]
+) -> None:
+    """Make a manifest of CSV_FILE, which has a column of pictures and one of classes: `normal` or `anomaly`.
 
-    When pictures are there twice or a class is neither, no manifest is made: <name>_errors.csv has the lines that are
-    wrong, <name>_deduplicated.csv the first of each picture.
+    Separator, encoding, headings and the order of the columns are found. When pictures are there twice or a class is
+    neither, no manifest is made: <name>_errors.csv has the lines that are wrong, <name>_deduplicated.csv the first of
+    each picture, and both can be corrected and given to this command again.
     """
-    done = convert_csv(csv_file, prefix=s3_path, manifest=output)
+    try:
+        names = names_of(normal, anomaly)
+    except ValueError as error:
+        raise click.UsageError(f"--normal and --anomaly: {error}") from None
+    done = convert_csv(csv_file, prefix=s3_path, manifest=output, names=names)
+    for reason in done.notes:
+        note(sentence(reason))
     if done.manifest is None:
         click.echo(
             f"edge-agent: {csv_file} has {done.error_count} errors, listed in {done.errors}; correct them there or in "
-            f"{done.deduplicated}, which has each picture once, and run this again with the corrected file",
+            f"{done.deduplicated}, which has each picture once, and run this again with the corrected file"
+            + (f"; if that is what the classes mean, add: {done.proposal}" if done.proposal else ""),
             err=True,
         )
         sys.exit(EXIT_FAILED)

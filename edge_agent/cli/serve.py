@@ -23,6 +23,7 @@ _METAVARS = {
     "trusted_key": "PATH",
     "pin": "NAME=VERSION",
     "metrics": "HOST:PORT",
+    "traces": "URL",
 }
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_agent.building.datasets.csv_manifest import convert_csv
 from edge_agent.building.datasets.manifests.writing import write_manifest
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.datasets.sentences import reason_fields, sentence
+from edge_agent.building.datasets.tables.conversion import convert_csv
 from edge_agent.errors import DatasetError
 from tests.fuzz.edits import edited
 from tests.support.sentences import check_sentence

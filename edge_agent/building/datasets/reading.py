@@ -9,15 +9,19 @@ from typing import NamedTuple
 from edge_agent.building.datasets.dataset import Dataset, LabelColor, Rgb, label_colors, parse_color
 from edge_agent.building.datasets.layouts.part import read_part
 from edge_agent.building.datasets.layouts.recognition import recognise
+from edge_agent.building.datasets.manifests.boxes import coco_lines, is_coco, is_yolo, yolo_lines
 from edge_agent.building.datasets.manifests.lines import read_lines
 from edge_agent.building.datasets.manifests.reading import Manifest, read_manifest
 from edge_agent.building.datasets.names import Names, names_of
 from edge_agent.building.datasets.project import read_project
 from edge_agent.building.datasets.reasons import Place, Reason
 from edge_agent.building.datasets.references.resolver import Resolver
+from edge_agent.building.datasets.tables.columns import read_table
+from edge_agent.building.datasets.tables.conversion import about, table_lines
 from edge_agent.building.datasets.text import read_text
 from edge_agent.errors import DatasetError
 
+_TABLES = (".csv", ".tsv", ".tab")
 _A_MANIFEST = "a manifest in JSON Lines"
 
 
@@ -112,12 +116,27 @@ def _read(path: Path, reading: Reading) -> Datasets:
 
 
 def _read_file(path: Path, reading: Reading) -> Dataset:
-    if path.suffix.lower() == ".csv":
-        raise DatasetError(f"{path} is a CSV file; make a manifest of it with: edge-agent dataset from-csv {path}")
     roots = [*([reading.images] if reading.images else []), path.parent]
-    text = read_text(path, what=_A_MANIFEST)
     manifest = Manifest(path, Resolver(roots, fetch=reading.fetch), reading.names, frozenset(reading.attributes))
-    return read_manifest(manifest, read_lines(text.text, path))
+    if path.suffix.lower() in _TABLES:
+        table = read_table(path, reading.names)
+        dataset = read_manifest(manifest, table_lines(table))
+        return dataset._replace(reasons=(*about(table), *dataset.reasons))
+    if is_yolo(path):
+        return _boxes(read_manifest(manifest, yolo_lines(path)), "YOLO")
+    lines = list(read_lines(read_text(path, what=_A_MANIFEST).text, path))
+    whole = lines[0].value if len(lines) == 1 else None
+    if whole is not None and is_coco(whole):
+        around = (path.parent, path.absolute().parent.parent)
+        roots += [*(folder / "images" for folder in around), around[1]]
+        manifest = manifest._replace(resolver=Resolver(roots, fetch=reading.fetch))
+        return _boxes(read_manifest(manifest, coco_lines(whole, path)), "COCO")
+    return read_manifest(manifest, lines)
+
+
+def _boxes(dataset: Dataset, value: str) -> Dataset:
+    note = Reason("boxes-read", value=value, places=(Place(path=dataset.source),))
+    return dataset._replace(reasons=(note, *dataset.reasons))
 
 
 def _with_project(path: Path, reading: Reading) -> tuple[Reading, Sequence[Reason]]:

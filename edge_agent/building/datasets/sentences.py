@@ -99,6 +99,12 @@ _SENTENCES = {
     "file-no-picture": "{count:file is no picture|files are no pictures} and will not be used: {names}",
     "files-unreadable": "{count:picture|pictures} of the kind {kind} can't be read, such as {name}; convert them, such "
     "as with: magick mogrify -format png '*{kind}'",
+    "table-read": "{first} was read with: {value}",
+    "pictures-not-there": "{count:picture is|pictures are} not there: {names}",
+    "set-aside": "{path} was of an earlier run and is now {name}",
+    "boxes-read": "{first} was read as {value}'s: the classes of a picture are what is boxed on it, 'no box' without, "
+    "and a line is the picture of that number",
+    "columns-unused": "{first}: the columns {value} are not used",
     "folder-unused": "{count:picture|pictures} in the folder {folder} will not be used",
     "folders-may-be": "if that is what these folders hold, add: {value}",
     "pictures-loose": "{count:picture lies|pictures lie} in {folder} itself, in no folder that says what it is, and "

@@ -196,7 +196,7 @@ class Connection:
     def on_priority(self, stream: int, length: int) -> None:
         """Check a PRIORITY frame, of which nothing follows."""
         if length != 5:
-            if stream > self._last_stream:
+            if stream not in self._streams:
                 raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, f"PRIORITY of {length} bytes, expected 5")
             self._break(stream, ErrorCode.FRAME_SIZE_ERROR, f"PRIORITY of {length} bytes, expected 5")
 

@@ -10,8 +10,8 @@ from edge_agent.serving.rpc.framing import RefusedCall
 from edge_agent.serving.rpc.status import Code
 from edge_agent.serving.workers.parcels import LARGE, Parcel, ParcelShelf
 
-#: bytes that a step makes at the most: half a millisecond's work
-_STEP = 1 << 18
+#: bytes that a step makes at the most: some tenths of a millisecond's work
+_STEP = 1 << 17
 #: bytes that zlib is given at once: what it has not used of them it copies
 _GIVEN = 1 << 15
 

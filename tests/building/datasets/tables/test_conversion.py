@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.building.datasets.csv_manifest import convert_csv
+from edge_agent.building.datasets.sentences import sentence
+from edge_agent.building.datasets.tables.conversion import convert_csv
 from edge_agent.errors import DatasetError
 
 
@@ -41,9 +42,11 @@ def test_duplicates_and_wrong_classes_are_listed_with_their_lines_and_no_manifes
     ("text", "message"),
     [
         ("", "is empty"),
-        ("a.jpg,normal\nb.jpg\n", "line 2 has 1 columns, expected 2"),
-        ("a.jpg,normal,x\n", "line 1 has 3 columns"),
-        (",normal\n", "line 1 names no picture"),
+        (
+            "a.jpg,b,c\n",
+            "which column has the classes can't be told .separator comma, encoding utf-8, line 1 has",
+        ),
+        ("x y z\n", "which column has the pictures can't be told"),
         ("s3://b/a.jpg,normal\nb.jpg,normal\n", "line 2: pictures with and without an s3:// address"),
     ],
 )
@@ -62,3 +65,46 @@ def test_the_manifest_does_not_replace_the_csv(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="would replace the CSV file"):
         convert_csv(path, manifest=path)
     assert path.read_text() == "a.jpg,normal\n"
+
+
+def test_what_is_missing_in_a_line_is_an_error_of_that_line(tmp_path: Path) -> None:
+    done = convert_csv(write(tmp_path, "a.jpg,normal\nb.jpg\n,anomaly\nb.jpg,anomaly\n"))
+    assert done.errors is not None
+    assert done.errors.read_text() == "2,b.jpg,,NO_CLASS\n3,,anomaly,NO_PICTURE\n4,b.jpg,anomaly,DUPLICATE\n"
+
+
+def test_a_refused_run_leaves_no_old_result_behind(tmp_path: Path) -> None:
+    convert_csv(write(tmp_path, "a.jpg,normal\nb.jpg,anomaly\n"))
+    done = convert_csv(write(tmp_path, "a.jpg,normal\nb.jpg,NG\n"))
+    assert (done.manifest, done.proposal) == (None, "--anomaly NG")
+    assert not (tmp_path / "parts.manifest").exists()
+    assert (tmp_path / "parts.manifest.old").is_file()
+    (text,) = map(sentence, done.notes)
+    assert text == f"{tmp_path}/parts.manifest was of an earlier run and is now parts.manifest.old"
+    convert_csv(write(tmp_path, "a.jpg,normal\n"))
+    with pytest.raises(DatasetError, match="is empty"):
+        convert_csv(write(tmp_path, ""))
+    assert not (tmp_path / "parts.manifest").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "corrected"),
+    [
+        ("a.jpg,normal\nb.jpg,broken\n", "anomaly"),
+        ("Bild;Klasse;Charge\na.jpg;normal;7\nb.jpg;kaputt;7\n", "Anomaly"),
+        ("object,split,label,image,mask\nx,train,normal,a.jpg,\nx,test,odd,b.jpg,m.png\n", "anomaly"),
+    ],
+)
+def test_what_is_written_for_correction_is_read_again_as_it_is(tmp_path: Path, text: str, corrected: str) -> None:
+    done = convert_csv(write(tmp_path, text))
+    assert done.errors is not None
+    assert done.deduplicated is not None
+    wrong = text.splitlines()[-1].split(";" if ";" in text else ",")
+    word = next(cell for cell in wrong if cell in ("broken", "kaputt", "odd"))
+    for path, counts in ((done.deduplicated, (1, 1)), (done.errors, (0, 1))):
+        again = convert_csv(path)
+        assert (again.manifest, again.error_count) == (None, 1), "as it stands it is as wrong as before"
+        path.write_text(path.read_text().replace(word, corrected))
+        again = convert_csv(path)
+        assert again.manifest is not None
+        assert (again.normal, again.anomalous) == counts

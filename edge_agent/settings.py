@@ -108,12 +108,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = False
     instances: Annotated[int, Meta(ge=1, le=64, description="worker processes of each running model")] = 1
     threads: Annotated[
-        int, Meta(ge=0, le=1024, description="threads of each worker's engine; 0: one for each core")
+        int,
+        Meta(ge=0, le=1024, description="threads of each worker's engine; 0: one a core, or what a CPU quota leaves"),
     ] = 0
     queue_size: Annotated[int, Meta(ge=0, le=100_000, description="calls that may wait for a model's workers")] = 16
     queue_mib: Annotated[
         int, Meta(ge=1, description="MiB of pictures sent as bytes that may wait for a model's workers")
     ] = 256
+    inline_mask_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="bytes of the largest mask that is put into an answer where the client gave no segment for it; "
+            "larger ones are left out; 0: all of them",
+        ),
+    ] = 64 << 20
     start_seconds: Annotated[
         float, Meta(gt=0, description="how long a model may take to start before its workers are killed")
     ] = 600.0

@@ -90,6 +90,7 @@ class Agent:
                 settings.build_seconds,
                 trust,
                 None if pictures is None else pictures.keeping,
+                settings.inline_mask_bytes,
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,

@@ -25,6 +25,7 @@ from edge_agent.device.doctor.records import examine_records
 from edge_agent.device.doctor.segments import remove_left_segments
 from edge_agent.device.doctor.signatures import examine_signatures
 from edge_agent.errors import ComponentError, SettingsError
+from edge_agent.hardware.cpu_quota import cpu_quota
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
 from edge_agent.hardware.target import differences
 from edge_agent.inference.engines.onnx_int8 import REMEDY, WIDE, has_wide_int8, multiplies_exactly
@@ -89,6 +90,9 @@ def _python() -> Finding:
 def _processor() -> Finding:
     name = cpuinfo().get("model name") or platform.machine()
     found = f"{name}, {len(os.sched_getaffinity(0))} cores"
+    quota = cpu_quota()
+    if quota is not None:
+        found += f", of which a control group leaves {quota:g} (CPUQuota=, cpu.max)"
     if platform.machine() == "x86_64" and not has_flag("avx2"):
         return Finding(Verdict.NOTE, "processor", found, "without AVX2 models run several times slower")
     return Finding(Verdict.OK, "processor", found)

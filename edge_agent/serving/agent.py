@@ -27,7 +27,7 @@ from edge_agent.serving.lifecycle.remembered import RememberedModels
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.observing.readings import ModelReading
-from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer
+from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer, OnStages
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions
 from edge_agent.settings import Settings, memory_reserve, queue_bytes
@@ -97,7 +97,8 @@ class Agent:
             memory_reserve=memory_reserve(settings),
         )
         #: who writes verdicts down; None: nobody
-        self.recorder = Recorder(RecordsOptions.of(settings)) if settings.records == "on" else None
+        records = RecordsOptions.of(settings)
+        self.recorder = Recorder(records) if settings.records == "on" else None
         #: who keeps pictures; None: nobody
         self.pictures = None if pictures is None else picture_keeper(pictures)
         self._watcher: asyncio.Task[None] | None = None
@@ -281,6 +282,7 @@ class Agent:
         on_answer: OnAnswer,
         on_error: Callable[[Exception], None],
         origin: Origin | None = None,
+        on_stages: OnStages | None = None,
     ) -> Callable[[], None]:
         """Inspect one picture for `peer`; what comes of it is told later, or before this returns.
 
@@ -317,7 +319,7 @@ class Agent:
                 on_answer, model=model.name, version=model.version, size=size, origin=origin
             )
         keep = origin is not None and origin.keep
-        call = Call(bitmap, mask, deadline, peer, on_answer, on_error, keep)
+        call = Call(bitmap, mask, deadline, peer, on_answer, on_error, keep, on_stages)
         model.submit(call)
         return call.cancel
 

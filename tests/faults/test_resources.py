@@ -128,7 +128,7 @@ def test_file_descriptors_exhausted(daemon: Daemon) -> None:
             other = Stub(daemon.socket)
             call = other.later("DescribeModel", pb2.DescribeModelRequest(model_component="victim"))
             daemon.workers("victim")[0].kill()  # whose successor needs descriptors
-            daemon.stub.wait_for("victim", "FAILED")
+            wait_until(lambda: "Too many open files" in daemon.stub.describe("victim").status_message, "it has failed")
         assert call.result().model_description
         other.channel.close()
         daemon.stub.wait_for("victim", "RUNNING")

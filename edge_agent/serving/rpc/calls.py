@@ -143,7 +143,7 @@ class Calls:
             inflation = self._inflations[stream] = Inflation(call.buffer, call.headers.window_bits, self._shelf)
         end = functools.partial(self._on_reply, stream)
         exchange = Exchange(call.buffer, call.parcel, call.deadline, end, call.headers.notes)
-        exchange.seen_by(self._witness, call.headers.path, call.begun)
+        exchange.seen_by(self._witness, call.headers, call.begun)
         self._exchanges[stream] = exchange
         self._turns.take(_Arrived(exchange, call.handler, inflation))
 

@@ -58,6 +58,8 @@ class CallHeaders(NamedTuple):
     #: zlib's windowBits for compressed messages; 0: they can't be compressed
     window_bits: int
     notes: Notes = NO_NOTES
+    #: W3C Trace Context
+    traceparent: bytes = b""
 
 
 NO_HEADERS = CallHeaders(b"", None, 0)
@@ -92,6 +94,7 @@ def read_headers(headers: Headers) -> CallHeaders:
         None if timeout is None else _read_timeout(timeout),
         _ENCODINGS[encoding],
         _read_notes(values),
+        values.get(b"traceparent", b""),
     )
 
 

@@ -246,7 +246,8 @@ class WorkerPool:
         self._line.observe(message.seconds)
         held = self._end(seat, message.call)
         if held is not None:
-            held.call.stages = message.stages
+            if held.call.on_stages is not None:
+                held.call.on_stages(held.call.submitted, message.stages)
             held.call.answer(message.verdict, held.mask)
             if self._counts is not None:
                 waiting = message.stages.begun - held.call.submitted

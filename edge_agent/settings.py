@@ -25,6 +25,8 @@ else:
 DEFAULT_SOCKET = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"  # where existing clients look
 DEFAULT_CONFIG = Path("/etc/edge-agent/config.toml")
 _PREFIX = "EDGE_AGENT_"
+#: tables, which are neither flags nor variables
+ONLY_IN_FILE = ("event",)
 _MIB = 1 << 20
 #: what is in the name of a setting whose value is nobody's business
 _SECRET = re.compile("password|secret|token")
@@ -106,12 +108,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = False
     instances: Annotated[int, Meta(ge=1, le=64, description="worker processes of each running model")] = 1
     threads: Annotated[
-        int, Meta(ge=0, le=1024, description="threads of each worker's engine; 0: one for each core")
+        int,
+        Meta(ge=0, le=1024, description="threads of each worker's engine; 0: one a core, or what a CPU quota leaves"),
     ] = 0
     queue_size: Annotated[int, Meta(ge=0, le=100_000, description="calls that may wait for a model's workers")] = 16
     queue_mib: Annotated[
         int, Meta(ge=1, description="MiB of pictures sent as bytes that may wait for a model's workers")
     ] = 256
+    inline_mask_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="bytes of the largest mask that is put into an answer where the client gave no segment for it; "
+            "larger ones are left out; 0: all of them",
+        ),
+    ] = 64 << 20
     start_seconds: Annotated[
         float, Meta(gt=0, description="how long a model may take to start before its workers are killed")
     ] = 600.0
@@ -140,6 +151,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     records_mib: Annotated[
         int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
     ] = 1024
+    device_name: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$", description="what events call this device; empty: its host name")
+    ] = ""
+    event: Annotated[
+        tuple[dict[str, Any], ...],
+        Meta(description="who is told of which verdicts: [[event]] tables of the file, as events.md says"),
+    ] = ()
     keep_mib: Annotated[int, Meta(ge=0, description="MiB of pictures that are kept; 0: none; see records.md")] = 0
     keep: Annotated[
         tuple[str, ...],
@@ -151,6 +169,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keep_format: Annotated[Literal["png", "jpeg"], Meta(description="how pictures are kept: png is lossless")] = "png"
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
+    ] = ""
+    traces: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="OTLP/HTTP collector that gets a span of each call, http://HOST:4318; needs the extra otel",
+        ),
     ] = ""
     audit: Annotated[
         Literal["on", "off"],
@@ -270,6 +295,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in Settings.__struct_fields__:
+        if field in ONLY_IN_FILE:
+            continue
         text = environ.get(_PREFIX + field.upper())
         if text is None:
             continue

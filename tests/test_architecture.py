@@ -117,6 +117,7 @@ def test_imports_run_one_way(path: Path) -> None:
         ("edge_agent.serving.rpc.server", "PIL"),
         ("edge_agent.serving.rpc.server", "edge_agent.building.datasets"),
         ("edge_agent.serving.rpc.server", "prometheus_client"),
+        ("edge_agent.serving.rpc.server", "opentelemetry"),
         ("edge_agent.serving.workers.process", "prometheus_client"),
         ("edge_agent.serving.workers.process", "edge_agent.building.datasets"),
         ("edge_agent.serving.workers.process", "edge_agent.building.evaluation"),

@@ -147,7 +147,10 @@ def _rest(problems: Sequence[str], source: Path) -> list[str]:
     if len(problems) <= _MOST_SHOWN:
         return []
     more = f"and {len(problems) - _MOST_SHOWN} more"
-    return [f"{more}; {_write_problems(problems, source)} lists all {len(problems)}"]
+    try:
+        return [f"{more}; {_write_problems(problems, source)} lists all {len(problems)}"]
+    except OSError as error:
+        return [f"{more}; the list of all can't be written here: {error.strerror}"]
 
 
 def _write_problems(problems: Sequence[str], source: Path) -> Path:

@@ -36,6 +36,8 @@ _SENTENCES = {
     "--attribute {attribute} or --attribute {other} says which counts",
     "class-unknown": "{count:picture has|pictures have} {what} '{value}' in '{attribute}', which is neither normal nor "
     "anomaly, and can't be used ({first})",
+    "class-hidden": "{count:picture has|pictures have} the class '{value}' in '{attribute}', which is the name of a "
+    "hidden folder, and will not be used ({first})",
     "class-missing": "{count:picture has|pictures have} no class in '{attribute}' and will not be used ({first})",
     "class-detected": "{count:picture has|pictures have} only what a model said, '{value}' in '{attribute}', and will "
     "not be used ({first})",
@@ -122,6 +124,8 @@ _SENTENCES = {
     "table-read": "{first} was read with: {value}",
     "pictures-not-there": "{count:picture is|pictures are} not there: {names}",
     "set-aside": "{path} was of an earlier run and is now {name}",
+    "boxes-read": "{first} was read as {value}'s: the classes of a picture are what is boxed on it, 'no box' without, "
+    "and a line is the picture of that number",
     "columns-unused": "{first}: the columns {value} are not used",
     "folder-unused": "{count:picture|pictures} in the folder {folder} will not be used",
     "folders-may-be": "if that is what these folders hold, add: {value}",
@@ -143,9 +147,9 @@ _SENTENCES = {
     "the confidence are less certain",
     "advise-any-anomaly": "{count:anomalous picture|anomalous pictures}, {advised} or more are advised: the threshold "
     "comes from normal pictures alone, and how many anomalies are found can't be known",
-    "advise-test": "{count} {label} test pictures, {advised} or more are advised: the figures will be coarse",
-    "advise-label": "anomaly label '{value}' is alone on {count} pictures, {advised} or more are advised: its mask "
-    "will be less exact",
+    "advise-test": "{count} {value} test pictures, {advised} or more are advised: the figures will be coarse",
+    "advise-label": "anomaly label '{value}' is alone on {count} {attribute}pictures, {advised} or more are advised: "
+    "its mask will be less exact",
 }
 
 

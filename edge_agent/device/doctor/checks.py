@@ -25,8 +25,10 @@ from edge_agent.device.doctor.records import examine_records
 from edge_agent.device.doctor.segments import remove_left_segments
 from edge_agent.device.doctor.signatures import examine_signatures
 from edge_agent.errors import ComponentError, SettingsError
+from edge_agent.hardware.cpu_quota import cpu_quota
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
 from edge_agent.hardware.target import differences
+from edge_agent.inference.engines.onnx_int8 import REMEDY, WIDE, has_wide_int8, multiplies_exactly
 from edge_agent.inference.engines.options import CPU, EngineOptions
 from edge_agent.inference.engines.selection import Device, examine_device, select_engines
 from edge_agent.inference.imaging.bitmap import MAX_SIDE, bitmap_bytes
@@ -88,6 +90,9 @@ def _python() -> Finding:
 def _processor() -> Finding:
     name = cpuinfo().get("model name") or platform.machine()
     found = f"{name}, {len(os.sched_getaffinity(0))} cores"
+    quota = cpu_quota()
+    if quota is not None:
+        found += f", of which a control group leaves {quota:g} (CPUQuota=, cpu.max)"
     if platform.machine() == "x86_64" and not has_flag("avx2"):
         return Finding(Verdict.NOTE, "processor", found, "without AVX2 models run several times slower")
     return Finding(Verdict.OK, "processor", found)
@@ -204,12 +209,18 @@ def _components(settings: Settings, device: Device, trust: Trust) -> Iterator[Fi
             better = itertools.takewhile(lambda candidate: candidate.lacks, candidates)
             lacking = [f"{name}: {lacks}" for name, lacks in better]
             found = "; ".join((f"{found} on {engine}", *different, *lacking))
+        is_wide = engine == CPU and has_wide_int8(component.folder / manifest.onnx_file)
+        if is_wide:
+            how = "this one has it" if multiplies_exactly() else "this one has none, so they are multiplied slower"
+            found = f"{found}; {WIDE} ({how})"
         if needed + settings.memory_reserve_mib * _MIB > available:
             yield Finding(Verdict.NOTE, check, found, "there is less memory than that")
         elif problem:
             yield Finding(Verdict.NOTE, check, f"{found}; {problem}", "mend the newer version or remove it")
         elif different:
             yield Finding(Verdict.NOTE, check, found, f"its plan is built here: edge-agent models build {name}")
+        elif is_wide and not multiplies_exactly():
+            yield Finding(Verdict.NOTE, check, found, REMEDY)
         else:
             yield Finding(Verdict.OK, check, found)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from edge_agent.errors import SettingsError
 from edge_agent.serving.auditing.audit import Audit
 from edge_agent.serving.observing.counts import Counts
 from edge_agent.serving.observing.model_watch import ModelWatch
 from edge_agent.serving.observing.refusals import Refusals
 from edge_agent.settings import Settings, shown_settings
 from edge_agent.version import __version__
+
+if TYPE_CHECKING:
+    from edge_agent.serving.observing.tracing import Tracer
 
 
 class Observer:
@@ -21,6 +27,8 @@ class Observer:
         #: None where nothing is audited
         self.audit = Audit.of(settings)
         self._settings = settings
+        #: None where calls are not traced
+        self.tracer = _tracer(settings.traces) if settings.traces else None
 
     def began(self) -> None:
         """Take note that the daemon begins to serve."""
@@ -39,5 +47,18 @@ class Observer:
     async def close(self, how: str) -> None:
         """Tell what is left to tell, and how the daemon ended."""
         self.refusals.close()
+        if self.tracer is not None:
+            await self.tracer.close()
         if self.audit is not None:
             await self.audit.close(how)
+
+
+def _tracer(address: str) -> Tracer:
+    try:
+        from edge_agent.serving.observing.tracing import Tracer
+    except ImportError as error:
+        missing = error.name or error
+        raise SettingsError(
+            f"traces can't be sent to {address}: {missing} is not installed (pip install 'edge-agent[otel]')"
+        ) from None
+    return Tracer(address)

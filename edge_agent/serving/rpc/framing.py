@@ -58,6 +58,8 @@ class CallHeaders(NamedTuple):
     #: zlib's windowBits for compressed messages; 0: they can't be compressed
     window_bits: int
     notes: Notes = NO_NOTES
+    #: W3C Trace Context
+    traceparent: bytes = b""
 
 
 NO_HEADERS = CallHeaders(b"", None, 0)
@@ -92,6 +94,7 @@ def read_headers(headers: Headers) -> CallHeaders:
         None if timeout is None else _read_timeout(timeout),
         _ENCODINGS[encoding],
         _read_notes(values),
+        values.get(b"traceparent", b""),
     )
 
 
@@ -140,6 +143,11 @@ def refusal_headers(refused: RefusedCall, most: int) -> bytes:
     text = refused.details.encode("ascii", errors="replace")[:_MAX_DETAILS]
     headers = [(b":status", b"%d" % refused.http_status), _CONTENT_TYPE]
     return block_of([*headers, *status_headers(refused.code, text.decode(), most - list_bytes(headers))])
+
+
+def trailers_of(refused: RefusedCall, most: int) -> bytes:
+    """Compress the trailers of a call that has begun to be answered, and ends with a status."""
+    return block_of(status_headers(refused.code, refused.details, most))
 
 
 def overlong(size: int) -> RefusedCall:

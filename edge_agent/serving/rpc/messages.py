@@ -157,7 +157,7 @@ def encode_response(request: DetectRequest, verdict: Verdict, mask: Parcel | Non
             for area in verdict.areas
         ],
     )
-    if not verdict.areas:
+    if not verdict.areas or (mask is None and request.mask is None):  # no segmentation, or the mask is left out
         return pb2.DetectAnomaliesResponse(detect_anomaly_result=result).SerializeToString()
     if mask is None and request.mask is not None:
         place = request.mask

@@ -69,7 +69,9 @@ class Servicer:
             part, station, keep = exchange.notes
             origin = origin._replace(part=part, station=station, keep=keep)
         detect = self._agent.detect
-        exchange.on_cancel = detect(request, self._peer, exchange.deadline, answer, exchange.fail, origin)
+        exchange.on_cancel = detect(
+            request, self._peer, exchange.deadline, answer, exchange.fail, origin, exchange.took
+        )
 
     @_in_a_task
     async def StartModel(self, exchange: Exchange) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 from edge_agent.component.manifest import Manifest
@@ -9,6 +10,8 @@ from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.serving.workers.calls import Call, Enclosed
 from edge_agent.serving.workers.messages import Span
 from edge_agent.serving.workers.parcels import MASK_AT, Parcel, ParcelShelf
+
+log = logging.getLogger(__name__)
 
 
 class Lent(NamedTuple):
@@ -23,11 +26,21 @@ class Lent(NamedTuple):
 class Lender:
     """Finds the memory for the calls of one model."""
 
-    def __init__(self, shelf: ParcelShelf, manifest: Manifest) -> None:
+    def __init__(self, shelf: ParcelShelf, manifest: Manifest, inline_mask_bytes: int) -> None:
+        """`inline_mask_bytes` is the size of the largest mask that travels inside an answer."""
         self._shelf = shelf
         # A classification model makes no mask, and ignores what is said of one, as the original agent did.
         self._makes_masks = manifest.task == "segmentation"
         self._mask_bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
+        self._inline = self._makes_masks and self._mask_bytes <= inline_mask_bytes
+        #: what a person should know of the masks; "" for nothing
+        self.note = ""
+        if self._makes_masks and not self._inline:
+            self.note = (
+                f"answers carry no mask unless the client gives a segment for it: {self._mask_bytes} bytes are more "
+                f"than inline_mask_bytes ({inline_mask_bytes})"
+            )
+            log.info("model %s: %s", manifest.name, self.note)
 
     def lend(self, call: Call) -> Lent:
         """Say where the call's pixels lie and where its mask goes.
@@ -43,7 +56,7 @@ class Lender:
             picture = Span(bitmap.number, start)
         else:
             picture = call.bitmap
-        if target is None and self._makes_masks:
+        if target is None and self._inline:
             try:
                 mask = self._shelf.get(MASK_AT + self._mask_bytes)
             except OSError:

@@ -58,6 +58,8 @@ class PoolOptions(NamedTuple):
     trust: Trust = Trust()
     #: which pictures are kept, and where; None: none
     keeping: Keeping | None = None
+    #: bytes of the largest mask that travels inside an answer
+    inline_mask_bytes: int = 64 << 20
 
 
 class WorkerPool:
@@ -80,7 +82,7 @@ class WorkerPool:
         self._on_progress, self._on_death = on_progress, on_death
         self._shelf = shelf
         self._counts = counts
-        self._lender = Lender(shelf, manifest)
+        self._lender = Lender(shelf, manifest, options.inline_mask_bytes)
         self._line = WaitingLine(manifest.name, options.max_calls, options.max_bytes)
         self._seats: list[Seat] = []
         self._numbers = itertools.count(1)
@@ -232,7 +234,7 @@ class WorkerPool:
         elif isinstance(message, Ready) and not seat.ready.done():
             seat.batch = message.batch
             seat.room = most_calls(message.batch)
-            self.note = message.note
+            self.note = "; ".join(filter(None, (message.note, self._lender.note)))
             seat.ready.set_result(None)
         elif isinstance(message, Broken) and seat.ready.done():
             seat.link.kill(message.text)  # it ends by itself; this is the cause that is told
@@ -246,7 +248,8 @@ class WorkerPool:
         self._line.observe(message.seconds)
         held = self._end(seat, message.call)
         if held is not None:
-            held.call.stages = message.stages
+            if held.call.on_stages is not None:
+                held.call.on_stages(held.call.submitted, message.stages)
             held.call.answer(message.verdict, held.mask)
             if self._counts is not None:
                 waiting = message.stages.begun - held.call.submitted

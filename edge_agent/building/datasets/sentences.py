@@ -72,7 +72,27 @@ _SENTENCES = {
     # pictures
     "picture-unreadable": "{place}{error}",
     "picture-limits": "{place}{path} is {width}x{height}, expected {least}x{least} to {most}x{most}",
-    "picture-size": "{place}{path} is {width}x{height}, the other pictures are {common}",
+    "picture-size": "{place}{path} is {width}x{height}{turning}, the other pictures are {common}",
+    "picture-exceeds": "{place}{path} has values up to {peak}, expected {full} at most with --bits {bits}",
+    "depths-mixed": "{deep} pictures have 16 bits a channel, such as {path}, and {shallow} have 8, such as {other}: "
+    "how bright the one kind is beside the other is not known; make them alike",
+    "depth-unused": "the values of {count:picture|pictures} of 16 bits stay below {below} ({peak} at most), and taken "
+    "for full ones they are nearly black; if they are of {bits} bits, add: --bits {bits}",
+    "mosaic": "{count:picture looks|pictures look} like the mosaic of a camera's colour filter, such as {path}; if "
+    "that is what they are, add --bayer with its pattern, such as --bayer RGGB",
+    "pictures-turned": "{count:picture is|pictures are} turned by the EXIF orientation, such as {path}; a client has "
+    "to turn them too before it sends pixels",
+    "masks-turned-otherwise": "{count:picture has|pictures have} another EXIF orientation than the mask, such as "
+    "{path} ({picture_tag}) and {mask} ({mask_tag}); each is taken as it is seen: look with `edge-agent dataset show` "
+    "whether the masks lie where they should",
+    "transparent": "{count:picture has|pictures have} transparent pixels, such as {path}; the colours behind them are "
+    "used",
+    "shortcut": "normal and anomalous pictures can be told apart without looking at them, by {value}: a model may "
+    "learn that instead of the parts; take both kinds in the same way",
+    "test-nearly-trained": "{count:test picture is|test pictures are} nearly the same as training pictures, such as "
+    "{path} and {other}; that makes the figures look better",
+    "nearly-same-picture": "{count:picture labelled anomaly is|pictures labelled anomaly are} nearly the same as one "
+    "labelled normal, such as {path} and {other}",
     "same-picture": "{place}{path} ({label}) and {other} ({other_label}) are the same picture",
     "test-picture-trained": "{place}test picture {path} is also a training picture, {other}",
     "picture-twice": "{count:picture is|pictures are} there twice, such as {path}; that makes the figures look better",

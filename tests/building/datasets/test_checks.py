@@ -52,7 +52,7 @@ def test_every_offending_picture_is_named(data: Path) -> None:
     expected = [
         "small.png is 63x96, expected 64x64 to 4096x4096",
         "other.png is 64x96, the other pictures are 128x96",
-        "gif.png is not a PNG or JPEG picture",
+        "gif.png is not a PNG, JPEG, BMP, TIFF or WebP picture",
         "cut.png can't be read",
         "are the same picture",
         "bad-0.png is 100x96, its picture bad-0.png is 128x96",

@@ -130,11 +130,8 @@ class Model:
         arn = component.manifest.model_arn if component else ""
         if self.component is None and self.status is Status.STOPPED:
             return arn, Status.FAILED, self.problem
-        notes = [
-            self.message,
-            self._pool.remark if self._pool else "",
-            say_pixel_options(component and component.manifest),
-        ]
+        about = say_pixel_options(component and component.manifest)
+        notes = [self.message, self._pool.remark if self._pool else "", about]
         if self.status is Status.STARTING and self._cause:
             notes.append(f"it has failed before: {self._cause}")
         running = self._served if self.status is Status.RUNNING else None

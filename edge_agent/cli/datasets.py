@@ -17,6 +17,9 @@ from edge_agent.building.datasets.reading import Datasets, Reading, read_dataset
 from edge_agent.building.datasets.sentences import sentence
 from edge_agent.cli.output import note, progress_bar
 from edge_agent.errors import DatasetError
+from edge_agent.inference.imaging.bayer import PATTERNS
+from edge_agent.inference.imaging.deep_pixels import USED_BITS
+from edge_agent.inference.imaging.picture import PixelFormat
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
@@ -47,6 +50,7 @@ def dataset_options(function: _F) -> _F:
             values.pop("images"), values.pop("fetch"), **names,
             attributes=tuple(part.strip() for text in values.pop("attribute") for part in text.split(",")),
             kinds=values.pop("kinds"),
+            pixel_format=PixelFormat(int(values.pop("bits")), values.pop("bayer") or ""),
         )  # fmt: skip
         try:
             _ = reading.names
@@ -61,6 +65,10 @@ def dataset_options(function: _F) -> _F:
         click.option("--fetch", is_flag=True, help="Download s3:// files that are not there (needs the extra [s3])."),
         click.option("--images", type=_PATH, metavar="DIR",
                      help="Where the files of a manifest's s3:// and relative references lie  [default: its folder]"),
+        click.option("--bayer", type=click.Choice(list(PATTERNS)), metavar="PATTERN",
+                     help="Grey pictures are mosaics of a colour filter: RGGB, BGGR, GRBG or GBRG."),
+        click.option("--bits", type=click.Choice([str(bits) for bits in USED_BITS]), default="16", metavar="N",
+                     help="How many bits of 16-bit files are used: 10, 12, 14 or 16  [default: 16]"),
         click.option("--kinds", is_flag=True, help="Make each folder of a kind of defect a label of its own."),
         click.option("--attribute", multiple=True, metavar="NAME,…",
                      help="Attributes of a manifest that count where several contradict each other."),
@@ -139,7 +147,10 @@ def _rest(problems: Sequence[str], source: Path) -> list[str]:
     if len(problems) <= _MOST_SHOWN:
         return []
     more = f"and {len(problems) - _MOST_SHOWN} more"
-    return [f"{more}; {_write_problems(problems, source)} lists all {len(problems)}"]
+    try:
+        return [f"{more}; {_write_problems(problems, source)} lists all {len(problems)}"]
+    except OSError as error:
+        return [f"{more}; the list of all can't be written here: {error.strerror}"]
 
 
 def _write_problems(problems: Sequence[str], source: Path) -> Path:

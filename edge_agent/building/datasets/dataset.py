@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from edge_agent.building.datasets.reasons import Reason
 from edge_agent.errors import DatasetError
+from edge_agent.inference.imaging.picture import AS_STORED, PixelFormat
 
 NORMAL: Literal["normal"] = "normal"
 ANOMALY: Literal["anomaly"] = "anomaly"
@@ -56,6 +57,8 @@ class Example(NamedTuple):
     #: the file that names it, and the number of the line there
     source: Path | None = None
     number: int | None = None
+    #: how the values of its file are meant
+    pixel_format: PixelFormat = AS_STORED
 
 
 class LabelColor(NamedTuple):

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from edge_agent.building.datasets.dataset import MaskFile, Rgb, write_color
-from edge_agent.errors import DatasetError
+from edge_agent.errors import DatasetError, InvalidRequest
+from edge_agent.inference.imaging.picture_file import check_sides, examine
 from edge_agent.inference.imaging.resize import U8
 
 #: a pixel has a label's colour when no channel is further off
@@ -142,14 +143,17 @@ def _is_usual_background(rgba: U8) -> bool:
 
 
 def _read_rgba(path: Path) -> U8:
+    """Read a mask, turned as its own EXIF orientation says, as pictures are."""
     try:
-        with Image.open(path) as image:
-            if image.format != "PNG":
-                raise DatasetError(f"mask {path} is a {image.format} file, expected PNG")
-            return np.asarray(image.convert("RGBA"))
-    except UnidentifiedImageError:
-        raise DatasetError(f"mask {path} is not a PNG file") from None
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        file = examine(path, "mask ", "PNG file")
+        if file.format != "PNG":
+            raise DatasetError(f"mask {path} is a {file.format} file, expected PNG")
+        check_sides(file, "mask ")
+        with Image.open(path, formats=("PNG",)) as image:
+            return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert("RGBA")))
+    except InvalidRequest as error:
+        raise DatasetError(str(error)) from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise DatasetError(f"mask {path} can't be read: {getattr(error, 'strerror', None) or error}") from None
 
 

@@ -20,6 +20,7 @@ from edge_agent.building.datasets.tables.columns import read_table
 from edge_agent.building.datasets.tables.conversion import about, table_lines
 from edge_agent.building.datasets.text import read_text
 from edge_agent.errors import DatasetError
+from edge_agent.inference.imaging.picture import AS_STORED, PixelFormat
 
 _TABLES = (".csv", ".tsv", ".tab")
 _A_MANIFEST = "a manifest in JSON Lines"
@@ -66,6 +67,8 @@ class Reading(NamedTuple):
     attributes: tuple[str, ...] = ()
     #: folders of defects become labels of their own
     kinds: bool = False
+    #: how the values of the pictures' files are meant
+    pixel_format: PixelFormat = AS_STORED
 
     @property
     def names(self) -> Names:
@@ -111,8 +114,13 @@ def _read(path: Path, reading: Reading) -> Datasets:
     for part in parts:
         if not part.examples and not any(reason.stops for reason in part.reasons):
             raise DatasetError(f"{part.source} holds no PNG or JPEG picture")
-    train, *rest = parts
+    train, *rest = (_with_pixel_format(part, reading.pixel_format) for part in parts)
     return Datasets(train._replace(reasons=(*notes, *train.reasons)), rest[0] if rest else None)
+
+
+def _with_pixel_format(part: Dataset, pixel_format: PixelFormat) -> Dataset:
+    examples = tuple(example._replace(pixel_format=pixel_format) for example in part.examples)
+    return part._replace(examples=examples)
 
 
 def _read_file(path: Path, reading: Reading) -> Dataset:

@@ -36,6 +36,8 @@ _SENTENCES = {
     "--attribute {attribute} or --attribute {other} says which counts",
     "class-unknown": "{count:picture has|pictures have} {what} '{value}' in '{attribute}', which is neither normal nor "
     "anomaly, and can't be used ({first})",
+    "class-hidden": "{count:picture has|pictures have} the class '{value}' in '{attribute}', which is the name of a "
+    "hidden folder, and will not be used ({first})",
     "class-missing": "{count:picture has|pictures have} no class in '{attribute}' and will not be used ({first})",
     "class-detected": "{count:picture has|pictures have} only what a model said, '{value}' in '{attribute}', and will "
     "not be used ({first})",
@@ -70,7 +72,27 @@ _SENTENCES = {
     # pictures
     "picture-unreadable": "{place}{error}",
     "picture-limits": "{place}{path} is {width}x{height}, expected {least}x{least} to {most}x{most}",
-    "picture-size": "{place}{path} is {width}x{height}, the other pictures are {common}",
+    "picture-size": "{place}{path} is {width}x{height}{turning}, the other pictures are {common}",
+    "picture-exceeds": "{place}{path} has values up to {peak}, expected {full} at most with --bits {bits}",
+    "depths-mixed": "{deep} pictures have 16 bits a channel, such as {path}, and {shallow} have 8, such as {other}: "
+    "how bright the one kind is beside the other is not known; make them alike",
+    "depth-unused": "the values of {count:picture|pictures} of 16 bits stay below {below} ({peak} at most), and taken "
+    "for full ones they are nearly black; if they are of {bits} bits, add: --bits {bits}",
+    "mosaic": "{count:picture looks|pictures look} like the mosaic of a camera's colour filter, such as {path}; if "
+    "that is what they are, add --bayer with its pattern, such as --bayer RGGB",
+    "pictures-turned": "{count:picture is|pictures are} turned by the EXIF orientation, such as {path}; a client has "
+    "to turn them too before it sends pixels",
+    "masks-turned-otherwise": "{count:picture has|pictures have} another EXIF orientation than the mask, such as "
+    "{path} ({picture_tag}) and {mask} ({mask_tag}); each is taken as it is seen: look with `edge-agent dataset show` "
+    "whether the masks lie where they should",
+    "transparent": "{count:picture has|pictures have} transparent pixels, such as {path}; the colours behind them are "
+    "used",
+    "shortcut": "normal and anomalous pictures can be told apart without looking at them, by {value}: a model may "
+    "learn that instead of the parts; take both kinds in the same way",
+    "test-nearly-trained": "{count:test picture is|test pictures are} nearly the same as training pictures, such as "
+    "{path} and {other}; that makes the figures look better",
+    "nearly-same-picture": "{count:picture labelled anomaly is|pictures labelled anomaly are} nearly the same as one "
+    "labelled normal, such as {path} and {other}",
     "same-picture": "{place}{path} ({label}) and {other} ({other_label}) are the same picture",
     "test-picture-trained": "{place}test picture {path} is also a training picture, {other}",
     "picture-twice": "{count:picture is|pictures are} there twice, such as {path}; that makes the figures look better",
@@ -125,9 +147,9 @@ _SENTENCES = {
     "the confidence are less certain",
     "advise-any-anomaly": "{count:anomalous picture|anomalous pictures}, {advised} or more are advised: the threshold "
     "comes from normal pictures alone, and how many anomalies are found can't be known",
-    "advise-test": "{count} {label} test pictures, {advised} or more are advised: the figures will be coarse",
-    "advise-label": "anomaly label '{value}' is alone on {count} pictures, {advised} or more are advised: its mask "
-    "will be less exact",
+    "advise-test": "{count} {value} test pictures, {advised} or more are advised: the figures will be coarse",
+    "advise-label": "anomaly label '{value}' is alone on {count} {attribute}pictures, {advised} or more are advised: "
+    "its mask will be less exact",
 }
 
 

@@ -40,7 +40,7 @@ def contact_sheet(dataset: Dataset, *, limit: int = 200) -> Image.Image:
 
 
 def _tile(example: Example, labels: Sequence[LabelColor]) -> Image.Image:
-    picture = read_picture(example.path)
+    picture = read_picture(example.path, example.pixel_format)
     if example.mask:
         height, width, _ = picture.shape
         classes = fitted_classes(example.mask, tuple(label.name for label in labels), (height, width))

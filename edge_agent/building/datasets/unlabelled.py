@@ -8,8 +8,8 @@ from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.names import Label, propose
 from edge_agent.building.datasets.reasons import Reason, Weight, grouped
 
-#: nobody said anything of these pictures, or only a model did, so nothing that was said is lost
-_UNSAID = ("no-label", "class-detected")
+#: nobody said anything of these pictures, or only a model or a program that copies did: nothing that was said is lost
+_UNSAID = ("no-label", "class-detected", "class-hidden")
 
 
 def weighed(whys: Sequence[Reason], labels: Collection[Label | None]) -> list[Reason]:

@@ -18,6 +18,7 @@ from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.errors import ComponentError, DatasetError
 from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.imaging.appearance import Look, look_at
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.verdict import Verdict
@@ -38,6 +39,7 @@ class Inspected(NamedTuple):
     verdict: Verdict
     #: pixels of each of the model's labels, background left out, by name; only where there is a true mask
     pixels: dict[str, Confusion] | None
+    look: Look
 
     @property
     def is_right(self) -> bool:
@@ -102,7 +104,7 @@ def inspect(
 
 def _inspect_one(component: Component, example: Example, known: _Truth, watch: Watcher) -> tuple[Inspected, float]:
     image = component.manifest.image
-    picture = np.ascontiguousarray(read_picture(example.path))
+    picture = np.ascontiguousarray(read_picture(example.path, example.pixel_format))
     height, width, _ = picture.shape
     if (width, height) != (image.width, image.height):
         raise DatasetError(
@@ -119,7 +121,7 @@ def _inspect_one(component: Component, example: Example, known: _Truth, watch: W
     pixels = None
     if mask is not None and truth is not None:
         pixels = _count(component.manifest, mask, truth)
-    item = Inspected(example, inspection.verdict, pixels)
+    item = Inspected(example, inspection.verdict, pixels, look_at(ArrayPixels(picture), width, height))
     watch(item, picture, mask, truth)
     return item, seconds
 

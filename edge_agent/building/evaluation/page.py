@@ -68,6 +68,7 @@ def write_page(evaluation: Evaluation, gallery: Gallery, path: Path) -> None:
         "about": f"{manifest.task}, pictures of {manifest.image.width}x{manifest.image.height}, measured on "
         f"{count - anomalous} normal and {anomalous} anomalous pictures; "
         f"{evaluation.inspections.seconds * 1000:.1f} ms a picture on this machine",
+        "notes": evaluation.circumstances.sentences,
         "threshold": manifest.threshold,
         "roc_auc": evaluation.classification.roc_auc,
         "average_precision": evaluation.classification.average_precision,

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Dataset
 from edge_agent.building.datasets.manifests.writing import ground_truth_lines, timestamp
+from edge_agent.building.evaluation.circumstances import Circumstances
 from edge_agent.building.evaluation.inspection import Inspections
 from edge_agent.building.evaluation.metrics import (
     Classification,
@@ -32,6 +33,7 @@ class Evaluation(NamedTuple):
     intervals: Intervals
     confusion: Confusion
     pixels: tuple[Pixels, ...]
+    circumstances: Circumstances = Circumstances()
 
 
 def evaluate(inspections: Inspections) -> Evaluation:
@@ -96,6 +98,8 @@ def evaluation_result(evaluation: Evaluation) -> dict[str, Any]:
             "FalseNegatives": counts.false_negatives,
             "Intervals95": evaluation.intervals._asdict(),
             "PixelIOU": {pixels.label: pixels.iou for pixels in evaluation.pixels},
+            "LeftOut": evaluation.circumstances.left_out,
+            "Notes": list(evaluation.circumstances.sentences),
             "MillisecondsPerPicture": round(evaluation.inspections.seconds * 1000, 2),
         },
     }

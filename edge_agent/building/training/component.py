@@ -72,7 +72,7 @@ def write(models: Path, identity: Identity, made: Made, samples: Sequence[Exampl
     pipeline = _pipeline(made.graph, fields)
     for example in samples:
         path = f"golden/{example.label}.png"
-        picture = read_picture(example.path)
+        picture = read_picture(example.path, example.pixel_format)
         encoded = io.BytesIO()
         PilImage.fromarray(picture).save(encoded, "PNG")
         files[path] = encoded.getvalue()

@@ -19,6 +19,7 @@ from edge_agent.building.datasets.checks.report import Report, require
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Example, LabelColor
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Datasets
+from edge_agent.building.evaluation.known import remember
 from edge_agent.building.evaluation.metrics import classification_metrics
 from edge_agent.building.training.assembly import MARKS, assemble
 from edge_agent.building.training.component import Identity, Made, choose_samples, write
@@ -145,7 +146,9 @@ def train(
                 "normal": int((~anomalous).sum()),
                 "anomaly": int(anomalous.sum()),
                 "source": datasets.train.source.name,
+                **remember(report.seen[: len(examples)]),
             },
+            "pixel_format": examples[0].pixel_format._asdict(),
             "seed": options.seed,
             "precision": options.precision,
             "libraries": _versions(),
@@ -237,7 +240,7 @@ def resized_pictures(
     resize = make_resizer(source, target, "area")
     pictures = []
     for example in examples:
-        pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path)))
+        pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
         on_look(look_at(pixels, *source))
         pictures.append(resize(pixels).copy())
     return pictures

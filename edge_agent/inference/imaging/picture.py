@@ -2,36 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import Image, ImageOps
 
 from edge_agent.errors import InvalidRequest
+from edge_agent.inference.imaging.bayer import PATTERNS, demosaic
+from edge_agent.inference.imaging.deep_pixels import USED_BITS, read_deep, to_grey_levels
+from edge_agent.inference.imaging.jpeg import decode_jpeg
+from edge_agent.inference.imaging.picture_file import PictureFile, check_sides, examine, unreadable
 from edge_agent.inference.imaging.resize import U8
 
 _MASK_OPACITY = 0.55
 
 
-def read_picture(path: Path) -> U8:
-    """Read a PNG or JPEG as uint8 [height, width, 3] in RGB, turned as its EXIF orientation says.
+class PixelFormat(NamedTuple):
+    """How the values of a set's files are meant, the same for each of them."""
+
+    #: how many of the 16 bits of a deep file are used
+    bits: int = 16
+    #: the pattern of a colour mosaic, such as RGGB; "" for pictures that are none
+    bayer: str = ""
+
+
+AS_STORED = PixelFormat()
+
+
+def pixel_format_of(training: Mapping[str, Any]) -> PixelFormat:
+    """Give the format of the pictures that a model was trained on, as its manifest's `training` says."""
+    said = training.get("pixel_format")
+    if not isinstance(said, dict):
+        return AS_STORED
+    bits, bayer = said.get("bits"), said.get("bayer")
+    return PixelFormat(bits if bits in USED_BITS else AS_STORED.bits, bayer if bayer in PATTERNS else AS_STORED.bayer)
+
+
+def read_picture(path: Path, pixel_format: PixelFormat = AS_STORED) -> U8:
+    """Read a picture as uint8 [height, width, 3] in RGB, turned as its EXIF orientation says.
+
+    PNG, JPEG, BMP, WebP and TIFF of one page. Values of 16 bits are scaled as `pixel_format` says.
 
     Raises:
-        InvalidRequest: it does not exist, or is not a PNG or JPEG.
+        InvalidRequest: it does not exist, is none of these, is damaged, or is larger than any model takes.
     """
+    file = examine(path)
+    check_sides(file)
+    return read_examined(file, pixel_format)
+
+
+def read_examined(file: PictureFile, pixel_format: PixelFormat = AS_STORED) -> U8:
+    """Read a picture whose head was read already; InvalidRequest when it is damaged or no mosaic, as `read_picture`."""
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16-bit grey, which Pillow's conversion would clip instead of scale
-                scaled = (np.asarray(upright).astype(np.uint32) + 128) // 257
-                upright = Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
-            return np.asarray(upright.convert("RGB"))
-    except UnidentifiedImageError:
-        raise InvalidRequest(f"{path} is not a PNG or JPEG picture") from None
-    except Image.DecompressionBombError:
-        raise InvalidRequest(f"{path} is far larger than any picture that a model takes") from None
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for a broken PNG chunk
-        raise InvalidRequest(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from None
+        if pixel_format.bayer and not file.is_grey:
+            raise InvalidRequest(
+                f"{file.path} has colours already, expected a grey mosaic for --bayer {pixel_format.bayer}"
+            )
+        pixels = _stored(file, pixel_format)
+        if pixels is None:
+            return _upright(file, "L" if pixel_format.bayer else "RGB", pixel_format.bayer)
+        return np.ascontiguousarray(turned(pixels, file.orientation))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise unreadable(file.path, error) from None
+
+
+def turned(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Turn pixels, [height, width, …], as an EXIF orientation says (TIFF 6.0, tag 274)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _stored(file: PictureFile, pixel_format: PixelFormat) -> npt.NDArray[Any] | None:
+    """Decode what is not Pillow's to decode, not turned; None for all else."""
+    if file.depth == 16:
+        deep = read_deep(file.path)
+        if pixel_format.bayer:
+            return to_grey_levels(demosaic(deep, pixel_format.bayer), pixel_format.bits)
+        levels = to_grey_levels(deep, pixel_format.bits)
+        return np.repeat(levels[..., None], 3, axis=2) if levels.ndim == 2 else levels
+    if file.format == "JPEG":
+        pixels = decode_jpeg(file.path.read_bytes(), str(file.path))
+        if file.mode in ("RGB", "L") and not pixel_format.bayer:
+            return pixels
+    return None
+
+
+def _upright(file: PictureFile, mode: str, bayer: str) -> U8:
+    """Decode and turn with Pillow, which turns a TIFF while it reads it."""
+    with Image.open(file.path, formats=(file.format,)) as image:
+        image.load()
+        if bayer:  # a mosaic has its colours as it is stored
+            return np.ascontiguousarray(turned(demosaic(np.asarray(image.convert(mode)), bayer), file.orientation))
+        return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert(mode)))
+
+
+def has_transparent_pixels(file: PictureFile) -> bool:
+    """Tell whether a picture has pixels that are not opaque; their colours are used all the same."""
+    with Image.open(file.path, formats=(file.format,)) as image:
+        return int(np.asarray(image.convert("RGBA"))[..., 3].min()) < 255
 
 
 def lay_over(picture: U8, mask: U8) -> U8:

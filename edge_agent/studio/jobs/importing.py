@@ -17,7 +17,7 @@ from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Reading, read_datasets
 from edge_agent.building.datasets.sentences import sentence
-from edge_agent.errors import EdgeAgentError
+from edge_agent.errors import DatasetError, EdgeAgentError
 from edge_agent.studio.jobs.kinds import add_labels
 from edge_agent.studio.store.layout import TEST, TRAIN
 from edge_agent.studio.store.projects import Label
@@ -46,6 +46,9 @@ def import_dataset(store: Store, project: str, path: Path, images: Path | None) 
     for dataset in (datasets.train, datasets.test):
         for reason in dataset.reasons if dataset else ():
             print(f"note: {sentence(reason)}", file=sys.stderr)  # noqa: T201
+    together = datasets.together
+    if not together.examples:
+        raise DatasetError(*(sentence(reason) for reason in together.reasons if reason.stops))
     parts = [(TRAIN, datasets.train), *([(TEST, datasets.test)] if datasets.test else [])]
     total = sum(len(dataset.examples) for _, dataset in parts)
     counts = {"added": 0, "duplicate": 0, "refused": 0}

@@ -52,7 +52,7 @@ def test_every_offending_picture_is_named(data: Path) -> None:
     expected = [
         "small.png is 63x96, expected 64x64 to 4096x4096",
         "other.png is 64x96, the other pictures are 128x96",
-        "gif.png is not a PNG or JPEG picture",
+        "gif.png is not a PNG, JPEG, BMP, TIFF or WebP picture",
         "cut.png can't be read",
         "are the same picture",
         "bad-0.png is 100x96, its picture bad-0.png is 128x96",
@@ -182,3 +182,16 @@ def test_a_small_share_is_one_picture_of_each_and_copies_stay_together(tmp_path:
         assert len(train.examples) + len(test.examples) == len(dataset.examples)
     fold = folds([0] * 6, 3, seed=0, same=["a", "b", "a", "c", "a", "d"])
     assert fold[0] == fold[2] == fold[4]
+
+
+def test_advice_is_given_for_each_part_by_itself(tmp_path: Path) -> None:
+    train = write_folders(tmp_path / "train", normal=10, anomaly=8, masks=True)
+    report = check(train, write_folders(tmp_path / "test", normal=3, anomaly=2, masks=True, first=500))
+    assert [warning.split(" or more")[0] for warning in report.warnings] == [
+        "3 normal test pictures, 10",
+        "2 anomalous test pictures, 10",
+        "anomaly label 'scratch' is alone on 4 training pictures, 10",
+        "anomaly label 'dent' is alone on 4 training pictures, 10",
+        "anomaly label 'scratch' is alone on 1 test pictures, 10",
+        "anomaly label 'dent' is alone on 1 test pictures, 10",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
@@ -80,9 +81,10 @@ def test_the_component_says_what_it_was_made_from(model: Path) -> None:
     assert manifest.task == "classification"
     assert manifest.threshold == 0.5
     training = manifest.training
-    assert training["dataset"] | {"sha256": "", "source": ""} == {
-        "sha256": "", "source": "", "normal": NORMAL, "anomaly": ANOMALY,
-    }  # fmt: skip
+    assert (training["dataset"]["normal"], training["dataset"]["anomaly"]) == (NORMAL, ANOMALY)
+    assert len(base64.b64decode(training["dataset"]["pixel_digests"])) == 8 * (NORMAL + ANOMALY)
+    assert len(base64.b64decode(training["dataset"]["fingerprints"])) == 32 * (NORMAL + ANOMALY)
+    assert training["pixel_format"] == {"bits": 16, "bayer": ""}
     assert len(training["dataset"]["sha256"]) == 64
     assert training["seed"] == 0
     assert {"numpy", "onnx", "onnxruntime", "scikit-learn"} <= training["libraries"].keys()

@@ -8,8 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from edge_agent.building.datasets.checks import numbers, together
+from edge_agent.building.datasets.checks.depths import depths, mosaics
 from edge_agent.building.datasets.checks.looking import look
 from edge_agent.building.datasets.checks.report import Report, Seen
+from edge_agent.building.datasets.checks.resemblance import resemblances
+from edge_agent.building.datasets.checks.shortcuts import shortcuts, transparent
+from edge_agent.building.datasets.checks.turning import turned
 from edge_agent.building.datasets.dataset import Dataset, Example
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.reasons import Reason, in_order
@@ -63,6 +67,13 @@ def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = T
     if len(seen) > 1:
         reasons += together.leaks(seen[0], seen[1])
     reasons += together.repeated(seen)
+    reasons += resemblances(seen)
+    reasons += depths(everything)
+    reasons += mosaics(everything)
+    reasons += turned(everything)
+    reasons += transparent(everything)
+    if advice:
+        reasons += shortcuts(seen[0])
     # How many there are is of no interest before it is known what is what.
     if advice and not any(reason.weight == "problem" for reason in reasons):
         reasons += [] if any(reason.stops for reason in reasons) else numbers.needed(datasets)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 import numpy as np
 
-from edge_agent.building.datasets.checks.report import Seen
+from edge_agent.building.datasets.checks.places import place_of
+from edge_agent.building.datasets.checks.report import Seen, Traits
 from edge_agent.building.datasets.dataset import NORMAL, Example
 from edge_agent.building.datasets.masks import Mask, read_mask
-from edge_agent.building.datasets.reasons import Place, Reason
+from edge_agent.building.datasets.reasons import Reason
 from edge_agent.errors import DatasetError, InvalidRequest
+from edge_agent.inference.imaging.bayer import looks_like_mosaic
 from edge_agent.inference.imaging.bitmap import MAX_SIDE, MIN_SIDE
-from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.deep_pixels import read_deep
+from edge_agent.inference.imaging.fingerprint import fingerprint
+from edge_agent.inference.imaging.picture import has_transparent_pixels, read_examined
+from edge_agent.inference.imaging.picture_file import PictureFile, examine
+from edge_agent.inference.imaging.resize import U8
 
 
 def look(example: Example, labels: tuple[str, ...], *, masks: bool = True) -> Seen:
@@ -23,24 +30,35 @@ def look(example: Example, labels: tuple[str, ...], *, masks: bool = True) -> Se
     return _mask(seen, labels)
 
 
-def place_of(example: Example) -> Place:
-    """Say where a picture stands."""
-    return Place(example.source, example.number, example.path)
-
-
 def _picture(example: Example) -> Seen:
     seen = Seen(example, None, "", {}, None)
     places = (place_of(example),)
     try:
-        picture = read_picture(example.path)
+        file = examine(example.path)
+        width, height = file.shown
+        if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):  # before anything is decoded
+            limits = {"path": example.path, "width": width, "height": height, "least": MIN_SIDE, "most": MAX_SIDE}
+            return seen._replace(problem=Reason("picture-limits", "broken", places=places, facts=limits))
+        picture = read_examined(file, example.pixel_format)
+        traits = _traits(file, picture, example)
     except (DatasetError, InvalidRequest) as error:
         return seen._replace(problem=Reason("picture-unreadable", "broken", places=places, facts={"error": str(error)}))
-    height, width, _ = picture.shape
-    if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
-        limits = {"path": example.path, "width": width, "height": height, "least": MIN_SIDE, "most": MAX_SIDE}
-        return seen._replace(problem=Reason("picture-limits", "broken", places=places, facts=limits))
+    full = (1 << example.pixel_format.bits) - 1
+    if traits.peak > full:
+        facts = {"path": example.path, "peak": traits.peak, "full": full, "bits": example.pixel_format.bits}
+        return seen._replace(problem=Reason("picture-exceeds", "broken", places=places, facts=facts))
     digest = hashlib.sha256(f"{width}x{height}".encode() + picture.tobytes()).hexdigest()
-    return Seen(example, (width, height), digest, {}, None)
+    return Seen(example, (width, height), digest, {}, None, traits)
+
+
+def _traits(file: PictureFile, picture: U8, example: Example) -> Traits:
+    return Traits(
+        file,
+        int(read_deep(file.path).max()) if file.depth == 16 else 0,
+        file.is_grey and not example.pixel_format.bayer and looks_like_mosaic(picture[..., 0]),
+        file.has_alpha and file.depth == 8 and has_transparent_pixels(file),
+        fingerprint(picture),
+    )
 
 
 def _mask(seen: Seen, labels: tuple[str, ...]) -> Seen:
@@ -51,6 +69,9 @@ def _mask(seen: Seen, labels: tuple[str, ...]) -> Seen:
         mask = read_mask(file, labels)
     except DatasetError as error:
         return seen._replace(problem=Reason("mask-unreadable", "broken", places=places, facts={"error": str(error)}))
+    assert seen.traits is not None
+    with contextlib.suppress(InvalidRequest):  # read_mask has read it
+        seen = seen._replace(traits=seen.traits._replace(mask_orientation=examine(file.path).orientation))
     counts = np.bincount(mask.classes.reshape(-1), minlength=len(labels) + 1)
     areas = {name: int(counts[i]) for i, name in enumerate(labels, start=1) if counts[i]}
     wrong = _wrong(seen, mask, areas)

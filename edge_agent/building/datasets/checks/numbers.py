@@ -45,16 +45,16 @@ def advised(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool =
         for label, word in ((NORMAL, "normal"), (ANOMALY, "anomalous")):
             count = len(test.of(label))
             if count < _SEPARATE_EACH:
-                facts = {"label": word, "advised": _SEPARATE_EACH}
-                reasons.append(Reason("advise-test", times=count, facts=facts))
+                reasons.append(Reason("advise-test", value=word, times=count, facts={"advised": _SEPARATE_EACH}))
     per_label = _SEPARATE_PER_LABEL if test else _SINGLE_PER_LABEL
-    for part in seen if masks else ():
+    names = ("training ", "test ") if test else ("",)
+    for part, name in zip(seen if masks else (), names, strict=False):
         if not any(item.example.label == ANOMALY for item in part):
             continue
         # As in the guide, a picture with several kinds of anomaly does not count towards the minimum of any.
         alone = Counter(next(iter(item.areas)) for item in part if len(item.areas) == 1)
         reasons += [
-            Reason("advise-label", value=label.name, times=alone[label.name], facts={"advised": per_label})
+            Reason("advise-label", "note", label.name, name, times=alone[label.name], facts={"advised": per_label})
             for label in datasets.labels
             if alone[label.name] < per_label
         ]

@@ -8,6 +8,21 @@ from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.reasons import Reason
 from edge_agent.building.datasets.sentences import sentence
 from edge_agent.errors import DatasetError
+from edge_agent.inference.imaging.picture_file import PictureFile
+
+
+class Traits(NamedTuple):
+    """What is noticed of a picture beside its pixels."""
+
+    file: PictureFile
+    #: the highest value of a file of 16 bits, 0 for others
+    peak: int
+    looks_like_mosaic: bool
+    #: some pixels are transparent, and what lies behind is used
+    is_transparent: bool
+    fingerprint: bytes
+    #: how its mask is turned, 1 for none
+    mask_orientation: int = 1
 
 
 class Seen(NamedTuple):
@@ -21,6 +36,8 @@ class Seen(NamedTuple):
     areas: dict[str, int]
     #: why it can't be used
     problem: Reason | None
+    #: what was noticed of its file; None for one that can't be read
+    traits: Traits | None = None
 
 
 class Report(NamedTuple):

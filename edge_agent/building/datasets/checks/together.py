@@ -6,8 +6,9 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from edge_agent.building.datasets.checks.looking import place_of
+from edge_agent.building.datasets.checks.places import place_of
 from edge_agent.building.datasets.checks.report import Seen
+from edge_agent.building.datasets.checks.turning import before_turning
 from edge_agent.building.datasets.dataset import ANOMALY
 from edge_agent.building.datasets.masks import describe
 from edge_agent.building.datasets.reasons import Reason, grouped
@@ -31,6 +32,7 @@ def sizes(seen: Sequence[Seen]) -> tuple[tuple[int, int] | None, list[Reason]]:
                 "path": item.example.path,
                 "width": item.size[0],
                 "height": item.size[1],
+                "turning": before_turning(item),
                 "common": f"{common[0]}x{common[1]}",
             },
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.building.datasets.layouts.files import PICTURES, files_under
+from edge_agent.building.datasets.layouts.files import A_FEW, PICTURES, files_under
 from edge_agent.building.datasets.layouts.masks import LABELS_FILE
 from edge_agent.building.datasets.names import key, propose
 from edge_agent.building.datasets.project import FILE_NAME
@@ -29,7 +29,7 @@ def beside(root: Path, folders: Sequence[Path], *, lost: bool, kinds: bool = Fal
     reasons = []
     found = []
     for folder in folders:
-        count = len(files_under(folder).pictures)
+        count = len(files_under(folder, most=A_FEW).pictures)
         if count:
             found.append(folder.name)
             reasons.append(Reason("folder-unused", value=folder.name, places=(Place(path=folder),), times=count,

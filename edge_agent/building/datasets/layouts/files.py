@@ -12,6 +12,8 @@ from edge_agent.building.datasets.litter import is_litter
 from edge_agent.building.datasets.names import Label
 from edge_agent.building.datasets.reasons import Place, Reason
 
+#: files that are looked at where it is only to be told what may lie there
+A_FEW = 10_000
 #: what read_picture reads; whether a file really is such a picture is seen when it is read
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"))
 #: pictures too, which can't be read
@@ -35,14 +37,16 @@ class Files(NamedTuple):
         return tuple(path for path in self.pictures if wanted(path))
 
 
-def files_under(folder: Path) -> Files:
-    """List the files under a folder, links to folders included, each folder once."""
+def files_under(folder: Path, *, most: int | None = None) -> Files:
+    """List the files under a folder, links to folders included, each folder once; about `most` of them if given."""
     pictures: list[Path] = []
     others: list[Path] = []
     hidden: list[Path] = []
     seen: set[str] = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
+        if most is not None and len(pictures) + len(others) > most:
+            break
         if real in seen:  # a link back up would go on for ever
             folders.clear()
             continue

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.building.datasets.layouts.beside import beside
-from edge_agent.building.datasets.layouts.files import files_under, folders_in, hidden_in, hidden_reasons
+from edge_agent.building.datasets.layouts.files import A_FEW, files_under, folders_in, hidden_in, hidden_reasons
 from edge_agent.building.datasets.layouts.masks import is_mask_folder
 from edge_agent.building.datasets.layouts.part import Part
 from edge_agent.building.datasets.names import Names, key, propose
@@ -28,14 +28,14 @@ def unknown(root: Path, names: Names, *, is_dataset: Callable[[Path], bool]) -> 
 def _way(root: Path, names: Names, is_dataset: Callable[[Path], bool]) -> str:
     folders = {key(folder.name): folder for folder in folders_in(root)}
     labels = folders.get("labels")
-    if labels and any(path.suffix == ".txt" for path in files_under(labels).others):
+    if labels and any(path.suffix == ".txt" for path in files_under(labels, most=A_FEW).others):
         return "it looks like YOLO's: name its data.yaml instead, in which names: [scratch] names the classes"
     inside = [folder for folder in folders.values() if is_dataset(folder)]
     if inside:
         shown = ", ".join(str(folder) for folder in inside[:_SHOWN])
         return f"{shown} {'is a dataset' if len(inside) == 1 else 'are datasets of their own'}: name one"
     where = folders.get("train", root)
-    held = [folder.name for folder in folders_in(where) if files_under(folder).pictures]
+    held = [folder.name for folder in folders_in(where) if files_under(folder, most=A_FEW).pictures]
     held = [name for name in held if not is_mask_folder(name) and names.label(name) is None]
     proposal = propose(held, normal=False, anomaly=False)
     if proposal:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
+from edge_agent.building.datasets.litter import is_litter
 from edge_agent.building.datasets.manifests.attributes import Attribute
 from edge_agent.building.datasets.names import Label, Names, key
 from edge_agent.building.datasets.reasons import Place, Reason
@@ -114,8 +115,9 @@ def _why(said: Sequence[_Said], classes: Sequence[Attribute], found: Sequence[At
         one = said[0]
         unknown = [name for name, label in zip(one.names, one.labels, strict=True) if label is None]
         what = {"boxes": "boxes of", "classes": "the classes"}.get(one.attribute.kind, "the class")
+        code = "class-hidden" if all(map(is_litter, unknown)) else "class-unknown"
         facts = {"what": "no boxes, that is" if unknown == [NO_BOX] else what}
-        return Reason("class-unknown", "note", ", ".join(unknown), one.attribute.key, (place,), facts=facts)
+        return Reason(code, "note", ", ".join(unknown), one.attribute.key, (place,), facts=facts)
     for item in (*classes, *found):
         code, value = _without_class(item)
         if code:

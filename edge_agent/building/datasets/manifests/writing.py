@@ -32,7 +32,7 @@ def write_manifest(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lines: list[Mapping[str, Any]] = ground_truth_lines(
-        dataset, path.parent, prefix=prefix, kept=not prefix and not local
+        dataset, path.parent, prefix=prefix, kept=not prefix and not local, masks=f"{path.stem}-masks"
     )
     if unlabelled:
         addresses = _Addresses(dataset.source, path.parent, prefix)
@@ -48,15 +48,15 @@ def write_manifest(
 
 
 def ground_truth_lines(
-    dataset: Dataset, folder: Path, *, prefix: str = "", kept: bool = False
+    dataset: Dataset, folder: Path, *, prefix: str = "", kept: bool = False, masks: str = "masks"
 ) -> list[Mapping[str, Any]]:
     """Describe the labelled pictures, one object each; `kept` leaves those that came from a manifest as they are.
 
-    Masks that a manifest can't describe are written to `folder`/masks as it can.
+    Masks that a manifest can't describe are written to the folder `masks` in `folder` as it can.
     """
     now = timestamp()
     addresses = _Addresses(dataset.source, folder, prefix)
-    plain = PlainMasks(folder / "masks")
+    plain = PlainMasks(folder / masks)
     lines: list[Mapping[str, Any]] = []
     for example in dataset.labelled:
         is_plain = example.mask is None or not example.mask.any_value

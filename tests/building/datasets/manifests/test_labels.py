@@ -218,3 +218,8 @@ def test_checkpoints_in_a_manifest_are_skipped_with_one_note(tmp_path: Path, nam
     dataset = read(tmp_path, *map(labelled, names), *copies, labelled("s3://b/__MACOSX/normal/._n0.png"))
     assert counts(dataset) == (4, 3, 0)
     assert sentence(reason(dataset, "hidden")).startswith("4 hidden files and folders were skipped: line 8 (n0-check")
+
+
+def test_a_class_that_is_the_name_of_a_hidden_folder_is_no_defect(tmp_path: Path, names: list[str]) -> None:
+    dataset = read(tmp_path, *map(labelled, names[:4]), classified(names[4], ".ipynb_checkpoints"))
+    assert [(found.code, found.weight) for found in dataset.reasons] == [("class-hidden", "note")]

@@ -14,6 +14,7 @@ from edge_agent.cli.output import json_option, note, print_json, print_table, so
 from edge_agent.cli.pictures import overlay
 from edge_agent.client.client import Client
 from edge_agent.client.detection import Detection
+from edge_agent.component.pixel_options import read_pixel_options
 from edge_agent.errors import CallFailed, InvalidRequest
 from edge_agent.inference.imaging.bayer import PATTERNS
 from edge_agent.inference.imaging.deep_pixels import USED_BITS, read_deep, used_bits
@@ -40,16 +41,15 @@ class Sent(NamedTuple):
 @click.option(
     "--bits",
     type=click.Choice([str(bits) for bits in USED_BITS]),
-    default="16",
     metavar="N",
-    help="How many bits of 16-bit files are used, as it was said to train: 10, 12, 14 or 16  [default: 16]",
+    help="How many bits of 16-bit files are used: 10, 12, 14 or 16  [default: as for the training pictures]",
 )
 @click.option("--bayer", type=click.Choice(list(PATTERNS)), metavar="PATTERN",
               help="Grey pictures are mosaics of a colour filter: RGGB, BGGR, GRBG or GBRG.")  # fmt: skip
 @socket_option
 @json_option
 def command(
-    model: str, images: tuple[Path, ...], start: bool, overlay_dir: Path | None, bits: str, bayer: str | None,
+    model: str, images: tuple[Path, ...], start: bool, overlay_dir: Path | None, bits: str | None, bayer: str | None,
     socket: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Send pictures (PNG, JPEG, BMP, TIFF, WebP) to the running model MODEL and print its verdicts.
@@ -61,7 +61,7 @@ def command(
     with Client(socket) as client:
         if start:
             client.start(model)
-        pixel_format = PixelFormat(int(bits), bayer or "")
+        pixel_format = _pixel_format(client.describe(model).message, bits, bayer)
         sent, problems = send(client, model, list(images), overlay_dir, pixel_format)
         about = client.describe(model)
     if about.status == "RUNNING" and about.message:  # such as that these pictures are unlike the training pictures
@@ -75,6 +75,15 @@ def command(
         click.echo(f"edge-agent: {problem}", err=True)
     if problems:
         sys.exit(EXIT_FAILED)
+
+
+def _pixel_format(message: str, bits: str | None, bayer: str | None) -> PixelFormat:
+    """Read files as those of the training were, which the model's status message tells, unless the user says more."""
+    trained = read_pixel_options(message)
+    for option, value in (("bits", bits), ("bayer", bayer)):
+        if value is not None and value != trained.get(option, value):
+            note(f"--{option} {value} is taken, the training pictures were read with --{option} {trained[option]}")
+    return PixelFormat(int(bits or trained.get("bits") or AS_STORED.bits), bayer or trained.get("bayer", ""))
 
 
 def send(

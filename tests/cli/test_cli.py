@@ -322,3 +322,20 @@ def test_the_demo_in_a_place_that_can_not_be_written(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "can't write to" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_detect_reads_files_as_those_of_the_training_were(daemon: Daemon, tmp_path: Path) -> None:
+    """The echo model's score is the brightness: 2048 of 12 bits are half of it, and of 16 bits nearly nothing."""
+    where = {"EDGE_AGENT_SOCKET": daemon.socket}
+    write_echo(daemon.models, segmentation=False, training={"pixel_format": {"bits": 12, "bayer": ""}})
+    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.full((64, 64), 2048, np.uint16)).save(path)
+    done = run("detect", "echo", path, "--start", "--json", **where)
+    assert done.returncode == 0, done.stderr
+    assert "the training pictures' files were read with --bits 12" in done.stderr
+    (found,) = json.loads(done.stdout)
+    assert found["anomaly_score"] == pytest.approx(2048 / 4095, abs=0.003)
+    said = run("detect", "echo", path, "--json", "--bits", "16", **where)
+    assert "--bits 16 is taken, the training pictures were read with --bits 12" in said.stderr
+    assert json.loads(said.stdout)[0]["anomaly_score"] == pytest.approx(2048 / 65535, abs=0.003)

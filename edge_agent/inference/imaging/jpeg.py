@@ -16,10 +16,12 @@ _EOI = b"\xff\xd9"
 _SOS, _SOF_PROGRESSIVE = 0xDA, 0xC2
 _ALONE = {0x01, *range(0xD0, 0xDA)}  # markers without a segment behind them
 _LAST_COEFFICIENT = 63
+#: TurboJPEG's error for whole files whose channels are sampled in a way that it has no name for
+_UNKNOWN_KIND = "tjDecompressHeader"
 
 
-def decode_jpeg(data: bytes, name: str) -> U8:
-    """Decode a JPEG as uint8 [height, width, 3] in RGB, not turned.
+def decode_jpeg(data: bytes, name: str) -> U8 | None:
+    """Decode a JPEG as uint8 [height, width, 3] in RGB, not turned; None for a kind that Pillow alone can decode.
 
     Raises:
         InvalidRequest: it is damaged or ends early; the text calls it `name`.
@@ -31,6 +33,8 @@ def decode_jpeg(data: bytes, name: str) -> U8:
     try:
         pixels: U8 = simplejpeg.decode_jpeg(whole, colorspace="RGB", strict=True)
     except ValueError as error:
+        if str(error).startswith(_UNKNOWN_KIND):
+            return None
         said = str(error).removeprefix("Corrupt JPEG data: ")
         raise InvalidRequest(f"{name} is damaged, and what is missing would be grey: {said}") from None
     return pixels

@@ -18,6 +18,8 @@ NAMES = "PNG, JPEG, BMP, TIFF or WebP"
 _ORIENTATION, _MAKE, _MODEL = 0x0112, 0x010F, 0x0110
 _IMAGE_WIDTH, _IMAGE_LENGTH, _BITS_PER_SAMPLE = 256, 257, 258
 _TURNED_BY_90 = (5, 6, 7, 8)
+#: where a PNG has EXIF tags that Pillow finds before the pixels
+_EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I")
 _UNREADABLE_MODES = {"F": "32-bit floating-point values"}
 
@@ -103,7 +105,7 @@ def _describe(path: Path, image: Image.Image, size: int, what: str) -> PictureFi
     depth = _depth(path, image)
     if depth not in (8, 16):
         raise InvalidRequest(f"{what}{path} has {depth} bits a channel, expected 8 or 16")
-    exif = image.getexif()
+    exif = _exif(path, image)
     tables = getattr(image, "quantization", None)
     orientation = exif.get(_ORIENTATION, 1)
     tags = getattr(image, "tag_v2", {})  # of a TIFF, whose size Pillow gives as it is seen
@@ -121,6 +123,24 @@ def _describe(path: Path, image: Image.Image, size: int, what: str) -> PictureFi
         camera=" ".join(str(exif[tag]).strip("\0 ") for tag in (_MAKE, _MODEL) if tag in exif),
         encoding=hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:12] if tables else "",
     )
+
+
+def _exif(path: Path, image: Image.Image) -> Image.Exif:
+    """Read the EXIF tags. For those of a PNG Pillow decodes all pixels, as they may stand behind: only if they do."""
+    if image.format == "PNG" and not any(key in image.info for key in _EXIF_KEYS) and not _has_late_exif(path):
+        return Image.Exif()
+    return image.getexif() if max(image.size) <= MAX_SIDE else Image.Exif()
+
+
+def _has_late_exif(path: Path) -> bool:
+    """Look through a PNG's chunks for an eXIf; where they break off, there is none."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            if head[4:] == b"eXIf":
+                return True
+            file.seek(int.from_bytes(head[:4], "big") + 4, 1)  # the data, and a checksum behind it
+    return False
 
 
 def _depth(path: Path, image: Image.Image) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from edge_agent.component.manifest import manifest_digest
+from edge_agent.component.pixel_options import say_pixel_options
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
 from edge_agent.logs import fields
 from edge_agent.serving.catalogue.catalogue import Component, Entry
@@ -129,7 +130,8 @@ class Model:
         arn = component.manifest.model_arn if component else ""
         if self.component is None and self.status is Status.STOPPED:
             return arn, Status.FAILED, self.problem
-        notes = [self.message, self._pool.remark if self._pool else ""]
+        about = say_pixel_options(component and component.manifest)
+        notes = [self.message, self._pool.remark if self._pool else "", about]
         if self.status is Status.STARTING and self._cause:
             notes.append(f"it has failed before: {self._cause}")
         running = self._served if self.status is Status.RUNNING else None

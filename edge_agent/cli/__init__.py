@@ -23,6 +23,7 @@ _COMMANDS = {
     "demo": "build a sample model, serve it, send it pictures, show what comes back",
     "doctor": "tell whether this device can run its model components, and what is missing",
     "models": "list, describe, start and stop models",
+    "healthcheck": "tell a container or a nucleus by the exit code whether the daemon and its models serve",
     "detect": "send pictures to a running model",
     "audit": "show who did what to which model, and whether that was changed afterwards",
     "records": "what the daemon has seen and said: list, show, count, confirm",

@@ -7,6 +7,7 @@ from pathlib import Path
 from edge_agent.component.manifest import Golden
 from edge_agent.errors import ComponentError
 from edge_agent.inference.engines.onnx_chance import blame, find_chance
+from edge_agent.inference.engines.onnx_int8 import REMEDY, WIDE, has_wide_int8, multiplies_exactly
 from edge_agent.inference.imaging.golden import read_golden
 from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.inference.pipeline import Pipeline
@@ -33,6 +34,11 @@ def check_golden_samples(pipeline: Pipeline, folder: Path, *, kept: int = 0) -> 
             nodes = find_chance(folder / pipeline.manifest.onnx_file) if pipeline.manifest.onnx_file else []
             if nodes and differs(verdict, pipeline.run(pixels).verdict, 0.0):
                 raise ComponentError(f"{error}, and another each time: {blame(nodes)}") from None
+            if pipeline.manifest.onnx_file and has_wide_int8(folder / pipeline.manifest.onnx_file):
+                here = "this one has it" if multiplies_exactly() else "this one has none"
+                raise ComponentError(
+                    f"{error}; {WIDE} ({here}): the expected answer may be of another processor; {REMEDY}"
+                ) from None
             raise
         if number < kept:
             answered.append(Answered(f"golden sample '{sample.image}'", pixels, verdict))

@@ -101,6 +101,8 @@ class Agent:
         self.recorder = Recorder(records) if settings.records == "on" else None
         #: who keeps pictures; None: nobody
         self.pictures = None if pictures is None else picture_keeper(pictures)
+        #: called when a model has come, changed its status, or gone
+        self.watchers: set[Callable[[], None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._next_look: asyncio.Task[None] | None = None
@@ -193,6 +195,8 @@ class Agent:
                 model = self._models[name] = Model(
                     name, self._options, self.shelf, self._on_wanted, self._observer.watch_model(name)
                 )
+                model.strain.on_change = self._on_change
+                self._on_change()
             model.update(entry)
             if name in self._to_resume and entry.component is not None:
                 self._to_resume.discard(name)
@@ -201,9 +205,14 @@ class Agent:
             self._models[name].update(None)
             if not self._models[name].is_live:
                 del self._models[name]
+                self._on_change()
                 self._observer.forget_model(name)
                 if name in self._remembered.names:  # it had failed; when the component comes back, so does the model
                     self._to_resume.add(name)
+
+    def _on_change(self) -> None:
+        for tell in tuple(self.watchers):
+            tell()
 
     def _on_wanted(self, name: str, wanted: bool) -> None:
         if wanted:
@@ -235,6 +244,15 @@ class Agent:
         """Look at the model folders, and describe every model, in the order of their names."""
         await self._look_again()
         return [Description(name, *self._models[name].describe()) for name in sorted(self._models)]
+
+    def model_names(self) -> list[str]:
+        """Return the names of the models, as of the last look."""
+        return sorted(self._models)
+
+    def is_ready(self, name: str) -> bool | None:
+        """Tell whether a model is RUNNING and has room for calls; None where there is no such model."""
+        model = self._models.get(name)
+        return None if model is None else model.status is Status.RUNNING and not model.strain.is_on
 
     def statuses(self) -> list[Status]:
         """Return the status of every model, as it was at the last look."""

@@ -31,6 +31,7 @@ from edge_agent.component.writing import write_component
 from edge_agent.errors import ComponentError, EngineFailed, ImportFailed
 from edge_agent.inference.engines.engine import Engine
 from edge_agent.inference.engines.onnx_chance import blame, find_chance
+from edge_agent.inference.engines.onnx_int8 import REMEDY, WIDE, has_wide_int8
 from edge_agent.inference.host import HostPipeline
 from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.imaging.tensor import Tensor
@@ -158,6 +159,8 @@ class _Proof:
                 f"the model answers {len(without)} of {len(scores)} trial pictures with what is no number "
                 f"({', '.join(without)}): a call with such a picture ends with an error"
             )
+        if has_wide_int8(data):
+            yield f"{WIDE}: there the agent has ONNX Runtime multiply exactly, which is slower; {REMEDY} to avoid that"
         nodes = find_chance(data)
         if nodes:
             yield f"the answers to trial pictures were the same twice, though {blame(nodes)}"

@@ -27,6 +27,7 @@ from edge_agent.device.doctor.signatures import examine_signatures
 from edge_agent.errors import ComponentError, SettingsError
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
 from edge_agent.hardware.target import differences
+from edge_agent.inference.engines.onnx_int8 import REMEDY, WIDE, has_wide_int8, multiplies_exactly
 from edge_agent.inference.engines.options import CPU, EngineOptions
 from edge_agent.inference.engines.selection import Device, examine_device, select_engines
 from edge_agent.inference.imaging.bitmap import MAX_SIDE, bitmap_bytes
@@ -204,12 +205,18 @@ def _components(settings: Settings, device: Device, trust: Trust) -> Iterator[Fi
             better = itertools.takewhile(lambda candidate: candidate.lacks, candidates)
             lacking = [f"{name}: {lacks}" for name, lacks in better]
             found = "; ".join((f"{found} on {engine}", *different, *lacking))
+        is_wide = engine == CPU and has_wide_int8(component.folder / manifest.onnx_file)
+        if is_wide:
+            how = "this one has it" if multiplies_exactly() else "this one has none, so they are multiplied slower"
+            found = f"{found}; {WIDE} ({how})"
         if needed + settings.memory_reserve_mib * _MIB > available:
             yield Finding(Verdict.NOTE, check, found, "there is less memory than that")
         elif problem:
             yield Finding(Verdict.NOTE, check, f"{found}; {problem}", "mend the newer version or remove it")
         elif different:
             yield Finding(Verdict.NOTE, check, found, f"its plan is built here: edge-agent models build {name}")
+        elif is_wide and not multiplies_exactly():
+            yield Finding(Verdict.NOTE, check, found, REMEDY)
         else:
             yield Finding(Verdict.OK, check, found)
 

@@ -8,6 +8,7 @@ from typing import Any
 import onnxruntime
 
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory
+from edge_agent.inference.engines.onnx_int8 import has_wide_int8, multiplies_exactly
 from edge_agent.inference.engines.refusals import explain
 from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.inference.imaging.tensor import Tensor
@@ -28,6 +29,8 @@ class OnnxRuntimeCpu:
         # A thread that waits for the others' share of a layer must sleep, not spin: the core that it holds is what
         # they, another model, or the client need. docs/performance.md has the figures.
         session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if not multiplies_exactly() and has_wide_int8(path):
+            session_options.add_session_config_entry("session.x64quantprecision", "1")
         # Fixed shapes: the arena takes what the first call needs instead of doubling.
         arena = {"CPUExecutionProvider": {"arena_extend_strategy": "kSameAsRequested"}}
         try:

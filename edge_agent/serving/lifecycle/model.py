@@ -20,6 +20,7 @@ from edge_agent.serving.lifecycle.memory import check_memory
 from edge_agent.serving.lifecycle.restart import Restart, cause_alone, when_it_is_back
 from edge_agent.serving.lifecycle.retirement import Retirement
 from edge_agent.serving.lifecycle.state import Event, Status, next_status
+from edge_agent.serving.lifecycle.strain import Strain
 from edge_agent.serving.observing.model_watch import ModelWatch
 from edge_agent.serving.observing.readings import ModelReading
 from edge_agent.serving.workers.calls import Call
@@ -52,6 +53,7 @@ class Model:
     ) -> None:
         """`on_wanted` is told when somebody starts or stops the model, `watch` what happens to it."""
         self.name = name
+        self.strain = Strain()
         self.status = Status.STOPPED
         #: why the model is FAILED, or what it is doing
         self.message = ""
@@ -316,7 +318,7 @@ class Model:
         """Inspect one picture; the errors are those of WorkerPool.submit."""
         self.check_running()
         assert self._pool is not None
-        self._pool.submit(call)
+        self.strain.submit(self._pool, call)
 
     # Stopping
 
@@ -397,3 +399,4 @@ class Model:
         status = next_status(self.status, event)
         assert status is not None, f"{event.name} in {self.status.name}"
         self.status = status
+        self.strain.on_change()

@@ -25,6 +25,7 @@ from edge_agent.serving.rpc.incoming import Incoming
 from edge_agent.serving.rpc.inflation import Inflation
 from edge_agent.serving.rpc.memory import check_held
 from edge_agent.serving.rpc.status import Code
+from edge_agent.serving.rpc.streamed import StreamedCall, Streaming
 from edge_agent.serving.rpc.witness import Witness
 from edge_agent.serving.workers.parcels import LARGE, Parcel, ParcelShelf
 
@@ -41,16 +42,28 @@ class _Arrived(NamedTuple):
     inflation: Inflation | None
 
 
+class _Said(NamedTuple):
+    """A message of a call that goes on; None for its end."""
+
+    call: StreamedCall
+    message: bytes | None
+
+
 class Calls:
     """The calls of one client."""
 
     def __init__(
-        self, client: ClientProtocol[Calls], handlers: Mapping[bytes, Handler], shelf: ParcelShelf, witness: Witness
+        self,
+        client: ClientProtocol[Calls],
+        handlers: Mapping[bytes, Handler | Streaming],
+        shelf: ParcelShelf,
+        witness: Witness,
     ) -> None:
         """Serve the handlers, by path, with memory for messages from `shelf`; `witness` is told how calls end."""
         self._client, self._handlers, self._shelf, self._witness = client, handlers, shelf, witness
         self._incoming: dict[int, Incoming] = {}
         self._exchanges: dict[int, Exchange] = {}
+        self._streamed: dict[int, StreamedCall] = {}
         #: messages that came compressed
         self._inflations: dict[int, Inflation] = {}
         #: parcels whose content is being sent
@@ -76,7 +89,15 @@ class Calls:
             self._send(stream, refused)
             self._witness.refused(dict(headers).get(b":path", b""), refused)
             return
-        self._incoming[stream] = Incoming(read, handler)
+        if isinstance(handler, Streaming):
+            call = StreamedCall(stream, self._client.connection, read, self._client.then, self._forget_streamed)
+            self._streamed[stream] = call
+            handler.begin(call)
+        else:
+            self._incoming[stream] = Incoming(read, handler)
+
+    def _forget_streamed(self, stream: int) -> None:
+        self._streamed.pop(stream, None)
 
     def _unknown(self, path: bytes) -> RefusedCall:
         methods = ", ".join(sorted(path.decode() for path in self._handlers))
@@ -93,6 +114,7 @@ class Calls:
         """See StreamReceiver."""
         call = self._incoming.get(stream)
         if call is None:
+            self._hear(stream, data)
             return
         try:
             if call.length < 0:
@@ -103,6 +125,16 @@ class Calls:
             call.take(data)
         except RefusedCall as refused:
             self._refuse(stream, refused)
+
+    def _hear(self, stream: int, data: memoryview) -> None:
+        """Take data of a call that goes on; its messages have their turns as calls have."""
+        call = self._streamed.get(stream)
+        if call is not None:
+            try:
+                for message in call.take(data):
+                    self._turns.take(_Said(call, message))
+            except RefusedCall as refused:
+                call.refuse(refused)
 
     def _check_held(self) -> None:
         sizes = [len(call.buffer) for call in self._incoming.values()]
@@ -127,6 +159,8 @@ class Calls:
         """See StreamReceiver."""
         call = self._incoming.get(stream)
         if call is None:
+            if stream in self._streamed:
+                self._turns.take(_Said(self._streamed[stream], None))
             return
         try:
             if self._outgoing:
@@ -147,8 +181,16 @@ class Calls:
         self._exchanges[stream] = exchange
         self._turns.take(_Arrived(exchange, call.handler, inflation))
 
-    def _begin(self, arrived: _Arrived) -> bool:
+    def _begin(self, arrived: _Arrived | _Said) -> bool:
         """Give a call to its handler, and return whether its message needs another turn for that."""
+        if isinstance(arrived, _Said):
+            call, message = arrived
+            if message is None:
+                call.on_half_closed()
+            elif not call.ended:
+                call.waiting -= 1
+                call.on_message(message)
+            return False
         exchange, handler, inflation = arrived
         if exchange.ended:  # the client does not want it any more
             return False
@@ -178,6 +220,8 @@ class Calls:
         incoming = self._incoming.pop(stream, None)
         if incoming is not None:
             incoming.forget()
+        if stream in self._streamed:
+            self._streamed[stream].cancel()
         exchange = self._exchanges.get(stream)
         if exchange is not None:
             exchange.cancel()
@@ -187,7 +231,7 @@ class Calls:
 
     def on_lost(self) -> None:
         """See ClientReceiver."""
-        for stream in [*self._incoming, *self._exchanges, *self._outgoing]:
+        for stream in [*self._incoming, *self._exchanges, *self._outgoing, *self._streamed]:
             self.on_reset(stream)
 
     # Answering
@@ -242,3 +286,5 @@ class Calls:
         if self._exchanges:
             self._drained = self._drained or asyncio.Event()
             await self._drained.wait()
+        for call in list(self._streamed.values()):  # they would never end by themselves
+            call.refuse(RefusedCall(Code.UNAVAILABLE, "the agent ends"))

@@ -145,6 +145,11 @@ def refusal_headers(refused: RefusedCall, most: int) -> bytes:
     return block_of([*headers, *status_headers(refused.code, text.decode(), most - list_bytes(headers))])
 
 
+def trailers_of(refused: RefusedCall, most: int) -> bytes:
+    """Compress the trailers of a call that has begun to be answered, and ends with a status."""
+    return block_of(status_headers(refused.code, refused.details, most))
+
+
 def overlong(size: int) -> RefusedCall:
     """Return how a call with more headers than we take is refused."""
     details = f"the call's headers have {size} bytes, expected {MAX_HEADER_LIST} at most"

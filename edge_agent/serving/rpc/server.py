@@ -19,8 +19,10 @@ from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.counts import Counts
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.observing.readings import FrontReading
+from edge_agent.serving.rpc import reflection
 from edge_agent.serving.rpc.address import Address
 from edge_agent.serving.rpc.calls import Calls
+from edge_agent.serving.rpc.health import Health
 from edge_agent.serving.rpc.listener import SocketClaim
 from edge_agent.serving.rpc.readiness import Readiness
 from edge_agent.serving.rpc.servicer import Servicer
@@ -123,7 +125,7 @@ class Server:
 def _serve(agent: Agent, observer: Observer, client: ClientProtocol[Calls]) -> Calls:
     if observer.counts is not None:
         observer.counts.connections_opened += 1
-    handlers = Servicer(agent, client.peer).handlers()
+    handlers = {**Servicer(agent, client.peer).handlers(), **Health(agent).handlers(), **reflection.handlers()}
     return Calls(client, handlers, agent.shelf, Witness(observer, client.peer))
 
 

@@ -26,7 +26,7 @@ from edge_agent.serving.lifecycle.model import Model, ModelOptions
 from edge_agent.serving.lifecycle.remembered import RememberedModels
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.observer import Observer
-from edge_agent.serving.observing.readings import ModelReading
+from edge_agent.serving.observing.readings import ModelReading, RecordsReading
 from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer, OnStages
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions
@@ -129,6 +129,15 @@ class Agent:
             await self.recorder.close()
         if self.pictures is not None:
             await self.pictures.close()
+
+    def read_records(self) -> RecordsReading | None:
+        """Tell how the writing down of verdicts stands; None where they are not."""
+        recorder = self.recorder
+        if recorder is None:
+            return None
+        state = recorder.state
+        waiting = recorder.waiting + state.waiting
+        return RecordsReading(state.written, state.lost, waiting, recorder.pictures_kept, recorder.pictures_skipped)
 
     def kill(self) -> None:
         """End all workers at once."""

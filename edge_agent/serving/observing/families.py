@@ -106,6 +106,12 @@ def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
     yield _scalar("edge_agent_connections", [((), front.connections)])
     yield _scalar("edge_agent_connections_opened", [((), front.connections_opened)])
     yield _scalar("edge_agent_audit_lost_entries", [((), front.audit_lost)])
+    if front.records is not None:
+        yield _scalar("edge_agent_records", [((), front.records.written)])
+        yield _scalar("edge_agent_lost_records", [((), front.records.lost)])
+        yield _scalar("edge_agent_waiting_records", [((), front.records.waiting)])
+        yield _scalar("edge_agent_kept_pictures", [((), front.records.pictures_kept)])
+        yield _scalar("edge_agent_skipped_pictures", [((), front.records.pictures_skipped)])
     if front.memory_available is not None:
         yield _scalar("edge_agent_memory_available_bytes", [((), front.memory_available)])
     for name, room in (("shared_memory", device.shared_memory), ("disk", device.disk)):

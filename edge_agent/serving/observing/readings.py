@@ -28,6 +28,16 @@ class ModelReading(NamedTuple):
     pids: tuple[int, ...]
 
 
+class RecordsReading(NamedTuple):
+    """How the writing down of verdicts stands: since the process that does it started, or the daemon."""
+
+    written: int = 0
+    lost: int = 0
+    waiting: int = 0
+    pictures_kept: int = 0
+    pictures_skipped: int = 0
+
+
 class FrontReading(NamedTuple):
     """The daemon's front as it is now."""
 
@@ -40,6 +50,8 @@ class FrontReading(NamedTuple):
     audit_lost: int
     #: bytes; None when nobody can tell
     memory_available: int | None
+    #: None where verdicts are not written down
+    records: RecordsReading | None = None
 
 
 class Room(NamedTuple):

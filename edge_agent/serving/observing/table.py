@@ -73,6 +73,12 @@ _ROWS = (
            "part of the last moment in which the GPU did something, 0 to 1"),
     Metric("edge_agent_audit_lost_entries", "counter", "entries", (),
            "entries that the audit trail has lost because they could not be written"),
+    Metric("edge_agent_records", "counter", "records", (), "verdicts that were written down"),
+    Metric("edge_agent_lost_records", "counter", "records", (), "verdicts that could not be written down"),
+    Metric("edge_agent_waiting_records", "gauge", "records", (), "verdicts that wait to be written down"),
+    Metric("edge_agent_kept_pictures", "counter", "pictures", (), "pictures that were given to be kept"),
+    Metric("edge_agent_skipped_pictures", "counter", "pictures", (),
+           "pictures that were to be kept and were not: too many came at once, or nobody took them"),
     Metric("edge_agent_build_info", "gauge", "", ("version", "python"), "always 1; which agent this is"),
 )  # fmt: skip
 

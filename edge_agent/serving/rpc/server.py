@@ -148,6 +148,7 @@ def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[Cli
         connections_opened=observer.counts.connections_opened if observer.counts else 0,
         audit_lost=observer.audit.lost if observer.audit else 0,
         memory_available=available,
+        records=agent.read_records(),
     )
 
 

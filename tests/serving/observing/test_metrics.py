@@ -213,3 +213,11 @@ def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert f"edge-agent: metrics can't be served at {address}: Address already in use" in ended.stderr
     assert not (tmp_path / "a.sock").exists()
+
+
+def test_records_are_counted(watched: Daemon) -> None:
+    wait_until(lambda: samples(_get(watched))["edge_agent_records_total", ()] == 20, "all verdicts are written down")
+    found = samples(_get(watched))
+    assert found["edge_agent_lost_records_total", ()] == 0
+    assert found["edge_agent_waiting_records", ()] == 0
+    assert found["edge_agent_kept_pictures_total", ()] == found["edge_agent_skipped_pictures_total", ()] == 0

@@ -103,6 +103,8 @@ class Catalogue:
         except OSError as error:
             _pass_on_shortage(error)
             missing = isinstance(error, FileNotFoundError)
+            if missing and not folder.is_dir():
+                return None, f"the folder {folder} is missing"
             return None, f"{FILE_NAME} {'is missing' if missing else f'can not be read: {error.strerror}'}"
         known = self._known.get(folder)
         if known is not None and known[0] is not None and known[0] == _stamps(folder, manifest_stamp, known[1]):

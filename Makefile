@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-long lint types generated check deb clean
+.PHONY: help demo studio test test-long lint types generated check deb clean
 
 help:  ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -11,15 +11,18 @@ help:  ## say what there is to make
 # Installed anew when the project's metadata or the contract has changed.
 $(VENV)/.installed: pyproject.toml proto/edge-agent.proto proto/build_hook.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,train]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,train,studio]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,train,studio,dev]'
 	@touch $@
 
 demo: $(VENV)/.installed  ## build a sample model, serve it, and show its verdicts
 	$(BIN)/edge-agent demo --output demo
+
+studio: $(VENV)/.installed  ## serve the page for pictures, labels, training and trials on http://127.0.0.1:8501
+	$(BIN)/edge-agent studio --data studio-data
 
 test: $(VENV)/.installed-dev  ## run the tests
 	$(BIN)/python -m pytest

@@ -21,7 +21,13 @@
     ├── PackagingError            a model that can't be packaged or published
     ├── SigningError              a key that can't be used
     ├── ImportFailed              a model that someone else made and that can't be made a component
+    ├── StudioError               a request to the studio that was refused
+    │   ├── NotThere              it names something that is not there
+    │   ├── Conflict              somebody else was faster, or the name is taken
+    │   ├── SignInNeeded          nobody is signed in
+    │   └── RoleNeeded            the role of whoever is signed in does not allow it
     ├── SettingsError             a setting that was refused
+    ├── RecordsError              records that can't be read, or that are not there
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
     ├── NoSharedMemory            (client) no segment can be made for a picture
@@ -134,8 +140,32 @@ class ImportFailed(EdgeAgentError):
     """A model that someone else made can't be imported; the text says why, and what to do instead."""
 
 
+class StudioError(EdgeAgentError):
+    """A request to the studio was refused; the text names the value and what was expected."""
+
+
+class NotThere(StudioError):
+    """The project, picture, model or job that a request names does not exist."""
+
+
+class Conflict(StudioError):
+    """The request rests on what somebody else has changed meanwhile, or takes a name that is taken."""
+
+
+class SignInNeeded(StudioError):
+    """The studio asks who this is before it answers."""
+
+
+class RoleNeeded(StudioError):
+    """The role of the user does not allow the request."""
+
+
 class SettingsError(EdgeAgentError):
     """A setting was refused; the text names it and where it came from."""
+
+
+class RecordsError(EdgeAgentError):
+    """Records can't be read or written, or there is none of that id; the text names the file or the id."""
 
 
 class AgentUnreachable(EdgeAgentError):

@@ -6,6 +6,7 @@ Strongest first: flags, EDGE_AGENT_* variables, a TOML file, the defaults here.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ DEFAULT_SOCKET = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"  # where exi
 DEFAULT_CONFIG = Path("/etc/edge-agent/config.toml")
 _PREFIX = "EDGE_AGENT_"
 _MIB = 1 << 20
+#: what is in the name of a setting whose value is nobody's business
+_SECRET = re.compile("password|secret|token")
 
 
 def default_state_dir() -> str:
@@ -130,10 +133,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory_reserve_mib: Annotated[
         int, Meta(ge=0, description="MiB that must stay available on the device when a model is started")
     ] = 64
+    records: Annotated[Literal["on", "off"], Meta(description="whether verdicts are written down; see records.md")] = (
+        "on"
+    )
+    records_days: Annotated[int, Meta(ge=1, le=36_500, description="days that records are kept")] = 90
+    records_mib: Annotated[
+        int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
+    ] = 1024
+    keep_mib: Annotated[int, Meta(ge=0, description="MiB of pictures that are kept; 0: none; see records.md")] = 0
+    keep: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="which pictures are kept: asked (by the client), anomalous, near=0.05 (score so close to the "
+            "threshold), normal=100 (every 100th); each has an equal share of keep_mib"
+        ),
+    ] = ("asked", "anomalous", "near=0.05", "normal=100")
+    keep_format: Annotated[Literal["png", "jpeg"], Meta(description="how pictures are kept: png is lossless")] = "png"
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
     ] = ""
+    traces: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="OTLP/HTTP collector that gets a span of each call, http://HOST:4318; needs the extra otel",
+        ),
+    ] = ""
+    audit: Annotated[
+        Literal["on", "off"],
+        Meta(description="whether who did what to which model is written down; see operation.md"),
+    ] = "on"
+    audit_mib: Annotated[int, Meta(ge=1, description="MiB of that which are kept; the oldest are deleted first")] = 64
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="least level logged")] = "info"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Meta(description="how log lines are written; text goes to systemd's journal with fields, where it is there"),
+    ] = "text"
 
     @property
     def socket_path(self) -> Path:
@@ -247,6 +282,8 @@ def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         if field in ("model_dir", "trusted_key"):
             values[field] = [part for part in text.split(":") if part]
+        elif field == "keep":
+            values[field] = [part.strip() for part in text.split(",") if part.strip()]
         elif field == "pin":
             values[field] = parse_pins(text.split(","))
         else:
@@ -273,6 +310,17 @@ def queue_bytes(settings: Settings) -> int:
 def plan_bytes(settings: Settings) -> int:
     """Return `plan_mib` in bytes."""
     return settings.plan_mib * _MIB
+
+
+def audit_bytes(settings: Settings) -> int:
+    """Return `audit_mib` in bytes."""
+    return settings.audit_mib * _MIB
+
+
+def shown_settings(settings: Settings) -> dict[str, Any]:
+    """Return all settings as they may be written down and handed on: a secret's value is left out."""
+    values: dict[str, Any] = msgspec.to_builtins(settings)
+    return {name: "(not shown)" if _SECRET.search(name) and value else value for name, value in values.items()}
 
 
 def memory_reserve(settings: Settings) -> int:

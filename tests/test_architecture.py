@@ -17,9 +17,10 @@ PACKAGE = Path(edge_agent.__file__).parent
 # rows below. Of its own row a wing knows only what KNOWN says.
 ROWS = [
     {"cli", "__main__"},
-    {"device"},
+    {"device", "studio"},
     {"client", "delivery"},
     {"building", "serving"},
+    {"records"},
     {"inference"},
     {"hardware"},
     {"component"},
@@ -32,8 +33,8 @@ KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}],
-    "serving": [{"rpc", "http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}],
-    "device": [{"bench", "doctor"}],
+    "serving": [{"rpc"}, {"http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}, {"auditing"}],
+    "device": [{"support"}, {"bench", "doctor"}],
 }
 # Plain data without numpy, part of the vocabulary of every wing.
 DATA = {"edge_agent.inference.imaging.bitmap", "edge_agent.inference.verdict"}
@@ -88,6 +89,15 @@ def test_building_and_serving_know_nothing_of_each_other() -> None:
             assert not [name for name in _imports(path) if name.split(".")[1] == other], path
 
 
+def test_http2_knows_nothing_but_who_is_at_the_other_end() -> None:
+    """Neither gRPC nor the agent: it gives streams to whoever takes them."""
+    modules = sorted((PACKAGE / "serving" / "http2").glob("*.py"))
+    assert len(modules) > 8
+    for path in modules:
+        known = ("edge_agent.serving.http2.", "edge_agent.access.peer", "edge_agent.shortage")
+        assert all(name.startswith(known) for name in _imports(path)), path
+
+
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_one_way(path: Path) -> None:
     module = ".".join(("edge_agent", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
@@ -107,6 +117,7 @@ def test_imports_run_one_way(path: Path) -> None:
         ("edge_agent.serving.rpc.server", "PIL"),
         ("edge_agent.serving.rpc.server", "edge_agent.building.datasets"),
         ("edge_agent.serving.rpc.server", "prometheus_client"),
+        ("edge_agent.serving.rpc.server", "opentelemetry"),
         ("edge_agent.serving.workers.process", "prometheus_client"),
         ("edge_agent.serving.workers.process", "edge_agent.building.datasets"),
         ("edge_agent.serving.workers.process", "edge_agent.building.evaluation"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from edge_agent.errors import SettingsError
-from edge_agent.settings import DEFAULT_SOCKET, Settings, load_settings, parse_pins
+from edge_agent.settings import DEFAULT_SOCKET, Settings, load_settings, parse_pins, shown_settings
 
 NOTHING: dict[str, str] = {}
 
@@ -80,3 +81,21 @@ def test_every_setting_has_a_sentence() -> None:
 
     hints = get_type_hints(Settings, include_extras=True)
     assert all(get_args(hints[field])[1].description for field in Settings.__struct_fields__)
+
+
+class _WithSecrets(Settings, frozen=True, kw_only=True):
+    mqtt_password: str = ""
+    upload_token: str = ""
+
+
+def test_a_secret_is_not_handed_on() -> None:
+    shown = shown_settings(_WithSecrets(metrics="127.0.0.1:9464", mqtt_password="hunter2"))
+    assert shown["metrics"] == "127.0.0.1:9464"
+    assert shown["mqtt_password"] == "(not shown)"
+    assert shown["upload_token"] == ""
+
+
+@pytest.mark.parametrize("address", ["9464", "localhost", "127.0.0.1:", "127.0.0.1:70000", "::1:9464", "unix:m.sock"])
+def test_an_address_for_metrics_that_is_none_is_named(address: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(address)):
+        load_settings({"metrics": address}, environ={})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import grp
-import os
 import pwd
-import stat
 
 from edge_agent.access.peer import UNKNOWN
 from edge_agent.errors import SettingsError
 
+_KNOWN = 256
 _MOST = (1 << 32) - 2  # (gid_t)-1 means "leave it as it is" to chown(2)
 
 
@@ -30,8 +30,9 @@ def group_id(setting: str, group: str) -> int | None:
     return number
 
 
+@functools.lru_cache(_KNOWN)
 def describe_user(uid: int) -> str:
-    """Return a user's name and number. May ask the network, where users are not those of this device alone."""
+    """Return a user's name and number. May ask the network, once, where users are not those of this device alone."""
     if uid == UNKNOWN:
         return "a user of another namespace"
     try:
@@ -40,17 +41,10 @@ def describe_user(uid: int) -> str:
         return f"user {uid}"
 
 
+@functools.lru_cache(_KNOWN)
 def describe_group(gid: int) -> str:
     """Return a group's name and number. May ask the network, as describe_user."""
     try:
         return f"group '{grp.getgrgid(gid).gr_name}' ({gid})"
     except KeyError:
         return f"group {gid}"
-
-
-def describe_rights(status: os.stat_result) -> str:
-    """Say whose a file is and who may do what with it: "belongs to … and …, with mode 0640"."""
-    return (
-        f"belongs to {describe_user(status.st_uid)} and {describe_group(status.st_gid)}, "
-        f"with mode {stat.S_IMODE(status.st_mode):04o}"
-    )

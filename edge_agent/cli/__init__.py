@@ -24,13 +24,17 @@ _COMMANDS = {
     "doctor": "tell whether this device can run its model components, and what is missing",
     "models": "list, describe, start and stop models",
     "detect": "send pictures to a running model",
+    "audit": "show who did what to which model, and whether that was changed afterwards",
+    "records": "what the daemon has seen and said: list, show, count, confirm",
     "dataset": "check, show and convert labelled pictures",
     "train": "build a model component of labelled pictures",
     "evaluate": "measure a model component on labelled pictures",
+    "studio": "serve a page for pictures, labels, training, trials and deployment",
     "import": "make a model component of a model that someone else made",
     "sign": "sign model components, check signatures, and make keys",
     "package": "make a Greengrass component of a model component",
     "bench": "measure this device with a model",
+    "support-bundle": "write an archive of logs, settings and findings for whoever helps",
 }
 
 
@@ -43,7 +47,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = f"edge_agent.cli.{cmd_name}" + "_" * keyword.iskeyword(cmd_name)
+        module = f"edge_agent.cli.{cmd_name.replace('-', '_')}" + "_" * keyword.iskeyword(cmd_name)
         command: click.Command = importlib.import_module(module).command
         return command
 

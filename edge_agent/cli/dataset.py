@@ -3,60 +3,51 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from edge_agent.building.datasets.checks.checking import check_datasets
+from edge_agent.building.datasets.checks.leaving_out import without_broken
 from edge_agent.building.datasets.checks.report import Report
-from edge_agent.building.datasets.csv_manifest import convert_csv
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
-from edge_agent.building.datasets.ground_truth import write_manifest
-from edge_agent.building.datasets.reading import Datasets, read_datasets
+from edge_agent.building.datasets.manifests.writing import write_manifest
+from edge_agent.building.datasets.names import names_of
+from edge_agent.building.datasets.reading import Datasets
+from edge_agent.building.datasets.sentences import reason_fields, sentence
 from edge_agent.building.datasets.sheet import contact_sheet
 from edge_agent.building.datasets.split import split
+from edge_agent.building.datasets.tables.conversion import convert_csv
 from edge_agent.cli import EXIT_FAILED
-from edge_agent.cli.output import SEED, Share, json_option, note, print_json, print_table, progress_bar
+from edge_agent.cli.datasets import Given, dataset_options, load, print_notes, print_problems, usable
+from edge_agent.cli.output import SEED, Share, json_option, note, print_json, print_table
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
-
-
-def dataset_options(function: _F) -> _F:
-    """Add what says where the files of a dataset are."""
-    for option in (
-        click.option("--fetch", is_flag=True, help="Download s3:// files that are not there (needs the extra [s3])."),
-        click.option("--images", type=_PATH, metavar="DIR",
-                     help="Where the files of a manifest's s3:// and relative references lie  [default: its folder]"),
-    ):  # fmt: skip
-        function = option(function)
-    return function
 
 
 @click.group(epilog="Example: edge-agent dataset check pictures")
 def command() -> None:
     """Check, show and convert labelled pictures.
 
-    DATASET is a folder with the folders `normal` and `anomaly` (and `masks`, if there are any), a folder with such
-    folders under `train` and `test`, or a SageMaker Ground Truth manifest (JSON Lines).
+    DATASET is a folder with the folders `normal` and `anomaly` (and `masks`, if there are any), a folder in the layout
+    of MVTec AD, VisA or anomalib, a SageMaker Ground Truth manifest, a CSV file, or COCO's or YOLO's file. Other names
+    of classes and folders are told with --normal and --anomaly, or in dataset.toml beside the pictures.
     """
 
 
 @command.command(epilog="Example: edge-agent dataset check train.manifest --test test.manifest --images bucket")
 @click.argument("dataset", type=_PATH)
 @click.option("--test", type=_PATH, metavar="DATASET", help="Pictures set apart for testing.")
+@click.option("--task", type=click.Choice(["auto", "classification", "segmentation"]), default="auto",
+              show_default=True, help="classification: masks don't matter.")  # fmt: skip
 @dataset_options
 @json_option
-def check(dataset: Path, test: Path | None, images: Path | None, fetch: bool, as_json: bool) -> None:
+def check(dataset: Path, test: Path | None, task: str, given: Given, as_json: bool) -> None:
     """Say what is wrong with DATASET before a model is made of it, and what it holds.
 
     The exit code is 1 when a model can't be made of it.
     """
-    datasets = read_datasets(dataset, test, images=images, fetch=fetch)
-    with progress_bar("reading pictures") as progress:
-        report = check_datasets(datasets, progress)
+    datasets, report = load(dataset, test, given, masks=task != "classification", advice=True)
     if as_json:
         print_json(_fields(datasets, report))
     else:
@@ -71,14 +62,23 @@ def check(dataset: Path, test: Path | None, images: Path | None, fetch: bool, as
               help="Where to write it, PNG or JPEG.")  # fmt: skip
 @click.option("--limit", default=200, show_default=True, type=click.IntRange(1), help="Most pictures on it.")
 @dataset_options
-def show(dataset: Path, output: Path, limit: int, images: Path | None, fetch: bool) -> None:
-    """Write a contact sheet of DATASET, with masks laid over."""
+def show(dataset: Path, output: Path, limit: int, given: Given) -> None:
+    """Write a contact sheet of DATASET, with masks laid over.
+
+    What can be drawn is drawn; the exit code is 1 when something is wrong with DATASET.
+    """
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise click.BadParameter(f"{output} is neither .png nor .jpg", param_hint="--output")
-    read = read_datasets(dataset, images=images, fetch=fetch).together
-    output.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(read, limit=limit).save(output)
-    click.echo(f"{min(limit, len(read.examples))} pictures on {output}")
+    datasets, report = load(dataset, None, given)
+    print_notes(report)
+    print_problems(report, datasets.train.source)
+    drawn = without_broken(datasets, report).together
+    if drawn.examples:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet(drawn, limit=limit).save(output)
+        click.echo(f"{min(limit, len(drawn.examples))} pictures on {output}")
+    if report.problems:
+        sys.exit(EXIT_FAILED)
 
 
 @command.command(epilog="Example: edge-agent dataset export pictures -o train.manifest --prefix s3://bucket/pictures")
@@ -86,9 +86,9 @@ def show(dataset: Path, output: Path, limit: int, images: Path | None, fetch: bo
 @click.option("-o", "--output", type=_PATH, required=True, metavar="FILE", help="The manifest to write.")
 @click.option("--prefix", default="", metavar="S3-PATH", help="Write s3:// addresses: this and the pictures' names.")
 @dataset_options
-def export(dataset: Path, output: Path, prefix: str, images: Path | None, fetch: bool) -> None:
+def export(dataset: Path, output: Path, prefix: str, given: Given) -> None:
     """Write DATASET as a Ground Truth manifest."""
-    count = write_manifest(read_datasets(dataset, images=images, fetch=fetch).together, output, prefix=prefix)
+    count = write_manifest(usable(load(dataset, None, given)).together, output, prefix=prefix)
     click.echo(f"{count} lines in {output}")
 
 
@@ -99,9 +99,9 @@ def export(dataset: Path, output: Path, prefix: str, images: Path | None, fetch:
               help="How much goes to the test.")  # fmt: skip
 @click.option("--seed", default=0, type=SEED, show_default=True, help="The same seed gives the same parts.")
 @dataset_options
-def split_(dataset: Path, output: Path, share: float, seed: int, images: Path | None, fetch: bool) -> None:
+def split_(dataset: Path, output: Path, share: float, seed: int, given: Given) -> None:
     """Divide DATASET into DIR/train.manifest and DIR/test.manifest, each with its share of normal and anomalous."""
-    together = read_datasets(dataset, images=images, fetch=fetch).together
+    together = usable(load(dataset, None, given)).together
     for part, name in zip(split(together, seed=seed, share=share), ("train", "test"), strict=True):
         path = output / f"{name}.manifest"
         write_manifest(part, path, local=True)
@@ -112,17 +112,29 @@ def split_(dataset: Path, output: Path, share: float, seed: int, images: Path | 
 @click.argument("csv_file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--s3-path", "--s3_path", default="", metavar="S3-PATH", help="Put before the names in column 1.")
 @click.option("-o", "--output", type=_PATH, metavar="FILE", help="The manifest; beside the CSV file otherwise.")
-def from_csv(csv_file: Path, s3_path: str, output: Path | None) -> None:
-    """Make a manifest of CSV_FILE, which has two columns and no heading: picture, `normal` or `anomaly`.
+@click.option("--normal", multiple=True, metavar="NAME,…", help="Classes that mean normal.")
+@click.option("--anomaly", multiple=True, metavar="NAME,…", help="Classes that mean anomaly.")
+def from_csv(
+    csv_file: Path, s3_path: str, output: Path | None, normal: tuple[str, ...], anomaly: tuple[str, ...]
+) -> None:
+    """Make a manifest of CSV_FILE, which has a column of pictures and one of classes: `normal` or `anomaly`.
 
-    When pictures are there twice or a class is neither, no manifest is made: <name>_errors.csv has the lines that are
-    wrong, <name>_deduplicated.csv the first of each picture.
+    Separator, encoding, headings and the order of the columns are found. When pictures are there twice or a class is
+    neither, no manifest is made: <name>_errors.csv has the lines that are wrong, <name>_deduplicated.csv the first of
+    each picture, and both can be corrected and given to this command again.
     """
-    done = convert_csv(csv_file, prefix=s3_path, manifest=output)
+    try:
+        names = names_of(normal, anomaly)
+    except ValueError as error:
+        raise click.UsageError(f"--normal and --anomaly: {error}") from None
+    done = convert_csv(csv_file, prefix=s3_path, manifest=output, names=names)
+    for reason in done.notes:
+        note(sentence(reason))
     if done.manifest is None:
         click.echo(
             f"edge-agent: {csv_file} has {done.error_count} errors, listed in {done.errors}; correct them there or in "
-            f"{done.deduplicated}, which has each picture once, and run this again with the corrected file",
+            f"{done.deduplicated}, which has each picture once, and run this again with the corrected file"
+            + (f"; if that is what the classes mean, add: {done.proposal}" if done.proposal else ""),
             err=True,
         )
         sys.exit(EXIT_FAILED)
@@ -143,21 +155,14 @@ def _print(datasets: Datasets, report: Report) -> None:
         click.echo(f"size {report.size[0]}x{report.size[1]}")
     if datasets.labels:
         click.echo("anomaly labels " + ", ".join(f"{label.name} {label.color}" for label in datasets.labels))
-    print_warnings(report)
-    for problem in report.problems:
-        click.echo(f"problem: {problem}", err=True)
+    print_notes(report)
+    print_problems(report, datasets.train.source)
     if report.problems:
         count = len(report.problems)
         words = "1 problem has" if count == 1 else f"{count} problems have"
         click.echo(f"edge-agent: {words} to be solved first", err=True)
     else:
         click.echo("a model can be made of it")
-
-
-def print_warnings(report: Report) -> None:
-    """Say what to expect, to the error output."""
-    for warning in report.warnings:
-        note(warning)
 
 
 def _fields(datasets: Datasets, report: Report) -> dict[str, Any]:
@@ -176,5 +181,6 @@ def _fields(datasets: Datasets, report: Report) -> dict[str, Any]:
         "labels": [{"name": label.name, "hex_color": label.color} for label in datasets.labels],
         "problems": list(report.problems),
         "warnings": list(report.warnings),
+        "reasons": [reason_fields(reason) for reason in report.reasons],
         "sha256": report.digest,
     }

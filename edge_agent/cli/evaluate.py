@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.packages import require_packages
 from edge_agent.building.evaluation.page import Gallery, write_page
 from edge_agent.building.evaluation.results import Evaluation, evaluate, evaluation_result, write_results
-from edge_agent.cli.dataset import dataset_options
+from edge_agent.cli.datasets import Given, dataset_options, load, usable
 from edge_agent.cli.output import check_output, json_option, print_json, print_table, progress_bar
 
 _PATH = click.Path(path_type=Path)
@@ -24,7 +23,7 @@ _PATH = click.Path(path_type=Path)
               help="Folder for the result, the manifest and the page.")  # fmt: skip
 @dataset_options
 @json_option
-def command(component: Path, dataset: Path, output: Path, images: Path | None, fetch: bool, as_json: bool) -> None:
+def command(component: Path, dataset: Path, output: Path, given: Given, as_json: bool) -> None:
     """Measure COMPONENT, the folder of one version, on the labelled pictures of DATASET.
 
     DIR/evaluation.html is a page to look at; EvaluationResult-NAME.json and EvaluationManifest-NAME.json are what the
@@ -33,8 +32,8 @@ def command(component: Path, dataset: Path, output: Path, images: Path | None, f
     require_packages()
     check_output(output)
     loaded = load_component(component)
-    datasets = read_datasets(dataset, images=images, fetch=fetch)
-    pictures = datasets.test or datasets.train
+    masks = len(loaded.manifest.labels) > 1
+    pictures = usable(load(dataset, None, given, masks=masks, only_test=True)).train
     gallery = Gallery([label.color for label in loaded.manifest.labels[1:]])
     with progress_bar("inspecting") as progress:
         evaluation = evaluate(inspect(loaded, pictures, gallery.add, progress))

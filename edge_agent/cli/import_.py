@@ -88,6 +88,8 @@ _LOGISTIC = _Parsed("SLOPE,INTERCEPT", "parse_numbers", 2, "a slope and an inter
 @click.option("--std", type=_DIVISORS, help="(onnx) Divided by after that.")
 @click.option("--score-output", metavar="NAME", help="(onnx) The output with the score.")
 @click.option("--score-index", type=click.IntRange(0), help="(onnx) Which of its values, from 0.")
+@click.option("--score-quantile", type=Share(0, 1), metavar="SHARE",
+              help="(onnx) Which of a map's or row's values: 1 is the highest  [default: 1 of a map]")  # fmt: skip
 @click.option("--activation", type=click.Choice(["none", "sigmoid", "softmax"]), default="none",
               help="(onnx) What makes its values 0..1  [default: none]")  # fmt: skip
 @click.option("--calibration", type=_LOGISTIC,

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,9 +53,19 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+#: how often progress is told to another program
+_PROGRESS_SECONDS = 0.25
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on the error output while it is a terminal; the function it gives is told what is done of how many."""
+    """Show a bar on the error output while it is a terminal; the function it gives is told what is done of how many.
+
+    With EDGE_AGENT_PROGRESS=json in the environment another program reads it, a line of JSON for each step.
+    """
+    if os.environ.get("EDGE_AGENT_PROGRESS") == "json":
+        yield _progress_lines(what)
+        return
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -62,6 +73,20 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _progress_lines(what: str) -> Callable[[int, int], None]:
+    last = 0.0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PROGRESS_SECONDS or done == total:
+            last = now
+            click.echo(json.dumps({"progress": what, "done": done, "total": total}), err=True)
+
+    tell(0, 0)
+    return tell
 
 
 @contextmanager

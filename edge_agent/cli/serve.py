@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import click
 
-from edge_agent.logs import log_to_stderr
+from edge_agent.logs import FORMAT_VARIABLE, log_to_stderr
 from edge_agent.settings import Settings, load_settings, parse_pins
 from edge_agent.shortage import allow_many_descriptors
 
@@ -23,6 +23,7 @@ _METAVARS = {
     "trusted_key": "PATH",
     "pin": "NAME=VERSION",
     "metrics": "HOST:PORT",
+    "traces": "URL",
 }
 
 
@@ -67,6 +68,7 @@ def command(config: Path | None, **flags: Any) -> None:
     if "pin" in given:
         given["pin"] = parse_pins(list(given["pin"]))
     settings = load_settings(given, config=config)
+    os.environ[FORMAT_VARIABLE] = settings.log_format  # for the processes that it starts
     log_to_stderr(settings.log_level)
     allow_many_descriptors()
     from edge_agent.serving.rpc.server import End, Server

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from edge_agent.building.datasets.reading import Datasets, read_datasets
+from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.split import split
 from edge_agent.building.evaluation.packages import require_packages
-from edge_agent.cli.dataset import dataset_options
+from edge_agent.cli.datasets import Given, dataset_options, load, refuse
 from edge_agent.cli.output import SEED, Share, check_output, choose_name, json_option, note, print_json, progress_bar
 
 _PATH = click.Path(path_type=Path)
@@ -67,7 +67,7 @@ def command(
     dataset: Path, output: Path, name: str | None, version: str, test: Path | None, holdout: float | None,
     task: str, locate: bool, precision: str,
     recall: float | None, precision_wanted: float | None, input_size: tuple[int, int] | None, seed: int,
-    description: str, images: Path | None, fetch: bool, as_json: bool,
+    description: str, given: Given, as_json: bool,
 ) -> None:  # fmt: skip
     """Build a model component of DATASET.
 
@@ -88,7 +88,10 @@ def command(
     from edge_agent.building.training.trainer import Options, Steps, train
 
     begun = time.monotonic()
-    datasets = read_datasets(dataset, test, images=images, fetch=fetch)
+    masks = task != "classification" and not locate
+    loaded = load(dataset, test, given, masks=masks, advice=True)
+    refuse(loaded.report, dataset)
+    datasets = loaded.datasets
     if holdout is not None:
         datasets = Datasets(*split(datasets.train, seed=seed, share=holdout))
     trained = train(
@@ -97,6 +100,7 @@ def command(
         Identity(chosen, version, description),
         Options(task, precision, seed, input_size, Wanted(recall, precision_wanted), locate),  # type: ignore[arg-type]
         Steps(progress_bar, note),
+        loaded.report if holdout is None else None,
     )
     if as_json:
         print_json({"component": str(trained.folder), "figures": trained.figures, "sha256": trained.report.digest})

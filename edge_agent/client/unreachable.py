@@ -7,7 +7,8 @@ import socket
 import stat
 from pathlib import Path
 
-from edge_agent.access.names import describe_rights, describe_user
+from edge_agent.access.names import describe_user
+from edge_agent.access.rights import describe_rights
 
 _TRY_SECONDS = 1.0
 _LISTENING = 0x10000  # __SO_ACCEPTCON, linux/net.h

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.manifest import Artifact, Manifest
 from edge_agent.errors import ComponentError
 from edge_agent.shortage import is_shortage
@@ -86,4 +87,4 @@ def _read(file: BinaryIO, what: str) -> bytes:
 
 def _unreadable(what: str, error: OSError) -> Exception:
     """Return what is raised for a file that can't be read: of a system that has run out of something, its own error."""
-    return error if is_shortage(error) else ComponentError(f"{what} can't be read: {error.strerror}")
+    return error if is_shortage(error) else ComponentError(f"{what} can't be read: {describe_refusal(error)}")

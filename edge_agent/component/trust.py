@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.artifacts import open_file
 from edge_agent.component.ed25519 import SIGNATURE_BYTES, PublicKey, decode_public_key
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
@@ -114,7 +115,7 @@ def _key_files(path: Path) -> list[Path]:
             return [path]
         found = sorted(file for file in path.iterdir() if file.suffix == ".pem" and not file.name.startswith("."))
     except OSError as error:
-        raise SigningError(f"{path} can't be read: {error.strerror}") from None
+        raise SigningError(f"{path} can't be read: {describe_refusal(error, path)}") from None
     if not found:
         raise SigningError(f"the folder {path} has no file *.pem")
     return found

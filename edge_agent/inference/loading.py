@@ -18,10 +18,12 @@ from edge_agent.inference.golden import check_golden_samples
 from edge_agent.inference.host import HostPipeline
 from edge_agent.inference.imaging.golden import read_golden
 from edge_agent.inference.pipeline import Pipeline
+from edge_agent.inference.steadiness import check_steady, training_nodes
 from edge_agent.inference.warm_up import warm_up
 
 log = logging.getLogger(__name__)
 
+_TWICE = 2  # golden samples are inspected again, after others: a start must not take much longer for it
 _SAMPLES = 8  # of the golden samples are enough to see whether pictures get into each other's way
 
 
@@ -43,7 +45,8 @@ def load_pipeline(
     """Load a component into the best engine that can run it here, check its golden samples, and warm it up.
 
     Raises:
-        ComponentError: no engine can, and why; or the answer to a golden sample is another than expected.
+        ComponentError: no engine can, and why; or the answer to a golden sample is another than expected, or another
+            each time.
         EngineFailed: the engine fails on a picture.
         EngineLost: the GPU failed; another process may do better.
     """
@@ -63,8 +66,11 @@ def load_pipeline(
             lacking.append(f"{engine}: {error}")
             continue
         progress("warming up")
-        check_golden_samples(pipeline, folder)
-        warm_up(pipeline, [read_golden(folder, manifest, sample) for sample in manifest.golden[:_SAMPLES]])
+        model = folder / manifest.onnx_file if manifest.onnx_file else folder
+        answered = check_golden_samples(pipeline, folder, kept=_TWICE)
+        samples = [read_golden(folder, manifest, sample) for sample in manifest.golden[:_SAMPLES]]
+        blank = warm_up(pipeline, samples, training_nodes(model))
+        check_steady(pipeline, [*answered, blank], engine, model)
         return Loaded(pipeline, engine, f"runs on {engine} ({'; '.join(lacking)})" if lacking else "")
     raise ComponentError("; ".join(lacking))
 

@@ -30,6 +30,8 @@ class Verdict(msgspec.Struct, frozen=True):
     score: float
     threshold: float
     areas: tuple[Area, ...] = ()
+    #: under which name its picture is kept, as records.md says; "" when it is not
+    picture: str = ""
 
 
 def calibrate(raw: float, calibration: Calibration | None) -> float:

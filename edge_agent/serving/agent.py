@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +14,20 @@ from edge_agent.access.control import Control
 from edge_agent.access.peer import Peer
 from edge_agent.component.trust import Trust
 from edge_agent.component.version import check_name
-from edge_agent.errors import InvalidRequest, ModelNotFound
+from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
+from edge_agent.records.options import PicturesOptions, RecordsOptions
+from edge_agent.records.pictures.child import picture_keeper
+from edge_agent.records.record import Origin
+from edge_agent.records.recorder import Recorder
 from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
 from edge_agent.serving.lifecycle.model import Model, ModelOptions
 from edge_agent.serving.lifecycle.remembered import RememberedModels
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.observing.readings import ModelReading
-from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer
+from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer, OnStages
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions
 from edge_agent.settings import Settings, memory_reserve, queue_bytes
@@ -73,6 +78,7 @@ class Agent:
         self.shelf = ParcelShelf()
         self._remembered = RememberedModels(Path(settings.state_dir))
         self._to_resume = set(self._remembered.names)
+        pictures = PicturesOptions.of(settings)
         self._options = ModelOptions(
             pool=PoolOptions(
                 settings.instances,
@@ -84,12 +90,17 @@ class Agent:
                 settings.start_seconds,
                 settings.build_seconds,
                 trust,
+                None if pictures is None else pictures.keeping,
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
             longest_restart=settings.longest_restart,
             memory_reserve=memory_reserve(settings),
         )
+        #: who writes verdicts down; None: nobody
+        self.recorder = Recorder(RecordsOptions.of(settings)) if settings.records == "on" else None
+        #: who keeps pictures; None: nobody
+        self.pictures = None if pictures is None else picture_keeper(pictures)
         self._watcher: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._next_look: asyncio.Task[None] | None = None
@@ -99,6 +110,10 @@ class Agent:
 
     async def open(self) -> None:
         """Look at the model folders for the first time, and start the models that ran before."""
+        if self.recorder is not None:
+            self.recorder.open()
+        if self.pictures is not None:
+            self.pictures.open(lambda: None)
         await self._look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
@@ -107,11 +122,19 @@ class Agent:
         if self._watcher is not None:
             self._watcher.cancel()
         await asyncio.gather(*(model.shut_down(drain_seconds) for model in self._models.values()))
+        if self.recorder is not None:
+            await self.recorder.close()
+        if self.pictures is not None:
+            await self.pictures.close()
 
     def kill(self) -> None:
         """End all workers at once."""
         for model in self._models.values():
             model.kill()
+        if self.recorder is not None:
+            self.recorder.kill()
+        if self.pictures is not None:
+            self.pictures.let_go()
 
     async def _watch(self) -> None:
         while True:
@@ -222,19 +245,38 @@ class Agent:
 
     async def start(self, name: str, peer: Peer) -> Status:
         """Begin to start a model and return STARTING; NotPermitted, see Model.start for the other errors."""
-        await self._control.check(peer, "StartModel")
-        status = (await self._find_or_look(name)).start()
-        await asyncio.to_thread(self._remembered.save)
+        async with self._audited("StartModel", name, peer):
+            await self._control.check(peer, "StartModel")
+            status = (await self._find_or_look(name)).start()
+            await asyncio.to_thread(self._remembered.save)
         return status
 
     async def stop(self, name: str, peer: Peer) -> Status:
         """Stop a model and return STOPPED; NotPermitted, see Model.stop for the other errors."""
-        await self._control.check(peer, "StopModel")
-        model = self._find(name)
+        async with self._audited("StopModel", name, peer):
+            await self._control.check(peer, "StopModel")
+            model = self._find(name)
+            try:
+                return await model.stop()
+            finally:
+                await asyncio.to_thread(self._remembered.save)
+        return Status.STOPPED
+
+    @contextlib.asynccontextmanager
+    async def _audited(self, call: str, name: str, peer: Peer) -> AsyncIterator[None]:
+        """Write down, before the call is answered, who made it and what came of it."""
+        audit, outcome, details = self._observer.audit, "done", ""
         try:
-            return await model.stop()
+            yield
+        except EdgeAgentError as error:
+            outcome, details = type(error).__name__, str(error)
+            raise
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
         finally:
-            await asyncio.to_thread(self._remembered.save)
+            if audit is not None:
+                await audit.record(call, name, peer, outcome, details)
 
     def detect(
         self,
@@ -243,10 +285,13 @@ class Agent:
         deadline: float | None,
         on_answer: OnAnswer,
         on_error: Callable[[Exception], None],
+        origin: Origin | None = None,
+        on_stages: OnStages | None = None,
     ) -> Callable[[], None]:
         """Inspect one picture for `peer`; what comes of it is told later, or before this returns.
 
-        The deadline is in seconds of the monotonic clock, None for a caller who waits for ever.
+        The deadline is in seconds of the monotonic clock, None for a caller who waits for ever. With an `origin` the
+        verdict is written down after it has been told.
 
         Not a coroutine, as the other calls are: a task, and two turns of the event loop for it, would be a good part of
         what a call costs. Returns what to call when the caller goes away.
@@ -262,7 +307,8 @@ class Agent:
         check_size(request.width, request.height, model=model.name, expected=model.expected_size)
         bitmap = request.bitmap
         if isinstance(bitmap, Enclosed):
-            check_byte_count(len(bitmap.pixels), request.width, request.height, what="byte_data")
+            head = bytes(bitmap.pixels[:3])
+            check_byte_count(len(bitmap.pixels), request.width, request.height, what="byte_data has", head=head)
         elif bitmap is not None:
             check_place(bitmap, what="bitmap")
         else:
@@ -271,7 +317,13 @@ class Agent:
         mask = request.mask if model.task == "segmentation" else None
         if mask is not None:
             check_place(mask, what="mask")
-        call = Call(bitmap, mask, deadline, peer, on_answer, on_error)
+        if self.recorder is not None and origin is not None:
+            size = (request.width, request.height)
+            on_answer = self.recorder.noting(
+                on_answer, model=model.name, version=model.version, size=size, origin=origin
+            )
+        keep = origin is not None and origin.keep
+        call = Call(bitmap, mask, deadline, peer, on_answer, on_error, keep, on_stages)
         model.submit(call)
         return call.cancel
 

@@ -100,7 +100,7 @@ def _write_documents(root: Path, packages: dict[str, Message]) -> None:
     folder = root / _DOC
     folder.mkdir(parents=True)
     shutil.copy(_HERE / "copyright", folder)
-    for name in ("install.md", "security.md", "settings.md", "metrics.md", "api.md", "manifest.md"):
+    for name in ("install.md", "security.md", "settings.md", "metrics.md", "operation.md", "api.md", "manifest.md"):
         shutil.copy(_PROJECT / "docs" / name, folder)
     for name in ("prometheus/edge-agent.rules.yml", "prometheus/prometheus.yml", "systemd/metrics.conf"):
         (folder / "examples").mkdir(exist_ok=True)

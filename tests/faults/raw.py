@@ -96,6 +96,10 @@ class RawClient:
                     yield int(payload.partition(b"grpc-status")[2][1:2]), messages.pop(stream, b"")
             received = received[position:]
 
+    def detect_compressed(self, message: bytes, count: int) -> None:
+        """Send so many DetectAnomalies calls at once with a message that is compressed by gzip already."""
+        self._socket.sendall(b"".join(self._call(message, b"\1", ("grpc-encoding", "gzip")) for _ in range(count)))
+
     def announce(self, size: int) -> None:
         """Begin a DetectAnomalies call with a message of so many bytes, and send none of them."""
         self._stream += 2
@@ -105,10 +109,10 @@ class RawClient:
             headers_frame(self._stream, block) + frame_head(Frame.DATA, 0, self._stream, len(prefix)) + prefix
         )
 
-    def _call(self, message: bytes) -> bytes:
+    def _call(self, message: bytes, compressed: bytes = b"\0", *headers: tuple[str, str]) -> bytes:
         self._stream += 2
-        data = b"\0" + len(message).to_bytes(4, "big") + message
-        block = self._encoder.encode(_HEADERS, huffman=False)
+        data = compressed + len(message).to_bytes(4, "big") + message
+        block = self._encoder.encode([*_HEADERS, *headers], huffman=False)
         return headers_frame(self._stream, block) + frame_head(Frame.DATA, END_STREAM, self._stream, len(data)) + data
 
     def received(self) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,3 +163,20 @@ def test_messages_that_never_end(daemon: Daemon, front: psutil.Process) -> None:
 
         wait_until(is_refused, "the fifth is refused")
         assert received.count(refusal) == 1
+
+
+def test_64_kb_that_become_64_mb(daemon: Daemon, front: psutil.Process) -> None:
+    """Calls with gzip are decompressed in turns with the calls of others, and what they become is bounded."""
+    before = front.memory_info().rss
+    zeros = pb2.Bitmap(width=640, height=480, byte_data=bytes(63 << 20))
+    message = pb2.DetectAnomaliesRequest(model_component="victim", bitmap=zeros).SerializeToString()
+    others, received = 0, b""
+    with RawClient(daemon.path) as client:
+        client.detect_compressed(gzip.compress(message, 9), 40)
+        while received.count(b"grpc-status") < 40:
+            daemon.stub("DetectAnomalies", bytes_request("victim", PLAIN))
+            others += 1
+            received += client.received()
+        assert received.count(b"bitmap is 640x480") > 0
+        assert front.memory_info().rss - before < MOST_HELD + (64 << 20)
+    assert others > 40, "others are served between the pieces of one message, and not only between the calls"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import hpack
 
-from edge_agent.serving.http2.connection import Connection, Handlers, Headers
+from edge_agent.serving.http2.connection import Connection
 from edge_agent.serving.http2.frames import (
     ACK,
     DEFAULT_WINDOW,
@@ -18,8 +18,10 @@ from edge_agent.serving.http2.frames import (
     frame_head,
     headers_frame,
     read_head,
+    settings_frame,
     word_frame,
 )
+from edge_agent.serving.http2.header_blocks import Headers
 from edge_agent.serving.rpc.framing import OK_TRAILERS, RESPONSE_HEADERS
 from tests.support.sentences import check_sentence
 
@@ -45,9 +47,8 @@ class _Server:
     def __init__(self, answer: bytes, *, reads_directly: bool) -> None:
         self._answer, self._reads_directly = answer, reads_directly
         self.said = bytearray()
-        handlers = Handlers(self._on_headers, self._on_data, self._on_end, self._calls_discard)
         self._calls: dict[int, int] = {}
-        self.connection = Connection(lambda *parts: self.said.extend(b"".join(parts)), handlers)
+        self.connection = Connection(lambda *parts: self.said.extend(b"".join(parts)), self)
 
     def take(self, given: memoryview) -> int:
         """Take bytes from the client, as the transport does: those of a message may go where they belong at once."""
@@ -60,22 +61,25 @@ class _Server:
         self.connection.receive(given)
         return len(given)
 
-    def _on_headers(self, stream: int, headers: Headers) -> None:
+    def on_headers(self, stream: int, headers: Headers) -> None:
         assert stream not in self._calls
         self._calls[stream] = 0
         if not headers:
             self.connection.refuse(stream, OK_TRAILERS)
             del self._calls[stream]
 
-    def _on_data(self, stream: int, data: memoryview) -> None:
+    def on_overlong(self, stream: int, size: int) -> None:
+        self.connection.refuse(stream, OK_TRAILERS)
+
+    def on_data(self, stream: int, data: memoryview) -> None:
         if stream in self._calls:
             self._calls[stream] += len(data)
 
-    def _on_end(self, stream: int) -> None:
+    def on_end(self, stream: int) -> None:
         if self._calls.pop(stream, None) is not None:
             self.connection.answer(stream, RESPONSE_HEADERS, self._answer, OK_TRAILERS)
 
-    def _calls_discard(self, stream: int) -> None:
+    def on_reset(self, stream: int) -> None:
         self._calls.pop(stream, None)
 
 
@@ -84,7 +88,7 @@ def consume(data: bytes) -> None:
     first, rest = data[:1] or b"\1", data[1:]
     server = _Server(bytes(first[0] * 300), reads_directly=first[0] % 3 == 0)
     piece = first[0] % 64 + 1 if first[0] % 2 else 1 << 20
-    whole = PREFACE + rest
+    whole = PREFACE + settings_frame({}) + rest
     try:
         position = 0
         while position < len(whole):

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_agent.building.datasets.csv_manifest import convert_csv
-from edge_agent.building.datasets.ground_truth import read_manifest, write_manifest
-from edge_agent.building.datasets.references import Resolver
+from edge_agent.building.datasets.manifests.writing import write_manifest
+from edge_agent.building.datasets.reading import read_dataset
+from edge_agent.building.datasets.sentences import reason_fields, sentence
+from edge_agent.building.datasets.tables.conversion import convert_csv
 from edge_agent.errors import DatasetError
 from tests.fuzz.edits import edited
 from tests.support.sentences import check_sentence
@@ -68,8 +69,10 @@ def _read(path: Path, data: bytes) -> None:
     if data[:1] == LINES:
         data = json.dumps(edited(LINE, data[1:]), ensure_ascii=False).encode("utf-8", "surrogatepass")
     path.write_bytes(data)
-    resolver = Resolver([path.parent])
-    dataset = read_manifest(path, resolver)
+    dataset = read_dataset(path)
+    for reason in dataset.reasons:
+        check_sentence(DatasetError(sentence(reason)))
+        json.dumps(reason_fields(reason))
     for example in dataset.examples:
         colors = example.mask.colors.values() if example.mask else ()
         assert all(0 <= value <= 255 for color in colors for value in color)
@@ -77,7 +80,9 @@ def _read(path: Path, data: bytes) -> None:
     for local in (False, True):
         written = path.with_name("again.manifest")
         assert write_manifest(dataset, written, local=local) == len(dataset.labelled)
-        again = read_manifest(written, resolver)
+        if not dataset.labelled:
+            continue
+        again = read_dataset(written)
         assert [(a.path.resolve(), a.label) for a in again.examples] == [
             (example.path.resolve(), example.label) for example in dataset.labelled
         ]

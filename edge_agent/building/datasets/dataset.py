@@ -30,6 +30,17 @@ class MaskFile(NamedTuple):
 
     path: Path
     colors: Mapping[str | None, Rgb]
+    #: the one label is wherever a pixel is not 0, whatever its value
+    any_value: bool = False
+    #: other files of the same picture, of which each shows a part
+    more: tuple[Path, ...] = ()
+    #: the attribute of the manifest's line that names it
+    attribute: str = ""
+
+    @property
+    def declared(self) -> str:
+        """The labels and their colours, in words."""
+        return ", ".join(f"{name or 'BACKGROUND'} {write_color(color)}" for name, color in self.colors.items())
 
 
 class Example(NamedTuple):
@@ -82,6 +93,11 @@ def parse_color(text: str) -> Rgb:
     if _COLOR.fullmatch(text) is None:  # int() would take "-1" and " 1"
         raise ValueError(f"{text[:_NAME_MAX]!r} is not a colour such as #2ca02c")
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+
+def write_color(color: Rgb) -> str:
+    """Write #rrggbb."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def check_distinct(colors: Mapping[str | None, Rgb]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from edge_agent.building.datasets.dataset import MaskFile, Rgb
+from edge_agent.building.datasets.dataset import MaskFile, Rgb, write_color
 from edge_agent.errors import DatasetError
 from edge_agent.inference.imaging.resize import U8
 
@@ -23,6 +23,7 @@ _USUAL_BACKGROUNDS: tuple[Rgb, ...] = ((255, 255, 255), (0, 0, 0))
 _SOFT_EDGE = 2
 #: a stray pixel is no undeclared colour
 _LEAST_UNDECLARED = 9
+_SHOWN = 8  # values or colours in a sentence
 
 
 class Mask(NamedTuple):
@@ -30,17 +31,22 @@ class Mask(NamedTuple):
 
     classes: U8
     undeclared: tuple[str, ...]
+    #: one colour everywhere
+    uniform: bool = False
 
 
 def read_mask(mask: MaskFile, labels: tuple[str, ...]) -> Mask:
     """Read a mask.
 
-    A pixel belongs to a label where its colour is near the label's and it is at least half opaque.
+    A pixel belongs to a label where its colour is near the label's and it is at least half opaque. All white, all
+    black or all transparent is nothing marked, whatever the background was declared to be, unless a label is so.
 
     Raises:
-        DatasetError: it is not a PNG, or can't be read.
+        DatasetError: it is not a PNG, or can't be read; or the files of one picture have different sizes.
     """
     rgba = _read_rgba(mask.path)
+    if mask.any_value:
+        return _any_value(mask, rgba, labels)
     rgb = rgba[..., :3].astype(np.int16)
     opaque = rgba[..., 3] >= _OPAQUE
     classes = np.zeros(opaque.shape, np.uint8)
@@ -52,7 +58,73 @@ def read_mask(mask: MaskFile, labels: tuple[str, ...]) -> Mask:
         classes[nearer] = 0 if name is None else labels.index(name) + 1
         distance[nearer] = off[nearer]
         known |= nearer
-    return Mask(classes, _undeclared(rgb, known, classes))
+    uniform = bool((rgba == rgba[0, 0]).all())
+    if not classes.any() and uniform and _is_usual_background(rgba[0, 0]):
+        return Mask(classes, (), uniform)
+    return Mask(classes, _undeclared(rgb, known, classes), uniform)
+
+
+def fitted_classes(mask: MaskFile, labels: tuple[str, ...], shape: tuple[int, int]) -> U8:
+    """Give the classes of a mask in the size of its picture, [height, width]; one that marks nothing fits any.
+
+    Raises:
+        DatasetError: it can't be read, or has another size.
+    """
+    classes = read_mask(mask, labels).classes
+    if not classes.any():
+        return np.zeros(shape, np.uint8)
+    if classes.shape != shape:
+        raise DatasetError(
+            f"mask {mask.path} is {classes.shape[1]}x{classes.shape[0]}, its picture {shape[1]}x{shape[0]}"
+        )
+    return classes
+
+
+def describe(mask: MaskFile) -> str:
+    """Say in words what a mask that marks nothing contains.
+
+    Raises:
+        DatasetError: it can't be read.
+    """
+    rgba = _read_rgba(mask.path)
+    seen = rgba[rgba[..., 3] >= _OPAQUE][:, :3]
+    faint = rgba[(rgba[..., 3] < _OPAQUE) & (rgba[..., 3] > 0)]
+    for name, color in mask.colors.items():
+        near = (np.abs(faint[:, :3].astype(np.int16) - np.array(color, np.int16)) <= _NEAR).all(axis=1)
+        if name is not None and near.any():
+            opacity = round(100 * float(faint[near][:, 3].mean()) / 255)
+            return (
+                f"the colour {write_color(color)} of '{name}' is there, but at {opacity} % opacity, and half is needed"
+            )
+    if not len(seen):
+        return "it is transparent everywhere"
+    if (seen == seen[:, :1]).all():
+        values = np.unique(seen[:, 0]).tolist()
+        if values in ([0], [255]):
+            return f"it is {'black' if values == [0] else 'white'} everywhere"
+        shown = ", ".join(map(str, values[:_SHOWN])) + (", …" if len(values) > _SHOWN else "")
+        text = f"it holds the values {shown} of 255, and {mask.declared} is expected"
+        if not mask.attribute and len(values) == 2 and values[0] == 0:  # of a folder, where labels can be declared
+            declared = write_color((values[1],) * 3)
+            text += f'; masks/labels.json with {{"anomaly": "{declared}"}} makes {values[1]} the label'
+        return text
+    colors, counts = np.unique(seen, axis=0, return_counts=True)
+    shown = ", ".join(write_color(tuple(colors[i])) for i in np.argsort(-counts)[:_SHOWN])
+    return f"it holds the colours {shown}, and {mask.declared} is expected"
+
+
+def _any_value(mask: MaskFile, rgba: U8, labels: tuple[str, ...]) -> Mask:
+    label = next(labels.index(name) + 1 for name in mask.colors if name is not None)
+    marked = (rgba[..., :3] > 0).any(axis=2) & (rgba[..., 3] >= _OPAQUE)
+    for path in mask.more:
+        other = _read_rgba(path)
+        if other.shape != rgba.shape:
+            raise DatasetError(
+                f"mask {path} is {other.shape[1]}x{other.shape[0]}, mask {mask.path} of the same picture is "
+                f"{rgba.shape[1]}x{rgba.shape[0]}"
+            )
+        marked |= (other[..., :3] > 0).any(axis=2) & (other[..., 3] >= _OPAQUE)
+    return Mask(marked.astype(np.uint8) * np.uint8(label), (), bool(marked.all() or not marked.any()))
 
 
 def _with_background(colors: Mapping[str | None, Rgb]) -> list[tuple[str | None, Rgb]]:
@@ -61,6 +133,12 @@ def _with_background(colors: Mapping[str | None, Rgb]) -> list[tuple[str | None,
     if None not in colors:
         declared += [(None, color) for color in _USUAL_BACKGROUNDS if color not in colors.values()]
     return declared
+
+
+def _is_usual_background(rgba: U8) -> bool:
+    return any(
+        max(abs(int(a) - b) for a, b in zip(rgba[:3], usual, strict=True)) <= _NEAR for usual in (_USUAL_BACKGROUNDS)
+    )
 
 
 def _read_rgba(path: Path) -> U8:

@@ -5,7 +5,7 @@ A reason has a code, what was found, where, and how often. sentences.py makes se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -52,3 +52,11 @@ def grouped(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
         places.setdefault(key, []).extend(reason.places)
         count[key] = count.get(key, 0) + reason.times
     return tuple(reason._replace(times=count[key], places=tuple(places[key])) for key, reason in first.items())
+
+
+def in_order(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Put together the notes that differ in their places only; what is broken is said one by one, by its lines."""
+    broken = [reason for reason in reasons if reason.weight == "broken"]
+    broken.sort(key=lambda reason: (reason.places[0].line or 0) if reason.places else 0)
+    problems = [reason for reason in reasons if reason.weight == "problem"]
+    return (*broken, *problems, *grouped(reason for reason in reasons if not reason.stops))

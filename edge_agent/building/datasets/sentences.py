@@ -10,10 +10,63 @@ from edge_agent.building.datasets.reasons import Place, Reason
 from edge_agent.errors import one_line
 
 _SHOWN = 300  # characters of a value
+_NAMED = 5  # files in a sentence
 
 # {count:picture|pictures} is "1 picture" or "3 pictures". {place} is the first place, with a colon behind it; {first}
 # is the same in the middle of a sentence.
 _SENTENCES = {
+    # lines of manifests and tables
+    "not-json": "{place}this is not JSON: {error}{hint}",
+    "not-object": "{place}this is not a JSON object",
+    "no-reference": "{place}'source-ref' is missing, expected the address of a picture{offer}",
+    "picture-missing": "{place}the picture {value} can't be found",
+    "mask-missing": "{place}the mask {value} of {picture} can't be found",
+    "where-looked": "looked under {roots}; --images names the folder that holds the bucket's files",
+    "not-to-be-looked-at": "{place}{error}",
+    "picture-of-two": "{place}{value} and {other} (line {other_line}) would both be the file {path}; give them their "
+    "folders under --images",
+    "mask-of-two": "{place}the masks {value} and {other} (line {other_line}) would both be the file {path}; give them "
+    "their folders under --images",
+    "mask-is-picture": "{place}the mask that was found, {path}, is a picture of the dataset",
+    "found-nearly": "{count:file was|files were} found under nearly the name of the reference, such as {reference} as "
+    "{path}",
+    # labels
+    "class-both": "{place}'{attribute}' says normal and anomaly at once: {value}",
+    "class-conflict": "{place}'{attribute}' says '{value}'{when} and '{other}' says '{other_value}'{other_when}; "
+    "--attribute {attribute} or --attribute {other} says which counts",
+    "class-unknown": "{count:picture has|pictures have} {what} '{value}' in '{attribute}', which is neither normal nor "
+    "anomaly, and can't be used ({first})",
+    "class-missing": "{count:picture has|pictures have} no class in '{attribute}' and will not be used ({first})",
+    "class-detected": "{count:picture has|pictures have} only what a model said, '{value}' in '{attribute}', and will "
+    "not be used ({first})",
+    "class-only-verified": "{count:picture has|pictures have} '{value}' in '{attribute}', which judges another "
+    "label and is no class, and will not be used ({first})",
+    "class-other-type": "{count:picture has|pictures have} '{attribute}' of the type {value}, which says neither "
+    "normal nor anomaly, and will not be used ({first})",
+    "job-failed": "{count:picture has|pictures have} no class, because the labelling job of '{attribute}' failed: "
+    "{value} ({first})",
+    "no-label": "{count:picture has|pictures have} no label and will not be used ({first})",
+    "names-proposed": "if that is what these names mean, add: {value}",
+    "names-needed": "what these names mean has to be said: {value}",
+    "side-lost-names-proposed": "with them every picture that could be {sides} is lost; if that is what the names "
+    "mean, add: {value}",
+    "side-lost-names-needed": "with them every picture that could be {sides} is lost; what the names mean has to be "
+    "said: {value}",
+    "side-lost-names-none": "with them every picture that could be {sides} is lost",
+    "attribute-unused": "--attribute {value}: no line has it",
+    "name-unused": "the name '{value}' was given a meaning, and no picture has it",
+    "class-spelled": "{count:class name is|class names are} {value} in '{attribute}' and read as '{label}' ({first})",
+    "class-no-type": "{count:line has|lines have} no 'type' in the metadata of '{attribute}'; its class is taken "
+    "({first})",
+    "class-no-metadata": "{count:line has|lines have} no metadata; the value of '{attribute}' is taken as the class "
+    "({first})",
+    "class-beside": "{count:picture has|pictures have} '{value}' in '{attribute}' too, which is neither normal nor "
+    "anomaly; the label comes from '{taken}' ({first})",
+    "class-verified": "{count:label was|labels were} judged '{value}' in '{attribute}', a verification job; that is "
+    "not taken as a class ({first})",
+    "labelled-by-mask": "{count:picture has|pictures have} a mask and no class: {marked} on which something is marked "
+    "are taken as anomaly, {unmarked} on which nothing is as normal",
+    "project-file": "{path} says: {value}",
     # pictures
     "picture-unreadable": "{place}{error}",
     "picture-limits": "{place}{path} is {width}x{height}, expected {least}x{least} to {most}x{most}",
@@ -26,16 +79,44 @@ _SENTENCES = {
     "mask-size": "{place}mask {path} is {found}, its picture {picture} is {expected}",
     "mask-colours": "{place}mask {path} has the colours {value}, declared are {declared}",
     "mask-on-normal": "{place}{path} is labelled normal but its mask shows {value}",
-    "mask-empty": "{path} is labelled anomaly but no pixel is marked; it counts for the verdict, not for the mask",
-    "masks-empty": "there are {count:mask|masks}, but none marks a pixel: is black background and white anomaly "
-    "in them?",
-    "mask-of-none": "mask {path} belongs to no picture",
+    "mask-empty": "{count:picture is|pictures are} labelled anomaly but no pixel is marked, such as {path}: {value}; "
+    "{count:=it counts|=they count} for the verdict, not for the mask",
+    "masks-empty": "there are {count:mask|masks} of anomalous pictures, but none marks a pixel; {path}: {value}",
+    "mask-of-none": "{count:mask belongs|masks belong} to no picture: {names}",
     "masks-of-normal-missing": "{count:normal picture names|normal pictures name} a mask that is not there; a normal "
     "picture needs none",
+    "mask-job-failed": "{count:picture has|pictures have} no mask, because the labelling job of '{attribute}' failed: "
+    "{value} ({first})",
+    "mask-no-reference": "{count:line has|lines have} metadata of the mask '{attribute}', but no mask ({first})",
+    "mask-no-map": "the mask {value} has no 'internal-color-map' in '{attribute}-metadata', so what it marks is not "
+    "known and it is not used ({count:line|lines}, {first})",
+    "mask-map": "{place}{error}",
+    "mask-conflict": "{place}the masks '{attribute}' ({value}){when} and '{other}' ({other_value}){other_when} can't "
+    "both count, and no date says which is later; --attribute {attribute} or --attribute {other} says it",
+    "mask-later": "{count:line has|lines have} several masks; '{attribute}' is later than '{other}' and is taken "
+    "({first})",
     # files
-    "files-left-out": "{count:file|files} in {folder} are left out, such as {name}: PNG or JPEG only",
+    "file-no-picture": "{count:file is no picture|files are no pictures} and will not be used: {names}",
+    "files-unreadable": "{count:picture|pictures} of the kind {kind} can't be read, such as {name}; convert them, such "
+    "as with: magick mogrify -format png '*{kind}'",
+    "table-read": "{first} was read with: {value}",
+    "pictures-not-there": "{count:picture is|pictures are} not there: {names}",
+    "set-aside": "{path} was of an earlier run and is now {name}",
+    "boxes-read": "{first} was read as {value}'s: the classes of a picture are what is boxed on it, 'no box' without, "
+    "and a line is the picture of that number",
+    "columns-unused": "{first}: the columns {value} are not used",
+    "folder-unused": "{count:picture|pictures} in the folder {folder} will not be used",
+    "folders-may-be": "if that is what these folders hold, add: {value}",
+    "pictures-loose": "{count:picture lies|pictures lie} in {folder} itself, in no folder that says what it is, and "
+    "will not be used, such as {name}",
+    "layout": "read in the layout of {value}: normal is what lies in {good}, anomaly what lies in {bad}",
+    "masks-beside": "{count:file that lies|files that lie} beside a picture of that name will be its mask: {names}",
+    "kinds-without-masks": "--kinds makes labels of folders for masks, and there are none",
+    "no-folders": "{path} has no folder 'normal' or 'anomaly'{way}",
+    "name-unmatched": "the name '{value}' was given a meaning, and no folder has it",
+    "hidden": "{count:hidden file or folder was|hidden files and folders were} skipped: {names}",
+    "left-out": "{count:line or picture is|lines and pictures are} left out: {names}",
     # numbers
-    "no-label": "{count:picture has|pictures have} no label and will not be used",
     "few-normal": "{source} has {count} normal pictures, expected {least} or more",
     "test-unlabelled": "test dataset {source} has no labelled picture",
     "advise-normal": "{count:normal picture|normal pictures}, {advised} or more are advised: what varies among good "
@@ -51,12 +132,13 @@ _SENTENCES = {
 
 
 class _Words(string.Formatter):
-    """Formats numbers with the word that fits: {count:picture|pictures}."""
+    """Formats numbers with the word that fits: {count:picture|pictures}, or the word alone: {count:=it|=they}."""
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         if "|" in format_spec:
             one, many = format_spec.split("|")
-            return f"{value} {one if value == 1 else many}"
+            word = one if value == 1 else many
+            return word[1:] if word.startswith("=") else f"{value} {word}"
         return super().format_field(value, format_spec)
 
 
@@ -71,7 +153,8 @@ def sentence(reason: Reason) -> str:
         "attribute": reason.attribute[:_SHOWN],
         "count": reason.times,
         "place": f"{first}: " if first else "",
-        "first": first or "here",
+        "first": ("first: " if reason.times > 1 else "") + (first or _path(reason)),
+        "names": _names(reason),
     }
     return one_line(_WORDS.vformat(_SENTENCES[reason.code], (), known | dict(reason.facts)))
 
@@ -79,6 +162,26 @@ def sentence(reason: Reason) -> str:
 def _where(place: Place) -> str:
     source = "" if place.source is None else str(place.source)
     return f"{source}, line {place.line}" if place.line is not None else ""
+
+
+def _path(reason: Reason) -> str:
+    path = reason.places[0].path if reason.places else None
+    return "in the dataset" if path is None else str(path)
+
+
+def _names(reason: Reason) -> str:
+    """Name the files or lines of a reason, the first few of them."""
+    names = dict.fromkeys(map(_name, reason.places))
+    first = list(names)[:_NAMED]
+    more = reason.times - len(first)
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+
+
+def _name(place: Place) -> str:
+    name = "" if place.path is None else place.path.name
+    if place.line is None:
+        return name
+    return f"line {place.line}" + (f" ({name})" if name else "")
 
 
 def reason_fields(reason: Reason) -> Mapping[str, Any]:

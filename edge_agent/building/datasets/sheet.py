@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Dataset, Example, LabelColor, parse_color
-from edge_agent.building.datasets.masks import read_mask
+from edge_agent.building.datasets.masks import fitted_classes
 from edge_agent.inference.imaging.picture import lay_over, read_picture
 
 _TILE, _GAP, _COLUMNS = 200, 10, 8
@@ -42,10 +42,10 @@ def contact_sheet(dataset: Dataset, *, limit: int = 200) -> Image.Image:
 def _tile(example: Example, labels: Sequence[LabelColor]) -> Image.Image:
     picture = read_picture(example.path)
     if example.mask:
-        classes = read_mask(example.mask, tuple(label.name for label in labels)).classes
+        height, width, _ = picture.shape
+        classes = fitted_classes(example.mask, tuple(label.name for label in labels), (height, width))
         colors = np.array([(255, 255, 255), *(parse_color(label.color) for label in labels)], np.uint8)
-        if classes.shape == picture.shape[:2]:
-            picture = lay_over(picture, colors[classes])
+        picture = lay_over(picture, colors[classes])
     image = Image.fromarray(picture)
     image.thumbnail((_TILE - 4, _TILE - 4))
     tile = Image.new("RGB", (_TILE, _TILE + _CAPTION), _PAPER)

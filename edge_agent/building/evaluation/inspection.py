@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_agent.building.datasets.dataset import ANOMALY, Dataset, Example, parse_color
-from edge_agent.building.datasets.masks import read_mask
+from edge_agent.building.datasets.masks import fitted_classes
 from edge_agent.building.evaluation.metrics import Confusion
 from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
@@ -136,11 +136,7 @@ class _Truth(NamedTuple):
         """Give classes [height, width]: nothing on a normal picture, None for an anomalous one that has no mask."""
         if example.mask is None:
             return None if example.label == ANOMALY else np.zeros(shape, np.uint8)
-        classes = read_mask(example.mask, self.shown).classes
-        if classes.shape != shape:
-            raise DatasetError(
-                f"mask {example.mask.path} is {classes.shape[1]}x{classes.shape[0]}, its picture {shape[1]}x{shape[0]}"
-            )
+        classes = fitted_classes(example.mask, self.shown, shape)
         if self.labels == (ANOMALY,):
             return (classes > 0).view(np.uint8)
         numbers = [0, *(self.labels.index(name) + 1 for name in self.shown)]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Dataset
-from edge_agent.building.datasets.ground_truth import ground_truth_lines, timestamp
+from edge_agent.building.datasets.manifests.writing import ground_truth_lines, timestamp
 from edge_agent.building.evaluation.inspection import Inspections
 from edge_agent.building.evaluation.metrics import (
     Classification,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 
-from edge_agent.building.importing.draft import ANOMALY, Ask, Draft, Wanted, make_labels
+from edge_agent.building.importing.draft import ANOMALY, Ask, Draft, Wanted, WantedOnnx, make_labels
 from edge_agent.building.importing.extension import FLOAT, UINT8, Extension
 from edge_agent.building.importing.onnx_model import ModelInput, answers, find_input, load, read_model, sample_tensor
 from edge_agent.building.importing.sizes import find_sizes
@@ -32,13 +32,14 @@ def is_anomalib(model: ModelProto) -> bool:
     return any(output.name in OUTPUTS for output in model.graph.output)
 
 
-def draft_anomalib(path: Path, wanted: Wanted, ask: Ask) -> Draft:
+def draft_anomalib(path: Path, wanted: Wanted, onnx: WantedOnnx, ask: Ask) -> Draft:
     """Read an export of anomalib.
 
     Raises:
         ImportFailed: it has other inputs or outputs, or scores that are not normalised.
     """
-    model = read_model(path)
+    foreign = read_model(path)
+    model = foreign.model
     engine = load(model)
     spec = find_input(engine.signature)
     if spec.layout != "NCHW" or spec.dtype == "uint8":
@@ -54,21 +55,31 @@ def draft_anomalib(path: Path, wanted: Wanted, ask: Ask) -> Draft:
     return Draft(
         model=model,
         image=sizes.image,
-        input=_input(extension, spec, *sizes.input),
+        input=_input(extension, spec, onnx, *sizes.input),
         score=ScoreOutput(name=score),
         threshold=_CUT if wanted.threshold is None else wanted.threshold,
         mask=mask,
         labels=make_labels(wanted, [ANOMALY]) if mask else (),
-        notes=sizes.notes,
-        origin={"outputs": [name for name in OUTPUTS if name in outputs[0]]},
+        is_yes_or_no=not {"pred_score", "anomaly_map"} & set(outputs[0]),
+        notes=(*foreign.notes, *sizes.notes),
+        origin={"outputs": [name for name in OUTPUTS if name in outputs[0]], "bgr": onnx.bgr, **foreign.origin},
     )
 
 
 _TYPES = {"anomaly_map": FLOAT, "class_ids": UINT8}
 
 
-def _input(extension: Extension, spec: ModelInput, width: int, height: int) -> Input:
-    return Input(name=extension.feed(spec, width, height), width=width, height=height, dtype=spec.dtype)
+def _input(extension: Extension, spec: ModelInput, onnx: WantedOnnx, width: int, height: int) -> Input:
+    return Input(
+        name=extension.feed(spec, width, height, bgr=onnx.bgr),
+        width=width,
+        height=height,
+        resize=onnx.resize,
+        dtype=spec.dtype,
+        scale=1 / 255 if onnx.scale is None else onnx.scale,
+        mean=onnx.mean or (0.0, 0.0, 0.0),
+        std=onnx.std or (1.0, 1.0, 1.0),
+    )
 
 
 def _score(extension: Extension, path: Path, outputs: list[Mapping[str, Tensor]]) -> str:
@@ -92,7 +103,8 @@ def _check_normalised(path: Path, name: str, values: list[Tensor]) -> None:
     if not all(0 <= value <= 1 for value in extremes):  # NaN is not, either
         raise ImportFailed(
             f"{path} answers random pictures with '{name}' of {min(extremes):.4g} to {max(extremes):.4g}, expected "
-            "0..1: export it with anomalib's normalisation, or use --format onnx with --calibration and --threshold"
+            "0..1: put the metadata.json that anomalib 0.x and 1.x write beside it, export it with anomalib 2, or use "
+            "--format onnx with --calibration and --threshold"
         )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from onnx import ModelProto
+
 from edge_agent.building.importing.answering import parse_divisors, parse_number, parse_rgb, parse_share
 from edge_agent.building.importing.draft import Ask, Draft, Rgb, Wanted, WantedOnnx, make_labels, number_names
 from edge_agent.building.importing.extension import Extension
+from edge_agent.building.importing.masks import add_mask, choose_mask
 from edge_agent.building.importing.onnx_model import (
     ModelInput,
     answers,
@@ -17,10 +20,12 @@ from edge_agent.building.importing.onnx_model import (
     sample_tensor,
     shown,
 )
-from edge_agent.building.importing.roles import add_mask, add_score, choose_mask, choose_score
+from edge_agent.building.importing.scores import add_score, choose_score
 from edge_agent.building.importing.sizes import find_sizes
 from edge_agent.component.manifest import Calibration, Input, Label, ScoreOutput
 from edge_agent.errors import ImportFailed
+from edge_agent.inference.conversion.pruning import keep_outputs
+from edge_agent.inference.engines.engine import Engine
 from edge_agent.inference.engines.signature import Signature
 
 
@@ -38,8 +43,9 @@ def draft_onnx(path: Path, wanted: Wanted, onnx: WantedOnnx, ask: Ask) -> Draft:
     Raises:
         ImportFailed: it can't be used, or something is needed that nobody has said.
     """
-    model = read_model(path)
-    engine = load(model)
+    foreign = read_model(path)
+    model = foreign.model
+    engine = _load(model, onnx)
     spec = find_input(engine.signature, onnx.layout)
     ask.show(_described(engine.signature))
     if onnx.layout and onnx.layout != spec.layout:
@@ -47,12 +53,12 @@ def draft_onnx(path: Path, wanted: Wanted, onnx: WantedOnnx, ask: Ask) -> Draft:
     sizes = find_sizes(spec, wanted, ask, onnx.input_size)
     outputs = answers(engine, sample_tensor(spec, *sizes.input))
     pixels = _pixels(spec, onnx, ask)
-    score = choose_score(outputs, spec.batch or 1, onnx, ask)
-    mask_name, notes = choose_mask(outputs, score.name, onnx, ask)
+    score = choose_score(foreign, outputs, spec, sizes.input, onnx, ask)
+    mask_name, notes = choose_mask(outputs, None if score.is_map else score.name, onnx, ask)
     threshold = wanted.threshold
     if threshold is None:
         question = "from which score on, of 0..1, a part is anomalous"
-        threshold = ask("--threshold", question, parse_share, "0.5", needed=True)
+        threshold = ask("--threshold", question, parse_share, "" if score.is_map else "0.5", needed=True)
     extension = Extension(model)
     given = [add_score(extension, score, onnx.activation)]
     mask = None
@@ -83,12 +89,25 @@ def draft_onnx(path: Path, wanted: Wanted, onnx: WantedOnnx, ask: Ask) -> Draft:
         mask=mask,
         labels=labels,
         calibration=Calibration(slope=onnx.calibration[0], intercept=onnx.calibration[1]) if onnx.calibration else None,
-        notes=(*sizes.notes, *notes),
+        notes=(*foreign.notes, *sizes.notes, *score.notes, *notes),
         origin={
             "score": score.name, "score_index": score.place, "activation": onnx.activation, "mask": mask_name,
-            "bgr": onnx.bgr,
+            "bgr": onnx.bgr, **({"score_quantile": onnx.score_quantile} if onnx.score_quantile is not None else {}),
+            **foreign.origin,
         },
     )  # fmt: skip
+
+
+def _load(model: ModelProto, onnx: WantedOnnx) -> Engine:
+    """Load a model; where that can't be done for an output that the user does not want, that is left out."""
+    try:
+        return load(model)
+    except ImportFailed:
+        wanted = [name for name in (onnx.score_output, onnx.mask_output) if name]
+        if not onnx.score_output or not set(wanted) < {value.name for value in model.graph.output}:
+            raise
+        keep_outputs(model, wanted)
+        return load(model)
 
 
 def _pixels(spec: ModelInput, onnx: WantedOnnx, ask: Ask) -> _Pixels:

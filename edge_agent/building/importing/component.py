@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
+import msgspec
 import numpy as np
 from PIL import Image as PilImage
 
 from edge_agent.building.importing.draft import Draft
 from edge_agent.building.importing.onnx_model import MODEL, encode, load
+from edge_agent.building.importing.probing import (
+    FLAGS,
+    KEYS,
+    Scored,
+    Way,
+    draw_probes,
+    fault_of,
+    scores_of,
+    ways_that_spread,
+)
 from edge_agent.building.importing.sizes import check_image
-from edge_agent.component.manifest import Artifact, Golden, Image, Manifest, Outputs
+from edge_agent.component.manifest import Artifact, Golden, Image, Input, Manifest, Outputs
 from edge_agent.component.writing import write_component
 from edge_agent.errors import ComponentError, EngineFailed, ImportFailed
 from edge_agent.inference.engines.engine import Engine
+from edge_agent.inference.engines.onnx_chance import blame, find_chance
 from edge_agent.inference.host import HostPipeline
 from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.imaging.tensor import Tensor
+from edge_agent.inference.steadiness import differs
 from edge_agent.inference.verdict import Verdict
 from edge_agent.version import __version__
 
@@ -29,6 +43,8 @@ _GOLDEN = "golden/blocks.png"
 _BLOCKS = 16
 #: float arithmetic differs a little from processor to processor
 _TOLERANCE = 0.02
+#: a processor calculates the same twice, to the last bit
+_STEADY = 1e-5
 
 
 class Identity(NamedTuple):
@@ -40,11 +56,12 @@ class Identity(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """A component that was written, and the score of its golden sample before calibration."""
+    """A component that was written, its golden sample's score before calibration, and what the user should know."""
 
     folder: Path
     manifest: Manifest
     raw_score: float
+    notes: tuple[str, ...] = ()
 
 
 class _Watched:
@@ -64,18 +81,19 @@ class _Watched:
 
 
 def write(models: Path, identity: Identity, draft: Draft, origin: dict[str, Any]) -> Imported:
-    """Run the model once through the agent's own pipeline and write the component, whole or not at all.
+    """Run the model through the agent's own pipeline and write the component, whole or not at all.
 
-    The picture and its answer become the golden sample, so that a device compares before it serves.
+    A picture and its answer become the golden sample, so that a device compares before it serves.
 
     Raises:
-        ImportFailed: it does not load, does not answer, or what the user said makes no manifest.
+        ImportFailed: it does not load, does not answer, answers by chance, or what the user said makes no manifest.
     """
     check_image(draft.image)
     fields = _fields(identity, draft, origin)
     picture = draw_blocks(*draft.image)
     try:
-        verdict, raw_score = _prove(draft, fields, picture)
+        data = encode(draft.model)
+        verdict, raw_score, notes = _Proof(draft, fields).prove(picture, data)
         encoded = io.BytesIO()
         PilImage.fromarray(picture).save(encoded, "PNG")
         golden = Golden(
@@ -84,11 +102,10 @@ def write(models: Path, identity: Identity, draft: Draft, origin: dict[str, Any]
             areas={area.label: area.fraction for area in verdict.areas[1:]},
             tolerance=_TOLERANCE,
         )
-        files = {MODEL: encode(draft.model), _GOLDEN: encoded.getvalue()}
-        folder = write_component(models, files, golden=(golden,), **fields)
+        folder = write_component(models, {MODEL: data, _GOLDEN: encoded.getvalue()}, golden=(golden,), **fields)
     except (ComponentError, EngineFailed, ValueError) as error:
         raise ImportFailed(f"the model can't be made a component: {error}") from None
-    return Imported(folder, Manifest(format=1, artifacts=(_MODEL_ARTIFACT,), **fields), raw_score)
+    return Imported(folder, Manifest(format=1, artifacts=(_MODEL_ARTIFACT,), **fields), raw_score, notes)
 
 
 def draw_blocks(width: int, height: int) -> U8:
@@ -101,10 +118,81 @@ def draw_blocks(width: int, height: int) -> U8:
 _MODEL_ARTIFACT = Artifact(path=MODEL, sha256="0" * 64)
 
 
-def _prove(draft: Draft, fields: dict[str, Any], picture: U8) -> tuple[Verdict, float]:
-    engine = _Watched(load(draft.model), draft.score.index)
-    pipeline = HostPipeline(Manifest(format=1, artifacts=(_MODEL_ARTIFACT,), **fields), engine)
-    return pipeline.run(ArrayPixels(picture)).verdict, engine.raw_score
+class _Proof:
+    """A model that is run before it is written."""
+
+    def __init__(self, draft: Draft, fields: dict[str, Any]) -> None:
+        self._draft, self._fields = draft, fields
+        self._engine = _Watched(load(draft.model), draft.score.index)
+        self._pipeline = self._fed(draft.input)
+
+    def prove(self, picture: U8, data: bytes) -> tuple[Verdict, float, tuple[str, ...]]:
+        """Give the answer to the picture, the score before calibration, and what the user should know.
+
+        Raises:
+            ComponentError: the answer is another one each time.
+            EngineFailed: there is none.
+        """
+        probes = draw_probes(*self._draft.image)
+        try:
+            verdict = self._pipeline.run(ArrayPixels(picture)).verdict
+        except EngineFailed as error:
+            raise EngineFailed(f"{error}{self._ways({'blocks': picture, **probes})}") from None
+        raw_score = self._engine.raw_score
+        scores = scores_of(self._score, probes)
+        again = self._pipeline.run(ArrayPixels(picture)).verdict
+        apart = abs(self._engine.raw_score - raw_score)
+        difference = differs(verdict, again, _STEADY)
+        if difference or apart > _STEADY * max(1.0, abs(raw_score)):
+            difference = difference or f"scores {raw_score:.4g} and then {self._engine.raw_score:.4g}"
+            raise ComponentError(f"the same picture {difference}, with others between: {blame(find_chance(data))}")
+        return verdict, raw_score, tuple(self._notes({"blocks": verdict.score, **scores}, probes, data))
+
+    def _notes(self, scores: dict[str, float], probes: Mapping[str, U8], data: bytes) -> Iterator[str]:
+        fault = fault_of(scores, is_yes_or_no=self._draft.is_yes_or_no)
+        if fault:
+            yield f"{fault}{self._ways(probes)}"
+        without = [name for name, score in scores.items() if math.isnan(score)]
+        if without and not fault:
+            yield (
+                f"the model answers {len(without)} of {len(scores)} trial pictures with what is no number "
+                f"({', '.join(without)}): a call with such a picture ends with an error"
+            )
+        nodes = find_chance(data)
+        if nodes:
+            yield f"the answers to trial pictures were the same twice, though {blame(nodes)}"
+
+    def _score(self, picture: U8) -> float:
+        return self._pipeline.run(ArrayPixels(picture)).verdict.score
+
+    def _ways(self, probes: Mapping[str, U8]) -> str:
+        """Say how the model has to be fed so that its scores spread."""
+        spec, is_dda = self._draft.input, self._draft.stage_keys
+        if spec.dtype == "uint8":
+            ways: Sequence[Way] = [Way(spec.scale, spec.mean, spec.std, "")]
+        else:
+            ways = KEYS if is_dda else FLAGS
+        bgr = (
+            "the channels in the order B, G, R" if is_dda else "no --bgr" if self._draft.origin.get("bgr") else "--bgr"
+        )
+        return ways_that_spread(self._scored_by, probes, spec, ways, bgr)
+
+    def _scored_by(self, way: Way, is_changed: bool) -> Scored:
+        order = slice(None, None, -1) if is_changed else slice(None)
+        spec = self._draft.input
+        if spec.dtype != "uint8":
+            scaled = {"scale": way.scale, "mean": way.mean[order], "std": way.std[order]}
+            spec = msgspec.structs.replace(spec, **scaled)
+        pipeline = self._fed(spec)
+
+        def score(picture: U8) -> float:
+            return pipeline.run(ArrayPixels(np.ascontiguousarray(picture[..., order]))).verdict.score
+
+        return score
+
+    def _fed(self, spec: Input) -> HostPipeline:
+        fields = {**self._fields, "input": spec}
+        return HostPipeline(Manifest(format=1, artifacts=(_MODEL_ARTIFACT,), **fields), self._engine)
 
 
 def _fields(identity: Identity, draft: Draft, origin: dict[str, Any]) -> dict[str, Any]:

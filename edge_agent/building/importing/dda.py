@@ -44,7 +44,9 @@ def draft_dda(place: Path, manifest_path: Path, wanted: Wanted) -> Draft:
     path = next((file for file in (place, *places) if file.is_file()), None)
     if path is None:
         raise ImportFailed(f"{manifest_path} has no model beside it, expected {places[0]}")
-    return draft_of_graph(read_model(path), manifest, manifest_path, wanted, manifest.training_size)
+    foreign = read_model(path)
+    draft = draft_of_graph(foreign.model, manifest, manifest_path, wanted, manifest.training_size)
+    return draft._replace(notes=(*foreign.notes, *draft.notes), origin={**draft.origin, **foreign.origin})
 
 
 def draft_of_graph(
@@ -99,6 +101,7 @@ def draft_of_graph(
         threshold=threshold,
         mask=MaskOutput(name=heads.mask, kind="class_ids") if heads.mask else None,
         labels=labels,
+        stage_keys=True,
         notes=tuple(notes),
         origin={"stage": stage.type, "classification_logic": stage.classification_logic},
     )

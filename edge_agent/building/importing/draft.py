@@ -49,6 +49,8 @@ class WantedOnnx(NamedTuple):
     std: Rgb | None = None
     score_output: str | None = None
     score_index: int | None = None
+    #: of a map's values, or a row's; 1 is the highest
+    score_quantile: float | None = None
     activation: Literal["none", "sigmoid", "softmax"] = "none"
     #: slope and intercept of a logistic function
     calibration: tuple[float, float] | None = None
@@ -87,6 +89,10 @@ class Draft(NamedTuple):
     mask: MaskOutput | None = None
     labels: tuple[Label, ...] = ()
     calibration: Calibration | None = None
+    #: the score is 0 or 1 and nothing between
+    is_yes_or_no: bool = False
+    #: how pictures are fed stands in DDA's manifest.json, and not in flags
+    stage_keys: bool = False
     #: what the user should know
     notes: tuple[str, ...] = ()
     #: what the file was, for people

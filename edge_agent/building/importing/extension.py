@@ -13,6 +13,10 @@ import numpy.typing as npt
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edge_agent.building.importing.onnx_model import ModelInput
+from edge_agent.inference.conversion.pruning import prune
+
+#: name, type and shape of an output
+Output = tuple[str, int, list[int | str]]
 
 FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
 
@@ -21,7 +25,8 @@ class Extension:
     """A model under change. Methods that add an operator return its output's name."""
 
     def __init__(self, model: ModelProto) -> None:
-        self._graph = graph = model.graph
+        self._model, self._graph = model, model.graph
+        graph = model.graph
         known = {name for node in graph.node for name in (*node.input, *node.output)}
         for entries in (graph.initializer, graph.input, graph.output):
             known |= {entry.name for entry in entries}
@@ -79,10 +84,21 @@ class Extension:
             self._graph.node.insert(0, node)
         return str(entry.name)
 
-    def give(self, *outputs: tuple[str, int, list[int | str]]) -> None:
-        """Let the model answer with these and nothing else: names, types and shapes; a word is a free dimension."""
+    def largest(self, name: str, source: str, count: int) -> str:
+        """Take the `count` largest values of each row, in their order: [n, m] becomes [n, count]."""
+        name, number = self._named(name), self.weight(f"{name}.count", [count], np.int64)
+        node = helper.make_node("TopK", [source, number], [name, f"{name}.places"], name=name, axis=1)
+        self._graph.node.append(node)
+        return name
+
+    def give(self, *outputs: Output) -> None:
+        """Let the model answer with these and nothing else: names, types and shapes; a word is a free dimension.
+
+        What only other outputs needed is left out.
+        """
         del self._graph.output[:]
         self._graph.output.extend(helper.make_tensor_value_info(*output) for output in outputs)
+        prune(self._model)
 
     def _named(self, name: str) -> str:
         return f"{self._prefix}.{name}"

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.building.importing.anomalib import draft_anomalib
+from edge_agent.building.importing.anomalib_before_2 import draft_anomalib_before_2
+from edge_agent.building.importing.anomalib_metadata import find_metadata
 from edge_agent.building.importing.any_onnx import draft_onnx
 from edge_agent.building.importing.component import Identity, Imported, write
 from edge_agent.building.importing.dda import draft_dda
@@ -17,6 +19,9 @@ from edge_agent.building.importing.sources import opened
 from edge_agent.component.artifacts import digest_file
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EngineFailed, ImportFailed
+
+#: flags that say how pictures are fed; anomalib's exports leave that open where they were made by hand
+_PIXELS = ("scale", "mean", "std", "bgr", "resize")
 
 
 class Result(NamedTuple):
@@ -48,9 +53,10 @@ def import_model(
     """
     with opened(source) as place:
         found = recognise(place, format, source)
-        if found.format != "onnx" and onnx != WantedOnnx():
-            flags = [f"--{key.replace('_', '-')}" for key, value in onnx._asdict().items()
-                     if value != WantedOnnx._field_defaults[key]]  # fmt: skip
+        allowed = _PIXELS if found.format == "anomalib" else ()
+        flags = [f"--{key.replace('_', '-')}" for key, value in onnx._asdict().items()
+                 if value != WantedOnnx._field_defaults[key] and key not in allowed]  # fmt: skip
+        if found.format != "onnx" and flags:
             raise ImportFailed(
                 f"{source} is a {found.format} model, which says itself what {', '.join(flags)} would; omit "
                 "that, or give --format onnx"
@@ -65,7 +71,12 @@ def import_model(
         written = write(models, identity, draft, origin)
         # The user knows the archive, not the temporary folder.
         notes = tuple(_printable(note.replace(str(place), str(source))) for note in found.notes)
-    return Result(written.folder, written.manifest, found.format, (*notes, *draft.notes, *_cut_off(found, written)))
+    return Result(
+        written.folder,
+        written.manifest,
+        found.format,
+        (*notes, *draft.notes, *_cut_off(found, written), *written.notes),
+    )
 
 
 def _printable(text: str) -> str:
@@ -89,5 +100,8 @@ def _draft(found: Found, wanted: Wanted, onnx: WantedOnnx, ask: Ask) -> Draft:
     if found.format == "marketplace":
         return draft_marketplace(found.place, found.path, wanted)
     if found.format == "anomalib":
-        return draft_anomalib(found.path, wanted, ask)
+        metadata = find_metadata(found.path)
+        if metadata:
+            return draft_anomalib_before_2(found.path, metadata, wanted, onnx, ask)
+        return draft_anomalib(found.path, wanted, onnx, ask)
     return draft_onnx(found.path, wanted, onnx, ask)

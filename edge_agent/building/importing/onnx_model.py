@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError, EncodeError
-from onnx import GraphProto, ModelProto, TensorProto, external_data_helper, load_model_from_string
+from onnx import ModelProto, TensorProto, load_model_from_string
 
+from edge_agent.building.importing.class_names import class_names
+from edge_agent.building.importing.stamps import lower_stamps
+from edge_agent.building.importing.unusable_outputs import drop_unusable_outputs
+from edge_agent.building.importing.weights_beside import load_beside, size_beside
 from edge_agent.errors import ComponentError, ImportFailed
+from edge_agent.inference.conversion.onnx_model import element_types
 from edge_agent.inference.engines.engine import Engine, load_on_processor
+from edge_agent.inference.engines.refusals import ITS_TYPE
 from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.inference.imaging.bitmap import MAX_SIDE
 from edge_agent.inference.imaging.tensor import Tensor
@@ -29,6 +37,17 @@ _MAX_PIXELS = 4 * MAX_SIDE**2
 _DTYPES = ("float32", "float16", "uint8")
 
 
+class Foreign(NamedTuple):
+    """A model that came from elsewhere, with all of its weights, and what the user should know of it."""
+
+    model: ModelProto
+    notes: tuple[str, ...] = ()
+    #: what the file itself calls its classes
+    classes: tuple[str, ...] = ()
+    #: for the component's record: versions that were lowered, outputs that were left out
+    origin: Mapping[str, Any] = MappingProxyType({})
+
+
 class ModelInput(NamedTuple):
     """A model's one input: pictures with three channels; a size of None is free."""
 
@@ -40,8 +59,10 @@ class ModelInput(NamedTuple):
     height: int | None
 
 
-def read_model(path: Path) -> ModelProto:
+def read_model(path: Path) -> Foreign:
     """Read an ONNX file, with the weights that lie in files beside it.
+
+    Outputs that can't be used are left out, and versions that are newer than what is used are lowered.
 
     Raises:
         ImportFailed: it is not an ONNX model, its weights are missing or lie elsewhere, or all is 2 GiB or more.
@@ -50,7 +71,7 @@ def read_model(path: Path) -> ModelProto:
     return parse_model(path.read_bytes(), path)
 
 
-def parse_model(data: bytes, path: Path) -> ModelProto:
+def parse_model(data: bytes, path: Path) -> Foreign:
     """Do the same for a file's content; weights are looked for beside `path`."""
     try:
         model = load_model_from_string(data)
@@ -61,18 +82,19 @@ def parse_model(data: bytes, path: Path) -> ModelProto:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < MIN_OPSET:
         raise ImportFailed(f"{path} has opset {opset}; export it again with opset {MIN_OPSET} or later")
-    for value in (*model.graph.input, *model.graph.output):
+    for value in model.graph.input:
         kind = value.type.WhichOneof("value")
         if kind not in (None, "tensor_type"):
-            raise ImportFailed(f"{path}: '{value.name}' is a {str(kind).removesuffix('_type')}, expected a tensor")
-    # Counted for each tensor: many may name one file, and each gets a copy.
-    beside = [tensor for tensor in _tensors(model.graph) if tensor.data_location == TensorProto.EXTERNAL]
-    _check_size(path, len(data) + sum(_size_beside(path, tensor) for tensor in beside))
-    try:
-        external_data_helper.load_external_data_for_model(model, str(path.parent))
-    except Exception as error:  # onnx's own checks, in several classes over its versions
-        raise ImportFailed(f"the weights beside {path} can't be read: {str(error).splitlines()[0]}") from None
-    return model
+            raise ImportFailed(
+                f"{path}: the input '{value.name}' is a {str(kind).removesuffix('_type')}, expected a tensor"
+            )
+    classes = class_names(model, path)
+    dropped = drop_unusable_outputs(model, path)
+    bytes_beside, notes = size_beside(model, path)
+    _check_size(path, len(data) + bytes_beside)
+    load_beside(model, path)
+    origin = {"lowered": list(lower_stamps(model)), "dropped": [entry.name for entry in dropped]}
+    return Foreign(model, notes, classes, {key: value for key, value in origin.items() if value})
 
 
 def encode(model: ModelProto) -> bytes:
@@ -102,7 +124,23 @@ def load(model: ModelProto) -> Engine:
             return load_on_processor(path)
         except ComponentError as error:
             # ONNX Runtime names the file, which is ours.
-            raise ImportFailed(str(error).replace(str(path), "the model")) from None
+            text = str(error).replace(str(path), "the model").replace(MODEL, "the model", 1)
+            raise ImportFailed(_with_type(text, model)) from None
+
+
+def _with_type(text: str, model: ModelProto) -> str:
+    """Name the type of values that the processor can't calculate with."""
+    node = re.search(r"at the node '([^']*)'", text)
+    if ITS_TYPE not in text or node is None:
+        return text
+    try:
+        types = element_types(model)
+    except ComponentError:
+        return text
+    found = [
+        types[name] for other in model.graph.node if other.name == node[1] for name in other.input if name in types
+    ]
+    return text.replace(ITS_TYPE, TensorProto.DataType.Name(found[0]).lower()) if found else text
 
 
 def find_input(signature: Signature, layout: Literal["NCHW", "NHWC"] | None = None) -> ModelInput:
@@ -168,35 +206,3 @@ def _check_size(path: Path, size: int) -> None:
             f"{path} has {size / (1 << 30):.1f} GiB with its weights, and one ONNX file holds less than 2 GiB; export "
             "it in float16, or train a smaller model"
         )
-
-
-def _beside(path: Path, tensor: TensorProto) -> Path:
-    """Return the file of a tensor's values, which has to lie in the model's folder."""
-    location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-    file = path.parent / location
-    inside = location and "\0" not in location and not Path(location).is_absolute() and ".." not in Path(location).parts
-    if not inside or not file.resolve().is_relative_to(path.parent.resolve()):
-        raise ImportFailed(f"{path} wants its weights from {location!r}, expected a file in its own folder")
-    if not file.is_file():
-        raise ImportFailed(f"{path} wants its weights from '{location}', which is missing; put it beside the model")
-    return file
-
-
-def _size_beside(path: Path, tensor: TensorProto) -> int:
-    """Count the bytes that a tensor takes of its file: as many as it says, or all from its offset on."""
-    said = {entry.key: entry.value for entry in tensor.external_data}
-    size = _beside(path, tensor).stat().st_size
-    try:
-        offset, length = int(said.get("offset", 0)), int(said.get("length", size))
-    except ValueError:
-        raise ImportFailed(f"{path}: offset or length of the weights '{tensor.name}' is not a number") from None
-    return max(min(length, size - offset), 0)
-
-
-def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from edge_agent.building.importing.anomalib import is_anomalib
+from edge_agent.building.importing.anomalib_metadata import find_metadata
 from edge_agent.building.importing.json_file import read_json
 from edge_agent.building.importing.onnx_model import MODEL, read_model
 from edge_agent.building.importing.sources import ADVICE, is_litter
@@ -72,7 +73,11 @@ def recognise(place: Path, wanted: Format | None, shown: Path) -> Found:
     if wanted in ("dda", "marketplace"):
         raise ImportFailed(f"{shown} holds no {FILE_NAME} with a 'model_graph', which {wanted} models have; {ADVICE}")
     notes = tuple(f"{graph.path} was not used: the model is read without it" for graph in graphs)
-    return Found(wanted or ("anomalib" if is_anomalib(read_model(path)) else "onnx"), path, path, notes)
+    metadata = find_metadata(path)
+    if metadata and wanted == "onnx":
+        notes += (f"{metadata} was not used: it says how anomalib makes 0..1 of the scores, and --format is onnx",)
+    is_export = metadata is not None or (wanted is None and is_anomalib(read_model(path).model))
+    return Found(wanted or ("anomalib" if is_export else "onnx"), path, path, notes)
 
 
 def _component(place: Path, graphs: list[_Graph], wanted: Format | None, shown: Path) -> Found:

@@ -56,7 +56,7 @@ def convert(path: Path, shape: tuple[int, int, int, int]) -> ModelProto:
             raise
         except Exception as error:  # torch has no common class for what an operator or its exporter raises
             raise ImportFailed(f"torch can't run {path} or write it as ONNX: {_first_line(error)}") from None
-    model = parse_model(data, path)
+    model = parse_model(data, path).model
     _compare(model, pictures, expected)
     return model
 

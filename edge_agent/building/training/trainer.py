@@ -73,8 +73,17 @@ class Trained(NamedTuple):
     figures: dict[str, Any]
 
 
-def train(datasets: Datasets, models: Path, identity: Identity, options: Options, steps: Steps) -> Trained:
+def train(
+    datasets: Datasets,
+    models: Path,
+    identity: Identity,
+    options: Options,
+    steps: Steps,
+    checked: Report | None = None,
+) -> Trained:
     """Check the datasets, build a model of the training pictures, and write the component.
+
+    `checked` is what a check of just these datasets found, so that it need not be made again.
 
     Raises:
         DatasetError: the pictures can't be used; every problem is named.
@@ -82,8 +91,12 @@ def train(datasets: Datasets, models: Path, identity: Identity, options: Options
         ComponentError: name or version is not allowed.
     """
     begun = time.monotonic()
-    with steps.bar("reading pictures") as progress:
-        report = check_datasets(datasets, progress)
+    if checked is None:
+        with steps.bar("reading pictures") as progress:
+            # Masks matter where they are learned only.
+            masks = options.task != "classification" and not options.locate
+            checked = check_datasets(datasets, progress, masks=masks)
+    report = checked
     require(report)
     for warning in report.warnings:
         steps.note(warning)

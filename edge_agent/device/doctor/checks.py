@@ -21,6 +21,7 @@ from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.device.doctor.gpu import examine_gpu, examine_gpu_engines
 from edge_agent.device.doctor.libraries import examine_libraries, is_usable
+from edge_agent.device.doctor.records import examine_records
 from edge_agent.device.doctor.segments import remove_left_segments
 from edge_agent.device.doctor.signatures import examine_signatures
 from edge_agent.errors import ComponentError, SettingsError
@@ -57,6 +58,7 @@ def examine(settings: Settings) -> list[Finding]:
         *remove_left_segments(),
         _socket(settings),
         *_groups(settings),
+        *examine_records(settings),
         *examine_libraries(),
         *examine_gpu(device.nvidia),
         *faults,

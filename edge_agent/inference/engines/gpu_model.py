@@ -18,6 +18,7 @@ from edge_agent.component.manifest import Manifest
 from edge_agent.hardware.nvidia import Nvidia
 from edge_agent.inference.conversion.batching import free_batch
 from edge_agent.inference.conversion.precision import convert_precision
+from edge_agent.inference.conversion.pruning import only_outputs
 from edge_agent.inference.conversion.sizes import fix_sizes
 from edge_agent.inference.engines.onnx_signature import read_signature
 from edge_agent.inference.engines.options import EngineOptions, Precision
@@ -89,7 +90,10 @@ class GpuModel:
         self._progress("converting the model", building=True)
         source = self._folder / self.manifest.onnx_file
         data = source.read_bytes()
-        if self._has_free_sizes(read_signature(source)):
+        signature = read_signature(source)
+        if {spec.name for spec in signature.outputs} > set(self.manifest.outputs.names):
+            data = only_outputs(data, self.manifest.outputs.names)
+        if self._has_free_sizes(signature):
             data = fix_sizes(data, input_shape(self.manifest.input)[1:])
         samples = self._samples if self.manifest.golden else None
         if self.batch > 1:

@@ -19,8 +19,12 @@ from edge_agent.wire import LEN, VARINT, Bytes, fields
 _GRAPH, _INITIALIZER, _INPUT, _OUTPUT = 7, 5, 11, 12
 _TENSOR_NAME = 8  # TensorProto.name
 
-#: TensorProto.DataType
+#: TensorProto.DataType: what a score or a mask may be
 DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 10: "float16", 11: "float64"}
+#: what else an output may be that nobody uses
+_OTHER_DTYPES = {4: "uint16", 8: "string", 9: "bool", 12: "uint32", 13: "uint64", 16: "bfloat16"}
+#: TypeProto: what a value may be instead of a tensor
+_KINDS = {4: "sequence", 5: "map", 8: "sparse_tensor", 9: "optional"}
 
 
 def read_signature(path: Path) -> Signature:
@@ -97,9 +101,12 @@ def _text(view: Bytes, start: int, end: int, number: int) -> str:
 def _read_tensor(view: Bytes, start: int, end: int) -> TensorSpec:
     name = _text(view, start, end, 1)
     kind = _child(view, start, end, 2)
-    tensor = _child(view, *kind, 1) if kind else None
-    if tensor is None:
-        raise ValueError(f"'{name}' is not a tensor")
+    if kind is None:
+        raise ValueError(f"'{name}' has no type")
+    tensor = _child(view, *kind, 1)
+    if tensor is None:  # of no use, and no harm where the manifest does not take it
+        numbers = [number for number, wire, *_ in fields(view, *kind) if wire == LEN]
+        return TensorSpec(name, next((_KINDS[n] for n in numbers if n in _KINDS), "unknown"), None)
     dtype = [v for n, wire, v, _, _ in fields(view, *tensor) if (n, wire) == (1, VARINT)]
     shape = _child(view, *tensor, 2)
     dims: list[int | None] = []
@@ -107,4 +114,6 @@ def _read_tensor(view: Bytes, start: int, end: int) -> TensorSpec:
         if (number, wire) == (1, LEN):
             sizes = [v for n, w, v, _, _ in fields(view, value, stop) if (n, w) == (1, VARINT)]
             dims.append(sizes[-1] if sizes else None)
-    return TensorSpec(name, DTYPES.get(dtype[-1] if dtype else 0, "unknown"), tuple(dims) if shape else None)
+    return TensorSpec(
+        name, (DTYPES | _OTHER_DTYPES).get(dtype[-1] if dtype else 0, "unknown"), tuple(dims) if shape else None
+    )

@@ -8,10 +8,12 @@ from typing import Any
 import onnxruntime
 
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory
+from edge_agent.inference.engines.refusals import explain
 from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.inference.imaging.tensor import Tensor
 
 _DTYPES = {"float": "float32", "double": "float64"}  # ONNX Runtime's words for what ONNX and numpy call otherwise
+_KINDS = {"seq": "sequence", "map": "map", "optional": "optional", "sparse_tensor": "sparse_tensor"}
 
 LOG_FATAL = 4  # a failing call is told to its caller; ONNX Runtime's own lines would only repeat it
 
@@ -38,7 +40,7 @@ class OnnxRuntimeCpu:
         except Exception as error:  # its exceptions share no base class below Exception
             if "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
                 raise OutOfMemory(f"ONNX Runtime has too little memory to load {path.name}") from None
-            raise ComponentError(f"ONNX Runtime can't load {path.name}: {first_line(error)}") from None
+            raise ComponentError(explain(str(error), path.name, onnxruntime.__version__)) from None
         self.signature = Signature(
             tuple(read_spec(value) for value in self._session.get_inputs()),
             tuple(read_spec(value) for value in self._session.get_outputs()),
@@ -54,6 +56,8 @@ class OnnxRuntimeCpu:
 
 def read_spec(value: Any) -> TensorSpec:
     word = str(value.type).removeprefix("tensor(").removesuffix(")")
+    if not str(value.type).startswith("tensor("):  # seq(…), map(…), optional(…), sparse_tensor(…)
+        return TensorSpec(value.name, _KINDS.get(word.partition("(")[0], "unknown"), None)
     shape = tuple(size if isinstance(size, int) else None for size in value.shape)
     return TensorSpec(value.name, _DTYPES.get(word, word), shape)
 

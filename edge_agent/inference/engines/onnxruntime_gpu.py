@@ -24,6 +24,7 @@ from edge_agent.inference.engines.onnx_signature import read_signature
 from edge_agent.inference.engines.onnxruntime_cpu import LOG_FATAL, first_line, read_spec
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.engines.progress import Progress, repeated
+from edge_agent.inference.engines.refusals import explain
 from edge_agent.inference.engines.signature import Signature, check_signature, takes_batches
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Tensor
@@ -188,7 +189,7 @@ def _open(stage: Stage, source: bytes, providers: Sequence[Provider]) -> Any:
                 enable_fallback=False,
             )
         except Exception as error:
-            raise ComponentError(f"ONNX Runtime can't load the {stage}: {first_line(error)}") from None
+            raise ComponentError(explain(str(error), f"the {stage}", onnxruntime.__version__)) from None
     if session.get_providers()[0] != wanted[0]:
         raise ComponentError(
             f"ONNX Runtime can't use its {wanted[0]} on this device; its own words for it are in the log"

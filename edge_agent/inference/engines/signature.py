@@ -8,6 +8,8 @@ from typing import NamedTuple
 from edge_agent.component.manifest import Input, Manifest
 from edge_agent.errors import ComponentError
 
+#: what an output may be and no score or mask can be made of
+NO_NUMBERS = ("sequence", "map", "optional", "sparse_tensor", "string")
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 
 
@@ -57,6 +59,11 @@ def check_outputs(found: Sequence[TensorSpec], manifest: Manifest) -> None:
         if name is not None and name not in outputs:
             names = ", ".join(f"'{known}'" for known in outputs)
             raise ComponentError(f"{manifest.model} has the outputs {names}, the manifest expects '{name}' among them")
+    score = outputs[manifest.outputs.score.name]
+    if score.dtype in NO_NUMBERS:
+        raise ComponentError(
+            f"{manifest.model}: output '{score.name}' is a {score.dtype}, the manifest expects a tensor of numbers"
+        )
     mask = manifest.outputs.mask
     if mask is not None:
         _check_mask(outputs[mask.name], manifest)
@@ -81,7 +88,8 @@ def _check_mask(found: TensorSpec, manifest: Manifest) -> None:
     if mask.kind == "class_scores":
         expected = ((1, len(manifest.labels), None, None),)
     integers_wanted = mask.kind == "class_ids"
-    if not any(_fits(found.shape, shape) for shape in expected) or (found.dtype in _INTEGERS) != integers_wanted:
+    fits = found.dtype not in NO_NUMBERS and any(_fits(found.shape, shape) for shape in expected)
+    if not fits or (found.dtype in _INTEGERS) != integers_wanted:
         raise ComponentError(
             f"{manifest.model}: output '{found.name}' is {found.dtype} {shown(found.shape)}, the manifest expects "
             f"{mask.kind}: {'integer' if integers_wanted else 'float'} {' or '.join(shown(s) for s in expected)}"

@@ -11,6 +11,7 @@ import re
 import msgspec
 
 from edge_agent.errors import InvalidRequest
+from edge_agent.inference.imaging.pixel_formats import recognise
 
 #: bytes of a pixel: packed, interleaved RGB888
 CHANNELS = 3
@@ -50,12 +51,17 @@ def check_size(width: int, height: int, *, model: str, expected: tuple[int, int]
         raise InvalidRequest(f"bitmap is {width}x{height}, model '{model}' was trained on {expected[0]}x{expected[1]}")
 
 
-def check_byte_count(count: int, width: int, height: int, *, what: str) -> None:
-    """Refuse pixel data that is not exactly width * height * 3 bytes long; `what` names it in the message."""
+def check_byte_count(count: int, width: int, height: int, *, what: str, head: bytes = b"") -> None:
+    """Refuse pixel data that is not exactly width * height * 3 bytes long; `what` begins the message, as "it has".
+
+    `head` are the first of the bytes, where they are known: a file's may be recognised by them.
+    """
     expected = bitmap_bytes(width, height)
     if count != expected:
+        probably = recognise(count, width, height, head)
         raise InvalidRequest(
-            f"{what} has {count} bytes, expected {expected} ({width} x {height} x {CHANNELS} for packed RGB888)"
+            f"{what} {count} bytes, expected {expected} ({width} x {height} x {CHANNELS} for packed RGB888)"
+            + (f"; {probably}" if probably else "")
         )
 
 

@@ -11,19 +11,23 @@ moment; a mapping would then raise SIGBUS and take the process down, pread just 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge_agent.access.files import may_open
+from edge_agent.access.names import describe_user
 from edge_agent.access.peer import UNKNOWN, Peer
+from edge_agent.access.rights import describe_rights
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import Place
 
 SHM_DIR = Path("/dev/shm")  # noqa: S108  the mount that glibc's and musl's shm_open use
 
 _OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # as shm_open; O_NONBLOCK so that a FIFO can't hold us
+_FULL = (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT)
 _IOV_MAX = 1024  # buffers that one pwritev takes (Linux UIO_MAXIOV)
 
 
@@ -38,11 +42,9 @@ def open_segment(place: Place, peer: Peer, *, write: bool, what: str) -> int:
     try:
         descriptor = os.open(path, (os.O_RDWR if write else os.O_RDONLY) | _OPEN_FLAGS)
     except OSError as error:
-        reason = {
-            "FileNotFoundError": "does not exist, expected one that the client has created",
-            "PermissionError": f"may not be opened for {'writing' if write else 'reading'} by the agent's user",
-        }.get(type(error).__name__, f"can't be opened ({os.strerror(error.errno or 0)})")
-        raise InvalidRequest(f"segment '{place.name}' of the {what} {reason}") from None
+        raise InvalidRequest(
+            f"segment '{place.name}' of the {what} {_why_not_opened(path, error, write=write)}"
+        ) from None
     try:
         status = os.fstat(descriptor)
         if not may_open(peer, status, write=write):
@@ -67,12 +69,26 @@ def opened(place: Place, peer: Peer, *, write: bool, what: str) -> Iterator[int]
         os.close(descriptor)
 
 
+def _why_not_opened(path: str, error: OSError, *, write: bool) -> str:
+    if isinstance(error, FileNotFoundError):
+        return (
+            f"does not exist in the agent's {SHM_DIR}, expected one that the client has created before the call; "
+            "a client in a container has another unless it shares the device's (docker run --ipc=host)"
+        )
+    if isinstance(error, PermissionError):
+        rights = ""
+        with contextlib.suppress(OSError):
+            rights = f"; it {describe_rights(os.lstat(path))}"
+        user = describe_user(os.geteuid())
+        return f"may not be opened for {'writing' if write else 'reading'} by the agent's user, {user}{rights}"
+    return f"can't be opened ({os.strerror(error.errno or 0)})"
+
+
 def _not_the_peers(place: Place, peer: Peer, status: os.stat_result, *, write: bool, what: str) -> InvalidRequest:
-    user = "an unknown user" if peer.uid == UNKNOWN else f"user {peer.uid}"
+    user = "an unknown user" if peer.uid == UNKNOWN else describe_user(peer.uid)
     return InvalidRequest(
         f"segment '{place.name}' of the {what} may not be opened for {'writing' if write else 'reading'} by the client "
-        f"({user}); it belongs to user {status.st_uid} and group {status.st_gid}, "
-        f"with mode {stat.S_IMODE(status.st_mode):04o}"
+        f"({user}); it {describe_rights(status)}"
     )
 
 
@@ -118,9 +134,10 @@ def write_from(descriptor: int, buffers: Sequence[memoryview], offset: int) -> N
         try:
             count = os.pwritev(descriptor, batch, offset)
         except OSError as error:
-            raise InvalidRequest(
-                f"the mask can't be written to its segment ({os.strerror(error.errno or 0)})"
-            ) from None
+            reason = os.strerror(error.errno or 0)
+            if error.errno in _FULL:
+                reason = f"{reason}: {SHM_DIR} is full, and the segment has less memory than it is long"
+            raise InvalidRequest(f"the mask can't be written to its segment ({reason})") from None
         offset += count
         left = _rest(left, count)
 

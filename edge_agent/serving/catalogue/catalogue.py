@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
@@ -105,7 +106,8 @@ class Catalogue:
             missing = isinstance(error, FileNotFoundError)
             if missing and not folder.is_dir():
                 return None, f"the folder {folder} is missing"
-            return None, f"{FILE_NAME} {'is missing' if missing else f'can not be read: {error.strerror}'}"
+            reason = "is missing" if missing else f"can not be read: {describe_refusal(error, folder / FILE_NAME)}"
+            return None, f"{FILE_NAME} {reason}"
         known = self._known.get(folder)
         if known is not None and known[0] is not None and known[0] == _stamps(folder, manifest_stamp, known[1]):
             return known
@@ -147,7 +149,7 @@ def read_component(folder: Path) -> Component:
         manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
         return _load(manifest.name, None, folder, _stamp(folder, FILE_NAME), Trust())
     except OSError as error:
-        raise ComponentError(f"{folder} is not a model component: {FILE_NAME}: {error.strerror}") from None
+        raise ComponentError(f"{folder} is not a model component: {FILE_NAME}: {describe_refusal(error)}") from None
 
 
 def _tell(version: str, problem: str) -> str:
@@ -199,7 +201,11 @@ def _registered(registry: Path) -> Iterator[tuple[str, Path | None, str]]:
             if entry.is_dir():  # False where the folder has gone
                 yield entry.name, Path(os.path.realpath(entry.path)), ""  # a worker must not see the link change
         except OSError as error:
-            yield entry.name, None, f"the folder {_target(entry.path)} can't be read: {error.strerror}"
+            yield (
+                entry.name,
+                None,
+                f"the folder {_target(entry.path)} can't be read: {describe_refusal(error, Path(entry.path))}",
+            )
 
 
 def _target(link: str) -> str:

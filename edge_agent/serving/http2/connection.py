@@ -1,49 +1,40 @@
-"""One client's HTTP/2 connection, as much of RFC 9113 as gRPC uses, without I/O: bytes in, calls out, and bytes out.
+"""One client's HTTP/2 connection, as much of RFC 9113 as gRPC uses, without I/O: bytes in, streams out, and bytes out.
 
 The agent speaks HTTP/2 itself because the way of a picture is what it is measured by. gRPC's own server hands each call
 from thread to thread and copies a message several times; here the event loop that talks to the workers reads the socket
-as well, and a message is put together once, in a buffer that is kept. docs/performance.md has the figures. Header
-compression is the library hpack's.
+as well, and a message is put together once, in a buffer that is kept. docs/performance.md has the figures.
+
+This is what the two halves (receiving.py, sending.py) have in common: which streams there are, and how each stands.
 """
 
 from __future__ import annotations
 
-import struct
+import logging
+from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
-
-import hpack
 
 from edge_agent.serving.http2.frames import (
     ACK,
-    DEFAULT_MAX_FRAME,
     DEFAULT_WINDOW,
-    END_HEADERS,
     END_STREAM,
-    HEADER_BYTES,
-    MAX_WINDOW,
-    PADDED,
-    PREFACE,
-    PRIORITY,
     ErrorCode,
     Frame,
     ProtocolError,
     Setting,
     frame_head,
     goaway_frame,
-    headers_frame,
-    read_head,
     settings_frame,
     word_frame,
 )
+from edge_agent.serving.http2.header_blocks import MAX_HEADER_LIST, BlockReader
+from edge_agent.serving.http2.receiving import MAX_FRAME, FrameReader
+from edge_agent.serving.http2.sending import Sender, Write
+from edge_agent.serving.http2.streams import StreamReceiver
+
+log = logging.getLogger(__name__)
 
 #: streams that a client may have open; it keeps further calls back by itself
 MAX_STREAMS = 256
-#: the largest frame that we take: one large frame costs less than many small ones
-_MAX_FRAME = 1 << 20
-_MAX_HEADER_BLOCK = 1 << 16
-#: PING and SETTINGS that a client may send at once: each is answered, and nobody needs many
-_MAX_ASIDES = 100
 #: what a client may send before we say that we have taken it; replenished long before it runs out
 _CONNECTION_WINDOW = 1 << 30
 _STREAM_WINDOW = 1 << 27
@@ -51,70 +42,36 @@ _STREAM_WINDOW = 1 << 27
 _SETTINGS = {
     Setting.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
     Setting.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
-    Setting.MAX_FRAME_SIZE: _MAX_FRAME,
-    Setting.MAX_HEADER_LIST_SIZE: _MAX_HEADER_BLOCK,
+    Setting.MAX_FRAME_SIZE: MAX_FRAME,
+    Setting.MAX_HEADER_LIST_SIZE: MAX_HEADER_LIST,
 }
 
-#: an answer up to this size is put together with its frames, in one piece
-_SMALL = 1 << 16
-
-Headers = list[tuple[bytes, bytes]]
-
-
-class Write(Protocol):
-    """Where bytes for the client go."""
-
-    def __call__(self, *parts: bytes | memoryview) -> None: ...
-
-
-class Handlers(NamedTuple):
-    """Whom a connection tells what arrives; `stream` is the number of the call."""
-
-    #: a call begins
-    on_headers: Callable[[int, Headers], None]
-    #: a piece of its message, as it arrives; valid only while it is told
-    on_data: Callable[[int, memoryview], None]
-    #: the client has said all
-    on_end: Callable[[int], None]
-    #: the client does not want the answer any more
-    on_reset: Callable[[int], None]
-
-
-class _Outgoing:
-    """What is still to be sent on a stream: data, as far as the windows allow, then the trailers."""
-
-    __slots__ = ("data", "on_queued", "trailers", "window")
-
-    def __init__(self, window: int) -> None:
-        self.window = window
-        self.data = memoryview(b"")
-        self.on_queued: Callable[[], None] | None = None
-        self.trailers: bytes | None = None
+#: streams that we have ended before the client had, and of which we remember that something may be under way
+_MOST_CUT = 4 * MAX_STREAMS
+_MOST_GAPS = 16  # in the numbers of a client's streams that we remember
 
 
 class Connection:
     """The server's side of one connection."""
 
-    def __init__(self, write: Write, handlers: Handlers) -> None:
+    def __init__(self, write: Write, receiver: StreamReceiver) -> None:
         """`write` takes bytes for the client, in one piece or several; they are complete frames."""
-        self._write, self._handlers = write, handlers
-        self._partial = bytearray()
-        self._greeted = False
-        # The DATA frame that is being received: its stream and flags, and what is still to come of it.
-        self._data_stream, self._data_flags, self._data_left, self._padding_left = 0, 0, 0, 0
-        self._decoder = hpack.Decoder(max_header_list_size=_MAX_HEADER_BLOCK)
-        self._last_block: bytes | None = None
-        self._last_headers: Headers = []
-        self._block = bytearray()
-        self._block_of = 0  # the stream whose header block goes on in CONTINUATION frames
-        self._block_ends = False
+        self._write, self._receiver = write, receiver
+        self._frames = FrameReader(self)
+        self._blocks = BlockReader()
+        self._sender = Sender(write, self._on_finished)
+        self._streams = self._sender.streams
         self._last_stream = 0
+        self._gaps: deque[tuple[int, int]] = deque(maxlen=_MOST_GAPS)  # (first, last) of numbers that were left out
         self._taken = 0  # bytes of data received since the connection's window was last replenished
-        self._window, self._initial_window, self._max_frame = DEFAULT_WINDOW, DEFAULT_WINDOW, DEFAULT_MAX_FRAME
-        self._streams: dict[int, _Outgoing] = {}
         self._receiving: set[int] = set()  # streams on which the client has not ended its side
-        self._held: dict[int, None] = {}  # streams that wait for the connection's window, the first first
-        self._asides = 0
+        self._announced: dict[int, int] = {}  # of streams with a content-length: bytes that are to come
+        self._taken_of: dict[int, int] = {}  # of streams that go on: bytes since the stream's window was replenished
+        #: streams that have ended, though the client had not: what it sends on them is dropped
+        self._cut: dict[int, None] = {}
+        # Streams that are refused: whether a reset must follow is known when all that was read has been looked at.
+        self._refused: dict[int, bytes] = {}
+        self._in_receive = False
         self.open = True
         write(settings_frame(_SETTINGS) + word_frame(Frame.WINDOW_UPDATE, 0, _CONNECTION_WINDOW - DEFAULT_WINDOW))
 
@@ -126,251 +83,191 @@ class Connection:
         Raises:
             ProtocolError: the client broke the protocol; it has been told so, and the connection is to be closed.
         """
-        self._asides = 0
+        self._in_receive = True
         try:
-            if self._partial:
-                self._partial += data
-                whole = self._partial
-                with memoryview(whole) as view:
-                    used = self._receive_frames(view)
-                del whole[:used]
-            else:
-                used = self._receive_frames(data)
-                self._partial += data[used:]
+            self._frames.receive(data)
         except ProtocolError as error:
             self.open = False
+            self._write_refusals()
             self._write(goaway_frame(self._last_stream, error.code, str(error)))
             raise
-
-    def _receive_frames(self, view: memoryview) -> int:
-        """Handle the complete frames in a buffer and return how many of its bytes they are."""
-        position, size = 0, len(view)
-        if not self._greeted:
-            given = min(size, len(PREFACE))
-            if bytes(view[:given]) != PREFACE[:given]:
-                raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "this is not an HTTP/2 client")
-            if given < len(PREFACE):
-                return 0
-            self._greeted, position = True, given
-        while True:
-            if self._data_left or self._padding_left:
-                position += self._receive_payload(view[position:])
-                if self._data_left or self._padding_left:
-                    return position
-            if size - position < HEADER_BYTES:
-                return position
-            length, kind, flags, stream = read_head(view, position)
-            if length > _MAX_FRAME:
-                raise ProtocolError(
-                    ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes, expected {_MAX_FRAME} at most"
-                )
-            payload = position + HEADER_BYTES
-            if kind == Frame.DATA:  # may be large: taken as it arrives, never collected here
-                padded = bool(flags & PADDED and length)
-                if size - payload < padded:
-                    return position
-                self._begin_data(flags, stream, length, view[payload] if padded else None)
-                position = payload + padded
-                continue
-            if payload + length > size:
-                return position
-            self._handle(kind, flags, stream, view[payload : payload + length])
-            position = payload + length
-
-    def _begin_data(self, flags: int, stream: int, length: int, padding: int | None) -> None:
-        """Take the head of a DATA frame of `length` bytes, the first of which may say how much of it is padding."""
-        if self._block_of:
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted")
-        if stream == 0 or stream > self._last_stream:
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "DATA on a stream that was never opened")
-        if flags & PADDED and (padding is None or padding >= length):
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "more padding than frame")
-        # Windows are large and replenished on arrival: what bounds memory is the size of a message and the number of
-        # streams. A window that closed while several messages are half there would never open again.
-        self._taken += length
-        if self._taken > _CONNECTION_WINDOW // 4:
-            self._write(word_frame(Frame.WINDOW_UPDATE, 0, self._taken))
-            self._taken = 0
-        self._data_stream, self._data_flags = stream, flags
-        self._data_left, self._padding_left = length, 0
-        if padding is not None:
-            self._data_left, self._padding_left = length - 1 - padding, padding
-        self._end_data()
-
-    def _receive_payload(self, view: memoryview) -> int:
-        """Take what has arrived of a DATA frame's payload and padding, and return how many bytes that is."""
-        used = min(len(view), self._data_left)
-        if used:
-            self._data_left -= used
-            if self._data_stream in self._receiving:  # else answered or reset already: what was under way is dropped
-                self._handlers.on_data(self._data_stream, view[:used])
-        skipped = min(len(view) - used, self._padding_left)
-        self._padding_left -= skipped
-        self._end_data()
-        return used + skipped
-
-    def _end_data(self) -> None:
-        """End the stream if the DATA frame that was its last has arrived whole."""
-        if not self._data_left and not self._padding_left and self._data_flags & END_STREAM:
-            self._on_end(self._data_stream)
+        finally:
+            self._in_receive = False
+        if self._refused:
+            self._write_refusals()
 
     @property
     def expected(self) -> tuple[int, int]:
-        """The stream of the DATA frame under way, and how many bytes of its message come next; (0, 0) for none.
+        """The stream of the DATA frame under way, and how many bytes of its data come next; (0, 0) for none.
 
         The shell may read so many bytes, or fewer, from the client to where they belong, and say so with `received`.
         """
-        if self._data_left and self._data_stream in self._receiving:
-            return self._data_stream, self._data_left
-        return 0, 0
+        frames = self._frames
+        return (frames.stream, frames.left) if frames.left and frames.stream in self._receiving else (0, 0)
 
     def received(self, count: int) -> None:
         """Take note that the shell has read `count` of the bytes that were `expected`."""
-        self._data_left -= count
-        self._end_data()
+        self._frames.received(count)
 
-    def _handle(self, kind: int, flags: int, stream: int, payload: memoryview) -> None:
-        if self._block_of and (kind != Frame.CONTINUATION or stream != self._block_of):
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted")
-        if kind == Frame.HEADERS:
-            self._on_headers(flags, stream, payload)
-        elif kind == Frame.CONTINUATION:
-            self._on_continuation(flags, payload)
-        elif kind == Frame.WINDOW_UPDATE:
-            self._on_window_update(stream, payload)
-        elif kind == Frame.RST_STREAM:
-            self._on_reset(stream, payload)
-        elif kind == Frame.SETTINGS:
-            self._count_aside()
-            self._on_settings(flags, stream, payload)
-        elif kind == Frame.PING:
-            self._count_aside()
-            if len(payload) != 8 or stream:
-                raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, "a PING that is not 8 bytes on stream 0")
-            if not flags & ACK:
-                self._write(frame_head(Frame.PING, ACK, 0, 8) + payload)
-        elif kind == Frame.PUSH_PROMISE:
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a client can't push")
-        # PRIORITY, GOAWAY (the client still wants its answers) and frames of unknown types need nothing.
-
-    def _count_aside(self) -> None:
-        self._asides += 1
-        if self._asides > _MAX_ASIDES:
-            raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, f"more than {_MAX_ASIDES} PING and SETTINGS at once")
-
-    def _on_end(self, stream: int) -> None:
-        """The client has ended its side, unless the stream has been answered or reset meanwhile."""
+    def on_block(self, stream: int, block: bytes, *, ends: bool) -> None:
+        """Open a stream, or end the client's side of one with trailers."""
+        if stream > self._last_stream:
+            self._open(stream, block, ends=ends)
+            return
+        problem = self._blocks.trailers(block)  # in any case: it belongs to the compression's state
         if stream in self._receiving:
-            self._receiving.discard(stream)
-            self._handlers.on_end(stream)
-
-    def _on_headers(self, flags: int, stream: int, payload: memoryview) -> None:
-        payload = _unpadded(flags, payload)
-        if flags & PRIORITY:
-            payload = payload[5:]
-        if stream % 2 == 0:
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"a client can't open stream {stream}")
-        _check_header_bytes(len(payload))
-        self._block_ends = bool(flags & END_STREAM)
-        if flags & END_HEADERS:
-            self._on_header_block(stream, bytes(payload))
-        else:
-            self._block_of, self._block = stream, bytearray(payload)
-
-    def _on_continuation(self, flags: int, payload: memoryview) -> None:
-        if not self._block_of:
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
-        self._block += payload
-        if not payload:
-            raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, "a CONTINUATION of no bytes")
-        _check_header_bytes(len(self._block))
-        if flags & END_HEADERS:
-            stream, self._block_of = self._block_of, 0
-            self._on_header_block(stream, bytes(self._block))
-
-    def _on_header_block(self, stream: int, block: bytes) -> None:
-        headers = self._decode(block)  # in any case: it belongs to the compression's state
-        if stream <= self._last_stream:  # trailers of the client, which gRPC does not use, or of a finished stream
-            if self._block_ends:
-                self._on_end(stream)
-            return
-        self._last_stream = stream
-        if len(self._streams) >= MAX_STREAMS:
-            self._write(word_frame(Frame.RST_STREAM, stream, ErrorCode.REFUSED_STREAM))
-            return
-        self._streams[stream] = _Outgoing(self._initial_window)
-        self._receiving.add(stream)
-        self._handlers.on_headers(stream, headers)
-        if self._block_ends:
-            self._on_end(stream)
-
-    def _decode(self, block: bytes) -> Headers:
-        """Decompress a header block.
-
-        The calls of a client differ in nothing, or only in the deadline: a block of nothing but references to the
-        table (each a byte from 0x80 up, RFC 7541, 6.1) means the same again as long as no other block, which might have
-        changed the table, came between.
-        """
-        if block == self._last_block:
-            return self._last_headers
-        try:
-            headers = [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
-        except hpack.HPACKError as error:
-            raise ProtocolError(ErrorCode.COMPRESSION_ERROR, f"headers can't be decoded: {error}") from None
-        only_references = bool(block) and min(block) >= 0x80
-        self._last_block, self._last_headers = (block, headers) if only_references else (None, [])
-        return headers
-
-    def _on_reset(self, stream: int, payload: memoryview) -> None:
-        if len(payload) != 4 or stream == 0 or stream > self._last_stream:
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "RST_STREAM of a stream that was never opened")
-        self._receiving.discard(stream)
-        self._held.pop(stream, None)
-        if self._streams.pop(stream, None) is not None:
-            self._handlers.on_reset(stream)
-
-    def _on_settings(self, flags: int, stream: int, payload: memoryview) -> None:
-        if stream or len(payload) % 6 or (flags & ACK and payload):
-            raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, "malformed SETTINGS")
-        if flags & ACK:
-            return
-        wanted = self._initial_window
-        for key, value in struct.iter_unpack(">HI", payload):
-            if key == Setting.INITIAL_WINDOW_SIZE:
-                if value > MAX_WINDOW:
-                    raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, "a window larger than 2^31-1")
-                wanted = value
-            elif key == Setting.MAX_FRAME_SIZE:
-                if not DEFAULT_MAX_FRAME <= value < 1 << 24:
-                    raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"a largest frame of {value} bytes")
-                self._max_frame = value
-        self._write(frame_head(Frame.SETTINGS, ACK, 0, 0))
-        change, self._initial_window = wanted - self._initial_window, wanted
-        if change:  # once, however often the frame says it
-            for outgoing in self._streams.values():
-                outgoing.window += change
-        if change > 0:
-            for number in [number for number, outgoing in self._streams.items() if outgoing.trailers is not None]:
-                self._pump(number)
-
-    def _on_window_update(self, stream: int, payload: memoryview) -> None:
-        if len(payload) != 4:
-            raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, "malformed WINDOW_UPDATE")
-        increment = int.from_bytes(payload, "big") & MAX_WINDOW
-        if stream == 0:
-            self._window += increment
-            if increment == 0 or self._window > MAX_WINDOW:
-                raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window overflowed")
-            self._pump_held()
-        elif stream > self._last_stream:
-            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of a stream that was never opened")
-        elif stream in self._streams:
-            self._streams[stream].window += increment
-            if increment == 0 or self._streams[stream].window > MAX_WINDOW:
-                self.reset(stream, ErrorCode.FLOW_CONTROL_ERROR)
-                self._handlers.on_reset(stream)
+            if not ends:
+                problem = problem or "headers in the middle of a stream"
+            if problem:
+                self._break(stream, ErrorCode.PROTOCOL_ERROR, problem)
             else:
-                self._pump(stream)
+                self.on_data_end(stream)
+        elif self._is_over(stream) and ends:
+            self._cut.pop(stream, None)
+
+    def _open(self, stream: int, block: bytes, *, ends: bool) -> None:
+        request = self._blocks.request(block)
+        if stream > self._last_stream + 2:
+            self._gaps.append((self._last_stream + 1, stream - 1))
+        self._last_stream = stream
+        problem = request.problem or ("content-length without data" if ends and request.content_length else "")
+        if problem or len(self._streams) >= MAX_STREAMS:
+            if problem:
+                log.debug("stream %d is reset: %s", stream, problem)
+            if not ends:
+                self._note_cut(stream)
+            code = ErrorCode.PROTOCOL_ERROR if problem else ErrorCode.REFUSED_STREAM
+            self._write(word_frame(Frame.RST_STREAM, stream, code))
+            return
+        self._sender.open(stream)
+        self._receiving.add(stream)
+        if request.content_length is not None:
+            self._announced[stream] = request.content_length
+        if request.overlong:
+            self._receiver.on_overlong(stream, request.overlong)
+        else:
+            self._receiver.on_headers(stream, request.headers)
+        if ends:
+            self.on_data_end(stream)
+
+    def on_data_head(self, stream: int, length: int, counted: int, *, ends: bool) -> None:
+        """Check whether data may come on a stream, and that the client may go on to send."""
+        # Windows are large and replenished on arrival: what bounds memory is the size of a message and the number of
+        # streams. A window that closed while several messages are half there would never open again.
+        self._taken += counted
+        if self._taken > _CONNECTION_WINDOW // 4:
+            self._write(word_frame(Frame.WINDOW_UPDATE, 0, self._taken))
+            self._taken = 0
+        if stream not in self._receiving:
+            self._check_opened(stream, "DATA")
+            self._is_over(stream)
+            return
+        if self._taken_of and stream in self._taken_of:
+            self._replenish(stream, counted)
+        if self._announced and stream in self._announced:
+            left = self._announced[stream] = self._announced[stream] - length
+            if left < 0 or (ends and left):
+                self._break(stream, ErrorCode.PROTOCOL_ERROR, "data of another length than content-length says")
+
+    def on_data(self, stream: int, data: memoryview) -> None:
+        """Pass data on, unless the stream has been answered or reset already."""
+        if stream in self._receiving:
+            self._receiver.on_data(stream, data)
+
+    def on_data_end(self, stream: int) -> None:
+        """End the client's side of a stream."""
+        if stream not in self._receiving:
+            self._cut.pop(stream, None)
+        elif self._announced and self._announced.get(stream):
+            self._break(stream, ErrorCode.PROTOCOL_ERROR, "less data than content-length says")
+        else:
+            self._forget_receiving(stream)
+            self._receiver.on_end(stream)
+
+    def on_reset(self, stream: int) -> None:
+        """Forget a stream whose answer nobody wants."""
+        self._check_opened(stream, "RST_STREAM")
+        self._forget_receiving(stream)
+        self._cut.pop(stream, None)
+        self._refused.pop(stream, None)
+        if self._sender.forget(stream):
+            self._receiver.on_reset(stream)
+
+    def on_priority(self, stream: int, length: int) -> None:
+        """Check a PRIORITY frame, of which nothing follows."""
+        if length != 5:
+            if stream not in self._streams:
+                raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, f"PRIORITY of {length} bytes, expected 5")
+            self._break(stream, ErrorCode.FRAME_SIZE_ERROR, f"PRIORITY of {length} bytes, expected 5")
+
+    def on_settings(self, payload: memoryview) -> None:
+        """Do as the client wants it."""
+        self._sender.apply_settings(payload)
+
+    def on_ping(self, payload: memoryview) -> None:
+        """Answer a PING."""
+        self._write(frame_head(Frame.PING, ACK, 0, 8) + payload)
+
+    def on_window_update(self, stream: int, increment: int) -> None:
+        """Send what the client now takes."""
+        if stream:
+            self._check_opened(stream, "WINDOW_UPDATE")
+            if stream in self._streams:
+                if not increment:
+                    self._break(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of 0")
+                elif not self._sender.widen_stream(stream, increment):
+                    self._break(stream, ErrorCode.FLOW_CONTROL_ERROR, "the stream's window overflowed")
+        elif not increment:
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of 0")
+        else:
+            self._sender.widen(increment)
+
+    # How a stream stands
+
+    def _check_opened(self, stream: int, frame: str) -> None:
+        if stream > self._last_stream or stream % 2 == 0:
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"{frame} on a stream that was never opened")
+
+    def _is_over(self, stream: int) -> bool:
+        """Deal with data or headers on a stream on which the client has no more to say; True for one that we ended.
+
+        RFC 9113, 5.1: on one that it has ended itself that is an error, of the stream while we have not, and else of
+        the connection; on one that we have ended, something may have been under way.
+        """
+        if stream in self._cut:
+            return True
+        if stream in self._streams:
+            self._break(stream, ErrorCode.STREAM_CLOSED, "the client has ended it")
+            return False
+        if any(first <= stream <= last for first, last in self._gaps):
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"stream {stream} after stream {self._last_stream}")
+        raise ProtocolError(ErrorCode.STREAM_CLOSED, f"stream {stream} has ended")
+
+    def _break(self, stream: int, code: ErrorCode, reason: str) -> None:
+        """End a stream on which the client has broken the rules, and tell both of it."""
+        if stream in self._streams:
+            log.debug("stream %d is reset: %s", stream, reason)
+            self.reset(stream, code)
+            self._receiver.on_reset(stream)
+
+    def _note_cut(self, stream: int) -> None:
+        self._cut[stream] = None
+        if len(self._cut) > _MOST_CUT:  # the oldest: the client has opened many more since, and knows by now
+            del self._cut[next(iter(self._cut))]
+
+    def _forget_receiving(self, stream: int) -> None:
+        self._receiving.discard(stream)
+        if self._announced:
+            self._announced.pop(stream, None)
+        if self._taken_of:
+            self._taken_of.pop(stream, None)
+
+    def _replenish(self, stream: int, counted: int) -> None:
+        taken = self._taken_of[stream] + counted
+        if taken > _STREAM_WINDOW // 4:
+            self._write(word_frame(Frame.WINDOW_UPDATE, stream, taken))
+            taken = 0
+        self._taken_of[stream] = taken
 
     # Sending
 
@@ -382,43 +279,45 @@ class Connection:
         trailers: bytes,
         on_queued: Callable[[], None] | None = None,
     ) -> None:
-        """Send headers, data and trailers (header blocks, compressed) on a stream, which ends with them.
+        """Send headers, data and trailers on a stream, which ends with them: see Sender.answer."""
+        self._sender.answer(stream, headers, data, trailers, on_queued)
 
-        `data` may be large: it is written from where it lies, and `on_queued` called when the last of it has been given
-        to `write`.
-        """
-        outgoing = self._streams.get(stream)
-        if outgoing is None:  # the client has reset it
-            return
-        length = len(data)
-        if length <= min(outgoing.window, self._window, self._max_frame, _SMALL):
-            self._window -= length
-            self._write(
-                headers_frame(stream, headers)
-                + frame_head(Frame.DATA, 0, stream, length)
-                + bytes(data)
-                + headers_frame(stream, trailers, END_STREAM)
-            )
-            if on_queued is not None:
-                on_queued()
-            self._finish(stream)
-            return
-        self._write(headers_frame(stream, headers))
-        outgoing.data, outgoing.trailers, outgoing.on_queued = memoryview(data), trailers, on_queued
-        self._pump(stream)
+    def refuse(self, stream: int, headers: bytes) -> None:
+        """End a stream with nothing but headers."""
+        if not self._in_receive or stream not in self._receiving:
+            self._sender.end(stream, headers)
+        elif self._sender.forget(stream):
+            self._refused[stream] = self._sender.headers(stream, headers, END_STREAM)
+            self._forget_receiving(stream)
+            self._note_cut(stream)
 
-    def refuse(self, stream: int, trailers: bytes) -> None:
-        """End a stream with nothing but trailers."""
+    def begin(self, stream: int, headers: bytes) -> None:
+        """Send headers on a stream that goes on, with `send` and `end`; its client may go on as well, for ever."""
         if stream in self._streams:
-            self._write(headers_frame(stream, trailers, END_STREAM))
-            self._finish(stream)
+            if stream in self._receiving:
+                self._taken_of[stream] = 0
+            self._write(self._sender.headers(stream, headers))
+
+    def send(self, stream: int, data: bytes, on_queued: Callable[[], None]) -> None:
+        """Send a piece of data on a stream that has begun: see Sender.send."""
+        self._sender.send(stream, data, on_queued)
+
+    def end(self, stream: int, trailers: bytes) -> None:
+        """End a stream that has begun, behind what is still to be sent on it."""
+        self._sender.end(stream, trailers)
 
     def reset(self, stream: int, code: ErrorCode) -> None:
         """End a stream without an answer."""
-        if self._streams.pop(stream, None) is not None:
-            self._receiving.discard(stream)
-            self._held.pop(stream, None)
+        if self._sender.forget(stream):
+            if stream in self._receiving:
+                self._forget_receiving(stream)
+                self._note_cut(stream)
             self._write(word_frame(Frame.RST_STREAM, stream, code))
+
+    @property
+    def max_header_list(self) -> int:
+        """Bytes of headers that the client takes, as RFC 9113, 6.5.2 counts them."""
+        return self._sender.max_header_list
 
     def go_away(self) -> None:
         """Tell the client to make no further calls here."""
@@ -426,60 +325,19 @@ class Connection:
 
     def abandon(self) -> None:
         """Forget what was still to be sent: the client has gone."""
-        self._streams.clear()
+        self._sender.forget_all()
         self._receiving.clear()
 
-    def _finish(self, stream: int) -> None:
-        del self._streams[stream]
-        self._held.pop(stream, None)
-        if stream in self._receiving:  # answered before the client had said all: it need not go on
-            self._receiving.discard(stream)
-            self._write(word_frame(Frame.RST_STREAM, stream, ErrorCode.NO_ERROR))
+    def _on_finished(self, stream: int) -> bytes:
+        """Give what follows the end of an answer: a reset, where the client has not said all. It need not go on."""
+        if stream not in self._receiving:
+            return b""
+        self._forget_receiving(stream)
+        self._note_cut(stream)
+        return word_frame(Frame.RST_STREAM, stream, ErrorCode.NO_ERROR)
 
-    def _pump_held(self) -> None:
-        """Go on with what waits for the connection's window: a client may open it in steps of a byte."""
-        while self._held and self._window > 0:
-            stream = next(iter(self._held))
-            self._pump(stream)
-            if self._window > 0:  # it has ended, or waits for its own window
-                self._held.pop(stream, None)
-
-    def _pump(self, stream: int) -> None:
-        """Send of a stream's data what the windows allow, and the trailers after the last of it."""
-        outgoing = self._streams[stream]
-        if outgoing.trailers is None:
-            return
-        parts: list[bytes | memoryview] = []
-        while outgoing.data:
-            size = min(len(outgoing.data), outgoing.window, self._window, self._max_frame)
-            if size <= 0:
-                break
-            outgoing.window -= size
-            self._window -= size
-            parts += (frame_head(Frame.DATA, 0, stream, size), outgoing.data[:size])
-            outgoing.data = outgoing.data[size:]
-        ended = not outgoing.data
-        if ended:
-            parts.append(headers_frame(stream, outgoing.trailers, END_STREAM))
-        if parts:
-            self._write(*parts)
-        if not ended:
-            if outgoing.window > 0:
-                self._held[stream] = None
-            return
-        if outgoing.on_queued is not None:
-            outgoing.on_queued()
-        self._finish(stream)
-
-
-def _check_header_bytes(count: int) -> None:
-    if count > _MAX_HEADER_BLOCK:
-        raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, f"headers of more than {_MAX_HEADER_BLOCK} bytes")
-
-
-def _unpadded(flags: int, payload: memoryview) -> memoryview:
-    if not flags & PADDED:
-        return payload
-    if not payload or payload[0] >= len(payload):
-        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "more padding than frame")
-    return payload[1 : len(payload) - payload[0]]
+    def _write_refusals(self) -> None:
+        refused, self._refused = self._refused, {}
+        for stream, frame in refused.items():
+            reset = word_frame(Frame.RST_STREAM, stream, ErrorCode.NO_ERROR) if stream in self._cut else b""
+            self._write(frame + reset)

@@ -12,14 +12,25 @@ import logging
 import time
 from collections.abc import Callable
 
+from edge_agent.component.version import parse_version
 from edge_agent.errors import OutOfMemory
-from edge_agent.serving.catalogue.catalogue import Component
+from edge_agent.logs import fields
+from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component
 from edge_agent.serving.lifecycle.backoff import Backoff
 from edge_agent.serving.lifecycle.deaths import Deaths
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from edge_agent.serving.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
+
+
+def is_successor(served: Component, there: Component, broken: frozenset[str]) -> bool:
+    """Tell whether what lies there should be served instead of what is; `broken` are versions that can't be."""
+    if served.manifest == there.manifest:
+        return False
+    # What runs is whole, whatever has become of its files: an older version is no improvement.
+    is_older = parse_version(there.manifest.version) < parse_version(served.manifest.version)
+    return not (is_older and {served.manifest.version, AS_DEPLOYED} & broken)
 
 
 class Changeover:
@@ -83,12 +94,21 @@ class Changeover:
             wait = self._backoff.wait(0.0) if may_pass else float("inf")
             self._next_try = time.monotonic() + wait
             self.note = f"{component.manifest.version} can't take over: {cause}"
-            log.error("model %s: version %s", self._name, self.note)
+            log.error("model %s: version %s", self._name, self.note, extra=fields(MODEL=self._name))
             return
         finally:
             self._task = None
         self.note = ""
         self._take_over(component, pool)
+
+    def describe(self, served: Component, there: Component) -> str:
+        """Say what a person should know of a model that serves one component while another lies there; "" if none."""
+        running, lying = served.manifest, there.manifest
+        if running.version != lying.version:
+            return f"version {running.version} runs, {self.note or f'{lying.version} is there'}"
+        return (
+            f"version {running.version} has been replaced; {self.note}".removesuffix("; ") if running != lying else ""
+        )
 
     async def cancel(self) -> None:
         """Give up what is being prepared, and end its workers."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import ComponentError, EdgeAgentError, EngineFailed, EngineLost
 
 log = logging.getLogger(__name__)
@@ -16,6 +18,7 @@ def explain_failed_start(error: Exception) -> tuple[str, bool]:
     if isinstance(error, EdgeAgentError):
         return str(error), True  # a worker that died, was late, or lost its GPU, may do better
     if isinstance(error, OSError):
-        return f"a worker can't be started: {error.strerror}", True
+        file = f" ({os.fsdecode(error.filename)})" if error.filename else ""
+        return f"a worker can't be started{file}: {describe_refusal(error)}", True
     log.error("starting a model failed", exc_info=error)
     return f"a defect of the agent: {type(error).__name__}: {error}", False

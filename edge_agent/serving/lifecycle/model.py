@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from edge_agent.component.version import parse_version
+from edge_agent.component.manifest import manifest_digest
 from edge_agent.errors import ComponentError, EngineFailed, OutOfMemory, StopFailed, WrongState
-from edge_agent.serving.catalogue.catalogue import AS_DEPLOYED, Component, Entry
+from edge_agent.logs import fields
+from edge_agent.serving.catalogue.catalogue import Component, Entry
 from edge_agent.serving.lifecycle.backoff import Backoff
-from edge_agent.serving.lifecycle.changeover import Changeover
+from edge_agent.serving.lifecycle.changeover import Changeover, is_successor
 from edge_agent.serving.lifecycle.deaths import Deaths, final
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from edge_agent.serving.lifecycle.memory import check_memory
@@ -63,11 +64,14 @@ class Model:
         self._options = options
         self._shelf = shelf
         self._on_wanted, self._watch = on_wanted, watch
+        self._fields = fields(MODEL=name)
         self._pool: WorkerPool | None = None
         self._served: Component | None = None
         self._wanted = False  # somebody has started it, and nobody has stopped it since
         self._failed: Component | None = None  # what was served, or tried, when it failed
         self._gave_up = False  # that is not tried again: it would fail again
+        self._cause = ""  # of that, until it runs again or somebody starts it
+        self._recovers = False  # what is STARTING has been started by itself
         self._broken: frozenset[str] = frozenset()
         self._task: asyncio.Task[None] | None = None
         self._restart = Restart(self._start_again, Backoff(options.first_restart, options.longest_restart))
@@ -87,8 +91,11 @@ class Model:
 
         A running model changes over to another version; one that could not be started is tried with it.
         """
+        before = self.component, self.problem
         self.component = entry.component if entry else None
         self.problem = entry.problem if entry else ""
+        if (self.component, self.problem) != before:
+            self._tell_what_is_there()
         self._broken = entry.broken if entry else frozenset()
         self.removed = entry is None
         self._changeover.consider(self._successor())
@@ -99,42 +106,51 @@ class Model:
             if self.component != self._failed or waits_in_vain:
                 self._restart.soon()
 
+    def _tell_what_is_there(self) -> None:
+        there = self.component
+        if there is None:
+            self._watch.found("", "", "", self.problem)
+        else:
+            self._watch.found(there.manifest.version, manifest_digest(there.manifest), there.signer, self.problem)
+
     def _successor(self) -> Component | None:
         """Return what should be served instead of what is; None when that is as it should be."""
-        served, there = self._served, self.component
-        if self.status is not Status.RUNNING or served is None or there is None or served.manifest == there.manifest:
+        if self.status is not Status.RUNNING or self._served is None or self.component is None:
             return None
-        # What runs is whole, whatever has become of its files: an older version is no improvement.
-        is_older = parse_version(there.manifest.version) < parse_version(served.manifest.version)
-        return None if is_older and {served.manifest.version, AS_DEPLOYED} & self._broken else there
+        return self.component if is_successor(self._served, self.component, self._broken) else None
 
     # What a client sees
 
     def describe(self) -> tuple[str, Status, str]:
-        """Return ARN, status and status message."""
+        """Return ARN, status and message. STARTING is also what recovers by itself soon: clients give up at FAILED."""
         component = self._served or self.component
         arn = component.manifest.model_arn if component else ""
         if self.component is None and self.status is Status.STOPPED:
             return arn, Status.FAILED, self.problem
         notes = [self.message, self._pool.remark if self._pool else ""]
+        if self.status is Status.STARTING and self._cause:
+            notes.append(f"it has failed before: {self._cause}")
         running = self._served if self.status is Status.RUNNING else None
         if running is not None and self.removed:
             notes.append("the component has been removed; the model runs until it is stopped")
         elif running is not None and self.component is not None:
-            served, there = running.manifest, self.component.manifest
-            if served.version != there.version:
-                notes.append(f"version {served.version} runs, {self._changeover.note or f'{there.version} is there'}")
-            elif served != there:
-                notes.append(f"version {served.version} has been replaced; {self._changeover.note}".removesuffix("; "))
+            notes.append(self._changeover.describe(running, self.component))
         if self.problem not in self.message:  # a restart that failed because of it has said so
             notes.append(self.problem)
-        return arn, self.status, "; ".join(note for note in notes if note)
+        recovers = self.status is Status.FAILED and self._restart.is_near and self.component is not None
+        return arn, Status.STARTING if recovers else self.status, "; ".join(note for note in notes if note)
 
     @property
     def expected_size(self) -> tuple[int, int]:
         """(width, height) in pixels of the bitmaps that the running model takes."""
         assert self._served is not None
         return self._served.manifest.image.width, self._served.manifest.image.height
+
+    @property
+    def version(self) -> str:
+        """The running model's version."""
+        assert self._served is not None
+        return self._served.manifest.version
 
     @property
     def task(self) -> str:
@@ -181,17 +197,15 @@ class Model:
         self._check_memory(self.component)
         self._restart.forget()
         self._deaths.forget()
+        self._cause = ""
         self._on_wanted(self.name, True)
         self._begin(self.component, retry=False)
         return self.status
 
     def resume(self) -> None:
         """Start a model that ran before the daemon was restarted; a failure is tried again like a death."""
-        if (
-            self.component is not None
-            and next_status(self.status, Event.START) is not None
-            and not self._restart.is_planned
-        ):
+        may_start = next_status(self.status, Event.START) is not None and not self._restart.is_planned
+        if self.component is not None and may_start:
             self._begin(self.component, retry=True)
 
     def _check_memory(self, component: Component) -> None:
@@ -200,10 +214,10 @@ class Model:
     def _begin(self, component: Component, *, retry: bool) -> None:
         self._step(Event.START)
         self.message = "starting"
-        self._wanted = True
+        self._wanted, self._recovers = True, retry
         self._served = component
         self._pool = self._make_pool(component)
-        self._task = asyncio.get_running_loop().create_task(self._load(self._pool, retry=retry))
+        self._task = asyncio.get_running_loop().create_task(self._load(self._pool))
 
     def _make_pool(self, component: Component) -> WorkerPool:
         pool = WorkerPool(
@@ -217,7 +231,7 @@ class Model:
         )
         return pool
 
-    async def _load(self, pool: WorkerPool, *, retry: bool) -> None:
+    async def _load(self, pool: WorkerPool) -> None:
         begun = time.monotonic()
         try:
             await pool.start()
@@ -225,18 +239,24 @@ class Model:
         except Exception as error:
             await pool.discard()
             cause, may_pass = explain_failed_start(error)
+            if not self._wanted:  # somebody has stopped it meanwhile, which is no cause
+                self._fail(self._cause or "it was stopped while it was started", False, ran_for=0.0)
+                return
             if self._deaths.add(error, cause):
                 self._deaths.forget()
                 self._fail(final(cause), False, ran_for=0.0)
                 return
-            self._fail(cause, may_pass or (retry and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0)
+            self._fail(
+                cause, may_pass or (self._recovers and isinstance(error, ComponentError | EngineFailed)), ran_for=0.0
+            )
             return
         self._step(Event.READY)
         self._deaths.forget()
+        self._cause = ""
         self._watch.serves(pool.manifest.version)
         self.message = pool.note
         self._ready_at = time.monotonic()
-        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun)
+        log.info("model %s is RUNNING after %.2f s", self.name, self._ready_at - begun, extra=self._fields)
 
     def _on_progress(self, pool: WorkerPool, text: str) -> None:
         if self.status is Status.STARTING and pool is self._pool:
@@ -251,8 +271,11 @@ class Model:
         self._retirement.take(self._pool)
         self._pool, self._served = pool, component
         self.message = pool.note
-        self._watch.serves(component.manifest.version)
-        log.info("model %s has changed over from version %s to %s", self.name, before, component.manifest.version)
+        self._watch.serves(component.manifest.version, before)
+        log.info(
+            "model %s has changed over from version %s to %s",
+            self.name, before, component.manifest.version, extra=self._fields,
+        )  # fmt: skip
 
     # Failing and coming back
 
@@ -263,10 +286,11 @@ class Model:
 
     def _fail(self, cause: str, retry: bool, *, ran_for: float) -> None:
         self._step(Event.DIED)
-        self.message = cause
+        self.message = self._cause = cause
         self._failed, self._gave_up = self._served, not retry
         self._pool = self._served = None
-        log.error("model %s FAILED: %s", self.name, cause)
+        self._watch.failed(cause)
+        log.error("model %s FAILED: %s", self.name, cause, extra=self._fields)
         if retry:
             self.message = self._restart.plan(cause, ran_for)
 
@@ -306,24 +330,21 @@ class Model:
         """Refuse new calls, let those in flight finish, end the workers, and return STOPPED.
 
         Raises:
-            WrongState: it is not RUNNING. A model that has FAILED and would be started again is then left alone.
+            WrongState: it is not RUNNING. A model that fails and is started again, again and again, is then left alone.
             StopFailed: calls in flight or a worker did not end in time and were killed; the model is STOPPED.
         """
+        gave_up = self.status is Status.STARTING and self._recovers and await self._give_up()
         if next_status(self.status, Event.STOP) is None:
-            given_up = self.status is Status.FAILED and self._wanted
+            given_up = gave_up or (self.status is Status.FAILED and self._wanted)
             self._restart.forget()
             if given_up:
-                self._wanted = False
-                self._on_wanted(self.name, False)
+                self._forget_that_it_is_wanted()
                 self.message = cause_alone(self.message)
-            _, status, _ = self.describe()
-            raise WrongState(
-                f"model '{self.name}' is {status.name}, expected RUNNING"
-                + ("; it will not be started again by itself" if given_up else "")
-            )
+            status = self.describe()[1].name
+            ended = "; it will not be started again by itself" if given_up else ""
+            raise WrongState(f"model '{self.name}' is {status}, expected RUNNING{ended}")
         self._step(Event.STOP)
-        self._wanted = False
-        self._on_wanted(self.name, False)
+        self._forget_that_it_is_wanted()
         assert self._pool is not None
         # Not cancelled with the call: a client that goes away must not leave a model half stopped.
         clean = await asyncio.shield(asyncio.ensure_future(self._end(self._pool, self._options.drain_seconds)))
@@ -333,6 +354,18 @@ class Model:
             )
         return self.status
 
+    def _forget_that_it_is_wanted(self) -> None:
+        self._wanted = False
+        self._on_wanted(self.name, False)
+
+    async def _give_up(self) -> bool:
+        """End a start that the model has made by itself; tell whether it was before the model ran."""
+        self._forget_that_it_is_wanted()
+        if self._pool is not None and self._task is not None:
+            self._pool.kill()
+            await asyncio.wait([self._task])
+        return self.status is not Status.RUNNING
+
     async def _end(self, pool: WorkerPool, drain_seconds: float) -> bool:
         self.message = "finishing the calls in flight"
         await self._changeover.cancel()
@@ -340,7 +373,7 @@ class Model:
         self._step(Event.ENDED)
         self.message = ""
         self._pool = self._served = None
-        log.info("model %s is STOPPED", self.name)
+        log.info("model %s is STOPPED", self.name, extra=self._fields)
         return clean
 
     async def shut_down(self, drain_seconds: float) -> None:

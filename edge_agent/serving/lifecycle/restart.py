@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from edge_agent.serving.lifecycle.backoff import Backoff
 
 _AGAIN = "; it is started again"
+_NEAR_SECONDS = 5.0  # clients that wait for a model give up at FAILED; so long they may as well wait
 
 
 class Restart:
@@ -17,6 +19,12 @@ class Restart:
         """`again` is called when its time has come."""
         self._again, self._backoff = again, backoff
         self._task: asyncio.Task[None] | None = None
+        self._at = 0.0  # when it is planned for, by the monotonic clock
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is planned for one of the next few seconds."""
+        return self._task is not None and self._at - time.monotonic() <= _NEAR_SECONDS
 
     @property
     def is_planned(self) -> bool:
@@ -32,6 +40,7 @@ class Restart:
     def soon(self, wait: float = 0.0) -> None:
         """Start the model again after `wait` seconds, whatever was planned."""
         self.forget()
+        self._at = time.monotonic() + wait
         self._task = asyncio.get_running_loop().create_task(self._after(wait))
 
     async def _after(self, wait: float) -> None:

@@ -8,7 +8,6 @@ Formats: https://prometheus.io/docs/instrumenting/exposition_formats/, https://p
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from edge_agent.serving.observing.histogram import Histogram
+from edge_agent.serving.observing.pace import Pace
 
 _END = b"# EOF\n"
 
@@ -55,14 +55,15 @@ async def write(families: AsyncIterator[Metric | HistogramFamily], accept: str) 
         encode, content_type = choose_encoder("")
     openmetrics = encode is not generate_latest and content_type.startswith("application/openmetrics-text")
     parts: list[bytes] = []
+    pace = Pace()
     async for family in families:
         if isinstance(family, HistogramFamily):
             for text in _histograms(family):
                 parts.append(text.encode())
-                await asyncio.sleep(0)
+                await pace.step()
         else:
             parts.append(encode(_One(family)).removesuffix(_END))
-        await asyncio.sleep(0)
+        await pace.step()
     return Exposition(content_type, b"".join(parts) + _END * openmetrics)
 
 

@@ -14,6 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 from edge_agent.serving.observing.counts import Counts, VersionCounts
 from edge_agent.serving.observing.exposition import HistogramFamily
 from edge_agent.serving.observing.histogram import Histogram
+from edge_agent.serving.observing.pace import Pace
 from edge_agent.serving.observing.readings import DeviceReading, FrontReading, read_device, read_process
 from edge_agent.serving.observing.table import METRICS
 from edge_agent.version import __version__
@@ -57,11 +58,11 @@ class Families:
         front = self._read_front()
         for family in _of_models(front):
             yield family
-        processes = []
+        processes, pace = [], Pace()
         for model in front.models:
             readings = [read_process(pid) for pid in model.pids]
             processes.append((model.name, sum(size for size, _ in readings), sum(time for _, time in readings)))
-            await asyncio.sleep(0)
+            await pace.step()
         yield _scalar("edge_agent_worker_memory_bytes", (((name,), size) for name, size, _ in processes))
         yield _scalar("edge_agent_worker_cpu_seconds", (((name,), time) for name, _, time in processes))
         for family in _of_front(front, device):

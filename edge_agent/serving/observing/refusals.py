@@ -64,7 +64,7 @@ class Refusals:
 
     async def _introduce(self, peer: Peer, refused: _Refused, reason: str, text: str) -> None:
         refused.who = await asyncio.to_thread(describe_client, peer)  # a user's name may have to be asked for
-        more = fields(MODEL=refused.model, CLIENT_PID=peer.pid, REASON=reason)
+        more = fields(MODEL=refused.model, PID=peer.pid, REASON=reason)
         log.warning("%s: %s", refused.who, text, extra=more)
 
     def tell(self) -> None:
@@ -77,7 +77,7 @@ class Refusals:
             log.warning(
                 "%s: %d more calls were refused in the last %.0f s (%s), the last: %s",
                 refused.who, refused.count, self._seconds, key[2], refused.last,
-                extra=fields(MODEL=refused.model, CLIENT_PID=refused.pid, REASON=key[2]),
+                extra=fields(MODEL=refused.model, PID=refused.pid, REASON=key[2]),
             )  # fmt: skip
             refused.count = 0
         if self._others:

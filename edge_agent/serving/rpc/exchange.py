@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine
 from typing import NamedTuple
 
 from edge_agent.errors import EdgeAgentError
-from edge_agent.serving.rpc.framing import RefusedCall
+from edge_agent.serving.observing.counts import Stages
+from edge_agent.serving.rpc.framing import NO_NOTES, CallHeaders, Notes, RefusedCall
 from edge_agent.serving.rpc.status import Code, code_of, reason_of
 from edge_agent.serving.rpc.witness import Witness
 from edge_agent.serving.workers.parcels import Parcel
@@ -31,10 +32,29 @@ Reply = bytes | ParcelMessage | RefusedCall
 class Exchange:
     """One call. It ends once: with an answer, an error, or because the client goes away."""
 
-    __slots__ = ("_end", "_witness", "begun", "deadline", "ended", "message", "model", "on_cancel", "parcel", "path")
+    __slots__ = (
+        "_end",
+        "_witness",
+        "begun",
+        "deadline",
+        "ended",
+        "inspection",
+        "message",
+        "model",
+        "notes",
+        "on_cancel",
+        "parcel",
+        "path",
+        "traceparent",
+    )
 
     def __init__(
-        self, message: memoryview, parcel: Parcel | None, deadline: float | None, end: Callable[[Reply], None]
+        self,
+        message: memoryview,
+        parcel: Parcel | None,
+        deadline: float | None,
+        end: Callable[[Reply], None],
+        notes: Notes = NO_NOTES,
     ) -> None:
         #: valid until the call ends
         self.message = message
@@ -42,6 +62,8 @@ class Exchange:
         self.parcel = parcel
         #: seconds of the monotonic clock; None when the client waits for ever
         self.deadline = deadline
+        #: what the client says beside the message
+        self.notes = notes
         #: what is done when the client goes away
         self.on_cancel: Callable[[], object] | None = None
         self.ended = False
@@ -50,12 +72,20 @@ class Exchange:
         self.path = b""
         #: when its headers came, in seconds of the monotonic clock
         self.begun = 0.0
+        #: the trace that the client says it belongs to
+        self.traceparent = b""
+        #: when the model was given its picture, and where the time went
+        self.inspection: tuple[float, Stages] | None = None
         self._end = end
         self._witness: Witness | None = None
 
-    def seen_by(self, witness: Witness | None, path: bytes, begun: float) -> None:
-        """Have a witness told of the end of this call to `path`, which began then."""
-        self._witness, self.path, self.begun = witness, path, begun
+    def seen_by(self, witness: Witness | None, headers: CallHeaders, begun: float) -> None:
+        """Have a witness told of the end of this call with these headers, which began then."""
+        self._witness, self.path, self.begun, self.traceparent = witness, headers.path, begun, headers.traceparent
+
+    def took(self, submitted: float, stages: Stages) -> None:
+        """Take note of where the time of its inspection went."""
+        self.inspection = submitted, stages
 
     def begin(self, handler: Handler) -> None:
         """Give the call to its handler, and answer with the error that it raises."""
@@ -93,6 +123,10 @@ class Exchange:
             return
         log.error("a defect of the agent", exc_info=error)
         self._finish(RefusedCall(Code.UNKNOWN, f"a defect of the agent: {type(error).__name__}"))
+
+    def refuse(self, refused: RefusedCall) -> None:
+        """Answer the call with a status."""
+        self._finish(refused)
 
     def cancel(self) -> None:
         """End the call without an answer: the client has gone, or does not want it any more."""

@@ -8,24 +8,23 @@ import functools
 import gc
 import logging
 import signal
-import socket
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edge_agent.access.peer import Peer
 from edge_agent.serving.agent import Agent
-from edge_agent.serving.http2.reception import Reception
 from edge_agent.serving.http2.transport import ClientProtocol
 from edge_agent.serving.lifecycle.memory import available_bytes
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.counts import Counts
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.observing.readings import FrontReading
-from edge_agent.serving.rpc.exchange import Handler
+from edge_agent.serving.rpc.address import Address
+from edge_agent.serving.rpc.calls import Calls
 from edge_agent.serving.rpc.listener import SocketClaim
 from edge_agent.serving.rpc.readiness import Readiness
 from edge_agent.serving.rpc.servicer import Servicer
+from edge_agent.serving.rpc.witness import Witness
 from edge_agent.settings import Settings
 
 if TYPE_CHECKING:  # it brings the library, which a daemon without metrics does not load
@@ -64,36 +63,37 @@ class Server:
         observer = Observer(settings)
         agent = Agent(settings, observer)
         claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
-        clients: set[ClientProtocol] = set()
+        clients: set[ClientProtocol[Calls]] = set()
         metrics: MetricsServer | None = None
+        ended = "failed"
         try:
+            observer.began()
             if observer.counts is not None:
                 metrics = _serve_metrics(settings, observer.counts, lambda: _read(settings, agent, observer, clients))
             await agent.open()
-            handlers = functools.partial(_handlers, agent)
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            with claim.binding():
-                listener.bind(str(settings.socket_path))
-            reception = Reception(listener, lambda: ClientProtocol(handlers, agent.shelf, clients, observer))
+            serve = functools.partial(_serve, agent, observer)
+            address = Address(claim, lambda: ClientProtocol(serve, clients))
             log.info("serving on %s, models from %s", settings.socket, ", ".join(map(str, settings.model_dirs)))
             self._readiness.ready(lambda: _summary(agent))
             gc.collect()
             gc.freeze()  # what has been made by now lives as long as the daemon: no collection has to look at it
-            return await self._until_ended(agent, reception, clients)
+            end = await self._until_ended(agent, address, clients)
+            ended = end.name.lower()
+            return end
         finally:
             claim.release()
             if metrics is not None:
                 await metrics.close()
             agent.kill()
-            observer.close()
+            await observer.close(ended)
             agent.shelf.close()
             self._readiness.close()
             _ignore_signals(loop)
 
-    async def _until_ended(self, agent: Agent, reception: Reception, clients: set[ClientProtocol]) -> End:
+    async def _until_ended(self, agent: Agent, address: Address, clients: set[ClientProtocol[Calls]]) -> End:
         log.info("%s: finishing the calls in flight", (await self._signals.get()).name)
         self._readiness.stopping()
-        graceful = asyncio.ensure_future(self._stop(agent, reception, clients))
+        graceful = asyncio.ensure_future(self._stop(agent, address, clients))
         again = asyncio.ensure_future(self._signals.get())
         await asyncio.wait([graceful, again], return_when=asyncio.FIRST_COMPLETED)
         if not graceful.done():
@@ -103,14 +103,14 @@ class Server:
         graceful.result()
         return End.GRACEFUL
 
-    async def _stop(self, agent: Agent, reception: Reception, clients: set[ClientProtocol]) -> None:
+    async def _stop(self, agent: Agent, address: Address, clients: set[ClientProtocol[Calls]]) -> None:
         """Stop taking calls, let those in flight finish, then end the workers: the order of opening, reversed."""
         end = time.monotonic() + self._settings.drain_seconds
-        reception.close()
+        address.close()
         for client in list(clients):
             client.go_away()
         if clients:
-            drained = [asyncio.ensure_future(client.drain()) for client in clients]
+            drained = [asyncio.ensure_future(client.receiver.drain()) for client in clients]
             _, late = await asyncio.wait(drained, timeout=self._settings.drain_seconds)
             for task in late:
                 task.cancel()
@@ -120,8 +120,11 @@ class Server:
         await asyncio.sleep(0)  # closing is done in the next round of the loop
 
 
-def _handlers(agent: Agent, peer: Peer) -> dict[bytes, Handler]:
-    return Servicer(agent, peer).handlers()
+def _serve(agent: Agent, observer: Observer, client: ClientProtocol[Calls]) -> Calls:
+    if observer.counts is not None:
+        observer.counts.connections_opened += 1
+    handlers = Servicer(agent, client.peer).handlers()
+    return Calls(client, handlers, agent.shelf, Witness(observer, client.peer))
 
 
 def _serve_metrics(settings: Settings, counts: Counts, read_front: Callable[[], FrontReading]) -> MetricsServer:
@@ -130,7 +133,7 @@ def _serve_metrics(settings: Settings, counts: Counts, read_front: Callable[[], 
     return MetricsServer(settings, counts, read_front)
 
 
-def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[ClientProtocol]) -> FrontReading:
+def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[ClientProtocol[Calls]]) -> FrontReading:
     try:
         available = available_bytes()
     except OSError:
@@ -141,7 +144,7 @@ def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[Cli
         queue_size=settings.queue_size,
         connections=len(clients),
         connections_opened=observer.counts.connections_opened if observer.counts else 0,
-        audit_lost=0,
+        audit_lost=observer.audit.lost if observer.audit else 0,
         memory_available=available,
     )
 

@@ -11,14 +11,16 @@ from typing import Any, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
-from edge_agent.access.peer import Peer
+from edge_agent.access.peer import Peer, program_of
 from edge_agent.errors import InvalidRequest, ModelNotFound
 from edge_agent.inference.verdict import Verdict
+from edge_agent.records.record import Origin
 from edge_agent.serving.agent import Agent, Description, DetectRequest
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.contract import METHODS
 from edge_agent.serving.rpc.exchange import Exchange, Handler
+from edge_agent.serving.rpc.framing import NO_NOTES
 from edge_agent.serving.rpc.messages import decode_request, encode_response
 from edge_agent.serving.rpc.versions import ASK, with_version
 from edge_agent.serving.workers.parcels import Parcel
@@ -41,6 +43,7 @@ class Servicer:
 
     def __init__(self, agent: Agent, peer: Peer) -> None:
         self._agent, self._peer = agent, peer
+        self._origin = Origin(peer.uid, peer.pid, program_of(peer.pid))
 
     def handlers(self) -> dict[bytes, Handler]:
         """Return the handler of each rpc of the contract, by path."""
@@ -62,7 +65,14 @@ class Servicer:
         def answer(verdict: Verdict, mask: Parcel | None) -> None:
             exchange.answer(encode_response(request, verdict, mask))
 
-        exchange.on_cancel = self._agent.detect(request, self._peer, exchange.deadline, answer, exchange.fail)
+        origin = self._origin
+        if exchange.notes is not NO_NOTES:
+            part, station, keep = exchange.notes
+            origin = origin._replace(part=part, station=station, keep=keep)
+        detect = self._agent.detect
+        exchange.on_cancel = detect(
+            request, self._peer, exchange.deadline, answer, exchange.fail, origin, exchange.took
+        )
 
     @_in_a_task
     async def StartModel(self, exchange: Exchange) -> bytes:

@@ -3,6 +3,9 @@
 A name in the abstract namespace (unix(7)) is given to one of them, and goes with its process, however that ends. But
 any user of the device may take a name there. So the kernel is asked who holds it: only root and the agent's own user
 are believed to be an agent. Another user's hold keeps nobody from serving; only the order of such starts is lost.
+
+The name is that of the folder and the socket's name in it, and not the path: a service with a /tmp of its own has the
+same path and another address, and a link to the folder is another path to the same.
 """
 
 from __future__ import annotations
@@ -19,8 +22,21 @@ from edge_agent.errors import AddressInUse
 
 log = logging.getLogger(__name__)
 
-_NAME_BYTES = 90  # of the path's end: a socket's name has 107 at the most
+_NAME_BYTES = 60  # of the end of the socket's name: that of a lock has 107 at the most
 _PATIENCE = 0.5  # seconds in which an agent that has just taken the name says whose it is
+
+
+def lock_name(path: Path) -> bytes:
+    """Return the abstract name by which the agents of a socket at `path` notice each other."""
+    return b"\0edge-agent:" + _identity(path.parent).encode() + b":" + os.fsencode(path.name)[-_NAME_BYTES:]
+
+
+def _identity(folder: Path) -> str:
+    try:
+        status = folder.stat()
+    except OSError:  # whoever wants the lock is told that when the socket is to be made
+        return "none"
+    return f"{status.st_dev:x}.{status.st_ino:x}"
 
 
 class SocketLock:
@@ -32,7 +48,9 @@ class SocketLock:
         Raises:
             AddressInUse: another agent of root or of this process's user has it.
         """
-        self._name = b"\0edge-agent:" + os.fsencode(path)[-_NAME_BYTES:]
+        self._folder = path.parent
+        self._identity = _identity(self._folder)
+        self._name = lock_name(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         end = time.monotonic() + _PATIENCE
         while not self._take():
@@ -47,6 +65,11 @@ class SocketLock:
                 )
                 return
             time.sleep(0.01)
+
+    @property
+    def is_of_another_folder(self) -> bool:
+        """Whether the folder that it was taken for is not what is found at that path any more."""
+        return _identity(self._folder) != self._identity
 
     def _take(self) -> bool:
         try:

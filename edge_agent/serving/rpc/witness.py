@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge_agent.access.peer import Peer
+from edge_agent.logs import fields
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.rpc.contract import METHODS
 from edge_agent.serving.rpc.framing import RefusedCall
@@ -39,9 +40,22 @@ class Witness:
             self._counts.ended(rpc, exchange.model, code, now - exchange.begun)
         if refused is not None:
             self._tell(refused, rpc, exchange.model)
+        if self._observer.tracer is not None and rpc:
+            self._trace(exchange, rpc, code, refused.details if refused else "", now)
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = 1000 * (now - exchange.begun)
-            log.debug("%s %s of process %d: %s in %.2f ms", rpc, exchange.model, self._peer.pid, code, milliseconds)
+            log.debug(
+                "%s %s of process %d: %s in %.2f ms", rpc, exchange.model, self._peer.pid, code, milliseconds,
+                extra=fields(MODEL=exchange.model, PID=self._peer.pid),
+            )  # fmt: skip
+
+    def _trace(self, exchange: Exchange, rpc: str, code: str, details: str, now: float) -> None:
+        from edge_agent.serving.observing.tracing import TracedCall
+
+        parent = exchange.traceparent.decode("latin-1")
+        call = TracedCall(rpc, exchange.model, code, details, exchange.begun, now, parent, exchange.inspection)
+        assert self._observer.tracer is not None
+        self._observer.tracer.ended(call)
 
     def _tell(self, refused: RefusedCall, rpc: str, model: str) -> None:
         if self._counts is not None:

@@ -26,6 +26,8 @@ class Enclosed(NamedTuple):
 
 #: Takes the verdict and the mask, which lies in a parcel that the taker then holds, or (None) in the client's segment.
 OnAnswer = Callable[[Verdict, Parcel | None], None]
+#: Takes when the model was given the call, in seconds of the monotonic clock, and its stages.
+OnStages = Callable[[float, Stages], None]
 
 
 @dataclass(eq=False, slots=True)
@@ -40,11 +42,13 @@ class Call:
     peer: Peer
     on_answer: OnAnswer
     on_error: Callable[[Exception], None]
+    #: the client wants the picture to be kept
+    keep: bool = False
+    #: whom to tell where its time went, before it is answered
+    on_stages: OnStages | None = None
     ended: bool = False
     #: when the model was given it, in seconds of the monotonic clock
     submitted: float = 0.0
-    #: where the time went, once it is answered
-    stages: Stages | None = None
     #: whom to tell that the caller has gone away
     on_cancel: Callable[[Call], None] | None = None
 

@@ -15,6 +15,8 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
+from edge_agent.records.pictures.passing import Keeping
+from edge_agent.records.pictures.sender import PictureSender
 from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.mapped import MappedParcels
 from edge_agent.serving.workers.messages import Detect
@@ -64,14 +66,15 @@ class _Accepted(NamedTuple):
 class Inspector:
     """One loaded model with the buffers of its calls."""
 
-    def __init__(self, pipeline: Pipeline, parcels: MappedParcels) -> None:
-        """Serve calls whose pictures are in clients' segments or in `parcels`."""
+    def __init__(self, pipeline: Pipeline, parcels: MappedParcels, keeping: Keeping | None = None) -> None:
+        """Serve calls whose pictures are in clients' segments or in `parcels`; pass on those that are to be kept."""
         manifest: Manifest = pipeline.manifest
         self._pipeline, self._manifest, self._parcels = pipeline, manifest, parcels
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
         self._bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
         self._watch = AppearanceWatch(manifest)
+        self._sender = None if keeping is None else PictureSender(keeping, manifest)
 
     @property
     def remark(self) -> str:
@@ -111,9 +114,9 @@ class Inspector:
             if not accepted:
                 return
             for number, result in run_each(self._pipeline, [call.pixels for call in accepted]):
-                job, _, target = accepted[number]
+                job, pixels, target = accepted[number]
                 try:
-                    yield job, self._conclude(job, result, target)
+                    yield job, self._conclude(job, result, target, pixels)
                 except EdgeAgentError as error:
                     yield job, error
         finally:
@@ -139,7 +142,7 @@ class Inspector:
             return _Accepted(job, pixels, descriptors[-1])
         return _Accepted(job, pixels, -1)
 
-    def _conclude(self, job: Detect, result: Inspection | EdgeAgentError, target: int) -> Verdict:
+    def _conclude(self, job: Detect, result: Inspection | EdgeAgentError, target: int, pixels: Pixels) -> Verdict:
         if isinstance(result, EdgeAgentError):
             raise result
         if result.mask is not None and job.mask is not None:
@@ -148,11 +151,12 @@ class Inspector:
                 write_from(target, result.mask, job.mask.offset)
             else:
                 self._parcels[job.mask.parcel].write(result.mask, job.mask.start)
-        return result.verdict
+        # Before the answer: afterwards the client may change the picture.
+        return result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
 
     def _check(self, place: Place, what: str, *, exact: bool) -> None:
         height, width, _ = self._shape
         # Names have been checked by the front. A mask's segment may be larger than the mask, a bitmap of another
         # size is a mistake.
         if exact or place.size < self._bytes:
-            check_byte_count(place.size, width, height, what=f"segment '{place.name}' of the {what}")
+            check_byte_count(place.size, width, height, what=f"the handle of the {what} (segment '{place.name}') says")

@@ -14,6 +14,7 @@ from edge_agent.component.trust import Trust
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
+from edge_agent.records.pictures.passing import Keeping
 from edge_agent.serving.observing.counts import Stages
 
 #: a message fits in one packet of this size: the longest is an answer with 255 labels of 64 characters each
@@ -34,6 +35,8 @@ class Load(_Message, frozen=True):
     #: of the manifest that the catalogue has checked: another one is not to be loaded in its place
     manifest_digest: str
     trust: Trust
+    #: None when no pictures are kept
+    keeping: Keeping | None = None
 
 
 class Span(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -56,6 +59,8 @@ class Detect(_Message, frozen=True):
     peer: Peer
     #: numbers of parcels that are named for the first time; their descriptors come with this message, in this order
     parcels: tuple[int, ...] = ()
+    #: the client wants the picture to be kept
+    keep: bool = False
 
 
 class Forget(_Message, frozen=True):

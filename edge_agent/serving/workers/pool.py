@@ -16,6 +16,8 @@ from edge_agent.component.manifest import Manifest, manifest_digest
 from edge_agent.component.trust import Trust
 from edge_agent.errors import InternalError, LoadingFailed, NotReady, Overloaded, WorkerDied
 from edge_agent.inference.engines.options import EngineOptions
+from edge_agent.logs import fields
+from edge_agent.records.pictures.passing import Keeping
 from edge_agent.serving.observing.counts import VersionCounts
 from edge_agent.serving.workers.calls import Call, WaitingLine
 from edge_agent.serving.workers.lending import Lender
@@ -54,6 +56,8 @@ class PoolOptions(NamedTuple):
     start_seconds: float
     build_seconds: float
     trust: Trust = Trust()
+    #: which pictures are kept, and where; None: none
+    keeping: Keeping | None = None
 
 
 class WorkerPool:
@@ -111,7 +115,7 @@ class WorkerPool:
         """
         loop = asyncio.get_running_loop()
         options, digest = self._options, manifest_digest(self.manifest)
-        load = Load(str(self.folder), options.engine, options.batch_seconds, digest, options.trust)
+        load = Load(str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping)
         for number in range(options.instances):
             ready: asyncio.Future[None] = loop.create_future()
             link = WorkerLink(
@@ -195,7 +199,7 @@ class WorkerPool:
         new = seat.link.unknown([parcel for parcel in (bitmap, mask) if parcel is not None])
         numbers = tuple(parcel.number for parcel in new)
         try:
-            seat.link.send(Detect(number, picture, target, call.deadline, call.peer, numbers), new)
+            seat.link.send(Detect(number, picture, target, call.deadline, call.peer, numbers, call.keep), new)
         except WorkerDied:
             seat.link.kill()  # if it is not dead, it does not listen; its end fails every call that it has
 
@@ -242,7 +246,8 @@ class WorkerPool:
         self._line.observe(message.seconds)
         held = self._end(seat, message.call)
         if held is not None:
-            held.call.stages = message.stages
+            if held.call.on_stages is not None:
+                held.call.on_stages(held.call.submitted, message.stages)
             held.call.answer(message.verdict, held.mask)
             if self._counts is not None:
                 waiting = message.stages.begun - held.call.submitted
@@ -251,7 +256,10 @@ class WorkerPool:
     def _remark(self, text: str) -> None:
         if text != self.remark:
             self.remark = text
-            log.warning("model %s: %s", self.manifest.name, text or "the pictures look as they should again")
+            name = self.manifest.name
+            log.warning(
+                "model %s: %s", name, text or "the pictures look as they should again", extra=fields(MODEL=name)
+            )
 
     def _end(self, seat: Seat, number: int) -> Held | None:
         """Take a call from a worker that has done with it, and give it the next; None when both were lost before."""

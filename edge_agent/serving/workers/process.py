@@ -96,7 +96,7 @@ class Worker:
         self._progress("checking the artifacts")
         with checked_component(Path(load.folder), load.manifest_digest, load.trust) as (folder, manifest):
             loaded = load_pipeline(folder, manifest, load.options, self._progress)
-        self._inspector = Inspector(loaded.pipeline, self._parcels)
+        self._inspector = Inspector(loaded.pipeline, self._parcels, load.keeping)
         self._gathering = Gathering(self._inspector.batch, load.batch_seconds)
         if self._stderr is not None:
             os.dup2(self._stderr, 2)
@@ -208,7 +208,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What is logged goes there at once, and what libraries say once the model is ready; until then it is kept.
     stderr = os.fdopen(int(sys.argv[5]), "w", errors="backslashreplace")
-    log_to_stderr("warning", f"worker of {sys.argv[1]}: ", stderr)
+    log_to_stderr("warning", f"worker of {sys.argv[1]}: ", stderr, MODEL=sys.argv[1])
     # By a small number: select(2) knows none above 1023, and the front process may have more than that.
     small = os.dup(channel)
     os.close(channel)

@@ -43,7 +43,7 @@ def test_every_offending_picture_is_named(data: Path) -> None:
     whole = (data / "normal" / "good-0.png").read_bytes()
     (data / "normal" / "cut.png").write_bytes(whole[: len(whole) // 2])
     shutil.copy(data / "normal" / "good-1.png", data / "anomaly" / "same.png")
-    Image.new("RGB", (100, 96), "white").save(data / "masks" / "bad-0.png")
+    Image.new("RGB", (100, 96), "#2ca02c").save(data / "masks" / "bad-0.png")
     Image.new("RGB", (128, 96), "#123456").save(data / "masks" / "bad-1.png")
     shutil.copy(
         write_folders(data.parent / "x", normal=0, anomaly=1, masks=True) / "masks/bad-0.png", data / "masks/good-2.png"
@@ -116,7 +116,8 @@ def test_repeated_pictures_and_empty_masks_are_noticed(data: Path) -> None:
     Image.new("RGB", (128, 96), "white").save(data / "masks" / "bad-0.png")
     text = "\n".join(check(data).warnings)
     assert "1 picture is there twice, such as" in text
-    assert "bad-0.png is labelled anomaly but no pixel is marked" in text
+    assert "1 picture is labelled anomaly but no pixel is marked, such as" in text
+    assert "bad-0.png: it is white everywhere; it counts for the verdict" in text
 
 
 def test_a_split_keeps_shares_and_is_the_same_for_a_seed(tmp_path: Path) -> None:
@@ -149,7 +150,9 @@ def test_masks_that_mark_nothing_are_noticed(data: Path) -> None:
     (data / "masks" / "labels.json").unlink()
     for path in (data / "masks").glob("*.png"):
         Image.new("L", (128, 96), 1).save(path)
-    assert any("there are 2 masks, but none marks a pixel" in warning for warning in check(data).warnings)
+    text = "\n".join(check(data).warnings)
+    assert "there are 2 masks of anomalous pictures, but none marks a pixel" in text
+    assert "it holds the values 1 of 255, and BACKGROUND #000000, anomaly #ffffff is expected" in text
     for path in (data / "masks").glob("*.png"):
         Image.new("L", (128, 96)).save(path.with_suffix(".jpg"))
         path.unlink()
@@ -160,6 +163,8 @@ def test_a_test_dataset_needs_labels(data: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "test.manifest"
     kind = {"class-name": "unclear", "type": "groundtruth/image-classification"}
     manifest.write_text(json.dumps({"source-ref": str(data / "normal/good-0.png"), "x": 1, "x-metadata": kind}))
+    assert "1 picture has the class 'unclear' in 'x'" in check(data, manifest).problems[0]
+    manifest.write_text(json.dumps({"source-ref": str(data / "normal/good-0.png")}))
     assert f"test dataset {manifest} has no labelled picture" in check(data, manifest).problems
 
 

@@ -11,11 +11,24 @@ import pytest
 from moto import mock_aws
 from PIL import Image
 
-from edge_agent.building.datasets.ground_truth import write_manifest
+from edge_agent.building.datasets.dataset import Dataset
+from edge_agent.building.datasets.manifests.writing import write_manifest
 from edge_agent.building.datasets.masks import read_mask
-from edge_agent.building.datasets.reading import read_dataset
+from edge_agent.building.datasets.reading import AS_IT_IS, Reading
+from edge_agent.building.datasets.reading import read_dataset as read
+from edge_agent.building.datasets.sentences import sentence
 from edge_agent.errors import DatasetError
 from tests.support.parts import draw_part, write_folders
+
+
+def read_dataset(path: Path, reading: Reading = AS_IT_IS) -> Dataset:
+    """Read a dataset, and refuse one of which a line can't be used."""
+    dataset = read(path, reading)
+    problems = [sentence(reason) for reason in dataset.reasons if reason.stops]
+    if problems:
+        raise DatasetError("; ".join(problems))
+    return dataset
+
 
 CLASSIFICATION, SEGMENTATION = "groundtruth/image-classification", "groundtruth/semantic-segmentation"
 COLOR_MAP = {
@@ -71,7 +84,7 @@ def test_any_attribute_names_that_follow_the_format(bucket: Path) -> None:
 @pytest.mark.parametrize("root", ["", "bucket", "bucket/parts"], ids=["with bucket", "with key", "name only"])
 def test_s3_references_are_looked_for_under_a_local_root(bucket: Path, root: str, tmp_path: Path) -> None:
     manifest = write(tmp_path / "elsewhere.manifest", line("s3://bucket/parts/good.png"))
-    assert read_dataset(manifest, images=bucket / root).examples[0].path.name == "good.png"
+    assert read_dataset(manifest, Reading(images=bucket / root)).examples[0].path.name == "good.png"
 
 
 def test_relative_and_absolute_paths(bucket: Path) -> None:
@@ -89,13 +102,19 @@ def test_a_mask_without_a_verdict_makes_an_anomaly(bucket: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "line 2 is not JSON"),
-        ("[1]", "line 2 is not a JSON object"),
+        ("{", "line 2: this is not JSON"),
+        ("[1]", "line 2: this is not a JSON object"),
         ("{}", "line 2: 'source-ref' is missing"),
-        (line("s3://bucket/parts/none.png"), "line 2: the picture s3://bucket/parts/none.png can't be found.*--images"),
+        (line("s3://bucket/none.png"), "line 2: the picture s3://bucket/none.png can't be found"),
         (line("s3://../../etc/passwd"), "can't be found"),
-        (masked("bucket/parts/bad.png", "s3://b/none.png"), "line 2: the mask of bucket/parts/bad.png can't be found"),
-        (masked("bucket/parts/bad.png", "bucket/parts/mask.png", None), "'internal-color-map' are expected together"),
+        (
+            masked("bucket/parts/bad.png", "s3://b/none.png"),
+            "line 2: the mask s3://b/none.png of .*bad.png can't be found",
+        ),
+        (
+            masked("bucket/parts/bad.png", "bucket/parts/mask.png", None),
+            "'internal-color-map' of 'where-ref' is no object",
+        ),
         (masked("bucket/parts/bad.png", "bucket/parts/mask.png", {"0": {}}), "without 'class-name'"),
         (
             masked("bucket/parts/bad.png", "bucket/parts/mask.png", {"1": {"class-name": "a", "hex-color": "red"}}),
@@ -111,7 +130,7 @@ def test_a_wrong_line_is_named(bucket: Path, text: object, message: str) -> None
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.manifest").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DatasetError, match="is not UTF-8 text"):
+    with pytest.raises(DatasetError, match="begins as UTF-16 text, but byte 2 is none"):
         read_dataset(tmp_path / "a.manifest")
 
 
@@ -168,13 +187,13 @@ def test_what_is_missing_is_fetched(s3: Any, tmp_path: Path) -> None:
     manifest = write(tmp_path / "a.manifest", line("s3://remote/line/good.png"))
     images = tmp_path / "images"
     with pytest.raises(DatasetError, match="can't be found"):
-        read_dataset(manifest, images=images)
-    dataset = read_dataset(manifest, images=images, fetch=True)
+        read_dataset(manifest, Reading(images=images))
+    dataset = read_dataset(manifest, Reading(images=images, fetch=True))
     assert dataset.examples[0].path == images / "remote" / "line" / "good.png"
     s3.delete_object(Bucket="remote", Key="line/good.png")
-    assert read_dataset(manifest, images=images, fetch=True).examples == dataset.examples, "it is kept"
+    assert read_dataset(manifest, Reading(images=images, fetch=True)).examples == dataset.examples, "it is kept"
     with pytest.raises(DatasetError, match="can't be found"):
-        read_dataset(write(tmp_path / "b.manifest", line("s3://remote/none.png")), images=images, fetch=True)
+        read_dataset(write(tmp_path / "b.manifest", line("s3://remote/none.png")), Reading(images=images, fetch=True))
 
 
 def test_the_reference_pictures_as_they_are(cookies: Path) -> None:
@@ -201,12 +220,15 @@ def test_what_a_model_said_is_no_label(bucket: Path) -> None:
     dataset = read_dataset(write(bucket / "a.manifest", detected, proposed, alone))
     assert [example.label for example in dataset.examples] == ["normal", "normal", "anomaly"]
     contradiction = line("bucket/parts/good.png") | {"b": 1, "b-metadata": said | {"human-annotated": "yes"}}
-    with pytest.raises(DatasetError, match="line 1: one attribute says normal and another anomaly"):
+    with pytest.raises(
+        DatasetError,
+        match=r"line 1: 'verdict' says 'normal'.* and 'b' says 'anomaly'.*--attribute b",
+    ):
         read_dataset(write(bucket / "b.manifest", contradiction))
 
 
 def test_every_missing_picture_is_named(bucket: Path) -> None:
-    with pytest.raises(DatasetError, match=r"line 1: .*one\.png.*; line 3: .*two\.png"):
+    with pytest.raises(DatasetError, match=r"line 1: .*one\.png.*line 3: .*two\.png"):
         read_dataset(write(bucket / "a.manifest", line("one.png"), line("bucket/parts/good.png"), line("two.png")))
 
 

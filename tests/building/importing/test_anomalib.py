@@ -219,8 +219,45 @@ def test_many_tensors_of_one_file_count_each(tmp_path: Path, monkeypatch: pytest
 
 def test_flags_for_other_files(tmp_path: Path) -> None:
     path = write(tmp_path / "export", export())
-    with pytest.raises(ImportFailed, match=r"anomalib model, which says itself what --bgr, --scale would"):
-        imported(path, tmp_path / "models", onnx=WantedOnnx(scale=1.0, bgr=True))
+    with pytest.raises(ImportFailed, match=r"anomalib model, which says itself what --score-index, --activation would"):
+        imported(path, tmp_path / "models", onnx=WantedOnnx(score_index=1, activation="sigmoid", bgr=True))
     bare = write(tmp_path / "bare", export(("pred_score",)))
     with pytest.raises(ImportFailed, match="neither 'anomaly_map' nor 'pred_mask'"):
         imported(bare, tmp_path / "models", Wanted(labels=(("a", "#102030"),)))
+
+
+@pytest.mark.parametrize(
+    ("location", "file"),
+    [
+        ("./model/model.onnx.data", "model.onnx.data"),
+        ("/home/someone/run/model.onnx.data", "model.onnx.data"),
+        ("C:\\runs\\model.onnx.data", "model.onnx.data"),
+        ("model.onnx.data", "cookies.onnx.data"),
+        ("model.onnx.data", "cookies.data"),
+    ],
+)
+def test_weights_that_were_moved_or_renamed_with_the_model(tmp_path: Path, location: str, file: str) -> None:
+    path = tmp_path / "cookies.onnx"
+    onnx.save_model(export(), str(path), save_as_external_data=True, location="written.data", size_threshold=0)
+    (tmp_path / "written.data").rename(tmp_path / file)
+    moved = onnx.load(path, load_external_data=False)
+    for tensor in moved.graph.initializer:
+        next(entry for entry in tensor.external_data if entry.key == "location").value = location
+    path.write_bytes(moved.SerializeToString())
+    result = imported(path, tmp_path / "models", Wanted(IMAGE))
+    assert result.notes[0] == f"the weights are taken from {tmp_path / file}: the model names '{location}'"
+    for picture in pictures():
+        assert Served(result.folder)(picture)[0].score == pytest.approx(expected(picture)[0], abs=2e-3)
+    (tmp_path / file).write_bytes(b"short")
+    with pytest.raises(ImportFailed, match=r"wants its weights from|wants \d+ bytes of weights") as caught:
+        imported(path, tmp_path / "models", Wanted(IMAGE))
+    if file == "model.onnx.data":
+        assert "cut off, or another model's" in str(caught.value)
+
+
+def test_a_file_that_lies_there_is_not_called_missing_alone(tmp_path: Path) -> None:
+    path = tmp_path / "cookies.onnx"
+    onnx.save_model(export(), str(path), save_as_external_data=True, location="model.onnx.data", size_threshold=0)
+    (tmp_path / "model.onnx.data").rename(tmp_path / "weights_v2.data")
+    with pytest.raises(ImportFailed, match=r"which is missing; 'weights_v2\.data' lies there: .* rename the file"):
+        imported(path, tmp_path / "models", Wanted(IMAGE))

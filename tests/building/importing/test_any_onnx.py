@@ -261,27 +261,23 @@ def test_what_the_user_should_look_at(
     tmp_path: Path, graph: ModelProto, flags: dict[str, Any], note: str | None
 ) -> None:
     notes = imported(write(tmp_path / "net.onnx", graph), tmp_path / "models", WANTED, WantedOnnx(**flags)).notes
+    notes = tuple(found for found in notes if "hardly depends on the picture" not in found)  # test_probing.py
     assert [found[: len(note or "")] for found in notes] == ([] if note is None else [note])
 
 
-@pytest.mark.parametrize("kind", ["outputs", "input"])
-def test_sequences_are_refused(tmp_path: Path, kind: str) -> None:
+def test_an_input_that_is_a_sequence_is_refused(tmp_path: Path) -> None:
     tensor = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 64, 64])
     sequence = helper.make_tensor_sequence_value_info("many", TensorProto.FLOAT, [1, 3, 64, 64])
     score = helper.make_tensor_value_info("score", TensorProto.FLOAT, [])
-    nodes = [helper.make_node("SequenceConstruct", ["x"], ["many"]), helper.make_node("ReduceMean", ["x"], ["score"])]
-    if kind == "outputs":
-        graph = helper.make_graph(nodes, "small", [tensor], [score, sequence])
-    else:
-        graph = helper.make_graph(nodes[1:], "small", [tensor, sequence], [score])
+    graph = helper.make_graph([helper.make_node("ReduceMean", ["x"], ["score"])], "small", [tensor, sequence], [score])
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    with pytest.raises(ImportFailed, match="'many' is a sequence, expected a tensor"):
+    with pytest.raises(ImportFailed, match="the input 'many' is a sequence, expected a tensor"):
         imported(write(tmp_path / "net.onnx", made), tmp_path / "models", WANTED)
 
 
 def test_a_message_of_the_engine_names_no_temporary_file(tmp_path: Path) -> None:
     broken = model([helper.make_node("NoSuchOperator", ["x"], ["y"])], {"x": [1, 3, 64, 64]}, {"y": [1]})
-    with pytest.raises(ImportFailed, match="can't load") as caught:
+    with pytest.raises(ImportFailed, match="uses the operator 'NoSuchOperator', which ONNX Runtime") as caught:
         imported(write(tmp_path / "net.onnx", broken), tmp_path / "models", WANTED)
     assert tempfile.gettempdir() not in str(caught.value).replace(str(tmp_path), "")
 

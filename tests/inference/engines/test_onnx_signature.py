@@ -8,11 +8,17 @@ from pathlib import Path
 import onnx
 import pytest
 
+from edge_agent.component.manifest import Outputs, ScoreOutput
+from edge_agent.component.writing import write_component
 from edge_agent.errors import ComponentError
 from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.engines.onnx_signature import read_signature
+from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.engines.signature import TensorSpec
-from tests.support.fakes import echo_graph
+from edge_agent.inference.imaging.resize import ArrayPixels
+from edge_agent.inference.loading import load_pipeline
+from edge_agent.serving.catalogue.catalogue import read_component
+from tests.support.fakes import echo_fields, echo_graph, picture
 
 
 def test_it_agrees_with_the_engine(tmp_path: Path) -> None:
@@ -77,3 +83,41 @@ def test_a_missing_engine_library_is_named(tmp_path: Path, monkeypatch: pytest.M
         ComponentError, match=r"needs the Python module 'onnxruntime'; install edge-agent with .*\[cpu\]"
     ):
         load_on_processor(tmp_path / "x")
+
+
+def _with_other_outputs() -> bytes:
+    """The echo model, which also answers with a sequence and a string."""
+    model = onnx.load_model_from_string(echo_graph(64, 64, segmentation=True))
+    model.graph.node.extend(
+        [
+            onnx.helper.make_node("SequenceConstruct", ["score", "score"], ["many"]),
+            onnx.helper.make_node("Constant", [], ["word"], value_string="good"),
+        ]
+    )
+    model.graph.output.extend(
+        [
+            onnx.helper.make_tensor_sequence_value_info("many", onnx.TensorProto.FLOAT, None),
+            onnx.helper.make_tensor_value_info("word", onnx.TensorProto.STRING, []),
+        ]
+    )
+    return model.SerializeToString()
+
+
+def test_outputs_that_are_no_tensors_of_numbers_are_read_and_ignored(tmp_path: Path) -> None:
+    fields = echo_fields("echo", 64, 64)
+    folder = write_component(tmp_path, {"model.onnx": _with_other_outputs()}, **fields)
+    signature = read_signature(folder / "model.onnx")
+    assert signature == load_on_processor(folder / "model.onnx").signature
+    assert [(spec.name, spec.dtype) for spec in signature.outputs[2:]] == [("many", "sequence"), ("word", "string")]
+    component = read_component(folder)
+    pipeline = load_pipeline(folder, component.manifest, EngineOptions()).pipeline
+    assert pipeline.run(ArrayPixels(picture(51))).verdict.score == pytest.approx(0.2, abs=1e-5)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("many", "sequence"), ("word", "string")])
+def test_a_score_that_is_no_number_is_refused(tmp_path: Path, name: str, kind: str) -> None:
+    fields = echo_fields("echo", 64, 64) | {"outputs": Outputs(score=ScoreOutput(name=name))}
+    fields |= {"task": "classification", "labels": ()}
+    folder = write_component(tmp_path, {"model.onnx": _with_other_outputs()}, **fields)
+    with pytest.raises(ComponentError, match=f"output '{name}' is a {kind}, the manifest expects a tensor of numbers"):
+        read_component(folder)

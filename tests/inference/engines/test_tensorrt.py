@@ -361,7 +361,18 @@ def write_unreadable(models: Path, **changes: Any) -> None:
     scores = numpy_helper.from_array(np.zeros((1, 1, 1), np.float32), "scores")
     model.graph.initializer.extend([boxes, scores])
     model.graph.node.append(helper.make_node("NonMaxSuppression", ["boxes", "scores"], ["kept"]))
-    model.graph.output.append(helper.make_tensor_value_info("kept", TensorProto.INT64, [None, 3]))
+    # The score needs it: what only other outputs need is left out.
+    made = next(node for node in model.graph.node if "score" in node.output)
+    made.output[list(made.output).index("score")] = "real_score"
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((), np.float32), "nothing"))
+    model.graph.node.extend(
+        [
+            helper.make_node("Size", ["kept"], ["count"]),
+            helper.make_node("Cast", ["count"], ["real_count"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["real_count", "nothing"], ["no_count"]),
+            helper.make_node("Add", ["real_score", "no_count"], ["score"]),
+        ]
+    )
     fields = echo_fields("echo", 64, 64, segmentation=False) | changes
     write_component(models, {"model.onnx": model.SerializeToString()}, **fields)
 

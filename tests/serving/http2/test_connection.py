@@ -12,9 +12,10 @@ import h2.events
 import h2.settings
 import pytest
 
-from edge_agent.serving.http2.connection import MAX_STREAMS, Connection, Handlers, Headers
+from edge_agent.serving.http2.connection import MAX_STREAMS, Connection
 from edge_agent.serving.http2.frames import ErrorCode, ProtocolError
-from edge_agent.serving.rpc.framing import OK_TRAILERS, RESPONSE_HEADERS, refusal_headers
+from edge_agent.serving.http2.header_blocks import Headers
+from edge_agent.serving.rpc.framing import OK_TRAILERS, RESPONSE_HEADERS, RefusedCall, refusal_headers
 from edge_agent.serving.rpc.status import Code
 
 REQUEST = [(":method", "POST"), (":scheme", "http"), (":path", "/S/M"), (":authority", "x"), ("te", "trailers")]
@@ -41,13 +42,16 @@ class Wire:
         self.ended: list[int] = []
         self.reset: list[int] = []
         self.events: list[h2.events.Event] = []
-        handlers = Handlers(self._on_headers, self._on_data, self.ended.append, self.reset.append)
-        self.server = Connection(lambda *parts: self.to_client.extend(b"".join(parts)), handlers)
+        #: bytes of the headers that were too many, by stream
+        self.overlong: dict[int, int] = {}
+        self.on_end, self.on_reset = self.ended.append, self.reset.append
+        self.on_overlong = self.overlong.__setitem__
+        self.server = Connection(lambda *parts: self.to_client.extend(b"".join(parts)), self)
 
-    def _on_headers(self, stream: int, headers: Headers) -> None:
+    def on_headers(self, stream: int, headers: Headers) -> None:
         self.headers[stream], self.data[stream] = headers, bytearray()
 
-    def _on_data(self, stream: int, data: memoryview) -> None:
+    def on_data(self, stream: int, data: memoryview) -> None:
         self.data[stream] += data
 
     def exchange(self, piece: int = 1 << 30, *, acknowledge: bool = True) -> None:
@@ -187,10 +191,14 @@ def test_a_client_may_change_its_windows_while_an_answer_is_under_way() -> None:
     assert wire.answered(stream)[1:] == (b"x" * 100, {"grpc-status": "0"})
 
 
+def _refusal(code: Code, details: str) -> bytes:
+    return refusal_headers(RefusedCall(code, details), 1 << 16)
+
+
 def test_refusals_carry_any_text() -> None:
     wire = Wire()
     stream = wire.request(b"half", end=False)
-    wire.server.refuse(stream, refusal_headers(Code.INVALID_ARGUMENT, "100 % wrong: 'é'\n" + "x" * 5000))
+    wire.server.refuse(stream, _refusal(Code.INVALID_ARGUMENT, "100 % wrong: 'é'\n" + "x" * 5000))
     wire.exchange()
     headers, data, _ = wire.answered(stream)
     assert (headers["grpc-status"], data) == ("3", b"")
@@ -227,7 +235,7 @@ def test_more_streams_than_allowed_are_refused_and_the_connection_lives() -> Non
     refused = [event for event in wire.events if isinstance(event, h2.events.StreamReset)]
     assert [event.stream_id for event in refused] == streams[-2:]
     assert {event.error_code for event in refused} == {ErrorCode.REFUSED_STREAM}
-    wire.server.refuse(streams[0], refusal_headers(Code.NOT_FOUND, ""))
+    wire.server.refuse(streams[0], _refusal(Code.NOT_FOUND, ""))
     wire.exchange()
     assert wire.request(b"x") in wire.ended
 
@@ -274,19 +282,19 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
         (_frame(1, 0, 3, b"\x82") + _frame(0, 0, 1, b"x"), ErrorCode.PROTOCOL_ERROR),
         (_frame(9, 4, 1, b"\x82"), ErrorCode.PROTOCOL_ERROR),
         (_frame(1, 0, 3, b"\x82") + _frame(9, 0, 3, b""), ErrorCode.ENHANCE_YOUR_CALM),
-        (_frame(1, 0, 3, b"\x82") + 70 * _frame(9, 0, 3, b"\x82" * 1000), ErrorCode.ENHANCE_YOUR_CALM),
+        (_frame(1, 0, 3, b"\x82") + 270 * _frame(9, 0, 3, b"\x82" * 1000), ErrorCode.ENHANCE_YOUR_CALM),
         (_frame(3, 0, 99, bytes(4)), ErrorCode.PROTOCOL_ERROR),
         (_frame(4, 0, 0, b"12345"), ErrorCode.FRAME_SIZE_ERROR),
         (_frame(4, 0, 0, bytes([0, 4, 255, 255, 255, 255])), ErrorCode.FLOW_CONTROL_ERROR),
         (_frame(4, 0, 0, bytes([0, 5, 0, 0, 0, 1])), ErrorCode.PROTOCOL_ERROR),
         (_frame(5, 0, 1, bytes(4)), ErrorCode.PROTOCOL_ERROR),
         (_frame(6, 0, 0, b"short"), ErrorCode.FRAME_SIZE_ERROR),
-        (_frame(8, 0, 0, bytes(4)), ErrorCode.FLOW_CONTROL_ERROR),
+        (_frame(8, 0, 0, bytes(4)), ErrorCode.PROTOCOL_ERROR),
         (_frame(8, 0, 0, b"\x7f\xff\xff\xff"), ErrorCode.FLOW_CONTROL_ERROR),
         (_frame(8, 0, 99, b"\0\0\0\x01"), ErrorCode.PROTOCOL_ERROR),
         (_frame(6, 0, 0, bytes(8)) * 101, ErrorCode.ENHANCE_YOUR_CALM),
         (_frame(4, 0, 0) * 101, ErrorCode.ENHANCE_YOUR_CALM),
-        (_frame(1, 4, 3, b"\x20" * 70_000), ErrorCode.ENHANCE_YOUR_CALM),
+        (_frame(1, 4, 3, b"\x20" * 270_000), ErrorCode.ENHANCE_YOUR_CALM),
         (b"\xff\xff\xff" + bytes(6), ErrorCode.FRAME_SIZE_ERROR),
     ],
 )
@@ -301,9 +309,8 @@ def test_a_client_that_breaks_the_protocol_is_told_how(data: bytes, code: ErrorC
 
 
 def test_what_is_not_http2_at_all() -> None:
-    server = Connection(lambda *parts: None, Handlers(*[lambda *_: None] * 4))
-    with pytest.raises(ProtocolError, match="not an HTTP/2 client"):
-        server.receive(memoryview(b"GET / HTTP/1.1\r\n\r\n"))
+    with pytest.raises(ProtocolError, match="this is not an HTTP/2 client: it begins with b'hello'"):
+        Wire().server.receive(memoryview(b"hello"))
 
 
 def test_random_bytes_end_in_an_error_or_in_silence_but_never_otherwise() -> None:

@@ -100,6 +100,33 @@ def test_a_model_that_died_is_failed_with_the_cause_until_it_is_back(tmp_path: P
         assert _score(daemon, "echo") == pytest.approx(0.2, abs=1e-5)
 
 
+def test_a_model_that_recovers_is_starting(tmp_path: Path) -> None:
+    """Clients that wait for a model give up when they see FAILED. StopModel ends its attempts, also in the middle."""
+    write_echo(tmp_path / "models")
+    with running_daemon(tmp_path, "--first-restart", "0.5", "--longest-restart", "0.5") as daemon:
+        daemon.stub.start("echo")
+        (lost,) = daemon.workers()
+        lost.kill()
+        wait_until(lambda: daemon.stub.status("echo") != "RUNNING", "its death is noticed")
+        described = daemon.stub.describe("echo")
+        assert pb2.ModelStatus.Name(described.status) == "STARTING"
+        assert described.status_message == "the worker was lost: killed by SIGKILL; it is started again in 0.5 s"
+        (again,) = wait_until(lambda: [worker for worker in daemon.workers() if worker != lost], "it is tried again")
+        suspend(again)
+        described = daemon.stub.describe("echo")
+        assert pb2.ModelStatus.Name(described.status) == "STARTING"
+        assert described.status_message.endswith("it has failed before: the worker was lost: killed by SIGKILL")
+        code, details = daemon.stub.refusal("StopModel", pb2.StopModelRequest(model_component="echo"))
+        assert code == "FAILED_PRECONDITION"
+        assert details == "model 'echo' is FAILED, expected RUNNING; it will not be started again by itself"
+        described = daemon.stub.describe("echo")
+        assert (described.status, described.status_message) == (pb2.FAILED, "the worker was lost: killed by SIGKILL")
+        assert not daemon.workers()
+        assert (tmp_path / "state" / "running.json").read_text() == "[]"
+        daemon.stub.start("echo")
+        assert _score(daemon, "echo") == pytest.approx(0.2, abs=1e-5)
+
+
 def test_stop_gives_up_a_model_that_would_be_started_again(tmp_path: Path) -> None:
     write_echo(tmp_path / "models")
     with running_daemon(tmp_path, "--first-restart", "1000", "--longest-restart", "1000") as daemon:
@@ -333,6 +360,6 @@ def test_a_component_that_can_not_be_loaded_fails_with_the_reason(daemon: Daemon
     wait_until(lambda: "odd" in daemon.stub.listed(), "the component is noticed")
     assert daemon.stub("StartModel", _start_anew("odd")).status == pb2.STARTING
     message = daemon.stub.wait_for("odd", "FAILED").status_message
-    assert message.startswith("ONNX Runtime can't load model.onnx: ")
+    assert message.startswith("model.onnx uses the operator 'NoSuchOperator', which ONNX Runtime")
     assert "NoSuchOperator" in message
     assert daemon.workers() == []

@@ -12,7 +12,7 @@ import pytest
 from edge_agent.access.peer import own_peer
 from edge_agent.errors import AddressInUse
 from edge_agent.serving.rpc.listener import SocketClaim
-from edge_agent.serving.rpc.socket_lock import SocketLock
+from edge_agent.serving.rpc.socket_lock import SocketLock, lock_name
 from tests.support.users import User, common_folder, prefix, resident, run_as
 
 AGENT, SQUATTER = User(64001, 64001), User(64002, 64002)
@@ -27,7 +27,7 @@ CLAIM = (
 #: takes the name of an agent's lock, and listens on it or not
 SQUAT = (
     "import socket, sys\n"
-    "s = socket.socket(socket.AF_UNIX); s.bind(b'\\0edge-agent:' + sys.argv[1][-90:].encode())\n"
+    "s = socket.socket(socket.AF_UNIX); s.bind(bytes.fromhex(sys.argv[1]))\n"
     "if sys.argv[2] == 'listen': s.listen()\n"
     "print('held', flush=True); sys.stdin.read()\n"
 )
@@ -125,7 +125,8 @@ def test_a_socket_of_another_user_that_answers_or_can_not_be_reached(tmp: Path) 
         path.chmod(0o600)
         said = run_as(AGENT, "-c", CLAIM, str(path)).stdout
         assert said == (
-            f"AddressInUse {path} is a socket that this user may not connect to; it belongs to user 64002\n"
+            f"AddressInUse {path} is a socket that this user may not connect to; "
+            "it belongs to user 64002 and group 64002, with mode 0600\n"
         )
 
 
@@ -135,7 +136,11 @@ def test_a_folder_that_this_user_can_not_enter_or_write_to(tmp: Path) -> None:
     for name in ("closed", "read-only"):
         path = tmp / name / "agent.sock"
         said = run_as(AGENT, "-c", CLAIM, str(path)).stdout
-        assert said == f"SettingsError the folder of the socket {path} does not exist or is not writable\n"
+        mode = path.parent.stat().st_mode & 0o777
+        assert said == (
+            f"SettingsError the folder of the socket {path} does not exist or is not writable; "
+            f"{path.parent} belongs to user 'root' (0) and group 'root' (0), with mode {mode:04o}\n"
+        )
 
 
 @pytest.mark.parametrize("way", ["listen", "say nothing"])
@@ -143,7 +148,7 @@ def test_another_user_who_holds_the_locks_name_keeps_nobody_from_serving(
     tmp: Path, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
     path = tmp / "agent.sock"
-    with resident(SQUATTER, SQUAT, str(path), way):
+    with resident(SQUATTER, SQUAT, lock_name(path).hex(), way):
         SocketClaim(path, 0o660, "").release()
     holder = "user 64002" if way == "listen" else "a program that does not say whose it is"
     assert f"{holder} holds the name by which agents of {path} notice each other" in caplog.text
@@ -176,3 +181,20 @@ def test_a_lock_that_is_let_go_while_its_holder_is_asked_for_is_taken(
     assert second._holder() == own_peer().uid
     assert not caplog.text
     second.close()
+
+
+def test_the_lock_is_about_the_address_and_not_its_path(tmp_path: Path) -> None:
+    """A service with a /tmp of its own has another address by the same path; a link is another path to the same."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    claim = SocketClaim(tmp_path / "run" / "agent.sock", 0o660, "")
+    with pytest.raises(AddressInUse, match="another agent serves"):
+        SocketClaim(tmp_path / "link" / "agent.sock", 0o660, "")
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+    (tmp_path / "run").mkdir()
+    other = SocketClaim(tmp_path / "run" / "agent.sock", 0o660, "")
+    with pytest.raises(AddressInUse, match="another agent serves"):
+        claim.renew()
+    other.release()
+    claim.renew()
+    claim.release()

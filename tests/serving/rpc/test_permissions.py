@@ -158,7 +158,10 @@ def test_a_client_reaches_no_segment_of_others_through_the_agent(running: Daemon
         refusal.format(secret.name, "mask", "writing") + "user 64002 and group 64001, with mode 0660",
         refusal.format(agents.name, "mask", "writing") + "user 64001 and group 64001, with mode 0644",
     ]
-    assert answers[6][1] == (f"segment '{closed.name}' of the bitmap may not be opened for reading by the agent's user")
+    assert answers[6][1] == (
+        f"segment '{closed.name}' of the bitmap may not be opened for reading by the agent's user, user 64001; "
+        "it belongs to user 64003 and group 64003, with mode 0600"
+    )
     assert segments.read(own_mask) != bytes(SIZE), "its own was written"
     assert segments.read(secret) == bytes(SIZE)
     assert segments.read(agents) == picture(255).tobytes()

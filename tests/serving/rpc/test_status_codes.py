@@ -78,7 +78,14 @@ def test_a_bitmap_of_another_size_than_the_models(serving: Daemon) -> None:
 def test_too_few_or_too_many_bytes(serving: Daemon, count: int) -> None:
     request = bytes_request("echo", picture(0), byte_data=bytes(count))
     expected = f"byte_data has {count} bytes, expected {SIZE} (64 x 64 x 3 for packed RGB888)"
+    if count == 4 * SIZE:
+        expected += "; 12 bytes a pixel are RGB as float32: bring it to 0..255 and convert it to uint8"
     assert _refused(serving, request) == ("INVALID_ARGUMENT", expected)
+
+
+def test_a_file_instead_of_its_pixels(serving: Daemon) -> None:
+    request = bytes_request("echo", picture(0), byte_data=b"\xff\xd8\xff\xe0" + bytes(1000))
+    assert _refused(serving, request)[1].endswith("they are a JPEG file: decode it, and send its pixels")
 
 
 def test_no_pixels_at_all(serving: Daemon) -> None:
@@ -113,12 +120,14 @@ def test_segments_that_do_not_hold_what_the_request_says(serving: Daemon, segmen
     link = segments.name()
     segments.path(link).symlink_to(segments.path(good.name))
     cases = {
-        _handle("/no-such-segment-anywhere").SerializeToString(): "does not exist, expected one that the client has",
+        _handle(
+            "/no-such-segment-anywhere"
+        ).SerializeToString(): "does not exist in the agent's /dev/shm, expected one that the client has",
         _handle(small.name).SerializeToString(): f"has {SIZE - 1} bytes, expected at least {SIZE}",
         _handle(good.name, offset=1).SerializeToString(): f"expected at least {SIZE + 1} (offset 1 + size {SIZE})",
         _handle(good.name, offset=2**64 - 1).SerializeToString(): "expected at least",
-        _handle(good.name, size=SIZE - 1).SerializeToString(): f"has {SIZE - 1} bytes, expected {SIZE}",
-        _handle(good.name, size=0).SerializeToString(): f"has 0 bytes, expected {SIZE}",
+        _handle(good.name, size=SIZE - 1).SerializeToString(): f"says {SIZE - 1} bytes, expected {SIZE}",
+        _handle(good.name, size=0).SerializeToString(): f"says 0 bytes, expected {SIZE}",
         _handle(good.name, size=2**64 - 1).SerializeToString(): "expected",
         _handle(fifo).SerializeToString(): "is not a shared memory object" if what == "mask" else "",
         _handle(link).SerializeToString(): "can't be opened (Too many levels of symbolic links)",
@@ -136,7 +145,9 @@ def test_a_bitmaps_segment_must_be_announced_with_the_bitmaps_size(serving: Daem
     large = segments.make(bytes(2 * SIZE))
     code, details = _refused(serving, segment_request("echo", 64, 64, large))
     assert code == "INVALID_ARGUMENT"
-    assert details.startswith(f"segment '{large.name}' of the bitmap has {2 * SIZE} bytes, expected {SIZE}")
+    assert details.startswith(
+        f"the handle of the bitmap (segment '{large.name}') says {2 * SIZE} bytes, expected {SIZE}"
+    )
 
 
 # DetectAnomalies: the others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,17 +12,27 @@ from edge_agent.building.datasets.checks.looking import look
 from edge_agent.building.datasets.checks.report import Report, Seen
 from edge_agent.building.datasets.dataset import Dataset, Example
 from edge_agent.building.datasets.reading import Datasets
-from edge_agent.building.datasets.reasons import Reason
+from edge_agent.building.datasets.reasons import Reason, in_order
 
 _THREADS = 2  # decoding leaves the interpreter's lock
 
 
-def check_datasets(datasets: Datasets, progress: Callable[[int, int], None] = lambda done, total: None) -> Report:
-    """Read every labelled picture and mask once, and say what is wrong; `progress` is told how many are done of all."""
-    return judge(datasets, look_at(datasets, progress))
+def check_datasets(
+    datasets: Datasets,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    masks: bool = True,
+    advice: bool = True,
+) -> Report:
+    """Read every labelled picture and mask once, and say what is wrong; `progress` is told how many are done of all.
+
+    Without `masks` only the verdict is to be learned, and nothing about masks matters. Without `advice` no model is to
+    be made of the pictures, and how many there are does not matter.
+    """
+    return judge(datasets, look_at(datasets, progress, masks=masks), masks=masks, advice=advice)
 
 
-def look_at(datasets: Datasets, progress: Callable[[int, int], None]) -> list[list[Seen]]:
+def look_at(datasets: Datasets, progress: Callable[[int, int], None], *, masks: bool = True) -> list[list[Seen]]:
     """Read every labelled picture of each part."""
     names = tuple(label.name for label in datasets.labels)
     parts = _parts(datasets)
@@ -29,7 +40,7 @@ def look_at(datasets: Datasets, progress: Callable[[int, int], None]) -> list[li
     done = itertools.count(1)
 
     def one(example: Example) -> Seen:
-        seen = look(example, names)
+        seen = look(example, names, masks=masks)
         progress(next(done), total)
         return seen
 
@@ -37,28 +48,40 @@ def look_at(datasets: Datasets, progress: Callable[[int, int], None]) -> list[li
         return [list(pool.map(one, part.labelled)) for part in parts]
 
 
-def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]]) -> Report:
+def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = True, advice: bool = True) -> Report:
     """Say what is wrong, given what was seen of each part's labelled pictures."""
     everything = [item for part in seen for item in part]
-    reasons: list[Reason] = [reason for part in _parts(datasets) for reason in part.reasons]
+    reasons = _of_reading(_parts(datasets))
+    if not masks:
+        reasons = [reason for reason in reasons if not reason.code.startswith("mask")]
+        if not any(reason.code == "picture-missing" for reason in reasons):
+            reasons = [reason for reason in reasons if reason.code != "where-looked"]
     reasons += [item.problem for item in everything if item.problem]
     size, strangers = together.sizes(everything)
     reasons += strangers
     reasons += together.contradictions(everything)
     if len(seen) > 1:
         reasons += together.leaks(seen[0], seen[1])
-    reasons += numbers.needed(datasets)
-    reasons += _unlabelled(_parts(datasets))
     reasons += together.repeated(seen)
-    reasons += numbers.advised(datasets, seen)
-    reasons += together.empty_masks(everything)
-    return Report(tuple(reasons), size, together.digest(everything), tuple(everything))
+    # How many there are is of no interest before it is known what is what.
+    if advice and not any(reason.weight == "problem" for reason in reasons):
+        reasons += [] if any(reason.stops for reason in reasons) else numbers.needed(datasets)
+        reasons += numbers.advised(datasets, seen, masks=masks)
+    if masks:
+        reasons += together.empty_masks(everything)
+    return Report(in_order(reasons), size, together.digest(everything), tuple(everything))
+
+
+def _of_reading(parts: Sequence[Dataset]) -> list[Reason]:
+    """Give what was noticed while reading. A name that one part alone lacks is nothing to speak of."""
+    reasons = [reason for part in parts for reason in part.reasons]
+    met = Counter((reason.code, reason.value) for reason in reasons)
+    return [
+        reason
+        for reason in reasons
+        if not reason.code.endswith("-unused") or met[reason.code, reason.value] == len(parts)
+    ]
 
 
 def _parts(datasets: Datasets) -> list[Dataset]:
     return [datasets.train, *([datasets.test] if datasets.test else [])]
-
-
-def _unlabelled(parts: Sequence[Dataset]) -> list[Reason]:
-    count = sum(len(part.examples) - len(part.labelled) for part in parts)
-    return [Reason("no-label", times=count)] if count else []

@@ -8,17 +8,17 @@ import numpy as np
 
 from edge_agent.building.datasets.checks.report import Seen
 from edge_agent.building.datasets.dataset import NORMAL, Example
-from edge_agent.building.datasets.masks import read_mask
+from edge_agent.building.datasets.masks import Mask, read_mask
 from edge_agent.building.datasets.reasons import Place, Reason
 from edge_agent.errors import DatasetError, InvalidRequest
 from edge_agent.inference.imaging.bitmap import MAX_SIDE, MIN_SIDE
 from edge_agent.inference.imaging.picture import read_picture
 
 
-def look(example: Example, labels: tuple[str, ...]) -> Seen:
-    """Read a picture and its mask once. `labels` are the names of all labels of the dataset."""
+def look(example: Example, labels: tuple[str, ...], *, masks: bool = True) -> Seen:
+    """Read a picture and, where masks matter, its mask once. `labels` are the names of all labels of the dataset."""
     seen = _picture(example)
-    if seen.problem or example.mask is None:
+    if seen.problem or example.mask is None or not masks:
         return seen
     return _mask(seen, labels)
 
@@ -44,34 +44,35 @@ def _picture(example: Example) -> Seen:
 
 
 def _mask(seen: Seen, labels: tuple[str, ...]) -> Seen:
-    example = seen.example
-    assert example.mask is not None
-    assert seen.size is not None
-    width, height = seen.size
-    places = (place_of(example),)
+    file = seen.example.mask
+    assert file is not None
+    places = (place_of(seen.example),)
     try:
-        mask = read_mask(example.mask, labels)
+        mask = read_mask(file, labels)
     except DatasetError as error:
         return seen._replace(problem=Reason("mask-unreadable", "broken", places=places, facts={"error": str(error)}))
-    if mask.classes.shape != (height, width):
-        facts = {
-            "path": example.mask.path,
-            "found": f"{mask.classes.shape[1]}x{mask.classes.shape[0]}",
-            "picture": example.path.name,
-            "expected": f"{width}x{height}",
-        }
-        return seen._replace(problem=Reason("mask-size", "broken", places=places, facts=facts))
-    if mask.undeclared:
-        declared = ", ".join(
-            f"{name or 'BACKGROUND'} #{r:02x}{g:02x}{b:02x}" for name, (r, g, b) in example.mask.colors.items()
-        )
-        facts = {"path": example.mask.path, "declared": declared}
-        colors = ", ".join(mask.undeclared)
-        return seen._replace(problem=Reason("mask-colours", "broken", colors, places=places, facts=facts))
     counts = np.bincount(mask.classes.reshape(-1), minlength=len(labels) + 1)
     areas = {name: int(counts[i]) for i, name in enumerate(labels, start=1) if counts[i]}
+    wrong = _wrong(seen, mask, areas)
+    if wrong is None:
+        return seen._replace(areas=areas if seen.example.label != NORMAL else {})
+    return seen._replace(problem=wrong._replace(places=places))
+
+
+def _wrong(seen: Seen, mask: Mask, areas: dict[str, int]) -> Reason | None:
+    """Say what is wrong with a mask that was read. One that marks nothing may have any size."""
+    example, file, size = seen.example, seen.example.mask, seen.size
+    assert file is not None
+    assert size is not None
+    if mask.undeclared:
+        facts = {"path": file.path, "declared": file.declared}
+        return Reason("mask-colours", "broken", ", ".join(mask.undeclared), facts=facts)
+    height, width = mask.classes.shape
+    if areas and (width, height) != size:
+        if mask.uniform and example.label == NORMAL:
+            return None  # a dummy
+        found = {"found": f"{width}x{height}", "expected": f"{size[0]}x{size[1]}"}
+        return Reason("mask-size", "broken", facts={"path": file.path, "picture": example.path.name, **found})
     if areas and example.label == NORMAL:
-        shown = ", ".join(areas)
-        facts = {"path": example.path}
-        return seen._replace(problem=Reason("mask-on-normal", "broken", shown, places=places, facts=facts))
-    return seen._replace(areas=areas)
+        return Reason("mask-on-normal", "broken", ", ".join(areas), facts={"path": example.path})
+    return None

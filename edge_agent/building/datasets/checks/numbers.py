@@ -29,7 +29,7 @@ def needed(datasets: Datasets) -> list[Reason]:
     return reasons
 
 
-def advised(datasets: Datasets, seen: Sequence[Sequence[Seen]]) -> list[Reason]:
+def advised(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = True) -> list[Reason]:
     """Say what to expect where there are fewer pictures than advised; `seen` has those of each part."""
     reasons = []
     train, test = datasets.train, datasets.test
@@ -48,7 +48,9 @@ def advised(datasets: Datasets, seen: Sequence[Sequence[Seen]]) -> list[Reason]:
                 facts = {"label": word, "advised": _SEPARATE_EACH}
                 reasons.append(Reason("advise-test", times=count, facts=facts))
     per_label = _SEPARATE_PER_LABEL if test else _SINGLE_PER_LABEL
-    for part in seen:
+    for part in seen if masks else ():
+        if not any(item.example.label == ANOMALY for item in part):
+            continue
         # As in the guide, a picture with several kinds of anomaly does not count towards the minimum of any.
         alone = Counter(next(iter(item.areas)) for item in part if len(item.areas) == 1)
         reasons += [

@@ -9,7 +9,11 @@ from collections.abc import Iterable, Sequence
 from edge_agent.building.datasets.checks.looking import place_of
 from edge_agent.building.datasets.checks.report import Seen
 from edge_agent.building.datasets.dataset import ANOMALY
-from edge_agent.building.datasets.reasons import Reason
+from edge_agent.building.datasets.masks import describe
+from edge_agent.building.datasets.reasons import Reason, grouped
+from edge_agent.errors import DatasetError
+
+_LOOKED_INTO = 50  # masks that mark nothing
 
 
 def sizes(seen: Sequence[Seen]) -> tuple[tuple[int, int] | None, list[Reason]]:
@@ -75,17 +79,29 @@ def repeated(parts: Sequence[Sequence[Seen]]) -> list[Reason]:
 
 
 def empty_masks(seen: Sequence[Seen]) -> list[Reason]:
-    """Name masks of anomalous pictures that mark nothing."""
-    masked = [item for item in seen if item.example.mask and item.example.label == ANOMALY]
-    if masked and not any(item.areas for item in seen):
-        return [Reason("masks-empty", places=tuple(place_of(item.example) for item in masked), times=len(masked))]
-    if not masked:
+    """Say which masks of anomalous pictures mark nothing, and what they contain instead."""
+    bad = [item for item in seen if item.example.label == ANOMALY and not item.problem]
+    masked = [item for item in bad if item.example.mask]
+    empty = [item for item in bad if not item.areas]
+    if not masked or not empty:
         return []
-    return [
-        Reason("mask-empty", places=(place_of(item.example),), facts={"path": item.example.path})
-        for item in seen
-        if item.example.label == ANOMALY and not item.areas and not item.problem
-    ]
+    if not any(item.areas for item in seen):
+        found = grouped(_empty(item) for item in masked[:_LOOKED_INTO])
+        places = tuple(place_of(item.example) for item in masked)
+        value = "; others: ".join(reason.value for reason in found)
+        return [Reason("masks-empty", value=value, places=places, times=len(masked), facts=found[0].facts)]
+    return list(grouped(_empty(item) for item in empty))
+
+
+def _empty(item: Seen) -> Reason:
+    mask = item.example.mask
+    value = "it has no mask"
+    if mask is not None:
+        try:
+            value = describe(mask)
+        except DatasetError as error:
+            value = str(error)
+    return Reason("mask-empty", value=value, places=(place_of(item.example),), facts={"path": item.example.path})
 
 
 def digest(seen: Sequence[Seen]) -> str:

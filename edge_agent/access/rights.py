@@ -1,0 +1,39 @@
+"""What an operator has to know when a file may not be opened: whose it is, and who may do what with it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from edge_agent.access.names import describe_group, describe_user
+
+
+def describe_rights(status: os.stat_result) -> str:
+    """Say whose a file is and who may do what with it: "belongs to … and …, with mode 0640"."""
+    return (
+        f"belongs to {describe_user(status.st_uid)} and {describe_group(status.st_gid)}, "
+        f"with mode {stat.S_IMODE(status.st_mode):04o}"
+    )
+
+
+def describe_refusal(error: OSError, path: Path | None = None) -> str:
+    """Give an error's words; where a right is lacking also the file, or the folder above it, and this process's user.
+
+    `path` is the file, where the error does not say which.
+    """
+    words = error.strerror or str(error)
+    file = path or (
+        Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else None
+    )
+    if not isinstance(error, PermissionError) or file is None:
+        return words
+    user = describe_user(os.geteuid())
+    for place in (*reversed(file.absolute().parents), file):
+        try:
+            status = place.stat()
+        except OSError:
+            break
+        if place == file or not os.access(place, os.X_OK):
+            return f"{words} for {user}: {place} {describe_rights(status)}"
+    return f"{words} for {user}"

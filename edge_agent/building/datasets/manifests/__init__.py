@@ -1,0 +1,1 @@
+"""SageMaker Ground Truth manifests, as every kind of labelling job writes them: reading and writing."""

@@ -1,0 +1,1 @@
+"""From what a manifest or table calls a picture to a file."""

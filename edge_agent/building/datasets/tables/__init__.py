@@ -1,0 +1,1 @@
+"""Tables of pictures and classes, CSV in all the ways in which programs write it."""

@@ -1,0 +1,56 @@
+"""Whether verdicts are written down on this device, and can be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+
+from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
+from edge_agent.errors import RecordsError
+from edge_agent.records.options import records_folder
+from edge_agent.records.span import local_text
+from edge_agent.records.statistics import losses
+from edge_agent.records.store.reading import Query, find, reading
+from edge_agent.records.store.schema import DAY, FILE_NAME
+from edge_agent.settings import Settings
+
+_MIB = 1 << 20
+
+
+def examine_records(settings: Settings) -> Iterator[Finding]:
+    """Look at the records that a daemon with these settings writes."""
+    folder = records_folder(settings)
+    if settings.records == "off":
+        yield Finding(Verdict.NOTE, "records", "verdicts are not written down", 'set records = "on"')
+        return
+    path = folder / FILE_NAME
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not os.access(existing, os.R_OK | os.X_OK):
+        yield Finding(Verdict.NOTE, "records", f"this user may not read {existing}", join_group_of(existing))
+        return
+    free = shutil.disk_usage(existing).free
+    size = path.stat().st_size if path.exists() else 0
+    if size + free < settings.records_mib * _MIB:
+        found = f"{existing} has {free // _MIB} MiB free, records may take {settings.records_mib} MiB"
+        yield Finding(Verdict.NOTE, "records", found, "free some, or set a smaller records_mib")
+    if not path.exists():
+        yield Finding(Verdict.OK, "records", f"none yet in {folder}")
+        return
+    now = time.time_ns() // 1000
+    try:
+        with reading(folder, seconds=5.0) as connection:
+            newest = next(find(connection, Query()), None)
+            lost = sum(count for _, _, count in losses(connection, since=now - 7 * DAY, until=now))
+    except RecordsError as error:
+        yield Finding(Verdict.WRONG, "records", str(error), "see docs/records.md")
+        return
+    last = f"the last of {local_text(newest.at)}" if newest is not None else "none yet"
+    found = f"{size // _MIB} of {settings.records_mib} MiB in {path}, {last}"
+    if lost:
+        yield Finding(
+            Verdict.NOTE, "records", f"{found}; {lost} were lost in the last 7 days", "edge-agent records stats"
+        )
+    else:
+        yield Finding(Verdict.OK, "records", found)

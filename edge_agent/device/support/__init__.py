@@ -1,0 +1,1 @@
+"""What whoever helps has to see of a device."""

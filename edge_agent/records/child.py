@@ -1,0 +1,105 @@
+"""A process beside the daemon: started, started again when it dies, and ended with the daemon.
+
+The daemon holds both ends of the socket pair. What the kernel has taken is therefore not lost when the process dies:
+the next one reads it. The process ends by itself when the daemon's end has closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import subprocess
+from collections.abc import Callable
+
+from edge_agent.children.command import child_command
+
+log = logging.getLogger(__name__)
+
+_BUFFER = 1 << 22  # the kernel gives what net.core.wmem_max allows
+_LOOK_SECONDS = 1.0
+_END_SECONDS = 5.0
+_FIRST_RESTART, _LONGEST_RESTART = 1.0, 60.0
+
+
+class Child:
+    """The process and the daemon's end of the socket to it. Lives in one event loop."""
+
+    def __init__(self, module: str, what: str, argument: str) -> None:
+        """Run `main()` of a module, with the number of a SOCK_SEQPACKET socket and `argument` as its command line.
+
+        `what` it is called in the log.
+        """
+        self._module, self._what, self._argument = module, what, argument
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = self._start_at = 0.0
+        self._pause = _FIRST_RESTART
+        self._look: asyncio.TimerHandle | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process's id; 0 while there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    def open(self, on_readable: Callable[[], None]) -> None:
+        """Start the process; `on_readable` is called when it has said something."""
+        self._loop = asyncio.get_running_loop()
+        #: the daemon's end; it does not block
+        self.channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.setblocking(False)
+        self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        self._loop.add_reader(self.channel.fileno(), on_readable)
+        self._start()
+        self._look = self._loop.call_later(_LOOK_SECONDS, self._look_after)
+
+    def _start(self) -> None:
+        self._started = self._loop.time()
+        number = self._theirs.fileno()
+        try:
+            self._process = subprocess.Popen(
+                child_command(self._module, str(number), self._argument),
+                pass_fds=(number,),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            log.warning("%s can't be started: %s", self._what, error.strerror)
+            self._plan_start()
+
+    def _plan_start(self) -> None:
+        if self._loop.time() - self._started > _LONGEST_RESTART:
+            self._pause = _FIRST_RESTART
+        self._start_at = self._loop.time() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_RESTART)
+
+    def _look_after(self) -> None:
+        """Start the process again when it has died: looked at every second, since nothing is lost meanwhile."""
+        self._look = self._loop.call_later(_LOOK_SECONDS, self._look_after)
+        if self._process is not None and (status := self._process.poll()) is not None:
+            log.warning("%s ended with status %d; it is started again", self._what, status)
+            self._process = None
+            self._plan_start()
+        if self._process is None and self._loop.time() >= self._start_at:
+            self._start()
+
+    def let_go(self) -> None:
+        """Close the socket: the process ends when it has read what it was sent. Twice is harmless."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+            self._loop.remove_reader(self.channel.fileno())
+            self.channel.close()
+            self._theirs.close()
+
+    async def close(self) -> None:
+        """Let the process finish, for a few seconds at the most. Closing twice is harmless."""
+        self.let_go()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            await asyncio.to_thread(process.wait, _END_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.warning("%s did not end in time; it is killed", self._what)
+            process.kill()
+            process.wait()

@@ -1,0 +1,167 @@
+"""Between the packets that arrive and the database: a bounded line of what waits, a disk that may be full or gone."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from edge_agent.errors import RecordsError
+from edge_agent.records.options import RecordsOptions
+from edge_agent.records.record import Note, Record, State
+from edge_agent.records.store.writer import RecordWriter
+
+log = logging.getLogger("edge_agent.records")
+
+#: records that wait while nothing can be written: some 10 MiB; the oldest go first
+_MOST_WAITING = 20_000
+#: records in one transaction
+_BATCH = 2000
+_FIRST_RETRY, _LONGEST_RETRY = 1.0, 30.0
+#: seconds between two looks at what is old
+_TIDY_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
+#: SQLite's primary codes of a file that is no database (any more): SQLITE_CORRUPT, SQLITE_NOTADB
+_DAMAGED = ("database disk image is malformed", "file is not a database")
+
+_DROPPED = "the daemon had no room for them"
+_NOT_WRITTEN = "they could not be written in time"
+
+
+class Listener(Protocol):
+    """Whoever else wants to know of records, once they are written."""
+
+    def __call__(self, records: list[Record]) -> None: ...
+
+
+class Keeper:
+    """Writes down what it is given, sooner or later, and says what was lost."""
+
+    def __init__(self, options: RecordsOptions, clock: Callable[[], float] = time.monotonic) -> None:
+        """Open the database, or find out that it can't be opened now."""
+        self._options, self._clock = options, clock
+        self._waiting: deque[Record] = deque()
+        self._writer: RecordWriter | None = None
+        self._written = self._lost = 0
+        self._untold: dict[str, int] = {}  # lost, by reason, and not yet in the database
+        self._problem = ""
+        self._last_id = 0
+        self._retry_at, self._retry = 0.0, _FIRST_RETRY
+        self._tidy_at = self._look_at = clock()
+        self._open()
+
+    @property
+    def state(self) -> State:
+        """What the daemon is told."""
+        return State(self._last_id, self._written, self._lost, len(self._waiting), self._problem)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits that could be written now."""
+        return not self._waiting or self._writer is None
+
+    def take(self, note: Note) -> None:
+        """Take a record; when too many wait, the oldest is lost."""
+        if note.dropped:
+            self._lose(note.dropped, _DROPPED)
+        if len(self._waiting) >= _MOST_WAITING:
+            self._waiting.popleft()
+            self._lose(1, _NOT_WRITTEN)
+        self._waiting.append(note.record)
+
+    def work(self) -> list[Record]:
+        """Write what waits, as far as it can be written; delete some of what is old. Returns what was written."""
+        now = self._clock()
+        if self._writer is None:
+            if now < self._retry_at:
+                return []
+            self._open()
+        if self._writer is None:
+            return []
+        batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
+        try:
+            if now >= self._look_at:
+                self._look_at = now + _LOOK_SECONDS
+                if not self._writer.is_there():
+                    raise FileNotFoundError(2, "it has been deleted", str(self._writer.path))
+            if batch:
+                lost = sum(self._untold.values())
+                self._writer.write(batch, lost, "; ".join(self._untold))
+                self._untold.clear()
+                self._written += len(batch)
+                self._last_id = self._writer.last_id
+                for _ in batch:
+                    self._waiting.popleft()
+            self._writer.sync()
+            if now >= self._tidy_at:
+                more = self._writer.tidy()
+                self._tidy_at = now if more else now + _TIDY_SECONDS
+        except (sqlite3.Error, OSError) as error:
+            self._fail(error)
+            return []
+        if self._problem:
+            log.warning("records are written again; %d were lost meanwhile", self._lost)
+            self._problem = ""
+        return batch
+
+    def _open(self) -> None:
+        folder = Path(self._options.folder)
+        try:
+            self._writer = RecordWriter(folder, days=self._options.days, mib=self._options.mib)
+        except (sqlite3.Error, OSError, RecordsError) as error:
+            self._fail(error)
+            return
+        self._last_id = max(self._last_id, self._writer.last_id)
+        self._retry = _FIRST_RETRY
+
+    def _fail(self, error: Exception) -> None:
+        """Give up for now: the database is opened anew when a disk may have become free, or whole."""
+        path = Path(self._options.folder) / "records.db"
+        text = f"{path}: {(error.strerror if isinstance(error, OSError) else None) or error}"
+        if self._writer is not None:
+            self._close()
+        if any(phrase in str(error) for phrase in _DAMAGED):
+            text += _set_aside(path)
+        if text != self._problem:  # it is tried again and again
+            log.warning("records can't be written: %s; the line goes on, %d wait", text, len(self._waiting))
+        self._problem = text
+        self._retry_at = self._clock() + self._retry
+        self._retry = min(2 * self._retry, _LONGEST_RETRY)
+
+    def _lose(self, count: int, why: str) -> None:
+        if why not in self._untold:
+            log.warning("records are being lost: %s", why)
+        self._untold[why] = self._untold.get(why, 0) + count
+        self._lost += count
+
+    def _close(self) -> None:
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                writer.close()
+        except sqlite3.Error as error:
+            log.warning("records.db did not close well: %s", error)
+
+    def close(self) -> None:
+        """Write what waits, if it can be written, and close the database."""
+        while self._waiting and self._writer is not None:
+            self.work()
+        if self._waiting:
+            log.warning("%d records are lost: %s", len(self._waiting), self._problem)
+        self._close()
+
+
+def _set_aside(path: Path) -> str:
+    """Put a damaged file out of the way, for a person to look at; returns what was done, in words."""
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
+    try:
+        path.replace(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    except OSError as error:
+        return f" (and can't be put aside: {error.strerror})"
+    return f"; it is {aside.name} now, and a new one is begun"

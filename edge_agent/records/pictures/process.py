@@ -1,0 +1,125 @@
+"""The process that keeps pictures: `edge_agent.records.pictures.process SOCKET OPTIONS`, started by the daemon.
+
+It runs only when nothing else wants the processor. Workers pass it pictures in memory of which each has a few pieces;
+what does not fit there is skipped by the worker.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import logging
+import mmap
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+
+from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.logs import log_to_stderr
+from edge_agent.records.options import PicturesOptions
+from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
+from edge_agent.records.pictures.ring import MASK, VERDICT, Ring
+
+log = logging.getLogger("edge_agent.pictures")
+
+_ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
+#: zlib's level: higher ones take several times as long for a few percent
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
+
+
+class PictureKeeper:
+    """Takes pictures from workers and stores them."""
+
+    def __init__(self, options: PicturesOptions) -> None:
+        self._format = options.format
+        self._ring = Ring(Path(options.folder), options.rules.kinds, options.mib << 20)
+        self._problem = ""
+
+    def listen(self) -> socket.socket:
+        """Make the socket that workers send to; OSError when it can't be made."""
+        (self._ring.folder / SOCKET_NAME).unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with socket_address(self._ring.folder) as address:
+            listener.bind(address)
+        (self._ring.folder / SOCKET_NAME).chmod(0o600)
+        return listener
+
+    def take(self, listener: socket.socket) -> None:
+        """Store the picture that has arrived."""
+        data, ancillary, _, _ = listener.recvmsg(PACKET, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
+        descriptors = [number for _, _, content in ancillary for number in array.array("i", content)]
+        try:
+            if data and descriptors:
+                with mmap.mmap(descriptors[0], 0) as memory:
+                    try:
+                        self._store(decode(data), memory)
+                    finally:
+                        memory[0] = FREE
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _store(self, picture: Picture, memory: mmap.mmap) -> None:
+        try:
+            self._ring.put(picture.name, self._files(picture, memory))
+        except OSError as error:
+            if str(error.strerror) != self._problem:
+                log.warning("pictures can't be kept: %s: %s", error.filename or self._ring.folder, error.strerror)
+            self._problem = str(error.strerror)
+        else:
+            self._problem = ""
+
+    def _files(self, picture: Picture, memory: mmap.mmap) -> dict[str, bytes]:
+        shape = (picture.height, picture.width, CHANNELS)
+        size = picture.height * picture.width * CHANNELS
+        # Copies, so that nothing points into the mapping when it is closed.
+        pixels = np.frombuffer(memory[HEAD : HEAD + size], np.uint8).reshape(shape)
+        files = {}
+        if self._format == "jpeg":
+            files[".jpg"] = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), _JPEG)[1].tobytes()
+        else:
+            files[".png"] = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+        if picture.has_mask:
+            mask = np.frombuffer(memory[HEAD + size : HEAD + 2 * size], np.uint8).reshape(shape)
+            files[MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+        told = {"model": picture.model, "version": picture.version, "verdict": msgspec.to_builtins(picture.verdict)}
+        files[VERDICT] = msgspec.json.encode(told)
+        return files
+
+
+def main() -> None:
+    """Entry point of the process."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    options = msgspec.json.decode(sys.argv[2], type=PicturesOptions)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log_to_stderr(options.log_level, "pictures: ")
+    os.umask(0o027)
+    os.nice(19)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    cv2.setNumThreads(1)
+    try:
+        keeper = PictureKeeper(options)
+        listener = keeper.listen()
+    except OSError as error:
+        log.error("pictures can't be kept: %s: %s", error.filename or options.folder, error.strerror)
+        sys.exit(1)
+    while True:
+        readable, _, _ = select.select([listener, channel], [], [])
+        if listener in readable:  # before the end: what a worker has passed on is kept
+            keeper.take(listener)
+        elif channel in readable and not channel.recv(1):
+            break
+
+
+if __name__ == "__main__":
+    main()

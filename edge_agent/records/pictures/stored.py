@@ -1,0 +1,41 @@
+"""Finding a kept picture again, with its mask and verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from edge_agent.errors import RecordsError
+from edge_agent.inference.verdict import Verdict
+from edge_agent.records.pictures.ring import MASK, PICTURES, VERDICT
+
+
+class Stored(NamedTuple):
+    """The files of one picture; `mask` is None where the model makes none."""
+
+    picture: Path
+    mask: Path | None
+    verdict: Verdict
+
+
+class _Told(msgspec.Struct):
+    verdict: Verdict
+
+
+def stored(folder: Path, name: str) -> Stored:
+    """Find a picture by its name.
+
+    Raises:
+        RecordsError: it is not there, or not any more.
+    """
+    paths = [path for ending in PICTURES if (path := folder / f"{name}{ending}").exists()]
+    try:
+        told = msgspec.json.decode((folder / f"{name}{VERDICT}").read_bytes(), type=_Told)
+    except (OSError, msgspec.DecodeError):
+        paths = []
+    if not paths:
+        raise RecordsError(f"there is no picture {folder / name} any more; newer ones took its room (keep_mib)")
+    mask = folder / f"{name}{MASK}"
+    return Stored(paths[0], mask if mask.exists() else None, told.verdict)

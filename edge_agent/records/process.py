@@ -1,0 +1,78 @@
+"""The process that writes records down: `edge_agent.records.process SOCKET OPTIONS`, started by recorder.py.
+
+It reads the daemon's packets and writes them in batches. It ends when the daemon's end of the socket has closed, after
+the last packet, and so outlives a daemon that is killed by a moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+import msgspec
+
+from edge_agent.logs import log_to_stderr
+from edge_agent.records.keeper import Keeper
+from edge_agent.records.options import RecordsOptions
+from edge_agent.records.record import PACKET, State, decode_note, encode
+
+#: after the first packet of a batch, more may come: without this wait each would wake this process, and be a
+#: transaction of its own, on a processor that the models need
+_GATHER_SECONDS = 0.05
+_TURN_SECONDS = 1.0
+#: packets that are read before they are written
+_AT_ONCE = 2000
+
+
+def run(channel: socket.socket, keeper: Keeper) -> None:
+    """Write down what arrives on a SOCK_SEQPACKET socket until its other end closes."""
+    packet = memoryview(bytearray(PACKET))
+    told = State()
+    is_open = True
+    while is_open:
+        if keeper.state != told:
+            told = keeper.state
+            with contextlib.suppress(OSError):  # it has gone, or does not read: the next state says all anyway
+                channel.send(encode(told), socket.MSG_DONTWAIT)
+        if keeper.is_idle and select.select([channel], [], [], _TURN_SECONDS)[0]:
+            time.sleep(_GATHER_SECONDS)
+        is_open = _read(channel, packet, keeper)
+        keeper.work()
+
+
+def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> bool:
+    """Take the packets that are there; False when there will be no more."""
+    for _ in range(_AT_ONCE):
+        try:
+            size = channel.recv_into(packet, 0, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        if not size:
+            return False
+        keeper.take(decode_note(packet[:size]))
+    return True
+
+
+def main() -> None:
+    """Entry point of the process."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    options = msgspec.json.decode(sys.argv[2], type=RecordsOptions)
+    # It ends with the daemon, and after it: what the daemon has sent has to be written.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.umask(0o027)  # the group may read what is written
+    log_to_stderr(options.log_level, "records: ")
+    keeper = Keeper(options)
+    try:
+        run(channel, keeper)
+    finally:
+        keeper.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""One verdict as it is written down, and what travels between the daemon and the process that writes it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+#: characters of a part's id, a station or a program that are kept: they come from clients
+_LONGEST_NAME = 128
+
+
+class Origin(NamedTuple):
+    """Where a call came from: the client's process, as the kernel knows it, and what the client says of the part."""
+
+    uid: int = -1
+    pid: int = 0
+    program: str = ""
+    #: the part that the picture shows, and the station that took it; "" when the client does not say
+    part: str = ""
+    station: str = ""
+    #: the client wants the picture to be kept
+    keep: bool = False
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """One verdict."""
+
+    #: the call's id: microseconds since 1970 when it was answered, made larger than every id before it
+    id: int
+    #: the clock when it was answered, in microseconds since 1970, UTC; may go backwards when the clock is set
+    at: int
+    model: str
+    version: str
+    anomalous: bool
+    score: float
+    threshold: float
+    confidence: float
+    #: fraction of the picture by label, without the background
+    areas: dict[str, float]
+    width: int
+    height: int
+    #: from the call's arrival to its answer
+    milliseconds: float
+    uid: int
+    pid: int
+    program: str
+    part: str
+    station: str
+    #: under which name its picture was given to be kept; "" when it was not
+    picture: str = ""
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True, tag="n"):
+    """A record on its way to the process that writes it down."""
+
+    record: Record
+    #: how many records the daemon has had to drop before this one
+    dropped: int
+
+
+class State(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+    """What the writing process tells the daemon, at least every second while there is something new."""
+
+    #: the largest id that is written down
+    last_id: int = 0
+    #: records written, and lost, since the process started
+    written: int = 0
+    lost: int = 0
+    #: records that wait to be written
+    waiting: int = 0
+    #: why nothing can be written; "" while all is well
+    problem: str = ""
+
+
+def short_name(text: str) -> str:
+    """Cut what a client calls something to what is kept of it."""
+    return text[:_LONGEST_NAME]
+
+
+#: a packet's largest size in bytes: 255 labels of 64 characters, and the names
+PACKET = 1 << 16
+
+_encoder = msgspec.msgpack.Encoder()
+encode = _encoder.encode
+decode_note = msgspec.msgpack.Decoder(Note).decode
+decode_state = msgspec.msgpack.Decoder(State).decode

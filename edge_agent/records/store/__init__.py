@@ -1,0 +1,1 @@
+"""The database of records: its tables, its one writer, and those who read it."""

@@ -1,0 +1,101 @@
+"""The tables of records.db. SQLite in WAL mode: one writes, others read meanwhile; https://www.sqlite.org/wal.html.
+
+What covers long times is added up when it is written: ten million records are looked at in 35,000 quarters of an hour
+a year and model. Quarters and not hours, because a shift begins at a full hour of local time, which in some countries
+is not one of UTC.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from edge_agent.errors import RecordsError
+
+#: of the tables; a file with a later one is left alone
+VERSION = 1
+FILE_NAME = "records.db"
+
+#: microseconds in a quarter of an hour, and in a day
+QUARTER = 900 * 1_000_000
+DAY = 86_400 * 1_000_000
+#: scores are counted by day in so many equal parts of 0..1
+SCORE_BINS = 50
+
+_TABLES = """
+CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, UNIQUE (name, version));
+CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    model INTEGER NOT NULL REFERENCES models,
+    anomalous INTEGER NOT NULL,
+    score REAL NOT NULL,
+    threshold REAL NOT NULL,
+    confidence REAL NOT NULL,
+    areas TEXT,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    milliseconds REAL NOT NULL,
+    uid INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    program TEXT NOT NULL,
+    part TEXT,
+    station TEXT,
+    picture TEXT
+);
+CREATE INDEX records_model ON records (model, id);
+CREATE INDEX records_anomalous ON records (id) WHERE anomalous;
+CREATE INDEX records_model_anomalous ON records (model, id) WHERE anomalous;
+CREATE INDEX records_part ON records (part) WHERE part IS NOT NULL;
+CREATE TABLE quarters (
+    quarter INTEGER NOT NULL, model INTEGER NOT NULL,
+    total INTEGER NOT NULL, anomalous INTEGER NOT NULL, milliseconds REAL NOT NULL, slowest REAL NOT NULL,
+    PRIMARY KEY (quarter, model)
+) WITHOUT ROWID;
+CREATE TABLE label_quarters (
+    quarter INTEGER NOT NULL, model INTEGER NOT NULL, label TEXT NOT NULL,
+    pictures INTEGER NOT NULL, area REAL NOT NULL,
+    PRIMARY KEY (quarter, model, label)
+) WITHOUT ROWID;
+CREATE TABLE score_days (
+    day INTEGER NOT NULL, model INTEGER NOT NULL, bin INTEGER NOT NULL, pictures INTEGER NOT NULL,
+    PRIMARY KEY (model, day, bin)
+) WITHOUT ROWID;
+CREATE TABLE words (
+    record INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    model INTEGER NOT NULL REFERENCES models,
+    anomalous INTEGER NOT NULL,
+    truth TEXT NOT NULL CHECK (truth IN ('normal', 'anomaly')),
+    labels TEXT NOT NULL,
+    who TEXT NOT NULL,
+    said INTEGER NOT NULL
+);
+CREATE TABLE losses (at INTEGER NOT NULL, why TEXT NOT NULL, records INTEGER NOT NULL);
+"""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open the database for its writer, and make it if there is none.
+
+    Raises:
+        sqlite3.Error, OSError: it can't be opened, read or written.
+        RecordsError: it was made by a newer agent.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    connection = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+    try:
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # pages of deleted records are given back in steps
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA journal_size_limit = 4194304")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > VERSION:
+            raise RecordsError(f"{path} was made by a newer agent (version {found}), expected {VERSION} at most")
+        if found < VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    except BaseException:
+        connection.close()
+        raise
+    return connection

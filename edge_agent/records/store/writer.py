@@ -1,0 +1,198 @@
+"""The one who writes records: batches in, one transaction each, and what is old goes out a little at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edge_agent.records.record import Record
+from edge_agent.records.store.schema import DAY, FILE_NAME, QUARTER, SCORE_BINS, open_writer
+
+_SYNC_SECONDS = 1.0
+#: records deleted in one transaction: a few milliseconds' work, so that the line of those to be written stays short
+_DELETED_AT_ONCE = 2000
+#: pages given back to the file system in one go
+_PAGES_AT_ONCE = 500
+#: what is added up by quarters is small, and kept for at least so many days
+_LEAST_DAYS_OF_SUMS = 400
+
+_INSERT = "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_ADD_QUARTER = """INSERT INTO quarters VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET
+    total = total + excluded.total, anomalous = anomalous + excluded.anomalous,
+    milliseconds = milliseconds + excluded.milliseconds, slowest = max(slowest, excluded.slowest)"""
+_ADD_LABEL = """INSERT INTO label_quarters VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET
+    pictures = pictures + excluded.pictures, area = area + excluded.area"""
+_ADD_SCORE = """INSERT INTO score_days VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET
+    pictures = pictures + excluded.pictures"""
+
+
+class RecordWriter:
+    """The database, open for writing."""
+
+    def __init__(self, folder: Path, *, days: int, mib: int) -> None:
+        """Open or make records.db in `folder`; records older than `days`, or beyond `mib`, are deleted by `tidy`.
+
+        Raises:
+            sqlite3.Error, OSError, RecordsError: see open_writer.
+        """
+        self.path = folder / FILE_NAME
+        self._connection = open_writer(self.path)
+        self._inode = self.path.stat().st_ino
+        self._days, self._bytes = days, mib << 20
+        self._models = {
+            (name, version): number
+            for number, name, version in self._connection.execute("SELECT id, name, version FROM models")
+        }
+        #: the largest id that is written
+        self.last_id: int = self._connection.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()[0]
+        self._synced = time.monotonic()
+        self._dirty = False
+
+    def is_there(self) -> bool:
+        """Tell whether the file that is open is still the one that has its name: it may have been deleted."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def write(self, records: Sequence[Record], lost: int = 0, why: str = "") -> None:
+        """Write records, in the order of their ids, and how many were lost before them; all or nothing.
+
+        Raises:
+            sqlite3.Error: they can't be written.
+        """
+        known, last_id = dict(self._models), self.last_id
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            rows = []
+            for record in records:
+                model = self._model(record.model, record.version)
+                # Ids rise already, unless the daemon began before it knew the last one and the clock was set back.
+                self.last_id = max(record.id, self.last_id + 1)
+                rows.append(_row(record, self.last_id, model))
+            self._connection.executemany(_INSERT, rows)
+            self._add_up(records)
+            if lost:
+                execute("INSERT INTO losses VALUES (?,?,?)", (time.time_ns() // 1000, why, lost))
+            execute("COMMIT")
+        except BaseException:
+            self._models, self.last_id = known, last_id
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise
+        self._dirty = True
+
+    def _model(self, name: str, version: str) -> int:
+        number = self._models.get((name, version))
+        if number is None:
+            cursor = self._connection.execute("INSERT INTO models (name, version) VALUES (?,?)", (name, version))
+            number = self._models[name, version] = cursor.lastrowid or 0
+        return number
+
+    def _add_up(self, records: Iterable[Record]) -> None:
+        quarters: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
+        labels: dict[tuple[int, int, str], list[float]] = defaultdict(lambda: [0, 0.0])
+        scores: Counter[tuple[int, int, int]] = Counter()
+        for record in records:
+            model, quarter = self._models[record.model, record.version], record.at // QUARTER
+            sums = quarters[quarter, model]
+            sums[0] += 1
+            sums[1] += record.anomalous
+            sums[2] += record.milliseconds
+            sums[3] = max(sums[3], record.milliseconds)
+            if record.anomalous:
+                for label, area in record.areas.items():
+                    labels[quarter, model, label][0] += 1
+                    labels[quarter, model, label][1] += area
+            scores[record.at // DAY, model, score_bin(record.score)] += 1
+        many = self._connection.executemany
+        many(_ADD_QUARTER, [(*key, *sums) for key, sums in quarters.items()])
+        many(_ADD_LABEL, [(*key, *sums) for key, sums in labels.items()])
+        many(_ADD_SCORE, [(*key, count) for key, count in scores.items()])
+
+    def sync(self) -> None:
+        """See to it, once a second, that what has been written survives a loss of power.
+
+        SQLite itself syncs in WAL mode only at a checkpoint. Opening the log by its name is safe: unlike the database
+        and -shm, it carries no locks that closing it could drop (https://www.sqlite.org/howtocorrupt.html, 2.2).
+        """
+        now = time.monotonic()
+        if not self._dirty or now - self._synced < _SYNC_SECONDS:
+            return
+        self._synced, self._dirty = now, False
+        descriptor = os.open(f"{self.path}-wal", os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def tidy(self) -> bool:
+        """Delete some of what is too old or too much; tell whether there is more to delete.
+
+        Raises:
+            sqlite3.Error: it can't be written.
+        """
+        execute = self._connection.execute
+        now = time.time_ns() // 1000
+        oldest = now - self._days * DAY
+        pages, free, size = (
+            execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        too_large = (pages - free) * size > self._bytes
+        last = execute("SELECT id, at FROM records ORDER BY id LIMIT 1 OFFSET ?", (_DELETED_AT_ONCE,)).fetchone()
+        if too_large and last is not None:
+            execute("DELETE FROM records WHERE id < ?", (last[0],))
+            more = True
+        else:
+            limit = oldest if last is None else min(oldest, last[0])
+            more = execute("DELETE FROM records WHERE id < ?", (limit,)).rowcount > 0
+        if not more:
+            sums = now - max(self._days, _LEAST_DAYS_OF_SUMS) * DAY
+            for table, column, unit in (
+                ("quarters", "quarter", QUARTER),
+                ("label_quarters", "quarter", QUARTER),
+                ("score_days", "day", DAY),
+                ("losses", "at", 1),
+            ):
+                execute(f"DELETE FROM {table} WHERE {column} < ?", (sums // unit,))  # noqa: S608  # names from above
+        if free > _PAGES_AT_ONCE or pages * size > self._bytes:
+            execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+        self._dirty = True
+        return more
+
+    def close(self) -> None:
+        """Close the database; what the log holds goes into it."""
+        self._connection.close()
+
+
+def score_bin(score: float) -> int:
+    """Return in which of the equal parts of 0..1 a score lies."""
+    return min(SCORE_BINS - 1, max(0, int(score * SCORE_BINS)))
+
+
+def _row(record: Record, number: int, model: int) -> tuple[object, ...]:
+    return (
+        number,
+        record.at,
+        model,
+        record.anomalous,
+        record.score,
+        record.threshold,
+        record.confidence,
+        msgspec.json.encode(record.areas).decode() if record.areas else None,
+        record.width,
+        record.height,
+        round(record.milliseconds, 3),
+        record.uid,
+        record.pid,
+        record.program,
+        record.part or None,
+        record.station or None,
+        record.picture or None,
+    )

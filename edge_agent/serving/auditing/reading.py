@@ -1,0 +1,123 @@
+"""Reads the trail: the entries somebody asks for, and whether any was removed, edited or swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edge_agent.serving.auditing.chain import FIRST, Link, follows, read_line
+from edge_agent.serving.auditing.files import lines, parts, read_head
+from edge_agent.serving.auditing.trail import DELETED, GAP, REMOVED
+
+
+class Verified(NamedTuple):
+    """What was found."""
+
+    entries: int
+    first: int
+    last: int
+    #: entries that say themselves that others could not be written
+    gaps: int
+    #: what is wrong, in the order in which it was found
+    problems: list[str]
+
+
+def read_entries(folder: Path, since: str = "", model: str = "") -> Iterator[dict[str, Any]]:
+    """Give the entries from a time on (as the entries write it), of one model or of all."""
+    for path in parts(folder):
+        for _, line in lines(path):
+            try:
+                content, _ = read_line(line)
+            except ValueError:
+                continue
+            if str(content.get("time", "")) >= since and (not model or content.get("model") == model):
+                yield content
+
+
+def verify(folder: Path) -> Verified:
+    """Follow the chain from the oldest entry to the newest.
+
+    Raises:
+        OSError: the trail can't be read.
+    """
+    head = read_head(folder)  # before the lines: what is written meanwhile comes after it
+    chain = _Chain()
+    for path in parts(folder):
+        for number, line in lines(path):
+            chain.take(line, f"{path.name}, line {number}")
+    if head is not None:
+        chain.compare(head)
+    problems = [*chain.problems, *chain.beginning()]
+    return Verified(chain.count, chain.first.entry if chain.first else 0, chain.last, chain.gaps, problems)
+
+
+class _Chain:
+    """Lines, one after the other."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.first: Link | None = None
+        self.count = self.gaps = self.last = 0
+        self._first_line = b""
+        self._before: Link | None = None
+        self._hashes: dict[int, str] = {}
+        #: the newest entry that was deleted because the trail keeps so much and no more
+        self._deleted = Link(0, FIRST)
+
+    def take(self, line: bytes, place: str) -> None:
+        """Take the next line."""
+        try:
+            content, link = read_line(line)
+        except ValueError as error:
+            self.problems.append(f"{place}: {error}")
+            self._before = None
+            return
+        if self.first is None:
+            self.first, self._first_line = link, line
+        elif self._before is not None:
+            problem = _compare(self._before, link, line)
+            if problem:
+                self.problems.append(f"{place}: {problem}")
+        self._before, self.last = link, max(self.last, link.entry)
+        self.count += 1
+        self._hashes[link.entry] = link.hash
+        self._look_into(content, place)
+
+    def _look_into(self, content: dict[str, Any], place: str) -> None:
+        """Take note of what an entry says of the trail itself."""
+        event = content.get("event")
+        self.gaps += event == GAP
+        if event == DELETED:
+            self._deleted = Link(int(content.get("up_to", 0)), str(content.get("up_to_hash", "")))
+        elif event == REMOVED:
+            self.problems.append(
+                f"{place}: the agent found {content.get('found')} entries where {content.get('expected')} were written"
+            )
+
+    def beginning(self) -> Iterator[str]:
+        """Say what is wrong where the trail begins."""
+        if self.first is None:
+            return
+        if self.first.entry != self._deleted.entry + 1:
+            yield f"the trail begins with entry {self.first.entry}: entries before it were removed"
+        elif not follows(self._first_line, self._deleted.hash):
+            yield f"entry {self.first.entry}, the first, was edited"
+
+    def compare(self, head: Link) -> None:
+        """Compare with what the writer has noted as its last entry."""
+        if self.last < head.entry:
+            self.problems.append(
+                f"the trail ends with entry {self.last}, but {head.entry} were written: the last were removed"
+            )
+        elif self._hashes.get(head.entry) not in (head.hash, None):
+            self.problems.append(f"entry {head.entry} is not the one that was written")
+
+
+def _compare(before: Link, link: Link, line: bytes) -> str:
+    """Say what is wrong between two lines; "" for nothing."""
+    if link.entry == before.entry + 1:
+        return "" if follows(line, before.hash) else f"entry {link.entry}, or the one before it, was edited"
+    if link.entry > before.entry + 1:
+        return f"entry {link.entry} follows entry {before.entry}: what stood between them was removed"
+    return f"entry {link.entry} follows entry {before.entry}: they were swapped, or one was added"

@@ -1,0 +1,119 @@
+"""Pictures: sending them, listing them, saying what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge_agent.studio.api.call import Call, File, Operation
+from edge_agent.studio.api.operations.projects import Started
+from edge_agent.studio.jobs import kinds
+from edge_agent.studio.store.pictures import Added, Filter, Page, Picture
+
+#: the most bytes of one picture's file
+MOST_BYTES = 256 << 20
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".bmp": "image/bmp", ".webp": "image/webp",
+          ".tif": "image/tiff", ".tiff": "image/tiff"}  # fmt: skip
+
+
+class Place(Filter, frozen=True, kw_only=True):
+    """Which part of a filtered list."""
+
+    offset: int = 0
+    limit: int = 200
+
+
+class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What people say of pictures: a class, or null for none; the part they belong to; what is left out stays."""
+
+    pictures: list[int]
+    class_: Literal["normal", "anomaly", "keep"] | None = msgspec.field(name="class", default="keep")
+    part: Literal["train", "test"] | None = None
+
+
+class Chosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Pictures by number."""
+
+    pictures: list[int]
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How many pictures that concerned."""
+
+    pictures: int
+
+
+class SourceFolder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A dataset on this machine: a folder, a manifest or a CSV file; `images` is where relative references lie."""
+
+    path: str
+    images: str = ""
+
+
+def _page(call: Call) -> Page:
+    place = call.query
+    return call.parts.store.pictures.page(call.project, place, max(0, place.offset), max(1, place.limit))
+
+
+def _ids(call: Call) -> list[int]:
+    return call.parts.store.pictures.ids(call.project, call.query)
+
+
+def _get(call: Call) -> Picture:
+    return call.parts.store.pictures.get(call.project, call.picture)
+
+
+def _add(call: Call) -> Added:
+    received: Path = call.body
+    return call.parts.store.pictures.add(call.project, call.path["name"], received, by=call.user.name)
+
+
+def _say(call: Call) -> Count:
+    body = call.body
+    changed = call.parts.store.pictures.say(
+        call.project, body.pictures, class_=body.class_, part=body.part, by=call.user.name
+    )
+    return Count(changed)
+
+
+def _remove(call: Call) -> Count:
+    return Count(call.parts.store.pictures.remove(call.project, call.body.pictures))
+
+
+def _image(call: Call) -> File:
+    path = call.parts.store.pictures.path(call.project, call.picture)
+    return File(path, _TYPES.get(path.suffix.lower(), "application/octet-stream"), changes=False)
+
+
+def _thumbnail(call: Call) -> File:
+    return File(call.parts.store.pictures.thumbnail(call.project, call.picture), "image/jpeg", changes=False)
+
+
+def _take_in(call: Call) -> Started:
+    number = kinds.take_in(call.parts.store, call.parts.jobs, call.project, call.body.path, call.body.images)
+    call.parts.nudge()
+    return Started(number)
+
+
+_ALL = "/projects/{project}/pictures"
+_ONE = _ALL + "/{picture:int}"
+OPERATIONS = (
+    Operation("ListPictures", "GET", _ALL, "viewer", "List pictures, filtered and in an order.", _page,
+              query=Place, answer=Page),
+    Operation("ListPictureNumbers", "GET", "/projects/{project}/picture-numbers", "viewer",
+              "List the numbers of all pictures that a filter lets pass.", _ids, query=Filter, answer=list[int]),
+    Operation("AddPicture", "PUT", "/projects/{project}/uploads/{name}", "operator",
+              "Send one picture's file as the body; a file that is there already is named.", _add,
+              body=Path, answer=Added),
+    Operation("SayClass", "POST", _ALL + "/say", "operator", "Say which class and part pictures have.", _say,
+              body=Said, answer=Count),
+    Operation("RemovePictures", "POST", _ALL + "/remove", "engineer", "Remove pictures and their masks.", _remove,
+              body=Chosen, answer=Count),
+    Operation("ImportDataset", "POST", "/projects/{project}/import", "engineer",
+              "Take in a folder, manifest or CSV file of this machine.", _take_in, body=SourceFolder, answer=Started),
+    Operation("GetPicture", "GET", _ONE, "viewer", "Describe a picture.", _get, answer=Picture),
+    Operation("GetImage", "GET", _ONE + "/image", "viewer", "Give the picture's file.", _image, answer=File),
+    Operation("GetThumbnail", "GET", _ONE + "/thumbnail", "viewer", "Give a small copy.", _thumbnail, answer=File),
+)  # fmt: skip

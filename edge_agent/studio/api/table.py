@@ -1,0 +1,15 @@
+"""The table of operations: the interface as data."""
+
+from __future__ import annotations
+
+from edge_agent.studio.api.call import Operation
+from edge_agent.studio.api.operations import device, jobs, masks, models, pictures, projects
+
+OPERATIONS: tuple[Operation, ...] = (
+    *projects.OPERATIONS,
+    *pictures.OPERATIONS,
+    *masks.OPERATIONS,
+    *models.OPERATIONS,
+    *jobs.OPERATIONS,
+    *device.OPERATIONS,
+)

@@ -1,0 +1,140 @@
+"""Starting jobs one after the other, and taking up those that an earlier studio has left running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_agent.children.command import child_command
+from edge_agent.studio.jobs.process import ENDED, LOG
+from edge_agent.studio.jobs.table import Jobs
+
+log = logging.getLogger(__name__)
+
+#: called in a thread when a job has been done: a trial's verdicts go into the index
+Finish = Callable[[int], None]
+_NO_WORD = "the job's process ended without a word; the machine may have been switched off, or ran out of memory"
+
+
+class Runner:
+    """Runs the jobs of the list, one at a time: two trainings at once would take as long, and twice the memory."""
+
+    def __init__(self, jobs: Jobs, finish: Finish) -> None:
+        self._jobs, self._finish = jobs, finish
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin; jobs whose processes live are watched, those whose processes are gone have failed."""
+        self._loop = asyncio.get_running_loop()
+        task = self._loop.create_task(self._run())
+        self._tasks.add(task)
+
+    def nudge(self) -> None:
+        """Take note that a job was added; from any thread."""
+        self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def close(self) -> None:
+        """Watch no more; the processes go on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            rows = await asyncio.to_thread(self._jobs.unended)
+            for row in [row for row in rows if row["state"] == "running"] or rows[:1]:
+                try:
+                    await self._one(row["id"], row["process"], row["process_started"])
+                except OSError as error:
+                    await self._end(row["id"], "failed", f"the job can't be run: {error.strerror or error}")
+                except Exception:
+                    log.exception("a defect of the studio, in job %d", row["id"])
+                    await self._end(row["id"], "failed", "a defect of the studio; its log has more")
+            if not rows:
+                await self._wake.wait()
+
+    async def _one(self, job: int, process: int | None, started: float | None) -> None:
+        folder = self._jobs.folder(job)
+        if process is None:
+            child = await asyncio.to_thread(self._spawn, folder)
+            process = child.pid
+            await asyncio.to_thread(
+                lambda: self._jobs.set(job, "running", started=time.time(), process=child.pid,
+                                       process_started=process_start(child.pid))
+            )  # fmt: skip
+            await asyncio.to_thread(child.wait)
+        elif process_start(process) == started:
+            await self._wait_for(process)
+        await self._conclude(job, folder)
+
+    def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
+        command = child_command("edge_agent.studio.jobs.process", str(folder))
+        with (folder / LOG).open("ab") as said:
+            # A session of its own: Ctrl-C in the studio's terminal is not meant for it, and it can be ended as a whole.
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, cwd=folder
+            )
+
+    async def _wait_for(self, process: int) -> None:
+        """Wait for the end of a process that is not our child."""
+        try:
+            descriptor = os.pidfd_open(process)
+        except ProcessLookupError:
+            return
+        ended = asyncio.Event()
+        self._loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+    async def _conclude(self, job: int, folder: Path) -> None:
+        state = await asyncio.to_thread(lambda: self._jobs.get(job).state)
+        if state == "cancelled":
+            return
+        try:
+            ended = json.loads(await asyncio.to_thread((folder / ENDED).read_bytes))
+        except (OSError, ValueError):
+            ended = {"code": 1, "problem": _NO_WORD}
+        if ended["code"] == 0:
+            try:
+                await asyncio.to_thread(self._finish, job)
+            except Exception as error:
+                log.exception("job %d was done, its result can't be used", job)
+                ended = {"code": 1, "problem": f"its result can't be used: {error}"}
+        await self._end(job, "done" if ended["code"] == 0 else "failed", ended["problem"])
+
+    async def _end(self, job: int, state: str, problem: str) -> None:
+        await asyncio.to_thread(lambda: self._jobs.set(job, state, ended=time.time(), problem=problem))  # type: ignore[arg-type]
+
+
+def cancel(jobs: Jobs, job: int) -> None:
+    """End a job that waits or runs; one that has ended stays as it is. NotThere when there is none of that number."""
+    before = jobs.get(job)
+    if before.state not in ("waiting", "running"):
+        return
+    row = next((row for row in jobs.unended() if row["id"] == job), None)
+    jobs.set(job, "cancelled", ended=time.time())
+    if row is not None and row["process"] and process_start(row["process"]) == row["process_started"]:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(row["process"], signal.SIGTERM)
+
+
+def process_start(process: int) -> float:
+    """Give when a process started, in clock ticks since the machine did; 0 when there is none."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return 0.0
+    return float(stat.rpartition(")")[2].split()[19])

@@ -1,0 +1,73 @@
+// Keeps a mask safe: sent after every stroke, one request at a time, with the revision that it builds on.
+
+import { call, name } from "../api.js";
+
+const SOON = 250; // milliseconds after a stroke
+const AGAIN = 3000; // milliseconds after a request that got no answer
+
+async function zipped(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Response(stream).blob();
+}
+
+export async function readMask(project, picture, of = "mask") {
+  const response = await call("GET", `/projects/${name(project)}/pictures/${picture}/mask?of=${of}`);
+  const revision = Number((response.headers.get("etag") ?? "").replaceAll(/\D/g, "")) || 0;
+  return { data: new Uint8Array(await response.arrayBuffer()), revision };
+}
+
+export class Saving {
+  // `tell(state, error)` is told "unsaved", "saving", "saved", "conflict" or "failed".
+  constructor(project, picture, map, revision, tell) {
+    this.path = `/projects/${name(project)}/pictures/${picture}/mask`;
+    this.map = map;
+    this.revision = revision;
+    this.tell = tell;
+    this.isDirty = false;
+    this.isSending = false;
+    this.isStopped = false;
+  }
+
+  changed() {
+    this.isDirty = true;
+    this.tell("unsaved");
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.flush(), SOON);
+  }
+
+  // Send what has not been sent; resolves when all is safe, or can't be.
+  async flush() {
+    clearTimeout(this.timer);
+    if (this.isSending) return this.isSending;
+    if (!this.isDirty || this.isStopped) return undefined;
+    this.isSending = this.send();
+    try {
+      await this.isSending;
+    } finally {
+      this.isSending = false;
+    }
+    return this.isDirty && !this.isStopped && !this.isWaiting ? this.flush() : undefined;
+  }
+
+  async send() {
+    this.isDirty = false;
+    this.isWaiting = false;
+    this.tell("saving");
+    try {
+      const body = await zipped(this.map.data);
+      const response = await call("PUT", `${this.path}?revision=${this.revision}`, body, { "content-encoding": "gzip" });
+      this.revision = (await response.json()).revision;
+      this.tell(this.isDirty ? "unsaved" : "saved");
+    } catch (error) {
+      this.isDirty = true;
+      if (error.status === 409) {
+        this.isStopped = true;
+        this.tell("conflict", error);
+      } else {
+        this.isWaiting = true;
+        this.tell("failed", error);
+        this.timer = setTimeout(() => this.flush(), AGAIN);
+      }
+    }
+  }
+}

@@ -1,0 +1,20 @@
+// All words that scripts show, in the page's language.
+
+const response = await fetch(`/words/${document.documentElement.lang}.json`);
+const words = await response.json();
+
+export function w(key, values = {}) {
+  const text = words[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+const language = document.documentElement.lang;
+const bytes = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+const times = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short" });
+
+export const when = (seconds) => times.format(new Date(seconds * 1000));
+export const mebibytes = (count) => `${bytes.format(count / 2 ** 20)} MiB`;
+export const fraction = (value, digits = 3) => (value === undefined || value === null ? "–" : value.toFixed(digits));
+export function duration(seconds) {
+  return seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`;
+}

@@ -1,0 +1,118 @@
+"""The studio as a whole: store, jobs, API and pages behind one address."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import uvicorn
+from starlette.applications import Starlette
+
+from edge_agent.errors import EdgeAgentError
+from edge_agent.studio.access.guard import Guard
+from edge_agent.studio.access.users import Users
+from edge_agent.studio.api.call import Parts
+from edge_agent.studio.api.routes import routes
+from edge_agent.studio.api.session import Session
+from edge_agent.studio.api.table import OPERATIONS
+from edge_agent.studio.device import Device
+from edge_agent.studio.jobs import kinds
+from edge_agent.studio.jobs.runner import Runner
+from edge_agent.studio.jobs.table import Jobs
+from edge_agent.studio.pages.pages import Pages
+from edge_agent.studio.store.store import Store
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api"
+#: how long what people say may stand in the index alone
+_WRITE_SECONDS = 1.0
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class Options(NamedTuple):
+    """Where the studio keeps its things, where it listens, and which agent it talks to."""
+
+    data: Path
+    host: str
+    port: int
+    socket: str
+    deploy_to: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether only this machine can reach it."""
+        return self.host in _LOOPBACK
+
+
+class Stopping:
+    """Tells whether the server has been asked to end: a stream that goes on for ever has to."""
+
+    server: uvicorn.Server | None = None
+
+    def __call__(self) -> bool:
+        return self.server is not None and self.server.should_exit
+
+
+def run(options: Options) -> None:
+    """Serve until a signal comes.
+
+    Raises:
+        StudioError: the data folder can't be used, or others could reach the studio and nobody has to sign in.
+    """
+    store = Store(options.data)
+    try:
+        users = Users(store.database)
+        if not options.is_local and not users.any():
+            raise EdgeAgentError(
+                f"others can reach {options.host}, so users have to sign in and there is none yet; make one with: "
+                f"edge-agent studio user add NAME --role engineer --data {options.data}"
+            )
+        stopping = Stopping()
+        config = uvicorn.Config(
+            application(options, store, users, stopping), host=options.host, port=options.port, log_level="warning",
+            access_log=False, server_header=False, ssl_certfile=options.certificate, ssl_keyfile=options.key,
+            timeout_graceful_shutdown=5,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        stopping.server = server
+        server.run()
+    finally:
+        store.close()
+
+
+def application(options: Options, store: Store, users: Users, stopping: Callable[[], bool]) -> Starlette:
+    """Put the parts together."""
+    jobs = Jobs(store)
+    runner = Runner(jobs, functools.partial(kinds.finish, store, jobs))
+    guard = Guard(users, open_=options.is_local and not users.any())
+    parts = Parts(store, jobs, Device(store, options.socket, options.deploy_to), users, runner.nudge)
+    session = Session(OPERATIONS, parts, guard, PREFIX, stopping)
+    pages = Pages(guard)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        runner.start()
+        writing = asyncio.get_running_loop().create_task(_write_manifests(store))
+        yield
+        writing.cancel()
+        await runner.close()
+
+    found = [*routes(OPERATIONS, parts, guard, PREFIX), *session.routes(), *pages.routes()]
+    return Starlette(routes=found, lifespan=lifespan)
+
+
+async def _write_manifests(store: Store) -> None:
+    while True:
+        await asyncio.sleep(_WRITE_SECONDS)
+        try:
+            await asyncio.to_thread(store.manifests.write_changed)
+        except Exception:
+            log.exception("the manifests can't be written")

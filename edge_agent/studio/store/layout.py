@@ -1,0 +1,85 @@
+"""Where things lie in the studio's data folder. Files are the truth; studio.db is an index that can be made anew.
+
+projects/NAME/project.json       description and labels with their colours
+projects/NAME/pictures/FILE      the pictures, named as they came
+projects/NAME/masks/FILE.png     masks: indexed PNG of the picture's size, 0 is the background
+projects/NAME/train.manifest     the labelled pictures to train with, as `edge-agent train` takes them
+projects/NAME/test.manifest      those that are set apart
+projects/NAME/thumbnails/        small copies, made again when they are missing
+projects/NAME/proposals/         masks that a model has made of unlabelled pictures
+models/NAME/VERSION/             what was built of a project
+jobs/NUMBER/                     what a job was told, said and left
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_agent.component.version import check_name
+from edge_agent.errors import StudioError
+
+PICTURES, MASKS, THUMBNAILS, PROPOSALS = "pictures", "masks", "thumbnails", "proposals"
+TRAIN, TEST = "train", "test"
+
+#: what can't be part of a file's name here, or would hide the file
+_LONGEST_NAME = 180
+
+
+class Layout(NamedTuple):
+    """The data folder."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The index."""
+        return self.root / "studio.db"
+
+    @property
+    def models(self) -> Path:
+        """The folder of models, which an agent can serve."""
+        return self.root / "models"
+
+    @property
+    def jobs(self) -> Path:
+        """The folder of jobs."""
+        return self.root / "jobs"
+
+    @property
+    def projects(self) -> Path:
+        """The folder of projects."""
+        return self.root / "projects"
+
+    def project(self, name: str) -> Path:
+        """Give a project's folder, which may be there or not.
+
+        Raises:
+            StudioError: that can't be the name of a project, which its model's component has too.
+        """
+        try:
+            check_name(name)
+        except ValueError:
+            raise StudioError(
+                f"{name[:140]!r} can't be the name of a project, expected 1 to 128 letters, digits, '.', '_' or '-', "
+                "the first a letter or a digit"
+            ) from None
+        return self.projects / name
+
+
+def safe_file_name(name: str) -> str:
+    """Make the name of a file that somebody sends fit to be one here: its last part, without what could lead away.
+
+    Raises:
+        StudioError: nothing of it is left.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2]
+    kept = "".join(letter if letter.isprintable() and letter not in '<>:"|?*' else "_" for letter in last).strip()
+    kept = kept.lstrip(".")
+    if not kept:
+        raise StudioError(f"{name[:100]!r} is no name of a picture, expected one such as part-1.png")
+    stem, dot, suffix = kept.rpartition(".")
+    while len(kept.encode()) > _LONGEST_NAME:
+        stem = stem[:-1]
+        kept = stem + dot + suffix
+    return kept

@@ -1,0 +1,137 @@
+"""Making the index anew from the files, after somebody has copied some in or out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from edge_agent.building.datasets.reading import read_dataset
+from edge_agent.errors import DatasetError, InvalidRequest, StudioError
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.studio.store.layout import PICTURES, TEST, TRAIN
+from edge_agent.studio.store.pictures import file_digest, place_of
+from edge_agent.studio.store.projects import read_project
+from edge_agent.studio.store.store import Store
+
+
+class Found(NamedTuple):
+    """What a reindexing found: numbers of projects and pictures, and what could not be used, in sentences."""
+
+    projects: int
+    pictures: int
+    problems: list[str]
+
+
+def reindex(store: Store, tell: Callable[[str], None] = lambda text: None) -> Found:
+    """Read every project's folder, and make the index say what the files say."""
+    store.manifests.write_changed()  # what people said last is in the index alone for a moment
+    problems: list[str] = []
+    names, count = [], 0
+    folders = sorted(store.layout.projects.iterdir()) if store.layout.projects.is_dir() else []
+    for folder in folders:
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        try:
+            store.layout.project(folder.name)
+        except StudioError as error:
+            problems.append(str(error))
+            continue
+        tell(folder.name)
+        names.append(folder.name)
+        count += _read_folder(store, folder, problems)
+    with store.database.writing() as write:
+        marks = ",".join("?" * len(names))
+        write.execute(f"DELETE FROM projects WHERE name NOT IN ({marks})", names)  # noqa: S608
+    return Found(len(names), count, problems)
+
+
+def _read_folder(store: Store, folder: Path, problems: list[str]) -> int:
+    description, created, labels = read_project(folder)
+    said = _said(folder, problems)
+    with store.database.writing() as write:
+        write.execute(
+            "INSERT INTO projects (name, description, created) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET description = excluded.description",
+            (folder.name, description, created),
+        )
+        number = write.execute("SELECT id FROM projects WHERE name = ?", (folder.name,)).fetchone()["id"]
+        write.execute("DELETE FROM labels WHERE project = ?", (number,))
+        write.executemany(
+            "INSERT INTO labels (project, place, name, color) VALUES (?, ?, ?, ?)",
+            [(number, place, label.name, label.color) for place, label in enumerate(labels, start=1)],
+        )
+    known = {row["file"]: row for row in store.database.rows("SELECT * FROM pictures WHERE project = ?", (number,))}
+    there = sorted(path for path in (folder / PICTURES).glob("*") if path.is_file() and not path.name.startswith("."))
+    for path in there:
+        row = known.get(path.name)
+        digest = file_digest(path)
+        if row is None or row["digest"] != digest:
+            try:
+                pixels = read_picture(path)
+            except InvalidRequest as error:
+                problems.append(str(error))
+                continue
+            with store.database.writing() as write:
+                write.execute(
+                    "INSERT INTO pictures (project, file, place, bytes, width, height, digest, added)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT (project, file) DO UPDATE SET bytes = excluded.bytes, width = excluded.width,"
+                    " height = excluded.height, digest = excluded.digest, score = NULL, verdict = NULL",
+                    (
+                        number,
+                        path.name,
+                        place_of(path.name),
+                        path.stat().st_size,
+                        pixels.shape[1],
+                        pixels.shape[0],
+                        digest,
+                        time.time(),
+                    ),
+                )
+        _apply(store, folder.name, number, path.name, said, problems)
+    gone = set(known) - {path.name for path in there}
+    with store.database.writing() as write:
+        write.executemany("DELETE FROM pictures WHERE project = ? AND file = ?", [(number, name) for name in gone])
+    return len(there)
+
+
+def _said(folder: Path, problems: list[str]) -> dict[str, tuple[str, str]]:
+    """Read from the manifests which class and part each picture's file name has."""
+    said = {}
+    for part in (TRAIN, TEST):
+        path = folder / f"{part}.manifest"
+        if not path.is_file():
+            continue
+        try:
+            for example in read_dataset(path).labelled:
+                said[example.path.name] = (str(example.label), part)
+        except DatasetError as error:
+            problems.append(str(error))
+    return said
+
+
+def _apply(
+    store: Store, project: str, number: int, file: str, said: dict[str, tuple[str, str]], problems: list[str]
+) -> None:
+    class_, part = said.get(file, (None, TRAIN))
+    row = store.database.row("SELECT id, revision FROM pictures WHERE project = ? AND file = ?", (number, file))
+    assert row is not None
+    picture = store.pictures.get(project, row["id"])
+    marked: list[str] = []
+    if store.masks.path(project, picture).is_file():
+        try:
+            present = np.unique(store.masks.read(project, picture.id))
+            labels = store.projects.labels(number)
+            marked = [labels[place - 1].name for place in present if place]
+        except (StudioError, DatasetError) as error:
+            problems.append(str(error))
+    with store.database.writing() as write:
+        write.execute(
+            "UPDATE pictures SET class = ?, part = ?, marked = ?, revision = max(revision, ?) WHERE id = ?",
+            (class_, part, json.dumps(marked), int(bool(marked)), picture.id),
+        )

@@ -1,0 +1,105 @@
+"""Batches go in whole, sums agree with them, and what is old or too much goes out."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import RecordsError
+from edge_agent.records.store.schema import DAY, QUARTER, VERSION
+from edge_agent.records.store.writer import RecordWriter, score_bin
+from tests.support.records import record, rows
+
+
+def test_a_batch_is_added_up_by_quarter_label_and_day(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, days=90, mib=64)
+    day = 20_000 * DAY
+    writer.write(
+        [
+            record(day + 1, milliseconds=2.0),
+            record(day + 2, milliseconds=8.0, anomalous=True, score=0.9, areas={"crack": 0.25}),
+            record(day + QUARTER, anomalous=True, score=1.0, areas={"crack": 0.5, "dent": 0.125}),
+        ]
+    )
+    writer.write([record(day + 3, milliseconds=4.0, areas={"crack": 0.01}), record(day + 4, version="2.0.0")])
+    writer.close()
+    first = day // QUARTER
+    assert rows(tmp_path, "SELECT * FROM quarters ORDER BY quarter, model") == [
+        (first, 1, 3, 1, 14.0, 8.0),
+        (first, 2, 1, 0, 2.5, 2.5),
+        (first + 1, 1, 1, 1, 2.5, 2.5),
+    ]
+    # What a normal picture has of a label is below what makes it anomalous: it is no anomaly of that kind.
+    assert rows(tmp_path, "SELECT * FROM label_quarters ORDER BY quarter, label") == [
+        (first, 1, "crack", 1, 0.25),
+        (first + 1, 1, "crack", 1, 0.5),
+        (first + 1, 1, "dent", 1, 0.125),
+    ]
+    assert rows(tmp_path, "SELECT bin, pictures FROM score_days WHERE model = 1 ORDER BY bin") == [
+        (12, 2), (45, 1), (49, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("score", "part"), [(-0.1, 0), (0.0, 0), (0.0199, 0), (0.02, 1), (0.999, 49), (1.0, 49)])
+def test_scores_are_counted_in_equal_parts(score: float, part: int) -> None:
+    assert score_bin(score) == part
+
+
+def test_a_batch_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, days=90, mib=64)
+    with pytest.raises(sqlite3.Error):
+        writer.write([record(1, model="new"), record(2, score=None)])
+    assert rows(tmp_path, "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM models)") == [(0, 0)]
+    writer.write([record(3, model="new")])
+    writer.close()
+    assert rows(tmp_path, "SELECT records.id, name FROM records JOIN models ON models.id = model") == [(3, "new")]
+
+
+def test_ids_rise_even_when_the_clock_was_set_back(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, days=90, mib=64)
+    writer.write([record(100), record(50), record(101)])
+    writer.close()
+    assert rows(tmp_path, "SELECT id, at FROM records ORDER BY id") == [(100, 100), (101, 50), (102, 101)]
+
+
+def test_what_is_older_than_the_days_is_deleted_in_steps_and_its_sums_stay(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, days=10, mib=64)
+    now = time.time_ns() // 1000
+    writer.write([record(now - 11 * DAY + number) for number in range(4500)] + [record(now)])
+    steps = 1
+    while writer.tidy():
+        steps += 1
+    writer.close()
+    assert steps == 4  # 2000, 2000, 500, and none
+    assert rows(tmp_path, "SELECT id FROM records") == [(now,)]
+    assert rows(tmp_path, "SELECT sum(total) FROM quarters") == [(4501,)]
+
+
+def test_the_file_stays_as_large_as_it_may_be(tmp_path: Path) -> None:
+    mib = 8
+    writer = RecordWriter(tmp_path, days=90, mib=mib)
+    begun = time.time_ns() // 1000
+    for batch in range(80):
+        writer.write([record(begun + 2000 * batch + number, part=f"part-{number:040}") for number in range(2000)])
+        for _ in range(4):
+            writer.tidy()
+    while writer.tidy():
+        pass
+    kept = rows(tmp_path, "SELECT count(*), max(id) FROM records")[0]
+    size = writer.path.stat().st_size
+    writer.close()
+    assert size < (mib + 3) << 20
+    assert kept[0] > 30_000
+    assert kept[1] == begun + 2000 * 80 - 1  # the newest are those that stay
+
+
+def test_a_database_of_a_newer_agent_is_left_alone(tmp_path: Path) -> None:
+    RecordWriter(tmp_path, days=90, mib=64).close()
+    connection = sqlite3.connect(tmp_path / "records.db")
+    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+    with pytest.raises(RecordsError, match="was made by a newer agent"):
+        RecordWriter(tmp_path, days=90, mib=64)

@@ -1,0 +1,170 @@
+"""The daemon's side: it never waits for the process that writes, which may be stopped, killed, or slow."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edge_agent.inference.verdict import Area, Verdict
+from edge_agent.records import child
+from edge_agent.records import recorder as module
+from edge_agent.records.record import Origin
+from edge_agent.records.recorder import Recorder
+from tests.support.daemon import PATIENCE
+from tests.support.records import options, rows
+
+_VERDICT = Verdict(True, 0.9, 0.9, 0.5, (Area("background", "#FFFFFF", 0.9), Area("crack", "#23A436", 0.1)))
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(child, "_FIRST_RESTART", 0.01)
+    monkeypatch.setattr(child, "_LONGEST_RESTART", 0.01)
+
+
+def _note(recorder: Recorder, part: str = "") -> int:
+    """Have a verdict noted, and return its id."""
+    answered: list[Verdict] = []
+    note = recorder.noting(
+        lambda verdict, _: answered.append(verdict), model="echo", version="1.0.0", size=(64, 48),
+        origin=Origin(1000, 42, "line", part, "station 1"),
+    )  # fmt: skip
+    note(_VERDICT, None)
+    assert answered == [_VERDICT]
+    return recorder._last_id
+
+
+async def _until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+def test_a_verdict_is_written_with_its_origin(tmp_path: Path) -> None:
+    async def run() -> int:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        number = _note(recorder, "part 7")
+        await _until(lambda: recorder.state.written == 1)
+        await recorder.close()
+        await recorder.close()
+        return number
+
+    number = asyncio.run(run())
+    assert rows(tmp_path, "SELECT id, confidence, areas, uid, pid, program, part, station FROM records") == [
+        (number, 0.9, '{"crack":0.1}', 1000, 42, "line", "part 7", "station 1")
+    ]
+
+
+def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
+    async def run() -> list[int]:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        numbers = [_note(recorder) for _ in range(100)]
+        await recorder.close()
+        return numbers
+
+    numbers = asyncio.run(run())
+    assert [number for (number,) in rows(tmp_path, "SELECT id FROM records ORDER BY id")] == numbers
+
+
+def test_ids_go_on_after_those_of_another_day_with_a_later_clock(tmp_path: Path) -> None:
+    async def run(recorder: Recorder) -> int:
+        recorder.open()
+        await _until(lambda: recorder.state.last_id or not tmp_path.exists() or recorder.pid)
+        first = _note(recorder)
+        await _until(lambda: recorder.state.written == 1)
+        await recorder.close()
+        return first
+
+    late = Recorder(options(tmp_path))
+    late._last_id = 1 << 52
+    first = asyncio.run(run(late))
+    assert first == (1 << 52) + 1
+
+    async def again() -> int:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        await _until(lambda: recorder.state.last_id == first)
+        number = _note(recorder)
+        await recorder.close()
+        return number
+
+    assert asyncio.run(again()) == first + 1
+
+
+def test_a_process_that_does_not_read_costs_records_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING", 50)
+
+    async def run() -> tuple[int, int]:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        _note(recorder)
+        await _until(lambda: recorder.state.written == 1)
+        os.kill(recorder.pid, signal.SIGSTOP)
+        noted = 1
+        while recorder.dropped < 10:
+            _note(recorder)
+            noted += 1
+            assert noted < 100_000
+        assert recorder.waiting == 50
+        os.kill(recorder.pid, signal.SIGCONT)
+        await _until(lambda: recorder.waiting == 0)
+        _note(recorder)
+        noted += 1
+        await _until(lambda: recorder.state.written == noted - 10)
+        assert recorder.state.lost == 10
+        await recorder.close()
+        return noted, recorder.dropped
+
+    noted, dropped = asyncio.run(run())
+    assert rows(tmp_path, "SELECT count(*) FROM records") == [(noted - dropped,)]
+    assert rows(tmp_path, "SELECT why, records FROM losses") == [("the daemon had no room for them", 10)]
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.timeout(600)
+def test_kill_9_loses_the_last_second_at_most_and_never_the_file(tmp_path: Path, kills: int) -> None:
+    noted: dict[int, float] = {}
+    killed: list[float] = []
+
+    async def run() -> None:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+
+        async def note_on() -> None:
+            while len(killed) < kills:
+                noted[_note(recorder)] = time.monotonic()
+                await asyncio.sleep(0.002)
+
+        noting = asyncio.ensure_future(note_on())
+        for round_ in range(kills):
+            written = recorder.state.written
+            await _until(lambda: recorder.pid and recorder.state.written not in (0, written))  # noqa: B023
+            await asyncio.sleep(0.003 * (round_ % 7))  # in the middle of whatever it does then
+            pid = recorder.pid
+            os.kill(pid, signal.SIGKILL)
+            killed.append(time.monotonic())
+            await _until(lambda: recorder.pid not in (0, pid))  # noqa: B023
+        await noting
+        await recorder.close()
+
+    asyncio.run(run())
+    found = {number for (number,) in rows(tmp_path, "SELECT id FROM records")}
+    lost = [at for number, at in noted.items() if number not in found]
+    assert all(any(0 <= kill - at < 1.0 for kill in killed) for at in lost)
+    assert len(found) > kills
+    assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+    assert rows(tmp_path, "SELECT sum(total) FROM quarters") == [(len(found),)]
+    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]

@@ -1,0 +1,141 @@
+"""The trail: what was done to it is found, what could not be written is told of."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_agent.serving.auditing.chain import read_line, write_line
+from edge_agent.serving.auditing.files import NAME, parts
+from edge_agent.serving.auditing.reading import read_entries, verify
+from edge_agent.serving.auditing.trail import Trail
+
+Lines = list[bytes]
+
+
+def _write(folder: Path, count: int, most: int = 1 << 20) -> None:
+    trail = Trail(folder, most)
+    for number in range(count):
+        trail.append([{"event": "running", "model": f"m{number % 2}", "version": f"1.0.{number}"}])
+    trail.close()
+
+
+def test_a_trail_is_whole_and_goes_on_with_the_next_daemon(tmp_path: Path) -> None:
+    for _ in range(3):
+        _write(tmp_path, 5)
+    found = verify(tmp_path)
+    assert (found.entries, found.first, found.last, found.gaps, found.problems) == (15, 1, 15, 0, [])
+    assert [entry["version"] for entry in read_entries(tmp_path, model="m1")] == ["1.0.1", "1.0.3"] * 3
+    assert not list(read_entries(tmp_path, since="9999"))
+
+
+def _edited(lines: Lines, number: int) -> Lines:
+    changed = lines[number].replace(b"running", b"stopped")
+    assert changed != lines[number]
+    return [*lines[:number], changed, *lines[number + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda lines: lines[1:], "begins with entry 2: entries before it were removed"),
+        (lambda lines: [*lines[:3], *lines[4:]], "entry 5 follows entry 3: what stood between them was removed"),
+        (lambda lines: lines[:-1], "ends with entry 8, but 9 were written: the last were removed"),
+        (lambda lines: lines[:0], "ends with entry 0, but 9 were written"),
+        (lambda lines: _edited(lines, 0), "entry 1, the first, was edited"),
+        (lambda lines: _edited(lines, 4), "entry 5, or the one before it, was edited"),
+        (lambda lines: _edited(lines, 8), "entry 9, or the one before it, was edited"),
+        (lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]], "entry 3 follows entry 4: they were swapped"),
+        (lambda lines: [*lines[:3], lines[2], *lines[3:]], "entry 3 follows entry 3: they were swapped, or one was"),
+        (lambda lines: [*lines[:3], b"a word", *lines[3:]], "line 4: it is not an entry"),
+        (lambda lines: [*lines[:3], b"{}", *lines[3:]], "line 4: it is not an entry"),
+    ],
+    ids=["first removed", "removed", "last removed", "all removed", "first edited", "edited", "last edited", "swapped",
+         "doubled", "a word", "no entry"],
+)  # fmt: skip
+def test_what_was_done_to_a_line_is_found(tmp_path: Path, change: Callable[[Lines], Lines], problem: str) -> None:
+    _write(tmp_path, 9)
+    file = tmp_path / NAME
+    file.write_bytes(b"".join(line + b"\n" for line in change(file.read_bytes().splitlines())))
+    assert any(problem in told for told in verify(tmp_path).problems), verify(tmp_path).problems
+
+
+def test_a_line_whose_hash_was_made_anew_does_not_fit_the_next(tmp_path: Path) -> None:
+    _write(tmp_path, 9)
+    file = tmp_path / NAME
+    lines = file.read_bytes().splitlines()
+    _, before = read_line(lines[3])
+    lines[4], _ = write_line(before, {"event": "nothing happened"})
+    file.write_bytes(b"".join(line + b"\n" for line in lines))
+    assert verify(tmp_path).problems == ["audit.jsonl, line 6: entry 6, or the one before it, was edited"]
+
+
+def test_a_trail_whose_end_was_removed_says_so_although_it_goes_on(tmp_path: Path) -> None:
+    _write(tmp_path, 9)
+    file = tmp_path / NAME
+    file.write_bytes(b"".join(line + b"\n" for line in file.read_bytes().splitlines()[:6]))
+    _write(tmp_path, 9)
+    assert verify(tmp_path).problems == ["audit.jsonl, line 7: the agent found 6 entries where 9 were written"]
+
+
+def test_it_is_kept_in_parts_and_the_oldest_are_deleted(tmp_path: Path) -> None:
+    _write(tmp_path, 300, most=16_000)
+    assert len(parts(tmp_path)) > 4
+    assert sum(path.stat().st_size for path in parts(tmp_path)) < 20_000
+    found = verify(tmp_path)
+    assert found.problems == []
+    assert found.first > 1
+    assert found.entries == found.last - found.first + 1
+    oldest = parts(tmp_path)[0]
+    oldest.write_bytes(oldest.read_bytes().replace(b'"time":"2', b'"time":"3', 1))
+    assert verify(tmp_path).problems == [f"entry {found.first}, the first, was edited"]
+    oldest.unlink()
+    assert "entries before it were removed" in verify(tmp_path).problems[0]
+
+
+def test_on_a_full_disk_entries_are_lost_and_the_gap_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail = Trail(tmp_path, 1 << 20)
+    trail.append([{"event": "running"}])
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        write(descriptor, bytes(data)[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        trail.append([{"event": "failed"}, {"event": "running"}])
+        trail.append([{"event": "failed"}])
+        assert trail.problem == "No space left on device"
+    assert trail.lost == 3
+    trail.append([{"event": "running"}])
+    assert trail.problem == ""
+    trail.close()
+    assert [entry["event"] for entry in read_entries(tmp_path)] == ["running", "gap", "running"]
+    gap = list(read_entries(tmp_path))[1]
+    assert (gap["missing"], gap["reason"]) == (3, "No space left on device")
+    assert verify(tmp_path)[:1] + verify(tmp_path)[3:] == (3, 1, [])
+
+
+def test_what_a_loss_of_power_has_cut_off_is_told(tmp_path: Path) -> None:
+    _write(tmp_path, 3)
+    with (tmp_path / NAME).open("ab") as file:
+        file.write(b'{"entry":4,"time":"20')
+    _write(tmp_path, 1)
+    assert [entry["event"] for entry in read_entries(tmp_path)] == ["running"] * 3 + ["gap", "running"]
+    assert verify(tmp_path).problems == []
+
+
+def test_only_one_process_writes_it(tmp_path: Path) -> None:
+    trail = Trail(tmp_path, 1 << 20)
+    with pytest.raises(BlockingIOError):
+        Trail(tmp_path, 1 << 20)
+    trail.close()
+    trail.close()
+    Trail(tmp_path, 1 << 20).close()

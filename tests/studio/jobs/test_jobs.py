@@ -1,0 +1,76 @@
+"""Jobs in processes of their own: they can be ended, they outlive the studio, and a killed one is not forgotten."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from edge_agent.studio.jobs.runner import process_start
+from tests.support.daemon import wait_until
+from tests.support.parts import write_folders
+from tests.support.studio import Studio, end_jobs, running_studio
+
+
+def _prepared(studio: Studio, tmp_path: Path) -> None:
+    dataset = write_folders(tmp_path / "dataset", normal=6, anomaly=4)
+    studio.post("/projects", {"name": "part"})
+    assert studio.job(studio.post("/projects/part/import", {"path": str(dataset)})["job"])["job"]["state"] == "done"
+
+
+def _state(studio: Studio, number: int) -> str:
+    state: str = studio.get(f"/jobs/{number}")["job"]["state"]
+    return state
+
+
+def test_a_job_goes_on_while_the_studio_is_away_and_is_taken_up_by_the_next(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_studio(data) as studio:
+        _prepared(studio, tmp_path)
+        number = studio.post("/projects/part/train", {"task": "classification"})["job"]
+        waiting = studio.post("/projects/part/train", {"task": "classification", "seed": 2, "version": "2.0.0"})["job"]
+        wait_until(lambda: _state(studio, number) == "running", "the training runs")
+        studio.process.send_signal(signal.SIGKILL)
+        studio.process.wait()
+        with running_studio(data) as other:
+            assert other.job(number)["job"]["state"] == "done"
+            assert other.job(waiting)["job"]["state"] == "done"
+            assert [model["version"] for model in other.get("/projects/part/models")] == ["2.0.0", "1.0.0"]
+
+
+def test_a_job_can_be_ended_and_leaves_no_model(tmp_path: Path) -> None:
+    with running_studio(tmp_path / "data") as studio:
+        _prepared(studio, tmp_path)
+        number = studio.post("/projects/part/train", {"task": "classification"})["job"]
+        wait_until(lambda: _state(studio, number) == "running", "the training runs")
+        assert studio.post(f"/jobs/{number}/cancel")["state"] == "cancelled"
+        after = studio.post("/projects/part/train", {"task": "classification"})["job"]
+        assert studio.job(after)["job"]["state"] == "done"
+        assert _state(studio, number) == "cancelled"
+        assert [model["version"] for model in studio.get("/projects/part/models")] == ["1.0.0"]
+
+
+def test_what_a_job_said_is_why_it_failed(tmp_path: Path) -> None:
+    with running_studio(tmp_path / "data") as studio:
+        studio.post("/projects", {"name": "part"})
+        (tmp_path / "empty").mkdir()
+        job = studio.job(studio.post("/projects/part/import", {"path": str(tmp_path / "empty")})["job"])["job"]
+        assert job["state"] == "failed"
+        assert str(tmp_path / "empty") in job["problem"]
+
+
+def test_a_job_whose_process_was_killed_has_failed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_studio(data) as studio:
+        _prepared(studio, tmp_path)
+        number = studio.post("/projects/part/train", {"task": "classification"})["job"]
+        wait_until(lambda: _state(studio, number) == "running", "the training runs")
+        end_jobs(data)
+        job = studio.job(number)["job"]
+        assert job["state"] == "failed"
+        assert "ended without a word" in job["problem"]
+
+
+def test_a_process_is_known_by_its_start_too() -> None:
+    assert process_start(os.getpid()) > 0
+    assert process_start(2**22 + 1) == 0

@@ -1,0 +1,324 @@
+"""The pages in a real browser, as a person uses them: by mouse and by key, from an empty studio to a better model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.support.daemon import wait_until
+from tests.support.studio import Studio, running_studio
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+#: a folder for pictures of the pages, to be looked at
+SHOTS = os.environ.get("EDGE_AGENT_SCREENSHOTS")
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(None in (BROWSER, DRIVER), reason="chromium and chromedriver are not installed"),
+]
+
+
+class Person:
+    """Somebody in front of a browser."""
+
+    def __init__(self, driver: webdriver.Chrome, studio: Studio) -> None:
+        self.driver, self.studio = driver, studio
+
+    def go(self, path: str) -> None:
+        self.driver.get(self.studio.address.replace("127.0.0.1", "localhost") + path)
+
+    def find(self, selector: str) -> WebElement:
+        found: WebElement = wait_until(lambda: self.driver.find_elements(By.CSS_SELECTOR, selector), selector)[0]
+        return found
+
+    def count(self, selector: str) -> int:
+        return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def click(self, selector: str) -> None:
+        element = self.find(selector)
+        wait_until(lambda: element.is_displayed() and element.is_enabled(), f"{selector} can be pressed")
+        element.click()
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def text(self, selector: str) -> str:
+        text: str = self.find(selector).text
+        return text
+
+    def until(self, what: str, script: str) -> Any:
+        return wait_until(lambda: self.driver.execute_script(f"return {script}"), what)
+
+    def until_class(self, project: str, name: str) -> None:
+        def has_class() -> Any:
+            return self.studio.get(f"/projects/{project}/pictures?name={name}")["pictures"][0]["class"]
+
+        wait_until(has_class, f"{name} has a class")
+
+    def shot(self, name: str) -> None:
+        if SHOTS:
+            Path(SHOTS).mkdir(parents=True, exist_ok=True)
+            self.driver.save_screenshot(str(Path(SHOTS) / f"{name}.png"))
+
+    def complaints(self) -> list[str]:
+        """Return what the browser's console has complained of."""
+        entries: list[dict[str, str]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    with running_studio(tmp_path_factory.mktemp("studio") / "data") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[webdriver.Chrome]:
+    assert BROWSER
+    assert DRIVER
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1366,900", "--lang=en"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield found
+    found.quit()
+
+
+@pytest.fixture
+def person(driver: webdriver.Chrome, studio: Studio) -> Person:
+    return Person(driver, studio)
+
+
+@pytest.fixture(scope="module")
+def flange(driver: webdriver.Chrome, studio: Studio) -> str:
+    """The sample part, asked for on the first page of an empty studio."""
+    person = Person(driver, studio)
+    person.go("/")
+    person.find("#projects p")
+    person.shot("first-start")
+    person.click("#demo")
+    person.until("the pictures have been taken in", "document.querySelector('#count')?.textContent.startsWith('38 ')")
+    return "flange"
+
+
+def project(studio: Studio) -> dict[str, Any]:
+    found: dict[str, Any] = studio.get("/projects/flange")
+    return found
+
+
+def test_labels_by_key_and_in_bulk(person: Person, studio: Studio, flange: str) -> None:
+    person.go(f"/projects/{flange}?class=none")
+    person.until("eight tiles", "document.querySelectorAll('.tile[data-class=none]').length === 8")
+    person.shot("pictures")
+    person.find("#grid").click()
+    person.press(Keys.HOME, "n")
+    wait_until(lambda: project(studio)["normal"] == 21, "one more is normal")
+    person.until("seven tiles", "document.querySelectorAll('.tile[data-class=none]').length === 7")
+    person.press(Keys.HOME)
+    ActionChains(person.driver).key_down(Keys.SHIFT).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).key_up(
+        Keys.SHIFT
+    ).perform()
+    assert person.text("#selected") == "3 selected"
+    person.click("[data-say=anomaly]")
+    wait_until(lambda: project(studio)["anomaly"] == 13, "three more are anomalous")
+    numbers = studio.get(f"/projects/{flange}/picture-numbers?name=line-")
+    studio.post(f"/projects/{flange}/pictures/say", {"pictures": numbers, "class": None})
+    person.go(f"/projects/{flange}?class=anomaly&order=newest")
+    person.until("ten tiles", "document.querySelectorAll('.tile[data-class=anomaly]').length === 10")
+    assert person.driver.execute_script("return document.querySelector('[name=order]').value") == "newest"
+    assert not person.complaints()
+
+
+def test_masks_are_painted_saved_undone_and_opened_again(person: Person, studio: Studio, flange: str) -> None:
+    number = studio.get(f"/projects/{flange}/picture-numbers?class=anomaly")[0]
+    studio.send(
+        "PATCH",
+        f"/projects/{flange}",
+        {"labels": [{"name": "scratch", "color": "#2ca02c"}, {"name": "dent", "color": "#1f77b4"}]},
+    )
+    person.go(f"/projects/{flange}/paint/{number}?class=anomaly")
+    person.until("the picture is open", "document.body.dataset.ready")
+
+    def mask() -> np.ndarray:
+        content = studio.ask("GET", f"/api/projects/{flange}/pictures/{number}/mask").content
+        return np.frombuffer(content, np.uint8).reshape(480, 640)
+
+    def saved(revision: int) -> None:
+        wait_until(lambda: studio.get(f"/projects/{flange}/pictures/{number}")["revision"] >= revision, "it is saved")
+        person.until("the page says so", "document.querySelector('#state').dataset.state === 'saved'")
+
+    stage = person.find("#stage")
+    stroke = ActionChains(person.driver).move_to_element_with_offset(stage, -60, -40).click_and_hold()
+    stroke.move_by_offset(80, 30).release().perform()
+    saved(1)
+    painted = mask()
+    assert set(np.unique(painted)) == {0, 1}
+    shown = np.asarray(
+        person.driver.execute_script(
+            "const c = document.querySelector('#overlay');"
+            "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            "const out = []; for (let i = 3; i < d.length; i += 4) out.push(d[i] ? 1 : 0); return out;"
+        ),
+        np.uint8,
+    ).reshape(480, 640)
+    assert (shown == painted).all()
+    person.press("2")
+    ActionChains(person.driver).move_to_element_with_offset(stage, 100, 80).click().perform()
+    saved(2)
+    assert set(np.unique(mask())) == {0, 1, 2}
+    person.shot("paint")
+    ActionChains(person.driver).key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
+    saved(3)
+    assert (mask() == painted).all()
+    person.driver.refresh()
+    person.until("the picture is open", "document.body.dataset.ready")
+    assert (mask() == painted).all()
+    with Image.open(
+        studio.data / "projects/flange/masks" / f"{studio.get(f'/projects/{flange}/pictures/{number}')['file']}.png"
+    ) as image:
+        assert (np.asarray(image) == painted).all()
+    # Somebody else paints the same picture meanwhile.
+    studio.ask("PUT", f"/api/projects/{flange}/pictures/{number}/mask?revision=3", bytes(640 * 480))
+    ActionChains(person.driver).move_to_element_with_offset(person.find("#stage"), 0, 0).click().perform()
+    person.until("the page says that it was changed", "!document.querySelector('#conflict').hidden")
+    assert "was changed by" in person.text("#conflict")
+    assert not mask().any()
+    person.click("#conflict button")
+    person.until("what is there now is shown", "document.querySelector('#state').dataset.state === 'saved'")
+    assert all("409" in complaint for complaint in person.complaints())
+    studio.send("PATCH", f"/projects/{flange}", {})
+
+
+def test_train_measure_try_and_train_again(person: Person, studio: Studio, flange: str) -> None:
+    person.go(f"/projects/{flange}/models")
+    person.click("details summary")
+    person.click("[name=locate]")
+    person.click("#go")
+    person.until("there is a model", "document.querySelectorAll('#models tbody tr').length === 1")
+    person.click("[data-do=measure]")
+    person.until(
+        "the evaluation is shown", "document.querySelector('#evaluation iframe').src.endsWith('evaluation.html')"
+    )
+    person.driver.switch_to.frame(person.find("#evaluation iframe"))
+    assert "measured on 20 normal and 10 anomalous pictures" in person.text("#about")
+    person.driver.switch_to.default_content()
+    person.shot("models")
+    person.click("[data-do=try]")
+    person.until("the model is chosen", "document.querySelector('#begin select').value === '1.0.0'")
+    person.click("#begin button")
+    person.until("they have been judged", "document.body.dataset.judged === '8'")
+    person.until("one is shown", "!document.querySelector('#judge').hidden")
+    person.shot("try")
+    before = project(studio)
+    for _ in range(8):
+        said = person.find("#verdict").get_attribute("data-class")
+        name = person.text("#name")
+        (picture,) = studio.get(f"/projects/{flange}/pictures?name={name}")["pictures"]
+        assert picture["verdict"] == said
+        person.press("c")
+        person.until_class(flange, name)
+    person.until("all are confirmed", "document.querySelector('#judge').hidden")
+    after = project(studio)
+    assert (after["unlabelled"], before["unlabelled"]) == (0, 8)
+    assert after["normal"] + after["anomaly"] == before["normal"] + before["anomaly"] + 8
+    person.go("/jobs")
+    person.until("the jobs are listed", "document.querySelectorAll('#jobs li').length >= 3")
+    person.shot("jobs")
+    assert not [complaint for complaint in person.complaints() if "frame" not in complaint]
+
+
+@pytest.mark.parametrize("size", [(1366, 900), (820, 1180)], ids=["desktop", "tablet"])
+def test_no_page_is_wider_than_the_screen(person: Person, flange: str, size: tuple[int, int]) -> None:
+    person.driver.set_window_size(*size)
+    number = person.studio.get(f"/projects/{flange}/picture-numbers")[0]
+    pages = ("/", f"/projects/{flange}", f"/projects/{flange}/models", f"/projects/{flange}/try", "/device", "/jobs",
+             f"/projects/{flange}/paint/{number}")  # fmt: skip
+    for page in pages:
+        person.go(page)
+        person.find("main")
+        wide, there = person.driver.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert wide <= there, page
+        person.shot(f"{size[0]}{page.replace('/', '-')}")
+    person.driver.set_window_size(1366, 900)
+
+
+def test_a_name_that_is_a_script_is_only_a_name(person: Person, studio: Studio, tmp_path: Path) -> None:
+    studio.post("/projects", {"name": "hostile", "description": "<img src=x onerror=\"document.title='gone'\">"})
+    path = tmp_path / "p.png"
+    Image.new("RGB", (80, 80), (3, 3, 3)).save(path)
+    studio.ask("PUT", "/api/projects/hostile/uploads/%3Cimg%20src=x%20onerror=alert(1)%3E.png", path.read_bytes())
+    person.go("/")
+    person.until(
+        "the project is listed", "[...document.querySelectorAll('.project b')].some((b) => b.textContent === 'hostile')"
+    )
+    assert "gone" not in person.driver.title
+    person.go("/projects/hostile")
+    person.until("its picture is shown", "document.querySelectorAll('.tile .name').length === 1")
+    assert person.count(".tile .name img") == 0
+
+
+def test_pictures_are_sent_from_the_page_and_refusals_are_named(person: Person, studio: Studio, tmp_path: Path) -> None:
+    studio.post("/projects", {"name": "sent"})
+    for number in range(12):
+        Image.new("RGB", (80, 80), (number, 3, 3)).save(tmp_path / f"p{number}.png")
+    shutil.copy(tmp_path / "p1.png", tmp_path / "twin.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    person.go("/projects/sent")
+    person.find("#files").send_keys("\n".join(str(path) for path in sorted(tmp_path.glob("*.png"))))
+    person.until(
+        "all have been sent", "document.querySelector('#upload .state').textContent.includes('could not be taken')"
+    )
+    assert person.text("#upload .state") == "12 added, 1 were there already, 1 could not be taken"
+    assert "bad.png" in person.text("#upload ul")
+    assert studio.get("/projects/sent")["unlabelled"] == 12
+
+
+def test_axe_finds_nothing_serious(person: Person, studio: Studio, flange: str, tmp_path: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed, which brings axe-core")
+    done = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "axe-core@4"],
+        capture_output=True,
+        check=False,
+    )
+    script = tmp_path / "node_modules" / "axe-core" / "axe.min.js"
+    if done.returncode or not script.is_file():
+        pytest.skip("axe-core can't be had from npm here")
+    number = studio.get(f"/projects/{flange}/picture-numbers")[0]
+    pages = ("", "projects/flange", "projects/flange/models", "projects/flange/try", "device", "jobs",
+             f"projects/flange/paint/{number}")  # fmt: skip
+    for theme in ("light", "dark"):
+        for page in (f"/{path}" for path in pages):
+            person.go(page)
+            person.driver.execute_script(f"localStorage.setItem('theme', '{theme}')")
+            person.go(page)
+            person.find("main")
+            person.until("the frame has been set up", "document.documentElement.dataset.theme")
+            person.driver.execute_script(script.read_text(encoding="utf-8"))
+            found = person.driver.execute_async_script(
+                "const done = arguments[arguments.length - 1]; axe.run(document).then((r) => done(r.violations))"
+            )
+            serious = [
+                f"{page} ({theme}): {v['id']}: {v['nodes'][0]['html'][:200]}"
+                for v in found
+                if v["impact"] in ("serious", "critical")
+            ]
+            assert not serious, "\n".join(serious)

@@ -1,0 +1,139 @@
+"""A studio as a process on loopback, and somebody who talks to it over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.support.daemon import PATIENCE, wait_until
+
+OURS = {"x-edge-agent-studio": "1"}
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def error(self) -> str:
+        text: str = self.json["error"]
+        return text
+
+
+class Studio:
+    """A running studio."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, data: Path) -> None:
+        self.process, self.port, self.data = process, port, data
+        self.address = f"http://127.0.0.1:{port}"
+        self.cookie = ""
+
+    def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+        """Send a request as the pages do, unless `headers` says otherwise."""
+        sent = {**OURS, **({"cookie": self.cookie} if self.cookie else {}), **(headers or {})}
+        request = urllib.request.Request(self.address + path, body, sent, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+                return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+
+    def get(self, path: str) -> Any:
+        """Get JSON from the API."""
+        answer = self.ask("GET", f"/api{path}")
+        assert answer.status == 200, answer.content
+        return answer.json
+
+    def send(self, method: str, path: str, value: Any = None) -> Answer:
+        """Send JSON to the API."""
+        return self.ask(method, f"/api{path}", json.dumps(value if value is not None else {}).encode())
+
+    def post(self, path: str, value: Any = None) -> Any:
+        """Send JSON to the API and return what comes back."""
+        answer = self.send("POST", path, value)
+        assert answer.status == 200, answer.content
+        return answer.json
+
+    def job(self, number: int) -> dict[str, Any]:
+        """Wait for the end of a job, and return it."""
+        found: dict[str, Any] = {}
+
+        def ended() -> bool:
+            found.update(self.get(f"/jobs/{number}"))
+            return found["job"]["state"] not in ("waiting", "running")
+
+        wait_until(ended, f"job {number} has ended")
+        return found
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_studio(data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock") -> Iterator[Studio]:
+    """Run `edge-agent studio` until the block ends."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "edge_agent",
+        "studio",
+        "--data",
+        str(data),
+        "--port",
+        str(port),
+        "--socket",
+        agent,
+    ]
+    log = data.parent / f"{data.name}.log"
+    with log.open("ab") as said:
+        process = subprocess.Popen([*command, *arguments], stdout=said, stderr=said, env={**os.environ})
+    studio = Studio(process, port, data)
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            return studio.ask("GET", "/api/here").status == 200
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    try:
+        wait_until(answers, "the studio answers")
+        yield studio
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE)
+        end_jobs(data)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def end_jobs(data: Path) -> None:
+    """End the jobs that outlive a studio."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(data / "jobs").encode() in path.read_bytes():
+                os.kill(int(path.parent.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            continue

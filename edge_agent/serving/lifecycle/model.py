@@ -147,12 +147,6 @@ class Model:
         return self._served.manifest.image.width, self._served.manifest.image.height
 
     @property
-    def version(self) -> str:
-        """The running model's version."""
-        assert self._served is not None
-        return self._served.manifest.version
-
-    @property
     def task(self) -> str:
         """The running model's task: classification or segmentation."""
         assert self._served is not None

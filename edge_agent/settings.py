@@ -25,6 +25,8 @@ else:
 DEFAULT_SOCKET = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"  # where existing clients look
 DEFAULT_CONFIG = Path("/etc/edge-agent/config.toml")
 _PREFIX = "EDGE_AGENT_"
+#: tables, which are neither flags nor variables
+ONLY_IN_FILE = ("event",)
 _MIB = 1 << 20
 #: what is in the name of a setting whose value is nobody's business
 _SECRET = re.compile("password|secret|token")
@@ -140,6 +142,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     records_mib: Annotated[
         int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
     ] = 1024
+    device_name: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$", description="what events call this device; empty: its host name")
+    ] = ""
+    event: Annotated[
+        tuple[dict[str, Any], ...],
+        Meta(description="who is told of which verdicts: [[event]] tables of the file, as events.md says"),
+    ] = ()
     keep_mib: Annotated[int, Meta(ge=0, description="MiB of pictures that are kept; 0: none; see records.md")] = 0
     keep: Annotated[
         tuple[str, ...],
@@ -277,6 +286,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in Settings.__struct_fields__:
+        if field in ONLY_IN_FILE:
+            continue
         text = environ.get(_PREFIX + field.upper())
         if text is None:
             continue

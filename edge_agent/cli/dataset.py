@@ -29,8 +29,9 @@ _PATH = click.Path(path_type=Path)
 def command() -> None:
     """Check, show and convert labelled pictures.
 
-    DATASET is a folder with the folders `normal` and `anomaly` (and `masks`, if there are any), a folder with such
-    folders under `train` and `test`, or a SageMaker Ground Truth manifest (JSON Lines).
+    DATASET is a folder with the folders `normal` and `anomaly` (and `masks`, if there are any), a folder in the layout
+    of MVTec AD, VisA or anomalib, a SageMaker Ground Truth manifest, a CSV file, or COCO's or YOLO's file. Other names
+    of classes and folders are told with --normal and --anomaly, or in dataset.toml beside the pictures.
     """
 
 

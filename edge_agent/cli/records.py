@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import click
 from edge_agent.cli.kept import draw
 from edge_agent.cli.output import json_option, note, print_json, print_table
 from edge_agent.errors import RecordsError
+from edge_agent.records.events.outbox import line_states
 from edge_agent.records.exporting import export
 from edge_agent.records.options import pictures_folder, records_folder
 from edge_agent.records.pictures.stored import stored
@@ -141,6 +143,25 @@ def export_(
         f"{done.normal} normal and {done.anomaly} anomalous pictures are in {directory}, {done.confirmed} of them "
         f"confirmed by a person; {done.gone} were there no more"
     )
+
+
+@command.command(epilog="Example: edge-agent records events")
+@json_option
+@folder_options
+def events(as_json: bool, config: Path | None, state_dir: str | None) -> None:
+    """Show for each [[event]] table what waits, what was sent and dropped, and what is in the way."""
+    folder = records_of(config, state_dir)
+    try:
+        states = line_states(folder)
+    except sqlite3.Error as error:
+        raise RecordsError(f"the outbox in {folder} can't be read: {error}") from None
+    if as_json:
+        print_json([state._asdict() for state in states])
+    elif states:
+        rows = [(state.rule, *map(str, state[1:4]), state.problem or "-") for state in states]
+        print_table(("EVENT", "WAITING", "SENT", "DROPPED", "PROBLEM"), rows, right=("WAITING", "SENT", "DROPPED"))
+    else:
+        click.echo("nobody is told of anything; docs/events.md says how", err=True)
 
 
 def _print_json_rows(found: Iterator[Found]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import click
 
 from edge_agent.logs import FORMAT_VARIABLE, log_to_stderr
-from edge_agent.settings import Settings, load_settings, parse_pins
+from edge_agent.settings import ONLY_IN_FILE, Settings, load_settings, parse_pins
 from edge_agent.shortage import allow_many_descriptors
 
 _METAVARS = {
@@ -31,6 +31,8 @@ def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
     """Add a flag for every field of Settings, with the field's own sentence as its help."""
     hints, defaults = get_type_hints(Settings, include_extras=True), Settings()
     for field in reversed(Settings.__struct_fields__):
+        if field in ONLY_IN_FILE:
+            continue
         kind, meta = get_args(hints[field])[:2]
         several = isinstance(getattr(defaults, field), tuple | dict)
         flag = "--" + field.replace("_", "-")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import msgspec
 
+from edge_agent.errors import SettingsError
+from edge_agent.records.events.rules import AnyRule, parse_events
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.rules import KeepRules, parse_rules
 from edge_agent.settings import Settings
@@ -18,11 +21,23 @@ class RecordsOptions(msgspec.Struct, frozen=True, kw_only=True):
     days: int
     mib: int
     log_level: str
+    #: who is told of verdicts, and what this device is called then
+    events: tuple[AnyRule, ...] = ()
+    device: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> RecordsOptions:
-        """Take them from the settings."""
+        """Take them from the settings.
+
+        Raises:
+            SettingsError: an `[[event]]` table is wrong, or something is set that needs records.
+        """
+        if settings.records == "off" and (settings.event or settings.keep_mib):
+            what = "[[event]] tables are given" if settings.event else f"keep_mib is {settings.keep_mib}"
+            raise SettingsError(f'records are off, but {what}, expected records = "on" with it')
         return cls(
+            events=parse_events(settings.event),
+            device=settings.device_name or socket.gethostname(),
             folder=str(records_folder(settings)),
             days=settings.records_days,
             mib=settings.records_mib,

@@ -13,24 +13,29 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 
 from edge_agent.logs import log_to_stderr
+from edge_agent.records.events.post import Post
 from edge_agent.records.keeper import Keeper
 from edge_agent.records.options import RecordsOptions
-from edge_agent.records.record import PACKET, State, decode_note, encode
+from edge_agent.records.record import PACKET, Record, State, decode_note, encode
 
 #: after the first packet of a batch, more may come: without this wait each would wake this process, and be a
 #: transaction of its own, on a processor that the models need
 _GATHER_SECONDS = 0.05
+#: the same where somebody is told of verdicts, who may wait for it
+_TELL_SECONDS = 0.002
 _TURN_SECONDS = 1.0
 #: packets that are read before they are written
 _AT_ONCE = 2000
 
 
-def run(channel: socket.socket, keeper: Keeper) -> None:
-    """Write down what arrives on a SOCK_SEQPACKET socket until its other end closes."""
+def run(channel: socket.socket, keeper: Keeper, post: Post) -> None:
+    """Write down what arrives on a SOCK_SEQPACKET socket, and tell of it, until its other end closes."""
+    gather_seconds = _TELL_SECONDS if post.is_used else _GATHER_SECONDS
     packet = memoryview(bytearray(PACKET))
     told = State()
     is_open = True
@@ -40,22 +45,26 @@ def run(channel: socket.socket, keeper: Keeper) -> None:
             with contextlib.suppress(OSError):  # it has gone, or does not read: the next state says all anyway
                 channel.send(encode(told), socket.MSG_DONTWAIT)
         if keeper.is_idle and select.select([channel], [], [], _TURN_SECONDS)[0]:
-            time.sleep(_GATHER_SECONDS)
-        is_open = _read(channel, packet, keeper)
+            time.sleep(gather_seconds)
+        is_open, records = _read(channel, packet, keeper)
+        post.take(records)  # first: who is told of a verdict does not wait for the other database
         keeper.work()
 
 
-def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> bool:
-    """Take the packets that are there; False when there will be no more."""
+def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> tuple[bool, list[Record]]:
+    """Take the packets that are there, and return their records; False when there will be no more."""
+    records: list[Record] = []
     for _ in range(_AT_ONCE):
         try:
             size = channel.recv_into(packet, 0, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return True
+            break
         if not size:
-            return False
-        keeper.take(decode_note(packet[:size]))
-    return True
+            return False, records
+        note = decode_note(packet[:size])
+        keeper.take(note)
+        records.append(note.record)
+    return True, records
 
 
 def main() -> None:
@@ -68,10 +77,12 @@ def main() -> None:
     os.umask(0o027)  # the group may read what is written
     log_to_stderr(options.log_level, "records: ")
     keeper = Keeper(options)
+    post = Post(Path(options.folder), options.events, options.device)
     try:
-        run(channel, keeper)
+        run(channel, keeper, post)
     finally:
         keeper.close()
+        post.close()
 
 
 if __name__ == "__main__":

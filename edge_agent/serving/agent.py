@@ -97,7 +97,8 @@ class Agent:
             memory_reserve=memory_reserve(settings),
         )
         #: who writes verdicts down; None: nobody
-        self.recorder = Recorder(RecordsOptions.of(settings)) if settings.records == "on" else None
+        records = RecordsOptions.of(settings)
+        self.recorder = Recorder(records) if settings.records == "on" else None
         #: who keeps pictures; None: nobody
         self.pictures = None if pictures is None else picture_keeper(pictures)
         self._watcher: asyncio.Task[None] | None = None

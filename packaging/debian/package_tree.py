@@ -100,9 +100,15 @@ def _write_documents(root: Path, packages: dict[str, Message]) -> None:
     folder = root / _DOC
     folder.mkdir(parents=True)
     shutil.copy(_HERE / "copyright", folder)
-    for name in ("install.md", "security.md", "settings.md", "metrics.md", "operation.md", "api.md", "manifest.md"):
+    told = ("install", "security", "settings", "metrics", "operation", "api", "manifest", "records", "events")
+    for name in (*(f"{page}.md" for page in told), "event.schema.json"):
         shutil.copy(_PROJECT / "docs" / name, folder)
-    for name in ("prometheus/edge-agent.rules.yml", "prometheus/prometheus.yml", "systemd/metrics.conf"):
+    for name in (
+        "prometheus/edge-agent.rules.yml",
+        "prometheus/prometheus.yml",
+        "systemd/metrics.conf",
+        "systemd/events.conf",
+    ):
         (folder / "examples").mkdir(exist_ok=True)
         shutil.copy(_PACKAGING / name, folder / "examples")
     shutil.copy(_PACKAGING / "grafana" / "edge-agent.json", folder / "examples" / "grafana-dashboard.json")

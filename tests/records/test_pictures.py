@@ -193,3 +193,7 @@ def test_a_rule_that_can_not_be_read_ends_the_daemon_with_one_line(tmp_path: Pat
     done = run("serve", "--socket", f"unix://{tmp_path}/s", "--state-dir", tmp_path, "--keep", "some")
     assert done.returncode == 1
     assert "'some' in the setting 'keep' is not a rule" in done.stderr
+    done = run(
+        "serve", "--socket", f"unix://{tmp_path}/s", "--state-dir", tmp_path, "--keep-mib", "9", "--records", "off"
+    )
+    assert "records are off, but keep_mib is 9" in done.stderr

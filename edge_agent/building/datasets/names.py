@@ -16,6 +16,7 @@ Label = Literal["normal", "anomaly"]
 _GOOD_WORDS = """
     ok, okay, good, pass, passed, passing, normals, fine, perfect, accept, accepted, clean, intact, undamaged,
     faultless, non-defective, nondefective, non defective, no defect, no_defect, nodefect, defect-free, defect free,
+    no box, no class,
     gut, in ordnung, io, i.o., i.o, fehlerfrei, gutteil, gutteile, normalteil,
     正常, 正常品, 良品, 良, 合格, 合格品, 好, 好品, 良好, 无缺陷, 無缺陷, 无瑕疵, 無瑕疵, 通过, 通過
 """

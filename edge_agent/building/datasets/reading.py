@@ -9,6 +9,7 @@ from typing import NamedTuple
 from edge_agent.building.datasets.dataset import Dataset, LabelColor, Rgb, label_colors, parse_color
 from edge_agent.building.datasets.layouts.part import read_part
 from edge_agent.building.datasets.layouts.recognition import recognise
+from edge_agent.building.datasets.manifests.boxes import coco_lines, is_coco, is_yolo, yolo_lines
 from edge_agent.building.datasets.manifests.lines import read_lines
 from edge_agent.building.datasets.manifests.reading import Manifest, read_manifest
 from edge_agent.building.datasets.names import Names, names_of
@@ -121,7 +122,21 @@ def _read_file(path: Path, reading: Reading) -> Dataset:
         table = read_table(path, reading.names)
         dataset = read_manifest(manifest, table_lines(table))
         return dataset._replace(reasons=(*about(table), *dataset.reasons))
-    return read_manifest(manifest, read_lines(read_text(path, what=_A_MANIFEST).text, path))
+    if is_yolo(path):
+        return _boxes(read_manifest(manifest, yolo_lines(path)), "YOLO")
+    lines = list(read_lines(read_text(path, what=_A_MANIFEST).text, path))
+    whole = lines[0].value if len(lines) == 1 else None
+    if whole is not None and is_coco(whole):
+        around = (path.parent, path.absolute().parent.parent)
+        roots += [*(folder / "images" for folder in around), around[1]]
+        manifest = manifest._replace(resolver=Resolver(roots, fetch=reading.fetch))
+        return _boxes(read_manifest(manifest, coco_lines(whole, path)), "COCO")
+    return read_manifest(manifest, lines)
+
+
+def _boxes(dataset: Dataset, value: str) -> Dataset:
+    note = Reason("boxes-read", value=value, places=(Place(path=dataset.source),))
+    return dataset._replace(reasons=(note, *dataset.reasons))
 
 
 def _with_project(path: Path, reading: Reading) -> tuple[Reading, Sequence[Reason]]:

@@ -102,6 +102,8 @@ _SENTENCES = {
     "table-read": "{first} was read with: {value}",
     "pictures-not-there": "{count:picture is|pictures are} not there: {names}",
     "set-aside": "{path} was of an earlier run and is now {name}",
+    "boxes-read": "{first} was read as {value}'s: the classes of a picture are what is boxed on it, 'no box' without, "
+    "and a line is the picture of that number",
     "columns-unused": "{first}: the columns {value} are not used",
     "folder-unused": "{count:picture|pictures} in the folder {folder} will not be used",
     "folders-may-be": "if that is what these folders hold, add: {value}",

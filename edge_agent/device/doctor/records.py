@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
-from edge_agent.errors import RecordsError
-from edge_agent.records.options import records_folder
+from edge_agent.errors import RecordsError, SettingsError
+from edge_agent.records.events.outbox import line_states
+from edge_agent.records.options import RecordsOptions, records_folder
 from edge_agent.records.span import local_text
 from edge_agent.records.statistics import losses
 from edge_agent.records.store.reading import Query, find, reading
@@ -19,12 +22,36 @@ from edge_agent.settings import Settings
 _MIB = 1 << 20
 
 
+def _events(folder: Path, rules: set[str]) -> Iterator[Finding]:
+    try:
+        states = {state.rule: state for state in line_states(folder)}
+    except (sqlite3.Error, OSError) as error:
+        yield Finding(Verdict.NOTE, "events", f"the outbox in {folder} can't be read: {error}", "see docs/events.md")
+        return
+    for rule in sorted(rules):
+        state = states.get(rule)
+        if state is None:
+            yield Finding(Verdict.OK, f"event {rule}", "nothing has been sent yet")
+            continue
+        found = f"{state.sent} sent, {state.waiting} wait, {state.dropped} were dropped"
+        if state.problem:
+            yield Finding(Verdict.NOTE, f"event {rule}", f"{found}: {state.problem}", "see docs/events.md")
+        else:
+            yield Finding(Verdict.OK, f"event {rule}", found)
+
+
 def examine_records(settings: Settings) -> Iterator[Finding]:
     """Look at the records that a daemon with these settings writes."""
     folder = records_folder(settings)
     if settings.records == "off":
         yield Finding(Verdict.NOTE, "records", "verdicts are not written down", 'set records = "on"')
         return
+    try:
+        options = RecordsOptions.of(settings)
+    except SettingsError as error:
+        yield Finding(Verdict.WRONG, "events", str(error), "see docs/events.md")
+    else:
+        yield from _events(folder, {rule.name for rule in options.events})
     path = folder / FILE_NAME
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not os.access(existing, os.R_OK | os.X_OK):

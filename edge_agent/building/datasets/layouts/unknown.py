@@ -27,13 +27,13 @@ def unknown(root: Path, names: Names, *, is_dataset: Callable[[Path], bool]) -> 
 
 def _way(root: Path, names: Names, is_dataset: Callable[[Path], bool]) -> str:
     folders = {key(folder.name): folder for folder in folders_in(root)}
+    labels = folders.get("labels")
+    if labels and any(path.suffix == ".txt" for path in files_under(labels).others):
+        return "it looks like YOLO's: name its data.yaml instead, in which names: [scratch] names the classes"
     inside = [folder for folder in folders.values() if is_dataset(folder)]
     if inside:
         shown = ", ".join(str(folder) for folder in inside[:_SHOWN])
         return f"{shown} {'is a dataset' if len(inside) == 1 else 'are datasets of their own'}: name one"
-    labels = folders.get("labels")
-    if labels and any(path.suffix == ".txt" for path in files_under(labels).others):
-        return "it looks like YOLO's: name its data.yaml, or the file with the names of its classes, instead"
     where = folders.get("train", root)
     held = [folder.name for folder in folders_in(where) if files_under(folder).pictures]
     held = [name for name in held if not is_mask_folder(name) and names.label(name) is None]

@@ -1,0 +1,96 @@
+"""A thread for each rule, which sends its events in order, and again what was not taken. None waits for another."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from edge_agent.records.events.event import Event
+from edge_agent.records.events.outbox import Outbox
+from edge_agent.records.events.rules import Rule
+
+log = logging.getLogger("edge_agent.events")
+
+#: events sent at once
+_AT_ONCE = 100
+_IDLE_SECONDS = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
+
+
+class SendFailed(Exception):
+    """Whoever the events are for has not taken them; the text says why."""
+
+
+class Sender(Protocol):
+    """Sends events to one place. Used by one thread."""
+
+    def send(self, events: list[Event]) -> None:
+        """Return when all are taken; SendFailed or OSError otherwise, and some of them may have been taken."""
+
+    def idle(self) -> None:
+        """Called when there is nothing to send, now and then."""
+
+    def close(self) -> None:
+        """Let go of everything; it may be used again afterwards."""
+
+
+class Delivery:
+    """One rule's thread."""
+
+    def __init__(self, rule: Rule, outbox: Outbox, sender: Sender, pause: Callable[[float], object]) -> None:
+        """`pause` waits for so many seconds, or until the end."""
+        self._rule, self._outbox, self._sender, self._pause = rule, outbox, sender, pause
+        self._problem = ""
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=rule.name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._ending.is_set():
+            try:
+                events = self._outbox.next(self._rule.name, _AT_ONCE)
+                if events:
+                    self._sender.send(events)
+                    self._outbox.done(self._rule.name, events)
+                else:
+                    self._sender.idle()
+                self._tell("")
+                pause = _FIRST_PAUSE
+                if not events:
+                    self._outbox.wait(self._rule.name, _IDLE_SECONDS)
+                continue
+            except (SendFailed, OSError, sqlite3.Error) as error:
+                text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+                self._tell(text)
+            except Exception as error:  # a defect must not end this rule's sending for the rest of the process's life
+                log.exception("event '%s'", self._rule.name)
+                self._tell(f"a defect: {type(error).__name__}")
+            self._sender.close()
+            self._pause(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self._sender.close()
+
+    def _tell(self, problem: str) -> None:
+        if problem == self._problem:
+            return
+        if problem:
+            log.warning("event '%s' can't be sent: %s; it is tried again", self._rule.name, problem)
+        else:
+            log.warning("event '%s' is sent again", self._rule.name)
+        self._problem = problem
+        try:
+            self._outbox.tell_problem(self._rule.name, problem)
+        except sqlite3.Error as error:
+            log.warning("the outbox can't be written: %s", error)
+
+    def end(self) -> None:
+        """Ask the thread to end, after what it is sending."""
+        self._ending.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end."""
+        self._thread.join(seconds)

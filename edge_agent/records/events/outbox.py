@@ -1,0 +1,163 @@
+"""The outbox: events on disk until whoever they are for has taken them. Bounded, a line for each rule, in order.
+
+One process has it, whose threads share a connection and a lock; each statement takes well under a millisecond.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_agent.records.events.event import Event
+from edge_agent.records.events.rules import Rule
+
+FILE_NAME = "outbox.db"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, payload BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_rule ON events (rule, number);
+CREATE TABLE IF NOT EXISTS lines (
+    rule TEXT PRIMARY KEY, sent INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,
+    problem TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+"""
+
+
+class LineState(NamedTuple):
+    """How a rule's line stands."""
+
+    rule: str
+    waiting: int
+    sent: int
+    dropped: int
+    #: why nothing can be sent now; "" while all is well
+    problem: str
+
+
+class Outbox:
+    """Events that wait to be sent."""
+
+    def __init__(self, folder: Path, rules: Iterable[Rule]) -> None:
+        """Open or make the outbox; what rules that are no more had to send is deleted.
+
+        Raises:
+            sqlite3.Error, OSError: it can't be opened.
+        """
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._rules = {rule.name: rule for rule in rules}
+        self._lock = threading.Lock()
+        self._news = {name: threading.Event() for name in self._rules}
+        self._connection = sqlite3.connect(
+            folder / FILE_NAME, timeout=10.0, isolation_level=None, check_same_thread=False
+        )
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA journal_size_limit = 4194304")
+        self._connection.executescript(_TABLES)
+        for table in ("events", "lines"):
+            known = {name for (name,) in execute(f"SELECT DISTINCT rule FROM {table}")}  # noqa: S608  # from above
+            for name in known - self._rules.keys():
+                execute(f"DELETE FROM {table} WHERE rule = ?", (name,))  # noqa: S608
+        self._waiting: dict[str, int] = dict.fromkeys(self._rules, 0)
+        self._waiting.update(execute("SELECT rule, count(*) FROM events GROUP BY rule"))
+        for name in self._rules:
+            execute("INSERT OR IGNORE INTO lines (rule) VALUES (?)", (name,))
+            if self._waiting[name]:
+                self._news[name].set()
+
+    def put(self, payloads: Mapping[str, list[bytes]]) -> int:
+        """Add events to the lines of rules, by name; returns how many had to be dropped, of them or of older ones.
+
+        Raises:
+            sqlite3.Error: they can't be written.
+        """
+        total = 0
+        with self._lock, self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for name, told in payloads.items():
+                rule = self._rules[name]
+                excess = max(0, self._waiting[name] + len(told) - rule.most)
+                new = told[: len(told) - excess] if rule.keep == "oldest" else told[-rule.most :]
+                self._connection.executemany(
+                    "INSERT INTO events (rule, payload) VALUES (?, ?)", [(name, payload) for payload in new]
+                )
+                old = excess - (len(told) - len(new))
+                if old > 0:
+                    self._connection.execute(
+                        "DELETE FROM events WHERE number IN "
+                        "(SELECT number FROM events WHERE rule = ? ORDER BY number LIMIT ?)",
+                        (name, old),
+                    )
+                if excess:
+                    self._connection.execute("UPDATE lines SET dropped = dropped + ? WHERE rule = ?", (excess, name))
+                total += excess
+        for name, told in payloads.items():
+            self._waiting[name] = min(self._waiting[name] + len(told), self._rules[name].most)
+            self._news[name].set()
+        return total
+
+    def wait(self, name: str, seconds: float) -> None:
+        """Wait until a rule has an event to send, or for so many seconds."""
+        self._news[name].wait(seconds)
+
+    def wake(self) -> None:
+        """Let all who wait go on."""
+        for news in self._news.values():
+            news.set()
+
+    def next(self, name: str, count: int) -> list[Event]:
+        """Return a rule's first events; they stay until they are `done`."""
+        with self._lock:
+            self._news[name].clear()
+            rows = self._connection.execute(
+                "SELECT number, payload FROM events WHERE rule = ? ORDER BY number LIMIT ?", (name, count)
+            ).fetchall()
+        if len(rows) == count:
+            self._news[name].set()
+        return [Event(number, payload) for number, payload in rows]
+
+    def done(self, name: str, events: list[Event]) -> None:
+        """Take events out that have been taken by whoever they are for."""
+        with self._lock, self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            gone = self._connection.execute(
+                "DELETE FROM events WHERE rule = ? AND number <= ?", (name, events[-1].number)
+            ).rowcount
+            self._connection.execute("UPDATE lines SET sent = sent + ? WHERE rule = ?", (len(events), name))
+            self._waiting[name] -= gone
+
+    def tell_problem(self, name: str, problem: str) -> None:
+        """Write down why a rule's events can't be sent, for `edge-agent records events`."""
+        with self._lock:
+            self._connection.execute("UPDATE lines SET problem = ? WHERE rule = ?", (problem, name))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+
+def line_states(folder: Path) -> list[LineState]:
+    """Tell how every rule's line stands, for whoever is not the process that has it; [] when there is no outbox.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return []
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
+    try:
+        rows = connection.execute(
+            "SELECT rule, (SELECT count(*) FROM events WHERE events.rule = lines.rule), sent, dropped, problem "
+            "FROM lines"
+        ).fetchall()
+    finally:
+        connection.close()
+    return [LineState(*row) for row in rows]

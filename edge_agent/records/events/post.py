@@ -1,0 +1,107 @@
+"""From verdicts to senders: each rule's events go into the outbox, and a thread for each rule sends them."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_agent.records.events.delivery import Delivery, Sender
+from edge_agent.records.events.event import payload_of
+from edge_agent.records.events.outbox import Outbox
+from edge_agent.records.events.rules import AnyRule, Datagram, File, Mqtt, Pipe, Webhook
+from edge_agent.records.events.senders_local import DatagramSender, FileSender, PipeSender
+from edge_agent.records.record import Record
+
+log = logging.getLogger("edge_agent.events")
+
+_END_SECONDS = 2.0
+_RETRY_SECONDS = 30.0
+
+
+class Post:
+    """All rules at work."""
+
+    def __init__(self, folder: Path, rules: Sequence[AnyRule], device: str) -> None:
+        """Open the outbox and begin to send what it has; later, when that can't be done now."""
+        self._folder, self._rules, self._device = folder, rules, device
+        self._outbox: Outbox | None = None
+        self._open_at = 0.0
+        self._ending = threading.Event()
+        self._is_dropping = False
+        self._deliveries: list[Delivery] = []
+        self._open()
+
+    def _open(self) -> None:
+        if not self._rules or time.monotonic() < self._open_at:
+            return
+        try:
+            outbox = self._outbox = Outbox(self._folder, self._rules)
+        except (sqlite3.Error, OSError) as error:
+            log.warning("the outbox can't be opened, events are lost: %s", error)
+            self._open_at = time.monotonic() + _RETRY_SECONDS
+            return
+        self._deliveries = [
+            Delivery(rule, outbox, _sender(rule, self._device), self._ending.wait) for rule in self._rules
+        ]
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anybody is to be told of anything."""
+        return bool(self._rules)
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Put what is told of verdicts into the outbox."""
+        payloads: dict[str, list[bytes]] = defaultdict(list)
+        for record in records:
+            payload = b""
+            for rule in self._rules:
+                if rule.wants(record):
+                    payload = payload or payload_of(record, self._device)
+                    payloads[rule.name].append(payload)
+        if not payloads:
+            return
+        if self._outbox is None:
+            self._open()
+        if self._outbox is None:
+            return
+        try:
+            dropped = self._outbox.put(payloads)
+        except sqlite3.Error as error:
+            log.warning("%d events are lost: the outbox can't be written: %s", sum(map(len, payloads.values())), error)
+            return
+        if dropped and not self._is_dropping:
+            log.warning("events are dropped: more wait than the rule's `most`")
+        self._is_dropping = bool(dropped)
+
+    def close(self) -> None:
+        """End the threads, after what they are sending; what has not been sent is sent the next time."""
+        for delivery in self._deliveries:
+            delivery.end()
+        self._ending.set()
+        if self._outbox is not None:
+            self._outbox.wake()
+            for delivery in self._deliveries:
+                delivery.join(_END_SECONDS)
+            self._outbox.close()
+
+
+def _sender(rule: AnyRule, device: str) -> Sender:
+    if isinstance(rule, File):
+        return FileSender(rule)
+    if isinstance(rule, Datagram):
+        return DatagramSender(rule)
+    if isinstance(rule, Pipe):
+        return PipeSender(rule)
+    if isinstance(rule, Webhook):
+        from edge_agent.records.events.webhook import WebhookSender
+
+        return WebhookSender(rule)
+    assert isinstance(rule, Mqtt)
+    from edge_agent.records.events.mqtt import MqttSender
+
+    return MqttSender(rule, device)

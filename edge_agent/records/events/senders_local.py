@@ -1,0 +1,125 @@
+"""Senders to the device itself: files, datagrams, named pipes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import select
+import socket
+import stat
+from pathlib import Path
+
+from edge_agent.records.events.delivery import SendFailed
+from edge_agent.records.events.event import Event
+from edge_agent.records.events.rules import Datagram, File, Pipe
+
+#: how long a program on the device may take to read
+_SECONDS = 5.0
+COLUMNS = (
+    "id", "time", "device", "model", "version", "verdict", "anomaly_score", "anomaly_threshold", "confidence", "areas",
+    "width", "height", "milliseconds", "part_id", "station", "picture",
+)  # fmt: skip
+
+
+class FileSender:
+    """Appends lines to a file."""
+
+    def __init__(self, rule: File) -> None:
+        self._rule, self._path = rule, Path(rule.path)
+
+    def send(self, events: list[Event]) -> None:
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size >= self._rule.most_mib << 20:
+            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            size = 0
+        if self._rule.format == "csv":
+            data = _csv(events, head=size == 0)
+        else:
+            data = b"".join(event.payload + b"\n" for event in events)
+        with self._path.open("ab") as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self._path, size)  # half a line would spoil the next
+                raise
+
+    def idle(self) -> None:
+        """Nothing is open."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _csv(events: list[Event], *, head: bool) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    if head:
+        writer.writeheader()
+    for event in events:
+        fields = event.fields
+        fields["areas"] = ";".join(f"{label}={fraction:.6g}" for label, fraction in fields["areas"].items())
+        writer.writerow(fields)
+    return text.getvalue().encode()
+
+
+class DatagramSender:
+    """Sends a datagram for each event."""
+
+    def __init__(self, rule: Datagram) -> None:
+        self._rule = rule
+        self._socket: socket.socket | None = None
+
+    def send(self, events: list[Event]) -> None:
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.settimeout(_SECONDS)
+            self._socket.connect(self._rule.path)
+        for event in events:
+            self._socket.send(event.payload)
+
+    def idle(self) -> None:
+        """A datagram socket needs no care."""
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+class PipeSender:
+    """Writes a line for each event into a named pipe that somebody reads."""
+
+    def __init__(self, rule: Pipe) -> None:
+        self._path = Path(rule.path)
+        self._descriptor = -1
+
+    def send(self, events: list[Event]) -> None:
+        if self._descriptor < 0:
+            if not self._path.exists():
+                os.mkfifo(self._path, 0o640)
+            if not stat.S_ISFIFO(self._path.stat().st_mode):
+                raise SendFailed(f"{self._path} is not a named pipe")
+            try:
+                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                raise SendFailed(f"nobody reads {self._path} ({error.strerror})") from None
+        for event in events:
+            self._write(event.payload + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        left = memoryview(line)
+        while left:
+            if not select.select([], [self._descriptor], [], _SECONDS)[1]:
+                raise SendFailed(f"whoever reads {self._path} has not read for {_SECONDS:g} s")
+            left = left[os.write(self._descriptor, left) :]
+
+    def idle(self) -> None:
+        """A pipe needs no care."""
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,301 @@
+"""Events: rules, the outbox, and senders to real places that fail, are slow, or are not there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import http.server
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from edge_agent.errors import SettingsError
+from edge_agent.records.events import delivery
+from edge_agent.records.events.outbox import Outbox, line_states
+from edge_agent.records.events.post import Post
+from edge_agent.records.events.rules import AnyRule, parse_events
+from edge_agent.records.record import Record
+from tests.cli.test_records import run
+from tests.support.daemon import bytes_request, running_daemon, wait_until
+from tests.support.fakes import picture, write_echo
+from tests.support.records import record
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "event.schema.json"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.1)
+
+
+def rules(**table: Any) -> tuple[AnyRule, ...]:
+    return parse_events([{"name": "line", **table}])
+
+
+def told(*numbers: int) -> list[Record]:
+    return [record(number, anomalous=number % 2 == 1) for number in numbers]
+
+
+_FILE = {"sender": "file", "path": "/x"}
+_HOOK = {"sender": "webhook", "url": "http://x"}
+_MQTT = {"sender": "mqtt", "host": "x"}
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({}, "event 'a': sender is '', expected one of file, datagram, pipe, webhook, mqtt"),
+        ({"sender": "file"}, "event 'a': Object missing required field 'path'"),
+        (_FILE | {"name": 7}, "event number 1: Expected 'str', got 'int' at key 'name'"),
+        (_FILE | {"path": "x"}, "event 'a': path 'x' does not begin with /"),
+        (_FILE | {"colour": 1}, "event 'a': Object contains unknown field 'colour'"),
+        (_FILE | {"verdicts": "bad"}, "event 'a': Invalid enum value 'bad' at key 'verdicts'"),
+        (_FILE | {"name": "a b"}, "event 'a b': Expected 'str' matching regex"),
+        (_HOOK | {"url": "ftp://x"}, "event 'a': url 'ftp://x' is not one such as https://"),
+        (_HOOK | {"secret_file": "/no"}, "event 'a': /no can't be read: No such file"),
+        (_MQTT | {"topic": "a/#"}, "event 'a': topic 'a/#' is not one"),
+        (_MQTT | {"topic": "{part}"}, "only {device}, {model}, {verdict}, {station} to fill in"),
+        (_MQTT | {"ca_file": "/x"}, "event 'a': ca_file, cert_file and key_file need tls = true"),
+        (_MQTT | {"port": 70000}, "event 'a': Expected 'int' <= 65535 at key 'port'"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_one_clear_sentence(table: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_events([{"name": "a", **table}])
+    assert said in str(caught.value)
+
+
+def test_names_differ() -> None:
+    with pytest.raises(SettingsError, match="event 'a': there are two of that name"):
+        parse_events([{"name": "a", **_FILE}, {"name": "a", **_HOOK}])
+
+
+def test_serve_says_it_at_the_start(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[[event]]\nname = "plc"\nsender = "mqtt"\n')
+    done = run("serve", "--config", config, "--socket", f"unix://{tmp_path}/s", "--state-dir", tmp_path)
+    assert done.returncode == 1
+    assert "event 'plc': Object missing required field 'host'" in done.stderr
+
+
+def test_rules_say_which_verdicts_go_where() -> None:
+    (rule,) = rules(sender="file", path="/x", verdicts="anomalous", models=["echo"], stations=["east"])
+    assert rule.wants(record(1, anomalous=True, station="east"))
+    assert not rule.wants(record(1, station="east"))
+    assert not rule.wants(record(1, anomalous=True, station="west"))
+    assert not rule.wants(record(1, anomalous=True, station="east", model="other"))
+
+
+@pytest.mark.parametrize(("keep", "left"), [("newest", [3, 4, 5]), ("oldest", [1, 2, 3])])
+def test_a_full_line_keeps_what_it_is_told_to_and_counts_the_rest(tmp_path: Path, keep: str, left: list[int]) -> None:
+    box = Outbox(tmp_path, rules(sender="file", path="/x", most=3, keep=keep))
+    assert [box.put({"line": [b"%d" % number]}) for number in range(1, 4)] == [0, 0, 0]
+    assert box.put({"line": [b"4", b"5"]}) == 2
+    found = box.next("line", 10)
+    assert [int(event.payload) for event in found] == left
+    box.done("line", found[:2])
+    box.close()
+    assert [(state.waiting, state.sent, state.dropped) for state in line_states(tmp_path)] == [(1, 2, 2)]
+    again = Outbox(tmp_path, rules(sender="file", path="/x", most=3, keep=keep))
+    assert [int(event.payload) for event in again.next("line", 10)] == left[2:]
+    again.close()
+
+
+def test_lines_of_json_that_the_schema_describes(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    post = Post(tmp_path, rules(sender="file", path=str(path)), "device-1")
+    post.take([record(1, anomalous=True, areas={"crack": 0.25}, part="A-1", station="east"), record(2)])
+    wait_until(lambda: path.exists() and path.read_text().count("\n") == 2, "two lines")
+    post.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        jsonschema.validate(line, json.loads(SCHEMA.read_text()))
+    assert lines[0] == {
+        "id": 1, "time": "1970-01-01T00:00:00.000001Z", "device": "device-1", "model": "echo", "version": "1.0.0",
+        "verdict": "anomalous", "anomaly_score": 0.25, "anomaly_threshold": 0.5, "confidence": 0.75,
+        "areas": {"crack": 0.25}, "width": 64, "height": 48, "milliseconds": 2.5, "part_id": "A-1", "station": "east",
+        "picture": "",
+    }  # fmt: skip
+
+
+def test_csv_has_one_head_and_a_file_that_is_full_makes_way(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    (rule,) = rules(sender="file", path=str(path), format="csv", most_mib=1)
+    post = Post(tmp_path, (rule,), "device-1")
+    post.take(told(1, 2))
+    wait_until(lambda: path.exists() and path.read_text().count("\n") == 3, "three lines")
+    post.take(told(3))
+    wait_until(lambda: path.read_text().count("\n") == 4, "four lines")
+    assert [row["id"] for row in csv.DictReader(path.read_text().splitlines())] == ["1", "2", "3"]
+    with path.open("a") as file:
+        file.write("x" * (1 << 20))
+    post.take(told(4))
+    wait_until(lambda: path.read_text().count("\n") == 2, "a new file")
+    post.close()
+    assert path.with_name("events.csv.1").stat().st_size > 1 << 20
+
+
+def test_a_datagram_waits_for_whoever_listens(tmp_path: Path) -> None:
+    path = tmp_path / "plc.sock"
+    post = Post(tmp_path, rules(sender="datagram", path=str(path), verdicts="anomalous"), "d")
+    post.take(told(1, 2, 3))
+    wait_until(lambda: line_states(tmp_path)[0].problem, "it says that nobody listens")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        listener.settimeout(30)
+        assert [json.loads(listener.recv(1 << 16))["id"] for _ in range(2)] == [1, 3]
+        wait_until(lambda: not line_states(tmp_path)[0].waiting, "they are taken out")
+    post.close()
+
+
+def test_a_named_pipe_is_made_and_waits_for_whoever_reads(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    post = Post(tmp_path, rules(sender="pipe", path=str(path)), "d")
+    post.take(told(1, 2))
+    wait_until(path.is_fifo, "the pipe is made")
+    with path.open() as reader:
+        assert [json.loads(reader.readline())["id"] for _ in range(2)] == [1, 2]
+    post.close()
+
+
+def test_what_was_not_sent_is_sent_after_a_restart(tmp_path: Path) -> None:
+    folder = tmp_path / "not there yet"
+    table = {"sender": "file", "path": str(folder / "events")}
+    post = Post(tmp_path, rules(**table), "d")
+    post.take(told(1, 2))
+    wait_until(lambda: line_states(tmp_path)[0].problem, "it says why it can't")
+    post.close()
+    folder.mkdir()
+    again = Post(tmp_path, rules(**table), "d")
+    again.take(told(3))
+    wait_until(
+        lambda: (folder / "events").exists() and (folder / "events").read_text().count("\n") == 3, "all are there"
+    )
+    again.close()
+    assert [json.loads(line)["id"] for line in (folder / "events").read_text().splitlines()] == [1, 2, 3]
+
+
+class Server:
+    """An HTTP server that fails as often as it is told to."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.headers: list[Any] = []
+        self.failures: list[int] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if outer.failures:
+                    status = outer.failures.pop(0)
+                    if not status:
+                        self.close_connection = True
+                        return
+                    self.send_response(status)
+                else:
+                    outer.bodies.append(body)
+                    outer.headers.append(self.headers)
+                    self.send_response(204)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    @property
+    def ids(self) -> list[int]:
+        return [event["id"] for body in list(self.bodies) for event in json.loads(body)["events"]]
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+def test_a_webhook_is_signed_and_tried_again_until_it_is_taken(tmp_path: Path, server: Server) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a key\n")
+    url = f"http://127.0.0.1:{server.server.server_port}/verdicts?line=1"
+    server.failures = [500, 0, 404, 302, 503]
+    post = Post(tmp_path, rules(sender="webhook", url=url, secret_file=str(secret)), "d")
+    for number in range(1, 301):
+        post.take(told(number))
+    wait_until(lambda: len(server.ids) == 300, "all are there")
+    post.close()
+    assert server.ids == list(range(1, 301))  # in order, none twice: what failed had not been taken
+    for body, headers in zip(server.bodies, server.headers, strict=True):
+        signed = hmac.new(b"a key", headers["X-Edge-Agent-Time"].encode() + b"." + body, hashlib.sha256).hexdigest()
+        assert headers["X-Edge-Agent-Signature"] == f"sha256={signed}"
+    assert not server.failures
+
+
+def test_a_sender_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        path = tmp_path / "events"
+        tables: list[dict[str, Any]] = [
+            {
+                "name": "hangs",
+                "sender": "webhook",
+                "url": f"http://127.0.0.1:{silent.getsockname()[1]}/",
+                "seconds": 60,
+            },
+            {"name": "works", "sender": "file", "path": str(path)},
+        ]
+        post = Post(tmp_path, parse_events(tables), "d")
+        for number in range(1, 51):
+            post.take(told(number))
+        wait_until(lambda: path.exists() and path.read_text().count("\n") == 50, "the other's events")
+        assert {state.rule: state.waiting for state in line_states(tmp_path)}["hangs"] == 50
+    post.close()
+
+
+def test_from_a_call_to_an_event_and_a_killed_process(tmp_path: Path) -> None:
+    """Through the daemon, whose records process is killed in between."""
+    write_echo(tmp_path / "models", "echo")
+    path, config = tmp_path / "events", tmp_path / "config.toml"
+    config.write_text(f'device_name = "press-7"\n[[event]]\nname = "mes"\nsender = "file"\npath = "{path}"\n')
+    with running_daemon(tmp_path, "--config", str(config)) as daemon:
+        daemon.stub.start("echo")
+        import psutil
+
+        for round_ in range(2):
+            for brightness in (10, 250):
+                daemon.stub("DetectAnomalies", bytes_request("echo", picture(brightness)))
+            count = 2 * (round_ + 1)
+            wait_until(lambda: path.exists() and path.read_text().count("\n") == count, "the events")  # noqa: B023
+            for child in psutil.Process(daemon.process.pid).children():
+                if "edge_agent.records.process" in child.cmdline():
+                    os.kill(child.pid, 9)
+        told_ = [json.loads(line) for line in path.read_text().splitlines()]
+        assert [event["verdict"] for event in told_] == ["normal", "anomalous"] * 2
+        assert {event["device"] for event in told_} == {"press-7"}
+        seen = run("doctor", "--config", config, "--state-dir", tmp_path / "state", "--json")
+        assert "4 sent, 0 wait, 0 were dropped" in seen.stdout
+        shown = run("records", "events", "--state-dir", tmp_path / "state", "--json")
+        assert json.loads(shown.stdout)[0]["rule"] == "mes"

@@ -24,7 +24,9 @@ from typing import Any, NamedTuple
 import click
 import yaml
 
+from edge_agent.component.version import parse_version
 from edge_agent.delivery.artifact import add_file
+from edge_agent.delivery.modes import make_folder, open_to_readers
 from edge_agent.delivery.publishing import parse_place
 from edge_agent.delivery.recipe import ARCHITECTURES, DEFAULT_AGENT, write_recipe, zip_artifact
 from edge_agent.errors import EdgeAgentError, PackagingError
@@ -36,6 +38,8 @@ ROOT = HERE.parent
 
 #: the tags of wheels that devices with glibc 2.28 and newer take
 _MANYLINUX = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+#: how AWS' own agent was called
+AWS_AGENT = "aws.iot.lookoutvision.EdgeAgent"
 #: of Ubuntu 22.04 (JetPack 6), Debian 12, Ubuntu 24.04 (JetPack 7) and Debian 13
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
@@ -51,7 +55,11 @@ class Kind(NamedTuple):
 
 
 AGENT = Kind(
-    HERE / "agent" / "recipe.yaml", "edge_agent", (HERE / "install.sh", HERE / "agent" / "registry.sh"), (), True
+    HERE / "agent" / "recipe.yaml",
+    "edge_agent",
+    (HERE / "install.sh", HERE / "agent" / "registry.sh", HERE / "predecessors.py"),
+    (),
+    True,
 )
 CLIENT = Kind(
     HERE / "client" / "recipe.yaml",
@@ -80,7 +88,7 @@ def build(
         recipe["ComponentDependencies"] = {model: recipe["ComponentDependencies"]["model_component"]}
     template = recipe["Manifests"][0]
     recipe["Manifests"] = []
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as temporary:
         unfinished = Path(temporary) / "component"
         unfinished.mkdir()
@@ -99,6 +107,7 @@ def build(
             recipe["Manifests"].append(_manifest(template, architecture, stem, location, name, version))
         written = write_recipe(recipe, recipe_format)
         (unfinished / f"{name}-{version}.{recipe_format}").write_bytes(written)
+        open_to_readers(unfinished)
         unfinished.rename(folder)
     return folder
 
@@ -177,9 +186,34 @@ def _stubs(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+def _version(given: str | None, name: str, *, is_agent: bool) -> str:
+    """Return the component's version: what is given, or what suits the name.
+
+    Fleets that knew AWS' agent depend on it by versions that it had, such as `>=1.0.0 <2.0.0`. Under its name ours has
+    a version above those and below 2.0.0, which grows with our own: 0.1.0 is 1.101.0, 0.2.3 1.102.3, 1.4.0 1.204.0.
+    """
+    if given is not None:
+        try:
+            parse_version(given)
+        except ValueError as error:
+            raise PackagingError(f"--component-version: {error}") from None
+        return given
+    if not is_agent:
+        return "1.0.0"
+    if name != AWS_AGENT:
+        return __version__
+    major, minor, patch, *_ = parse_version(__version__)
+    return f"1.{100 * (major + 1) + minor}.{patch}"
+
+
 @click.command()
 @click.argument("what", type=click.Choice(["agent", "client"]))
 @click.option("--name", help=f"Name of the component  [default: {DEFAULT_AGENT}, or that of the guide's client]")
+@click.option(
+    "--component-version",
+    metavar="X.Y.Z",
+    help="Its semantic version  [default: the agent's own, 1.101.0 and so on under the name of AWS' agent; 1.0.0]",
+)
 @click.option("--model", default="cookies", show_default=True, help="Model component that the client depends on.")
 @click.option("--location", metavar="s3://BUCKET/PREFIX", help="Where the zips will lie; none for local deployments.")
 @click.option("--arch", "architectures", multiple=True, type=click.Choice(list(MACHINES)), help="[default: both]")
@@ -187,17 +221,18 @@ def _stubs(folder: Path) -> list[Path]:
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("packages"), show_default=True)
 @click.option("--recipe-format", type=click.Choice(["json", "yaml"]), default="yaml", show_default=True)
 def command(
-    what: str, name: str | None, model: str, location: str | None, architectures: tuple[str, ...],
-    pythons: tuple[str, ...], output: Path, recipe_format: str,
+    what: str, name: str | None, component_version: str | None, model: str, location: str | None,
+    architectures: tuple[str, ...], pythons: tuple[str, ...], output: Path, recipe_format: str,
 ) -> None:  # fmt: skip
     """Build the Greengrass component of the agent, or of the sample client."""
     is_agent = what == "agent"
     kind = AGENT if is_agent else CLIENT
+    chosen = name or yaml.safe_load(kind.recipe.read_text())["ComponentName"]
     try:
         folder = build(
             kind,
-            name=name or yaml.safe_load(kind.recipe.read_text())["ComponentName"],
-            version=__version__ if is_agent else "1.0.0",
+            name=chosen,
+            version=_version(component_version, chosen, is_agent=is_agent),
             model=None if is_agent else model,
             location=location,
             architectures=architectures or tuple(MACHINES),

@@ -207,7 +207,8 @@ def _summary(result: Result) -> dict[str, Any]:
 def _print(result: Result) -> None:
     manifest, folder = result.manifest, result.folder
     labels = f", labels {', '.join(label.name for label in manifest.labels[1:])}" if manifest.labels else ""
-    click.echo(f"{folder} was imported ({result.format}) and answers")
+    how = "but its answers say nothing, see the note" if result.is_doubtful else "and answers"
+    click.echo(f"{folder} was imported ({result.format}) {how}")
     click.echo(
         f"{manifest.task} of pictures of {manifest.image.width}x{manifest.image.height}, "
         f"threshold {manifest.threshold:g}{labels}"

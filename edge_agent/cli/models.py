@@ -32,7 +32,8 @@ def list_(socket: str, as_json: bool) -> None:
     if as_json:
         print_json([_fields(model) for model in models])
     elif models:
-        print_table(("MODEL", "STATUS", "MESSAGE"), [(model.name, model.status, model.message) for model in models])
+        rows = [(model.name, model.version or "-", model.status, model.message) for model in models]
+        print_table(("MODEL", "VERSION", "STATUS", "MESSAGE"), rows)
     else:
         click.echo("no model components; put one into a folder that the daemon serves (--model-dir)", err=True)
 
@@ -48,7 +49,13 @@ def describe(name: str, socket: str, as_json: bool) -> None:
     if as_json:
         print_json(_fields(model))
     else:
-        rows = [("model", model.name), ("status", model.status), ("message", model.message), ("ARN", model.arn)]
+        rows = [
+            ("model", model.name),
+            ("version", model.version),
+            ("status", model.status),
+            ("message", model.message),
+            ("ARN", model.arn),
+        ]
         for heading, value in rows:
             click.echo(f"{heading + ':':<9}{value or '-'}")
 
@@ -102,4 +109,10 @@ def build(name: str, config: Path | None, **flags: Any) -> None:
 
 
 def _fields(model: ModelInfo) -> dict[str, str]:
-    return {"model": model.name, "status": model.status, "message": model.message, "arn": model.arn}
+    return {
+        "model": model.name,
+        "version": model.version,
+        "status": model.status,
+        "message": model.message,
+        "arn": model.arn,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -184,11 +184,27 @@ def _print_result(job: Job, order: Order) -> None:
         inline = shlex.quote(f"fileb://{made['Recipe']}")
         click.echo(f"    aws greengrassv2 create-component-version --inline-recipe {inline}{tags}")
     else:
-        click.echo("To deploy it on a core device, copy both there and:")
-        click.echo(
-            f"    greengrass-cli deployment create --recipeDir {shlex.quote(str(Path(made['Recipe']).parent))} "
-            f"--artifactDir {shlex.quote(str(order.output))} --merge {name}={version}"
-        )
+        for line in _local_deployment(made, order.output.absolute()):
+            click.echo(line)
+
+
+def _local_deployment(made: dict[str, Any], artifacts: Path) -> Iterator[str]:
+    """Give the commands that deploy it on this machine, whole: a nucleus has another folder, and another PATH."""
+    recipe = Path(made["Recipe"]).absolute()
+    component = shlex.quote(f"{made['ComponentName']}={made['ComponentVersion']}")
+    folder, store = shlex.quote(str(recipe.parent)), shlex.quote(str(artifacts))
+    # All that lies beside a recipe is copied into lite's store, and stays there.
+    alone = shlex.quote(str(artifacts / "recipes"))
+    yield "To deploy it with the nucleus of this device (copy the folder to the same place on another):"
+    yield (
+        f"    sudo /greengrass/v2/bin/greengrass-cli deployment create --recipeDir {folder} --artifactDir {store} "
+        f"--merge {component}"
+    )
+    yield "or with nucleus lite:"
+    yield (
+        f"    mkdir -p {alone} && cp {shlex.quote(str(recipe))} {alone} && "
+        f"sudo ggl-cli deploy --recipe-dir {alone} --artifacts-dir {store} --add-component {component}"
+    )
 
 
 def _print_jobs(jobs: list[Job], as_json: bool) -> None:

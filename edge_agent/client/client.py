@@ -17,6 +17,7 @@ from edge_agent.client.segments import CallSegments
 from edge_agent.errors import AgentUnreachable, CallFailed, SettingsError
 from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.versions import asking
 from edge_agent.settings import DEFAULT_SOCKET, check_address, socket_path
 
 _POLL_SECONDS = 0.02
@@ -122,13 +123,13 @@ class Client:
 
     def models(self) -> list[ModelInfo]:
         """List the models on the device."""
-        response = self._call("ListModels", pb2.ListModelsRequest())
+        response = self._call("ListModels", asking(pb2.ListModelsRequest()))
         assert isinstance(response, pb2.ListModelsResponse)
         return [read_model(model) for model in response.models]
 
     def describe(self, model: str) -> ModelInfo:
         """Describe one model."""
-        response = self._call("DescribeModel", pb2.DescribeModelRequest(model_component=model))
+        response = self._call("DescribeModel", asking(pb2.DescribeModelRequest(model_component=model)))
         assert isinstance(response, pb2.DescribeModelResponse)
         return read_model(response.model_description)
 

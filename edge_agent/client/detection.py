@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from edge_agent.inference.verdict import Area
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.versions import version_of
 
 U8 = npt.NDArray[np.uint8]
 
@@ -20,6 +21,8 @@ class ModelInfo(NamedTuple):
     status: str
     message: str
     arn: str
+    #: that is served, or that the next start takes; "" where the agent does not tell it
+    version: str = ""
 
 
 class Detection(NamedTuple):
@@ -41,7 +44,11 @@ class Detection(NamedTuple):
 def read_model(model: pb2.ModelMetadata | pb2.ModelDescription) -> ModelInfo:
     """Read what the agent says of a model."""
     return ModelInfo(
-        model.model_component, pb2.ModelStatus.Name(model.status), model.status_message, model.lookout_vision_model_arn
+        model.model_component,
+        pb2.ModelStatus.Name(model.status),
+        model.status_message,
+        model.lookout_vision_model_arn,
+        version_of(model),
     )
 
 

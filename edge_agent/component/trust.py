@@ -57,6 +57,8 @@ class Trust(NamedTuple):
         Raises:
             ComponentError: it is missing, too large, not signed as it has to be, or wrong; the key is named.
         """
+        if not folder.is_dir():
+            raise ComponentError(f"the folder {folder} is missing")
         with open_file(folder / FILE_NAME, FILE_NAME) as file:
             size = os.fstat(file.fileno()).st_size
             if size > _LONGEST_MANIFEST:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +13,13 @@ from edge_agent.component.artifacts import check_artifacts, digest_file
 from edge_agent.component.ed25519 import PrivateKey
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest, encode_manifest
 from edge_agent.component.trust import SIGNATURE_NAME
+from edge_agent.delivery.modes import FILE_MODE
 from edge_agent.errors import PackagingError
 from edge_agent.inference.engines.onnx_references import check_references
 
 _SUFFIX = "_greengrass_model_component"
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
-_MODE = 0o100644 << 16
+_MODE = (stat.S_IFREG | FILE_MODE) << 16
 
 
 class PackagedArtifact(NamedTuple):
@@ -41,6 +43,9 @@ def read_component(folder: Path) -> Manifest:
 def read_content(folder: Path) -> bytes:
     """Read the bytes of the manifest in `folder`; PackagingError when there is no component."""
     path = folder / FILE_NAME
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise PackagingError(f"{folder} {what}, expected the folder of a model component, such as models/cookies/1.0.0")
     if not path.is_file():
         raise PackagingError(f"{folder} is not a model component: {FILE_NAME} is missing")
     return path.read_bytes()

@@ -21,6 +21,7 @@ from edge_agent.delivery.artifact import (
     write_artifact,
 )
 from edge_agent.delivery.jobs import Job, JobRecords, now
+from edge_agent.delivery.modes import make_folder, open_to_readers
 from edge_agent.delivery.publishing import Aws, S3Place
 from edge_agent.delivery.recipe import RecipeFormat, model_recipe, write_recipe
 from edge_agent.errors import EdgeAgentError, PackagingError
@@ -125,13 +126,14 @@ def _configuration(manifest: Manifest, order: Order) -> dict[str, Any]:
 
 def _make(order: Order, manifest: Manifest, folder: Path, aws: Aws | None, job: Job) -> str:
     """Write the component, create it in AWS if that is wanted, note both in the job, and return the ARN."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     try:
         with tempfile.TemporaryDirectory(prefix=".packaging-", dir=folder.parent) as temporary:
             unfinished = Path(temporary) / "package"
             unfinished.mkdir()
             artifact = write_artifact(order.component, manifest, unfinished, order.key)
             recipe = _write_recipe(order, manifest, artifact, unfinished)
+            open_to_readers(unfinished)
             arn = _publish(aws, order, manifest, artifact, recipe) if aws is not None else ""
             try:
                 unfinished.rename(folder)

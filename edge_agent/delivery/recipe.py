@@ -23,7 +23,9 @@ _STARTUP_SECONDS = 600
 
 # No curly brackets but the nucleus's own references: see recipe_rules.py. A local deployment does not unpack archives,
 # hence the second place, whose folder gets its name when it is complete and on the disk. The link is replaced in one
-# step: the agent sees the old one or the new one.
+# step: the agent sees the old one or the new one. The folder that the link named before stays, because workers run from
+# it until the new version serves, and the deployment may be given up; it goes when this version is started once more,
+# or with the version after it.
 _STARTUP = """\
 set -eu
 folder="{artifacts:decompressedPath}/@STEM@"
@@ -33,7 +35,7 @@ if [ ! -e "$folder/manifest.json" ]; then
     echo "@SHA256@  {artifacts:path}/@STEM@.zip" | sha256sum --check --quiet
     new="$folder.$$"
     rm -rf "$folder" "$new"
-    python3 -m zipfile -e "{artifacts:path}/@STEM@.zip" "$new"
+    python3 -I -m zipfile -e "{artifacts:path}/@STEM@.zip" "$new"
     chmod -R a+rX "{work:path}"
     sync
     mv -T "$new" "$folder" || rm -rf "$new"
@@ -48,11 +50,13 @@ while [ ! -d "$EDGE_AGENT_REGISTRY" ]; do
   waited=$((waited + 1))
   sleep 1
 done
+before=$(readlink "$EDGE_AGENT_REGISTRY/@NAME@" || true)
 ln -sfn "$folder" "$EDGE_AGENT_REGISTRY/.@NAME@.new"
 mv -fT "$EDGE_AGENT_REGISTRY/.@NAME@.new" "$EDGE_AGENT_REGISTRY/@NAME@"
 for other in "{work:path}"/*-????????????; do
-  if [ "$other" != "$folder" ]; then rm -rf "$other"; fi
+  if [ "$other" != "$folder" ] && [ "$other" != "$before" ]; then rm -rf "$other"; fi
 done
+rm -rf "{work:path}"/*-????????????.[0-9]*
 echo "@NAME@ @VERSION@ is registered in $EDGE_AGENT_REGISTRY"
 systemd-notify --ready || true
 exit 0

@@ -44,6 +44,7 @@ class Description(NamedTuple):
     arn: str
     status: Status
     message: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,10 @@ class Agent:
     async def list_models(self) -> list[Description]:
         """Look at the model folders, and describe every model, in the order of their names."""
         await self._look_again()
-        return [Description(name, *self._models[name].describe()) for name in sorted(self._models)]
+        return [
+            Description(name, *self._models[name].describe(), self._models[name].version)
+            for name in sorted(self._models)
+        ]
 
     def model_names(self) -> list[str]:
         """Return the names of the models, as of the last look."""
@@ -265,7 +269,8 @@ class Agent:
 
     async def describe(self, name: str) -> Description:
         """Describe one model; InvalidRequest for a name that can't be one, ModelNotFound."""
-        return Description(name, *(await self._find_or_look(name)).describe())
+        model = await self._find_or_look(name)
+        return Description(name, *model.describe(), model.version)
 
     async def start(self, name: str, peer: Peer) -> Status:
         """Begin to start a model and return STARTING; NotPermitted, see Model.start for the other errors."""

@@ -86,9 +86,12 @@ def test_the_life_of_a_model(daemon: Daemon) -> None:
     write_echo(daemon.models, model_arn="arn:x")
     wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
     assert run("models", "start", "echo", "--wait", **where).stdout == "model 'echo' is RUNNING\n"
-    assert run("models", "list", **where).stdout.splitlines() == ["MODEL  STATUS   MESSAGE", "echo   RUNNING"]
+    assert run("models", "list", **where).stdout.splitlines() == [
+        "MODEL  VERSION  STATUS   MESSAGE",
+        "echo   1.0.0    RUNNING",
+    ]
     assert json.loads(run("models", "list", "--json", **where).stdout) == [
-        {"model": "echo", "status": "RUNNING", "message": "", "arn": "arn:x"}
+        {"model": "echo", "version": "1.0.0", "status": "RUNNING", "message": "", "arn": "arn:x"}
     ]
     assert run("models", "start", "echo", "--wait", **where).stdout == "model 'echo' is RUNNING\n", "already"
     assert run("models", "describe", "echo", "--json", **where).stdout.count("RUNNING") == 1

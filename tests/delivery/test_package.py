@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import subprocess
 import zipfile
 from pathlib import Path
@@ -193,6 +195,10 @@ def test_what_can_not_be_packaged(component: Path, tmp_path: Path) -> None:
     assert failed(_package(tmp_path, tmp_path, *CPU)) == (
         f"edge-agent: {tmp_path} is not a model component: manifest.json is missing"
     )
+    assert failed(_package(tmp_path, tmp_path / "none", *CPU)) == (
+        f"edge-agent: {tmp_path}/none does not exist, expected the folder of a model component, such as "
+        "models/cookies/1.0.0"
+    )
     for place in ("s3:///models", "s3://[bad", "s3://B_b/x", "s3://bucket/a b"):
         done = _package(tmp_path, component, *CPU, "--location", place, "--output", tmp_path / "out")
         assert f"location '{place}' is not a place in S3, expected s3://BUCKET/PREFIX" in failed(done)
@@ -249,3 +255,52 @@ def test_a_signature_travels_with_a_manifest_that_stays_as_it_is(component: Path
     (artifact,) = again.output.rglob("*.zip")
     signed = _unpack(artifact, tmp_path / "signed")
     assert check_signed(signed, signer.trust()) == "release.pub.pem"
+
+
+def test_what_is_made_can_be_read_by_a_nucleus_whatever_the_umask(component: Path, tmp_path: Path) -> None:
+    output = tmp_path / "deep" / "out"
+    before = os.umask(0o077)
+    try:
+        done = _package(tmp_path, component, *CPU, "--location", output)
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+    made = output / "echo" / "1.0.0"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (output.parent, output, made.parent, made)] == [0o755] * 4
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made.iterdir()} == {0o644}
+    (artifact,) = made.glob("*.zip")
+    with zipfile.ZipFile(artifact) as archive:
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {stat.S_IFREG | 0o644}
+
+
+def test_the_lines_at_the_end_can_be_typed_as_they_are(component: Path, tmp_path: Path) -> None:
+    """From any folder: with tools that stand for the nucleus' and say what they were given."""
+    output = tmp_path / "my packages"
+    done = _package(tmp_path, component, *CPU, "--location", output)
+    *_, classic, _, lite = done.stdout.splitlines()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "sudo").write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
+    (tools / "sudo").chmod(0o755)
+    said = [
+        subprocess.run(
+            line,
+            shell=True,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": f"{tools}:/usr/bin:/bin"},
+        ).stdout.splitlines()
+        for line in (classic, lite)
+    ]
+    assert said[0] == [
+        "/greengrass/v2/bin/greengrass-cli", "deployment", "create", "--recipeDir", f"{output}/echo/1.0.0",
+        "--artifactDir", str(output), "--merge", "echo=1.0.0",
+    ]  # fmt: skip
+    recipes = output / "recipes"
+    assert said[1] == [
+        "ggl-cli", "deploy", "--recipe-dir", str(recipes), "--artifacts-dir", str(output),
+        "--add-component", "echo=1.0.0",
+    ]  # fmt: skip
+    assert [path.name for path in recipes.iterdir()] == ["echo-1.0.0.json"]

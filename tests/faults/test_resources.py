@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edge_agent.serving.auditing.reading import read_entries, verify
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.faults.models import PLAIN, SCORE
 from tests.faults.raw import RawClient
@@ -105,6 +106,27 @@ def test_disk_full(daemon: Daemon) -> None:
     wait_until(lambda: "resting" in json.loads((state / "running.json").read_text()), "it is remembered")
     assert daemon.log.read_text().count("running models are not remembered") == 1, "it is said once"
     daemon.stub("StopModel", pb2.StopModelRequest(model_component="resting"))
+
+
+def test_what_a_full_disk_keeps_out_of_the_audit_trail_is_told_there(daemon: Daemon) -> None:
+    """Calls go on; when there is room again, an entry says how many are missing."""
+    state = _seen_by(daemon, daemon.folder / "state")
+    with _full(state):
+        # The file's last block may have room for some entries yet.
+        wait_until(lambda: _is_full_after_another_entry(daemon), "it says so")
+        _assert_serves(daemon.stub)
+    _is_full_after_another_entry(daemon)
+    entries = list(read_entries(state))
+    gap = [number for number, entry in enumerate(entries) if entry["event"] == "gap"][-1]
+    assert entries[gap]["missing"] >= 1
+    assert entries[gap]["reason"] == "No space left on device"
+    assert "StopModel" in [entry["event"] for entry in entries[gap:]]
+    assert verify(state).problems == []
+
+
+def _is_full_after_another_entry(daemon: Daemon) -> bool:
+    daemon.stub.refusal("StopModel", pb2.StopModelRequest(model_component="resting"))
+    return "the audit trail can't be written (No space left" in daemon.log.read_text()
 
 
 def test_file_descriptors_exhausted(daemon: Daemon) -> None:

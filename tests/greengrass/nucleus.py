@@ -53,6 +53,17 @@ class Nucleus:
         self, folder: Path, *, local: bool, architecture: str, configuration: Mapping[str, str] | None = None
     ) -> Component:
         """Deploy the component in `folder`, a recipe and zips; a local deployment does not unpack them."""
+        component = self.place(folder, local=local, architecture=architecture, configuration=configuration)
+        # As lite does it: what ran before runs on while the new version is installed.
+        if "install" in component.lifecycle:
+            self.run_phase(component, "install")
+        self.take_over(component)
+        return component
+
+    def place(
+        self, folder: Path, *, local: bool, architecture: str, configuration: Mapping[str, str] | None = None
+    ) -> Component:
+        """Put a component where its phases find it, and begin none of them: the first step of a deployment."""
         (recipe_path,) = [path for path in folder.iterdir() if path.suffix in (".json", ".yaml")]
         recipe = yaml.safe_load(recipe_path.read_text())
         manifest = next(one for one in recipe["Manifests"] if self._takes(one["Platform"], architecture))
@@ -64,6 +75,10 @@ class Nucleus:
         if self.is_privileged:
             os.chown(work, _NOBODY, _NOBODY)
         work.chmod(0o750 if self.flavour == "classic" else 0o755)
+        return component
+
+    def take_over(self, component: Component) -> None:
+        """End what ran before, and begin with what has been installed: the last step of a deployment."""
         before = self.components.pop(component.name, None)
         if before is not None:
             self._end(before)
@@ -71,7 +86,6 @@ class Nucleus:
         self._begin(component)
         if before is not None and before.version != component.version:
             self._delete_artifacts(before)
-        return component
 
     def remove(self, name: str) -> None:
         """Take a component out of the deployment."""
@@ -109,16 +123,14 @@ class Nucleus:
     def _begin(self, component: Component) -> None:
         phases = set(component.lifecycle) & {"run", "startup"}
         assert phases, "lite refuses a component without run and startup"
-        if "install" in component.lifecycle:
-            self.run_phase(component, "install")
         if "startup" in phases:
             self.run_phase(component, "startup")
         else:
-            component.process = self._launch(component, "run")
+            component.process = self.launch(component, "run")
 
     def run_phase(self, component: Component, phase: str) -> str:
         """Run a phase to its end and return what it printed; it must succeed."""
-        process = self._launch(component, phase)
+        process = self.launch(component, phase)
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, f"{phase} of {component.name}: {output}"
         return output
@@ -130,7 +142,7 @@ class Nucleus:
         if self.flavour == "classic" and "shutdown" in component.lifecycle:  # lite has no such phase
             self.run_phase(component, "shutdown")
 
-    def _launch(self, component: Component, phase: str) -> subprocess.Popen[str]:
+    def launch(self, component: Component, phase: str) -> subprocess.Popen[str]:
         step = component.lifecycle[phase]
         step = {"Script": step} if isinstance(step, str) else step
         root = self.is_privileged and str(step.get("RequiresPrivilege", False)).lower() == "true"

@@ -47,6 +47,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long  # builds the component of the agent, and installs it
 def test_a_client_component_gets_its_models_and_a_verdict(packages: Path, tmp_path: Path, segments: Segments) -> None:
     model = make_package(tmp_path, "1.0.0", 0.5)
     with running_nucleus("lite") as nucleus:

@@ -66,6 +66,8 @@ def load_component(folder: Path, *, threads: int = 0) -> Component:
         ComponentError: it can't be served; the text says why.
     """
     path = folder / FILE_NAME
+    if not folder.exists():
+        raise ComponentError(f"{folder} does not exist, expected the folder of one version of a model component")
     if not path.is_file():
         raise ComponentError(f"{folder} holds no {FILE_NAME}, expected the folder of one version of a model component")
     manifest = decode_manifest(path.read_bytes(), source=str(path))

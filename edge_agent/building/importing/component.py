@@ -63,6 +63,8 @@ class Imported(NamedTuple):
     manifest: Manifest
     raw_score: float
     notes: tuple[str, ...] = ()
+    #: its answers hardly depend on the picture
+    is_doubtful: bool = False
 
 
 class _Watched:
@@ -94,7 +96,8 @@ def write(models: Path, identity: Identity, draft: Draft, origin: dict[str, Any]
     picture = draw_blocks(*draft.image)
     try:
         data = encode(draft.model)
-        verdict, raw_score, notes = _Proof(draft, fields).prove(picture, data)
+        proof = _Proof(draft, fields)
+        verdict, raw_score, notes = proof.prove(picture, data)
         encoded = io.BytesIO()
         PilImage.fromarray(picture).save(encoded, "PNG")
         golden = Golden(
@@ -106,7 +109,9 @@ def write(models: Path, identity: Identity, draft: Draft, origin: dict[str, Any]
         folder = write_component(models, {MODEL: data, _GOLDEN: encoded.getvalue()}, golden=(golden,), **fields)
     except (ComponentError, EngineFailed, ValueError) as error:
         raise ImportFailed(f"the model can't be made a component: {error}") from None
-    return Imported(folder, Manifest(format=1, artifacts=(_MODEL_ARTIFACT,), **fields), raw_score, notes)
+    return Imported(
+        folder, Manifest(format=1, artifacts=(_MODEL_ARTIFACT,), **fields), raw_score, notes, proof.is_doubtful
+    )
 
 
 def draw_blocks(width: int, height: int) -> U8:
@@ -126,6 +131,7 @@ class _Proof:
         self._draft, self._fields = draft, fields
         self._engine = _Watched(load(draft.model), draft.score.index)
         self._pipeline = self._fed(draft.input)
+        self.is_doubtful = False
 
     def prove(self, picture: U8, data: bytes) -> tuple[Verdict, float, tuple[str, ...]]:
         """Give the answer to the picture, the score before calibration, and what the user should know.
@@ -152,6 +158,7 @@ class _Proof:
     def _notes(self, scores: dict[str, float], probes: Mapping[str, U8], data: bytes) -> Iterator[str]:
         fault = fault_of(scores, is_yes_or_no=self._draft.is_yes_or_no)
         if fault:
+            self.is_doubtful = True
             yield f"{fault}{self._ways(probes)}"
         without = [name for name, score in scores.items() if math.isnan(score)]
         if without and not fault:

@@ -31,6 +31,8 @@ class Result(NamedTuple):
     manifest: Manifest
     format: Format
     notes: tuple[str, ...]
+    #: its answers hardly depend on the picture
+    is_doubtful: bool = False
 
 
 def import_model(
@@ -76,6 +78,7 @@ def import_model(
         written.manifest,
         found.format,
         (*notes, *draft.notes, *_cut_off(found, written), *written.notes),
+        written.is_doubtful,
     )
 
 

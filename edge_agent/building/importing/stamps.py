@@ -51,12 +51,13 @@ def lower_stamps(model: ModelProto) -> tuple[str, ...]:
     """
     lowered = []
     used = _versions_used(model)
+    limit = _limit(model)
     holders: list[Any] = [model, *model.functions]
     for holder in holders:
         kept = [entry for entry in holder.opset_import if _name(entry.domain) in used]
         for entry in kept:
             needed = used[_name(entry.domain)]
-            floor = {_ONNX: _OLDEST_OPSET, "ai.onnx.ml": _OLDEST_ML}.get(_name(entry.domain), 1)
+            floor = {_ONNX: min(_OLDEST_OPSET, limit), "ai.onnx.ml": _OLDEST_ML}.get(_name(entry.domain), 1)
             if needed is not None and entry.version > max(needed, floor):
                 if holder is model:
                     lowered.append(f"{entry.domain or 'opset'} {entry.version} to {max(needed, floor)}")
@@ -104,6 +105,9 @@ def _since(node: NodeProto, domain: str, stamp: int, *, is_plain: bool) -> int |
     does not have, counts for nothing.
     """
     schema = _schema(node, stamp, domain)
+    given = {attribute.name for attribute in node.attribute}
+    while schema is not None and not given <= set(schema.attributes):  # it was written for an older version
+        schema = _schema(node, schema.since_version - 1, domain)
     if schema is None:
         return None
     while is_plain and domain == _ONNX and schema.since_version > _OLDEST_OPSET and node.op_type not in _CHANGED:
@@ -112,6 +116,19 @@ def _since(node: NodeProto, domain: str, stamp: int, *, is_plain: bool) -> int |
             break
         schema = before
     return int(schema.since_version)
+
+
+def _limit(model: ModelProto) -> int:
+    """Give the newest set of ONNX's operators that knows the attributes of all nodes; a stamp may be newer."""
+    limit = stamp = max((entry.version for entry in model.opset_import if _name(entry.domain) == _ONNX), default=1)
+    for node in _all_nodes(model.graph.node):
+        if _name(node.domain) != _ONNX:
+            continue
+        schema, given = _schema(node, stamp, _ONNX), {attribute.name for attribute in node.attribute}
+        while schema is not None and not given <= set(schema.attributes):
+            limit = min(limit, schema.since_version - 1)
+            schema = _schema(node, schema.since_version - 1, _ONNX)
+    return limit
 
 
 def _schema(node: NodeProto, version: int, domain: str) -> Any:

@@ -104,6 +104,8 @@ class Catalogue:
         except OSError as error:
             _pass_on_shortage(error)
             missing = isinstance(error, FileNotFoundError)
+            if missing and not folder.is_dir():
+                return None, f"the folder {folder} is missing"
             reason = "is missing" if missing else f"can not be read: {describe_refusal(error, folder / FILE_NAME)}"
             return None, f"{FILE_NAME} {reason}"
         known = self._known.get(folder)

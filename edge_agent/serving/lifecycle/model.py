@@ -151,23 +151,23 @@ class Model:
         return self._served.manifest.image.width, self._served.manifest.image.height
 
     @property
-    def version(self) -> str:
-        """The running model's version."""
-        assert self._served is not None
-        return self._served.manifest.version
-
-    @property
     def task(self) -> str:
         """The running model's task: classification or segmentation."""
         assert self._served is not None
         return self._served.manifest.task
 
+    @property
+    def version(self) -> str:
+        """The version that is served, or that the next start takes; "" when only a broken one is there."""
+        component = self._served or self.component
+        return component.manifest.version if component else ""
+
     def read(self) -> ModelReading:
         """Tell how it is now."""
-        component, pool = self._served or self.component, self._pool
+        pool = self._pool
         return ModelReading(
             name=self.name,
-            version=component.manifest.version if component else "",
+            version=self.version,
             status=self.describe()[1].name,
             wanted=self._wanted,
             waiting=pool.waiting if pool else 0,

@@ -227,11 +227,14 @@ class Calls:
             exchange.cancel()
             self._forget(stream)
         if stream in self._outgoing:
+            self._witness.untaken(self._outgoing[stream].size)
             self._on_sent(stream)
 
     def on_lost(self) -> None:
         """See ClientReceiver."""
-        for stream in [*self._incoming, *self._exchanges, *self._outgoing, *self._streamed]:
+        for stream in list(self._outgoing):
+            self._on_sent(stream)
+        for stream in [*self._incoming, *self._exchanges, *self._streamed]:
             self.on_reset(stream)
 
     # Answering

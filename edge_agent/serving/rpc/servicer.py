@@ -22,6 +22,7 @@ from edge_agent.serving.rpc.contract import METHODS
 from edge_agent.serving.rpc.exchange import Exchange, Handler
 from edge_agent.serving.rpc.framing import NO_NOTES
 from edge_agent.serving.rpc.messages import decode_request, encode_response
+from edge_agent.serving.rpc.versions import ASK, with_version
 from edge_agent.serving.workers.parcels import Parcel
 
 _M = TypeVar("_M", bound=Message)
@@ -88,14 +89,21 @@ class Servicer:
     @_in_a_task
     async def ListModels(self, exchange: Exchange) -> bytes:
         _parse(pb2.ListModelsRequest, exchange.message)
-        models = [pb2.ModelMetadata(**_fields(description)) for description in await self._agent.list_models()]
+        asked = exchange.message[-len(ASK) :] == ASK
+        found = await self._agent.list_models()
+        models = [pb2.ModelMetadata(**_fields(description)) for description in found]
+        if asked:
+            models = [with_version(model, one.version) for model, one in zip(models, found, strict=True)]
         return pb2.ListModelsResponse(models=models).SerializeToString()
 
     @_in_a_task
     async def DescribeModel(self, exchange: Exchange) -> bytes:
         exchange.model = _parse(pb2.DescribeModelRequest, exchange.message).model_component
+        asked = exchange.message[-len(ASK) :] == ASK
         description = await self._agent.describe(exchange.model)
         model = pb2.ModelDescription(**_fields(description))
+        if asked:
+            model = with_version(model, description.version)
         return pb2.DescribeModelResponse(model_description=model).SerializeToString()
 
 

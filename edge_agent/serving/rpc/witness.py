@@ -31,6 +31,11 @@ class Witness:
             self._counts.ended(rpc_of(path), "", refused.code.name, 0.0)
         self._tell(refused, rpc_of(path) or path[:80].decode(errors="replace"), "")
 
+    def untaken(self, size: int) -> None:
+        """Take note of a client that did not want an answer, of `size` bytes, any more when it had begun to come."""
+        details = f"the client gave up an answer of {size} bytes, as one does whose limit for messages is lower"
+        self._note("answer_not_taken", "DetectAnomalies", "", details)
+
     def ended(self, exchange: Exchange, reply: Reply | None) -> None:
         """Take note of the end of a call, with what it was answered; None when the client had gone."""
         rpc, now = rpc_of(exchange.path), time.monotonic()
@@ -58,9 +63,12 @@ class Witness:
         self._observer.tracer.ended(call)
 
     def _tell(self, refused: RefusedCall, rpc: str, model: str) -> None:
+        self._note(refused.reason, rpc, model, refused.details)
+
+    def _note(self, reason: str, rpc: str, model: str, details: str) -> None:
         if self._counts is not None:
-            self._counts.refused[refused.reason] += 1
-        self._observer.refusals.note(self._peer, refused.reason, rpc, model, refused.details)
+            self._counts.refused[reason] += 1
+        self._observer.refusals.note(self._peer, reason, rpc, model, details)
 
 
 @functools.lru_cache(64)

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from selenium import webdriver
-from selenium.webdriver.common.by import By
 
 from tests.support.fakes import write_echo
 
@@ -119,6 +117,8 @@ def test_what_can_not_be_measured_is_said_in_one_line(folder: Path, tmp_path: Pa
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if BROWSER is None or DRIVER is None:
         pytest.skip("chromium and chromium-driver are not installed")
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     profile = tmp_path_factory.mktemp("profile")
@@ -132,7 +132,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     driver.quit()
 
 
+@pytest.mark.long
 def test_the_page_in_a_browser(folder: Path, browser: Any) -> None:
+    from selenium.webdriver.common.by import By
+
     browser.get((folder / "out" / "evaluation.html").as_uri())
 
     def figure(name: str) -> str:

@@ -90,9 +90,11 @@ def test_a_model_that_is_fed_in_the_wrong_range(
 
 def test_the_advice_works(tmp_path: Path) -> None:
     path = write(tmp_path / "net.onnx", bright(1 / 255, offset=4.0))
-    assert "--scale 1 " in only(imported(path, tmp_path / "models", WANTED).notes)
+    wrong = imported(path, tmp_path / "models", WANTED)
+    assert wrong.is_doubtful
+    assert "--scale 1 " in only(wrong.notes)
     result = imported(path, tmp_path / "models", WANTED, WantedOnnx(scale=1.0))
-    assert result.notes == ()
+    assert (result.notes, result.is_doubtful) == ((), False)
     scores = [Served(result.folder)(picture)[0].score for picture in draw_probes(*IMAGE).values()]
     assert max(scores) - min(scores) > 0.3
 

@@ -87,6 +87,15 @@ def test_versions_that_are_newer_than_what_is_used_are_lowered(
         assert Served(result.folder)(picture)[0].score == Served(plain.folder)(picture)[0].score
 
 
+@pytest.mark.parametrize("opset", [21, 28, 99])
+def test_a_stamp_that_the_nodes_themselves_contradict(tmp_path: Path, opset: int) -> None:
+    """ReduceMax has its axes as an attribute, as it had them up to opset 17, whatever the stamp says."""
+    nodes = [helper.make_node("ReduceMax", ["x"], ["score"], axes=[1, 2, 3], keepdims=0)]
+    graph = model(nodes, {"x": [1, 3, 32, 48]}, {"score": [1]}, opset=opset)
+    result = imported(write(tmp_path / "net.onnx", graph), tmp_path / "models", WANTED)
+    assert result.manifest.training["imported"]["lowered"] == [f"opset {opset} to 17"]
+
+
 def test_a_version_that_is_needed_stays(tmp_path: Path) -> None:
     """ReduceMean takes its axes as an input since opset 18, and Gelu is an operator since 20."""
     axes = numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes")

@@ -13,7 +13,7 @@ import pytest
 
 from edge_agent.access.peer import Peer, own_peer
 from edge_agent.serving.observing.refusals import Refusals
-from tests.support.daemon import bytes_request, running_daemon, wait_until
+from tests.support.daemon import Stub, bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 
 
@@ -40,6 +40,21 @@ def test_a_thousand_refused_calls_are_a_line_and_then_one_a_minute(tmp_path: Pat
 def _refusals(log: Path) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in log.read_text().splitlines()]
     return [line for line in found if "reason" in line]
+
+
+def test_a_client_whose_limit_is_lower_than_its_answers_is_told_of(tmp_path: Path) -> None:
+    """gRPC's usual limit is 4 MiB; the client fails by itself, and whoever ignores that takes the part for normal."""
+    write_echo(tmp_path / "models", "echo", 1440, 1080)
+    with running_daemon(tmp_path, "--log-format", "json") as daemon:
+        daemon.stub.start("echo")
+        limited = Stub(daemon.socket, max_receive=4 << 20)
+        request = bytes_request("echo", picture(51, 1440, 1080))
+        for _ in range(3):
+            assert limited.refusal("DetectAnomalies", request)[0] == "RESOURCE_EXHAUSTED"
+        limited.channel.close()
+        line = wait_until(lambda: _refusals(daemon.log), "the log tells")[0]
+        assert line["reason"] == "answer_not_taken"
+        assert "the client gave up an answer of 4" in line["message"]
 
 
 def test_debug_shows_our_own_words_for_every_call(tmp_path: Path) -> None:

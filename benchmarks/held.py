@@ -9,6 +9,9 @@ _KIB = 1024 / 1e6  # in MB
 _SHM = "/dev/shm/"
 _PARCEL = "/memfd:edge-agent-parcel"
 
+#: the module of a worker, in its command line
+_WORKER = b"edge_agent.serving.workers.process"
+
 
 class Held(NamedTuple):
     """Memory in MB, and numbers."""
@@ -72,6 +75,18 @@ def children(parent: int) -> list[int]:
     """Return the process ids of a process's children, whichever of its threads started them."""
     tasks = Path(f"/proc/{parent}/task").iterdir()
     return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def workers(front: int) -> list[int]:
+    """Return the process ids of the workers of a front; what writes its records is a child too, and none of them."""
+    found = []
+    for child in children(front):
+        try:
+            if _WORKER in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+        except (FileNotFoundError, ProcessLookupError):  # it has ended since it was listed
+            continue
+    return found
 
 
 def _target(link: Path) -> Path | None:

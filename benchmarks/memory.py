@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ending import end_what_was_started
-from benchmarks.held import children, forget_peak, held, page_faults
+from benchmarks.held import forget_peak, held, page_faults, workers
 from benchmarks.rig import (
     REFERENCE,
     U8,
@@ -96,7 +96,7 @@ def _measure(socket: str, front: int, manifest: Manifest, picture: U8, way: Way,
     """Start a model, send it pictures by one way, and yield what they cost the front and the worker."""
     with Client(socket) as control:
         control.start(manifest.name)
-        (worker,) = children(front)
+        (worker,) = workers(front)
         pids = {"front": front, "worker": worker}
         idle = {name: held(pid) for name, pid in pids.items()}
         for pid in pids.values():

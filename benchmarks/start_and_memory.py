@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 import psutil
 
+from benchmarks.held import workers
 from benchmarks.rig import BareClient, cookie_picture, daemon, machine, milliseconds, reference_component
 from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
@@ -84,13 +85,13 @@ def rounds(models: Path, manifest: Manifest) -> None:
             for _ in range(50):
                 client()
             client.close()
-            (worker,) = psutil.Process(pid).children()
+            worker = psutil.Process(*workers(pid))
             if len(starts) == 1:
                 print(f"  worker, after 50 calls   {shown(worker.pid)}")
                 worker_rss = memory(worker.pid)[1]
             control.stop(manifest.name)
             fronts.append(memory(pid)[1])
-            assert not psutil.Process(pid).children(), "the worker is gone, and all its memory with it"
+            assert not workers(pid), "the worker is gone, and all its memory with it"
         print(f"  front, after each round of start, 50 calls, stop: RSS {' '.join(f'{mb:.1f}' for mb in fronts)} MB")
     print(f"  StartModel to RUNNING    {statistics.median(starts):.2f} s  (longest {max(starts):.2f} s)")
     bare = bare_engine_memory(models / manifest.name / "1.0.0" / manifest.model)
@@ -104,7 +105,7 @@ def killed_worker(models: Path, manifest: Manifest) -> None:
         control.start(manifest.name)
         client = BareClient(socket, manifest, cookie_picture(576, 768))
         for _ in range(5):
-            (worker,) = psutil.Process(pid).children()
+            worker = psutil.Process(*workers(pid))
             worker.suspend()
             call = client.later()
             client.ping()

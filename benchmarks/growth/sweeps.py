@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from benchmarks.growth.figures import ClientsRow, ModelsRow, PicturesRow, Times
-from benchmarks.held import children, held
+from benchmarks.held import held, workers
 from benchmarks.peers.processes import Client as ClientProcess
 from benchmarks.peers.processes import call_at_once
 from benchmarks.rig import U8, BareClient, daemon, empty_component, variant
@@ -57,8 +57,8 @@ def models_sweep(counts: Sequence[int] = MODELS) -> list[ModelsRow]:
             in_turn = itertools.cycle(clients[:count])
             taken[count, "same"] += _turn(clients[0])
             taken[count, "each"] += _turn(lambda turns=in_turn: next(turns)())  # type: ignore[misc]
-            workers = sum(held(pid).pss for pid in children(front))
-            memory.setdefault(count, (round(held(front).pss, 1), round(workers, 1)))
+            together = sum(held(pid).pss for pid in workers(front))
+            memory.setdefault(count, (round(held(front).pss, 1), round(together, 1)))
     return [
         ModelsRow(count, Times.of(taken[count, "same"]), Times.of(taken[count, "each"]), *memory[count])
         for count in counts

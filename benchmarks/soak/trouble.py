@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.held import children
+from benchmarks.held import workers
 from benchmarks.rig import variant
 from benchmarks.soak.clients import ClientProcess, SoakFailed
 from edge_agent.client.client import Client
@@ -145,12 +145,12 @@ class Trouble:
 
     def settle(self) -> None:
         """Wait until two workers are left, those of the models that serve."""
-        self._wait_until(lambda: len(children(self._front)) == 2, "the front has two children, its two models' workers")
+        self._wait_until(lambda: len(workers(self._front)) == 2, "the front has two workers, its two models'")
 
     def workers(self, model: str) -> list[psutil.Process]:
         """Return a model's worker processes."""
         found = []
-        for pid in children(self._front):
+        for pid in workers(self._front):
             with contextlib.suppress(psutil.Error):
                 process = psutil.Process(pid)
                 if model in process.cmdline():

@@ -69,12 +69,12 @@ def test_the_state_folder_is_one_place() -> None:
 
 
 def test_the_configuration_says_the_defaults(tmp_path: Path) -> None:
-    """What stands in comments is what holds without it, but for the example of a pinned version."""
+    """What stands in comments is what holds without it, but for the examples of a pinned version and an event."""
     text = (PACKAGING / "config.toml").read_text()
     config = tmp_path / "config.toml"
     config.write_text(re.sub(r"^#(?=\w+ = |\[)", "", text, flags=re.MULTILINE))
     written, default = load_settings({}, config=config, environ={}), Settings(state_dir="/var/lib/edge-agent")
-    assert written.pin and written.model_dirs == default.model_dirs
+    assert written.pin and written.event and written.model_dirs == default.model_dirs
     assert written.registry_dir == default.registry_dir
-    for field in set(Settings.__struct_fields__) - {"pin", "model_dir", "registry"}:
+    for field in set(Settings.__struct_fields__) - {"pin", "model_dir", "registry", "event"}:
         assert getattr(written, field) == getattr(default, field), field

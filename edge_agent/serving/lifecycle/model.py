@@ -111,10 +111,8 @@ class Model:
 
     def _tell_what_is_there(self) -> None:
         there = self.component
-        if there is None:
-            self._watch.found("", "", "", self.problem)
-        else:
-            self._watch.found(there.manifest.version, manifest_digest(there.manifest), there.signer, self.problem)
+        found = (there.manifest.version, manifest_digest(there.manifest), there.signer) if there else ("", "", "")
+        self._watch.found(*found, self.problem)
 
     def _successor(self) -> Component | None:
         """Return what should be served instead of what is; None when that is as it should be."""

@@ -53,8 +53,7 @@ class Model:
         watch: ModelWatch,
     ) -> None:
         """`on_wanted` is told when somebody starts or stops the model, `watch` what happens to it."""
-        self.name = name
-        self.strain = Strain()
+        self.name, self.strain = name, Strain()
         self.status = Status.STOPPED
         #: why the model is FAILED, or what it is doing
         self.message = ""
@@ -64,8 +63,7 @@ class Model:
         self.problem = ""
         #: it has left the catalogue
         self.removed = False
-        self._options = options
-        self._shelf = shelf
+        self._options, self._shelf = options, shelf
         self._on_wanted, self._watch = on_wanted, watch
         self._fields = fields(MODEL=name)
         self._pool: WorkerPool | None = None

@@ -53,8 +53,7 @@ class Model:
         watch: ModelWatch,
     ) -> None:
         """`on_wanted` is told when somebody starts or stops the model, `watch` what happens to it."""
-        self.name = name
-        self.strain = Strain()
+        self.name, self.strain = name, Strain()
         self.status = Status.STOPPED
         #: why the model is FAILED, or what it is doing
         self.message = ""
@@ -64,8 +63,7 @@ class Model:
         self.problem = ""
         #: it has left the catalogue
         self.removed = False
-        self._options = options
-        self._shelf = shelf
+        self._options, self._shelf = options, shelf
         self._on_wanted, self._watch = on_wanted, watch
         self._fields = fields(MODEL=name)
         self._pool: WorkerPool | None = None
@@ -111,10 +109,8 @@ class Model:
 
     def _tell_what_is_there(self) -> None:
         there = self.component
-        if there is None:
-            self._watch.found("", "", "", self.problem)
-        else:
-            self._watch.found(there.manifest.version, manifest_digest(there.manifest), there.signer, self.problem)
+        found = (there.manifest.version, manifest_digest(there.manifest), there.signer) if there else ("", "", "")
+        self._watch.found(*found, self.problem)
 
     def _successor(self) -> Component | None:
         """Return what should be served instead of what is; None when that is as it should be."""

@@ -6,6 +6,7 @@ stricter than the recipe format, this is too: it refuses what the real one would
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,7 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 import yaml
+
+from tests.support.daemon import wait_until
 
 Flavour = Literal["classic", "lite"]
 
@@ -37,6 +41,16 @@ class Component:
             recipe.get("ComponentConfiguration", {}).get("DefaultConfiguration", {})
         )
         self.process: subprocess.Popen[str] | None = None
+
+
+def _is_there(leader: subprocess.Popen[str] | None) -> bool:
+    """Tell whether a process of this group runs; one that nobody has reaped does not."""
+    assert leader is not None
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == leader.pid and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 class Nucleus:
@@ -139,6 +153,8 @@ class Nucleus:
         if component.process is not None and component.process.poll() is None:
             os.killpg(component.process.pid, signal.SIGTERM)
             component.process.wait(60)
+            # As a nucleus does, whose supervisor waits for the whole group: the shell may be gone before the agent.
+            wait_until(lambda: not _is_there(component.process), f"every process of {component.name} has ended")
         if self.flavour == "classic" and "shutdown" in component.lifecycle:  # lite has no such phase
             self.run_phase(component, "shutdown")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -69,11 +70,8 @@ def reindex(data: Path) -> None:
 
     if not data.is_dir():
         raise StudioError(f"{data} is not there, expected the folder of a studio")
-    store = Store(data)
-    try:
+    with contextlib.closing(Store(data)) as store:
         found = reindex(store)
-    finally:
-        store.close()
     for problem in found.problems:
         click.echo(f"note: {problem}", err=True)
     click.echo(f"{found.projects} projects with {found.pictures} pictures")
@@ -96,11 +94,8 @@ def add(name: str, role: str, password: str, data: Path) -> None:
     from edge_agent.studio.access.users import Users
     from edge_agent.studio.store.store import Store
 
-    store = Store(data)
-    try:
+    with contextlib.closing(Store(data)) as store:
         Users(store.database).set(name, role, password)  # type: ignore[arg-type]
-    finally:
-        store.close()
     click.echo(f"{name} may sign in as {role}; a studio that runs has to be started again if it had no users before")
 
 
@@ -112,11 +107,8 @@ def remove(name: str, data: Path) -> None:
     from edge_agent.studio.access.users import Users
     from edge_agent.studio.store.store import Store
 
-    store = Store(data)
-    try:
+    with contextlib.closing(Store(data)) as store:
         Users(store.database).remove(name)
-    finally:
-        store.close()
 
 
 @user.command("list", epilog="Example: edge-agent studio user list --data studio")
@@ -126,11 +118,8 @@ def list_(data: Path) -> None:
     from edge_agent.studio.access.users import Users
     from edge_agent.studio.store.store import Store
 
-    store = Store(data)
-    try:
+    with contextlib.closing(Store(data)) as store:
         print_table(("NAME", "ROLE"), [tuple(found) for found in Users(store.database).all()])
-    finally:
-        store.close()
 
 
 def _require_packages() -> None:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 
+from edge_agent.building.requirements import require
 from edge_agent.errors import ImportFailed
-from edge_agent.hardware.library import fault_of
 
-_PACKAGES = {"onnx": "[cpu,import]", "onnxruntime": "[cpu,import]", "yaml": "[cpu,import]"}
+_PACKAGES = {name: name for name in ("onnx", "onnxruntime", "yaml")}
 
 
 def require_packages() -> None:
-    """Check that what importing a model needs is installed, and that the engine can be loaded.
-
-    Raises:
-        ImportFailed: it is not; the text says how to get it. Or it can't, and would end this process.
-    """
-    for module, extras in _PACKAGES.items():
-        if importlib.util.find_spec(module) is None:
-            raise ImportFailed(
-                f"importing a model needs the package '{module}'; install edge-agent with its extras {extras}"
-            )
-    fault = fault_of("onnxruntime")
-    if fault is not None:
-        raise ImportFailed(f"{fault.sentence}; what may help: {fault.remedy}")
+    """Check that what importing a model needs is installed; ImportFailed as `require` raises it."""
+    require("importing a model needs", _PACKAGES, "[cpu,import]", ImportFailed)
 
 
 def require_torch(path: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.inference.engines.onnx_signature import FileBytes
+from edge_agent.inference.engines.onnx_walk import nodes_and_weights
 from edge_agent.wire import LEN, VARINT, Bytes, fields
 
 _RANDOM = {
@@ -20,15 +21,6 @@ _RANDOM = {
 }  # fmt: skip
 _NORMALIZATION, _DROPOUT = "BatchNormalization", "Dropout"
 _TRAINING_INPUT = 2  # of Dropout: whether it drops
-#: kind of message -> number of a field -> kind of what is in it: the ways that lead to a node or a weight
-_INSIDE = {
-    "model": {7: "graph", 25: "function"},
-    "graph": {1: "node", 5: "tensor"},
-    "function": {7: "node"},
-    "node": {5: "attribute"},
-    "attribute": {5: "tensor", 6: "graph", 11: "graph"},
-    "tensor": {},
-}
 _MOST_NAMES = 4
 
 
@@ -76,12 +68,7 @@ def _find(model: Bytes) -> list[ChanceNode]:
     found: list[ChanceNode] = []
     dropouts: list[tuple[ChanceNode, str]] = []
     off: set[str] = set()  # names of constants that are False
-    left = [("model", 0, len(model))]
-    while left:
-        kind, start, end = left.pop()
-        for number, wire, value, _, stop in fields(model, start, end):
-            if wire == LEN and number in _INSIDE[kind]:
-                left.append((_INSIDE[kind][number], value, stop))
+    for kind, start, end in nodes_and_weights(model):
         if kind == "tensor":
             off.update(_false(model, start, end))
         elif kind == "node":

@@ -16,6 +16,7 @@ import numpy as np
 
 from edge_agent.hardware.processor import has_flag
 from edge_agent.inference.engines.onnx_signature import FileBytes
+from edge_agent.inference.engines.onnx_walk import nodes_and_weights
 from edge_agent.wire import LEN, VARINT, Bytes, fields, read_varint
 
 _EXACT_FLAGS = ("avx512_vnni", "avx_vnni", "amx_int8")
@@ -24,14 +25,6 @@ MOST_WEIGHT = 64
 _INT8 = 3  # TensorProto.DataType
 _DIMS, _DATA_TYPE, _INT32_DATA, _RAW_DATA = 1, 2, 5, 9  # TensorProto
 _BLOCK = 1 << 20
-#: kind of message -> number of a field -> kind of what is in it: the ways that lead to a weight
-_INSIDE = {
-    "model": {7: "graph", 25: "function"},
-    "graph": {1: "node", 5: "tensor"},
-    "function": {7: "node"},
-    "node": {5: "attribute"},
-    "attribute": {5: "tensor", 6: "graph", 11: "graph"},
-}
 #: what is said of such a model
 WIDE = "its int8 weights use all 8 bits, which overflow on processors without VNNI"
 REMEDY = "quantise it with 7 bits (reduce_range)"
@@ -54,17 +47,7 @@ def has_wide_int8(source: Path | bytes) -> bool:
 
 
 def _has(model: Bytes) -> bool:
-    left = [("model", 0, len(model))]
-    while left:
-        kind, start, end = left.pop()
-        if kind == "tensor":
-            if _is_wide(model, start, end):
-                return True
-            continue
-        for number, wire, value, _, stop in fields(model, start, end):
-            if wire == LEN and number in _INSIDE[kind]:
-                left.append((_INSIDE[kind][number], value, stop))
-    return False
+    return any(kind == "tensor" and _is_wide(model, start, end) for kind, start, end in nodes_and_weights(model))
 
 
 def _is_wide(model: Bytes, start: int, end: int) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bayer import PATTERNS, demosaic
-from edge_agent.inference.imaging.deep_pixels import USED_BITS, read_deep, to_grey_levels
+from edge_agent.inference.imaging.deep_pixels import U16, USED_BITS, read_deep, to_grey_levels
 from edge_agent.inference.imaging.jpeg import decode_jpeg
 from edge_agent.inference.imaging.picture_file import PictureFile, check_sides, examine, unreadable
 from edge_agent.inference.imaging.resize import U8
@@ -56,15 +56,26 @@ def read_picture(path: Path, pixel_format: PixelFormat = AS_STORED) -> U8:
 
 def read_examined(file: PictureFile, pixel_format: PixelFormat = AS_STORED) -> U8:
     """Read a picture whose head was read already; InvalidRequest when it is damaged or no mosaic, as `read_picture`."""
+    return read_with_peak(file, pixel_format)[0]
+
+
+def read_with_peak(file: PictureFile, pixel_format: PixelFormat) -> tuple[U8, int]:
+    """Read a picture as `read_examined`, and give the highest value of a file of 16 bits, 0 for others."""
     try:
         if pixel_format.bayer and not file.is_grey:
             raise InvalidRequest(
                 f"{file.path} has colours already, expected a grey mosaic for --bayer {pixel_format.bayer}"
             )
-        pixels = _stored(file, pixel_format)
+        peak = 0
+        pixels: npt.NDArray[Any] | None
+        if file.depth == 16:
+            deep = read_deep(file.path)
+            peak, pixels = int(deep.max()), _scaled(deep, pixel_format)
+        else:
+            pixels = _whole_jpeg(file, pixel_format)
         if pixels is None:
-            return _upright(file, "L" if pixel_format.bayer else "RGB", pixel_format.bayer)
-        return np.ascontiguousarray(turned(pixels, file.orientation))
+            return _upright(file, "L" if pixel_format.bayer else "RGB", pixel_format.bayer), peak
+        return np.ascontiguousarray(turned(pixels, file.orientation)), peak
     except (OSError, SyntaxError, ValueError) as error:
         raise unreadable(file.path, error) from None
 
@@ -80,19 +91,20 @@ def turned(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     return pixels
 
 
-def _stored(file: PictureFile, pixel_format: PixelFormat) -> npt.NDArray[Any] | None:
-    """Decode what is not Pillow's to decode, not turned; None for all else."""
-    if file.depth == 16:
-        deep = read_deep(file.path)
-        if pixel_format.bayer:
-            return to_grey_levels(demosaic(deep, pixel_format.bayer), pixel_format.bits)
-        levels = to_grey_levels(deep, pixel_format.bits)
-        return np.repeat(levels[..., None], 3, axis=2) if levels.ndim == 2 else levels
-    if file.format == "JPEG":
-        pixels = decode_jpeg(file.path.read_bytes(), str(file.path))
-        if file.mode in ("RGB", "L") and not pixel_format.bayer:
-            return pixels
-    return None
+def _scaled(deep: U16, pixel_format: PixelFormat) -> npt.NDArray[Any]:
+    """Make RGB of values of 16 bits, not turned."""
+    if pixel_format.bayer:
+        return to_grey_levels(demosaic(deep, pixel_format.bayer), pixel_format.bits)
+    levels = to_grey_levels(deep, pixel_format.bits)
+    return np.repeat(levels[..., None], 3, axis=2) if levels.ndim == 2 else levels
+
+
+def _whole_jpeg(file: PictureFile, pixel_format: PixelFormat) -> npt.NDArray[Any] | None:
+    """Decode a JPEG, not turned; None for what is Pillow's to decode, after a JPEG was seen to be whole."""
+    if file.format != "JPEG":
+        return None
+    pixels = decode_jpeg(file.path.read_bytes(), str(file.path))
+    return pixels if file.mode in ("RGB", "L") and not pixel_format.bayer else None
 
 
 def _upright(file: PictureFile, mode: str, bayer: str) -> U8:

@@ -29,11 +29,11 @@ SECURITY_HEADERS = {
 
 
 class Guard:
-    """Knows whether users have to sign in, and under which names this studio may be called."""
+    """Knows whether users have to sign in."""
 
-    def __init__(self, users: Users, *, open_: bool, names: frozenset[str] = frozenset()) -> None:
-        """Let everybody in who reaches us when `open_`, which is for loopback; `names` are further ones of the host."""
-        self._users, self.open, self._names = users, open_, names
+    def __init__(self, users: Users, *, open_: bool) -> None:
+        """Let everybody in who reaches us when `open_`, which is for loopback."""
+        self._users, self.open = users, open_
 
     def who(self, method: str, headers: Mapping[str, str], cookies: Mapping[str, str]) -> User | None:
         """Return who makes a request; None for somebody who has not signed in.
@@ -42,7 +42,7 @@ class Guard:
             RoleNeeded: the request comes from another page, or calls this machine by a name that is not its own.
         """
         host = headers.get("host", "")
-        if self.open and not self._is_ours(host):
+        if self.open and not _is_loopback(host):
             raise RoleNeeded(f"this studio is not '{host[:100]}'; open it as http://localhost:PORT")
         if method not in _SAFE:
             origin = headers.get("origin")
@@ -57,14 +57,15 @@ class Guard:
         token = cookies.get(COOKIE)
         return self._users.of_session(token) if token else None
 
-    def _is_ours(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
-        if name == "localhost" or name in self._names:
-            return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+
+def _is_loopback(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def require(user: User | None, role: Role) -> User:

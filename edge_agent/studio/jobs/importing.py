@@ -5,6 +5,7 @@ What `edge-agent dataset check` reads is read here, by the same reader: pictures
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -30,7 +31,9 @@ def main() -> None:
     """Entry point of the process."""
     data, project, path, *images = sys.argv[1:]
     try:
-        print(json.dumps(import_dataset(Store(Path(data)), project, Path(path), Path(images[0]) if images else None)))  # noqa: T201
+        with contextlib.closing(Store(Path(data))) as store:
+            counts = import_dataset(store, project, Path(path), Path(images[0]) if images else None)
+        print(json.dumps(counts))  # noqa: T201
     except EdgeAgentError as error:
         sys.exit(f"edge-agent: {error}")
 

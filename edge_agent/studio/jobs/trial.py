@@ -15,7 +15,7 @@ import numpy as np
 from edge_agent.building.datasets.dataset import parse_color
 from edge_agent.building.evaluation.inspection import Component, load_component
 from edge_agent.errors import EdgeAgentError, one_line
-from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.picture import pixel_format_of, read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.studio.store.masks import encode_mask
 from edge_agent.studio.store.projects import Label
@@ -40,7 +40,7 @@ def main() -> None:
 
 def _try(component: Component, picture: str, path: Path, masks: Path) -> dict[str, Any]:
     try:
-        pixels = np.ascontiguousarray(read_picture(path))
+        pixels = np.ascontiguousarray(read_picture(path, pixel_format_of(component.manifest.training)))
         image = component.manifest.image
         if pixels.shape[:2] != (image.height, image.width):
             raise EdgeAgentError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.concurrency import run_in_threadpool
@@ -52,7 +54,7 @@ class Pages:
             Mount("/static", _Static(directory=_HERE / "static")),
         ]
 
-    def _page(self, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _page(self, name: str) -> Callable[[Request], Awaitable[Response]]:
         async def page(request: Request) -> Response:
             try:
                 user = await run_in_threadpool(self._guard.who, request.method, request.headers, request.cookies)
@@ -86,7 +88,7 @@ class Pages:
 class _Static(StaticFiles):
     """Scripts and styles, asked for again each time: a new version of the program brings new ones."""
 
-    def file_response(self, *args, **kwargs) -> Response:  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN003
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
         response.headers["cache-control"] = "no-cache"
         return secured(response)

@@ -286,7 +286,7 @@ def test_after_a_fault_of_the_gpu_another_process_takes_over(
         code, details = daemon.stub.refusal("DetectAnomalies", bytes_request("echo", picture(51, 96, 64)))
         fault.unlink()
         assert (code, details) == ("INTERNAL", "CUDA: illegal address (CUDA_ERROR_ILLEGAL_ADDRESS)")
-        wait_until(lambda: daemon.workers() and daemon.workers() != [worker], "another process is there")
+        wait_until(lambda: set(daemon.workers()) - {worker}, "another process is there")
         assert "the worker was lost: CUDA: illegal address" in daemon.log.read_text()
         daemon.stub.wait_for("echo", "RUNNING")
         _check_answers(daemon)

@@ -46,6 +46,8 @@ def test_words_that_are_used_exist() -> None:
         used |= set(re.findall(r'\bw\("([a-z_.]+)"', text)) | set(re.findall(r'w\["([a-z_.]+)"\]', text))
     assert used > {"app", "try.go"}
     assert used <= set(known)
+    text = "".join(path.read_text() for path in [*SCRIPTS.rglob("*.js"), *(PAGES / "templates").glob("*.html")])
+    assert not [key for key in known if f'"{key}"' not in text and not key.startswith("job.")], "words nobody reads"
 
 
 def test_no_script_in_markup_and_no_markup_in_scripts() -> None:

@@ -15,9 +15,8 @@ from edge_agent.building.datasets.reasons import Reason
 from edge_agent.errors import DatasetError, InvalidRequest
 from edge_agent.inference.imaging.bayer import looks_like_mosaic
 from edge_agent.inference.imaging.bitmap import MAX_SIDE, MIN_SIDE
-from edge_agent.inference.imaging.deep_pixels import read_deep
 from edge_agent.inference.imaging.fingerprint import fingerprint
-from edge_agent.inference.imaging.picture import has_transparent_pixels, read_examined
+from edge_agent.inference.imaging.picture import has_transparent_pixels, read_with_peak
 from edge_agent.inference.imaging.picture_file import PictureFile, examine
 from edge_agent.inference.imaging.resize import U8
 
@@ -39,8 +38,8 @@ def _picture(example: Example) -> Seen:
         if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):  # before anything is decoded
             limits = {"path": example.path, "width": width, "height": height, "least": MIN_SIDE, "most": MAX_SIDE}
             return seen._replace(problem=Reason("picture-limits", "broken", places=places, facts=limits))
-        picture = read_examined(file, example.pixel_format)
-        traits = _traits(file, picture, example)
+        picture, peak = read_with_peak(file, example.pixel_format)
+        traits = _traits(file, picture, peak, example)
     except (DatasetError, InvalidRequest) as error:
         return seen._replace(problem=Reason("picture-unreadable", "broken", places=places, facts={"error": str(error)}))
     full = (1 << example.pixel_format.bits) - 1
@@ -51,10 +50,10 @@ def _picture(example: Example) -> Seen:
     return Seen(example, (width, height), digest, {}, None, traits)
 
 
-def _traits(file: PictureFile, picture: U8, example: Example) -> Traits:
+def _traits(file: PictureFile, picture: U8, peak: int, example: Example) -> Traits:
     return Traits(
         file,
-        int(read_deep(file.path).max()) if file.depth == 16 else 0,
+        peak,
         file.is_grey and not example.pixel_format.bayer and looks_like_mosaic(picture[..., 0]),
         file.has_alpha and file.depth == 8 and has_transparent_pixels(file),
         fingerprint(picture),

@@ -62,7 +62,7 @@ def test_values_come_with_their_types() -> None:
 )  # fmt: skip
 def test_a_value_is_refused_by_its_name(name: str, body: Any, path: dict[str, str], text: str) -> None:
     with pytest.raises(ServiceRefused, match=text) as caught:
-        _read(name, body, **path)
+        _read(name, body, None, **path)
     assert caught.value.code == "ValidationException"
 
 

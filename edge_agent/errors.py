@@ -28,6 +28,7 @@
     │   └── RoleNeeded            the role of whoever is signed in does not allow it
     ├── SettingsError             a setting that was refused
     ├── RecordsError              records that can't be read, or that are not there
+    ├── OutputError               a digital output that can't be used
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
     ├── NoSharedMemory            (client) no segment can be made for a picture
@@ -166,6 +167,10 @@ class SettingsError(EdgeAgentError):
 
 class RecordsError(EdgeAgentError):
     """Records can't be read or written, or there is none of that id; the text names the file or the id."""
+
+
+class OutputError(EdgeAgentError):
+    """A digital output that can't be used: no such line, somebody else has it, or a package is missing."""
 
 
 class AgentUnreachable(EdgeAgentError):

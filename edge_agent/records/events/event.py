@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +25,18 @@ class Event(NamedTuple):
         """What it says."""
         told: dict[str, Any] = msgspec.json.decode(self.payload)
         return told
+
+    @property
+    def at(self) -> float:
+        """When it happened, in seconds since 1970."""
+        return _time_of(self.payload).time.timestamp()
+
+
+class _Timed(msgspec.Struct):
+    time: datetime
+
+
+_time_of = msgspec.json.Decoder(_Timed).decode
 
 
 def payload_of(record: Record, device: str) -> bytes:

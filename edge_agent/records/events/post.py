@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_agent.records.condition.notice import Notice
-from edge_agent.records.events.delivery import Delivery, Sender
+from edge_agent.records.events.delivery import Delivery
 from edge_agent.records.events.event import payload_of, payload_of_notice
 from edge_agent.records.events.outbox import Outbox
-from edge_agent.records.events.rules import AnyRule, Datagram, File, Mqtt, Pipe, Webhook
-from edge_agent.records.events.senders_local import DatagramSender, FileSender, PipeSender
+from edge_agent.records.events.rules import AnyRule
+from edge_agent.records.events.sender import sender_of
 from edge_agent.records.record import Record
 
 log = logging.getLogger("edge_agent.events")
 
-_END_SECONDS = 2.0
+#: longer than a digital output's longest pulse and pause
+_END_SECONDS = 3.0
 _RETRY_SECONDS = 30.0
 
 
@@ -47,7 +48,7 @@ class Post:
             self._open_at = time.monotonic() + _RETRY_SECONDS
             return
         self._deliveries = [
-            Delivery(rule, outbox, _sender(rule, self._device), self._ending.wait) for rule in self._rules
+            Delivery(rule, outbox, sender_of(rule, self._device), self._ending.wait) for rule in self._rules
         ]
 
     @property
@@ -101,20 +102,3 @@ class Post:
             for delivery in self._deliveries:
                 delivery.join(_END_SECONDS)
             self._outbox.close()
-
-
-def _sender(rule: AnyRule, device: str) -> Sender:
-    if isinstance(rule, File):
-        return FileSender(rule)
-    if isinstance(rule, Datagram):
-        return DatagramSender(rule)
-    if isinstance(rule, Pipe):
-        return PipeSender(rule)
-    if isinstance(rule, Webhook):
-        from edge_agent.records.events.webhook import WebhookSender
-
-        return WebhookSender(rule)
-    assert isinstance(rule, Mqtt)
-    from edge_agent.records.events.mqtt import MqttSender
-
-    return MqttSender(rule, device)

@@ -33,8 +33,8 @@ def last_seen(connection: sqlite3.Connection, number: int, size: int) -> list[Se
 def first_weeks(connection: sqlite3.Connection, number: int, *, today: int, size: int) -> Reference | None:
     """Give the histogram of a version's first weeks, or of what has passed of them before the day `today`.
 
-    On a slow line they last until there are enough pictures. Once they are over they are written down: the sums of days are deleted some time. None while there are too few
-    pictures for windows of `size`.
+    On a slow line they last until there are enough pictures. Once they are over they are written down: the sums of days
+    are deleted some time. None while there are too few pictures for windows of `size`.
     """
     kept = connection.execute("SELECT scores FROM first_weeks WHERE model = ?", (number,)).fetchone()
     if kept is not None:

@@ -24,6 +24,7 @@
     ├── StudioError               a request to the studio that was refused
     │   ├── NotThere              it names something that is not there
     │   ├── Conflict              somebody else was faster, or the name is taken
+    │   ├── ServiceRefused        a call of the service's API, with the service's word for what is wrong
     │   ├── SignInNeeded          nobody is signed in
     │   └── RoleNeeded            the role of whoever is signed in does not allow it
     ├── SettingsError             a setting that was refused
@@ -151,6 +152,14 @@ class NotThere(StudioError):
 
 class Conflict(StudioError):
     """The request rests on what somebody else has changed meanwhile, or takes a name that is taken."""
+
+
+class ServiceRefused(StudioError):
+    """A call of the service's API that was refused; `code` is the service's word, `members` what else it says of it."""
+
+    def __init__(self, code: str, text: str, **members: object) -> None:
+        super().__init__(text)
+        self.code, self.members = code, members
 
 
 class SignInNeeded(StudioError):

@@ -17,6 +17,7 @@ from edge_agent.component.version import check_name
 from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
+from edge_agent.records.live.place import LivePlace
 from edge_agent.records.options import PicturesOptions, RecordsOptions
 from edge_agent.records.pictures.child import picture_keeper
 from edge_agent.records.record import Origin
@@ -79,6 +80,8 @@ class Agent:
         self._remembered = RememberedModels(Path(settings.state_dir))
         self._to_resume = set(self._remembered.names)
         pictures = PicturesOptions.of(settings)
+        #: where workers show their newest pictures to who watches; None: nowhere
+        self._live = LivePlace(Path(settings.state_dir)) if settings.live == "on" else None
         self._options = ModelOptions(
             pool=PoolOptions(
                 settings.instances,
@@ -92,6 +95,7 @@ class Agent:
                 trust,
                 None if pictures is None else pictures.keeping,
                 settings.inline_mask_bytes,
+                "" if self._live is None else str(self._live.folder),
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
@@ -118,6 +122,8 @@ class Agent:
             self.recorder.open()
         if self.pictures is not None:
             self.pictures.open(lambda: None)
+        if self._live is not None:
+            self._live.open()
         await self._look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
@@ -130,6 +136,8 @@ class Agent:
             await self.recorder.close()
         if self.pictures is not None:
             await self.pictures.close()
+        if self._live is not None:
+            self._live.close()
 
     def read_records(self) -> RecordsReading | None:
         """Tell how the writing down of verdicts stands; None where they are not."""
@@ -148,6 +156,8 @@ class Agent:
             self.recorder.kill()
         if self.pictures is not None:
             self.pictures.let_go()
+        if self._live is not None:
+            self._live.close()
 
     async def _watch(self) -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
+from edge_agent.records.live.tap import LiveTap
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.sender import PictureSender
 from edge_agent.serving.observing.counts import Stages
@@ -66,8 +68,13 @@ class _Accepted(NamedTuple):
 class Inspector:
     """One loaded model with the buffers of its calls."""
 
-    def __init__(self, pipeline: Pipeline, parcels: MappedParcels, keeping: Keeping | None = None) -> None:
-        """Serve calls whose pictures are in clients' segments or in `parcels`; pass on those that are to be kept."""
+    def __init__(
+        self, pipeline: Pipeline, parcels: MappedParcels, keeping: Keeping | None = None, live: str = ""
+    ) -> None:
+        """Serve calls whose pictures are in clients' segments or in `parcels`.
+
+        Those that are to be kept are passed on, and the newest shown in the folder `live`, if that is not "".
+        """
         manifest: Manifest = pipeline.manifest
         self._pipeline, self._manifest, self._parcels = pipeline, manifest, parcels
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
@@ -75,6 +82,7 @@ class Inspector:
         self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
         self._watch = AppearanceWatch(manifest)
         self._sender = None if keeping is None else PictureSender(keeping, manifest)
+        self._tap = LiveTap(Path(live), manifest) if live else None
 
     @property
     def remark(self) -> str:
@@ -152,6 +160,8 @@ class Inspector:
             else:
                 self._parcels[job.mask.parcel].write(result.mask, job.mask.start)
         # Before the answer: afterwards the client may change the picture.
+        if self._tap is not None:
+            self._tap.show(pixels, result)
         return result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
 
     def _check(self, place: Place, what: str, *, exact: bool) -> None:

@@ -37,6 +37,8 @@ class Load(_Message, frozen=True):
     trust: Trust
     #: None when no pictures are kept
     keeping: Keeping | None = None
+    #: the folder in which the newest pictures are shown to who watches; "": nowhere
+    live: str = ""
 
 
 class Span(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -60,6 +60,8 @@ class PoolOptions(NamedTuple):
     keeping: Keeping | None = None
     #: bytes of the largest mask that travels inside an answer
     inline_mask_bytes: int = 64 << 20
+    #: the folder in which workers show their newest pictures to who watches; "": nowhere
+    live: str = ""
 
 
 class WorkerPool:
@@ -117,7 +119,10 @@ class WorkerPool:
         """
         loop = asyncio.get_running_loop()
         options, digest = self._options, manifest_digest(self.manifest)
-        load = Load(str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping)
+        load = Load(
+            str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping,
+            options.live,
+        )  # fmt: skip
         for number in range(options.instances):
             ready: asyncio.Future[None] = loop.create_future()
             link = WorkerLink(

@@ -96,6 +96,7 @@ class Keeper:
                 self._last_id = self._writer.last_id
                 for _ in batch:
                     self._waiting.popleft()
+            self._writer.fill()
             self._writer.sync()
             if now >= self._tidy_at:
                 more = self._writer.tidy()

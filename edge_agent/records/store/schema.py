@@ -2,7 +2,7 @@
 
 What covers long times is added up when it is written: ten million records are looked at in 35,000 quarters of an hour
 a year and model. Quarters and not hours, because a shift begins at a full hour of local time, which in some countries
-is not one of UTC.
+is not one of UTC. How scores and times are distributed is counted by hours of UTC, in which that matters less.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from pathlib import Path
 
 from edge_agent.errors import RecordsError
 
-#: of the tables; a file with a later one is left alone
-VERSION = 1
 FILE_NAME = "records.db"
 
-#: microseconds in a quarter of an hour, and in a day
+#: microseconds in a quarter of an hour, in an hour, and in a day
 QUARTER = 900 * 1_000_000
+HOUR = 4 * QUARTER
 DAY = 86_400 * 1_000_000
-#: scores are counted by day in so many equal parts of 0..1
+#: scores are counted in so many equal parts of 0..1
 SCORE_BINS = 50
 
-_TABLES = """
+_FIRST = """
 CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, UNIQUE (name, version));
 CREATE TABLE records (
     id INTEGER PRIMARY KEY,
@@ -73,10 +72,28 @@ CREATE TABLE words (
 );
 CREATE TABLE losses (at INTEGER NOT NULL, why TEXT NOT NULL, records INTEGER NOT NULL);
 """
+_HOURS = """
+CREATE TABLE score_hours (
+    hour INTEGER NOT NULL, model INTEGER NOT NULL, bin INTEGER NOT NULL, pictures INTEGER NOT NULL,
+    PRIMARY KEY (hour, model, bin)
+) WITHOUT ROWID;
+CREATE TABLE time_hours (
+    hour INTEGER NOT NULL, model INTEGER NOT NULL, bin INTEGER NOT NULL, pictures INTEGER NOT NULL,
+    PRIMARY KEY (hour, model, bin)
+) WITHOUT ROWID;
+CREATE INDEX words_at ON words (at);
+-- Records below `record` are not in the two tables yet: they were written by an agent that did not have them.
+CREATE TABLE unfilled (record INTEGER NOT NULL);
+INSERT INTO unfilled SELECT max(id) + 1 FROM records HAVING max(id) IS NOT NULL;
+"""
+#: what brings a file from each version to the next
+_STEPS = (_FIRST, _HOURS)
+#: of the tables; a file with a later one is left alone
+VERSION = len(_STEPS)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the database for its writer, and make it if there is none.
+    """Open the database for its writer; make it if there is none, and bring it up to date if it is an older agent's.
 
     Raises:
         sqlite3.Error, OSError: it can't be opened, read or written.
@@ -94,7 +111,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
         if found > VERSION:
             raise RecordsError(f"{path} was made by a newer agent (version {found}), expected {VERSION} at most")
         if found < VERSION:
-            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+            steps = "".join(_STEPS[found:])
+            connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
     except BaseException:
         connection.close()
         raise

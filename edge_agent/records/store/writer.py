@@ -11,11 +11,14 @@ from pathlib import Path
 import msgspec
 
 from edge_agent.records.record import Record
-from edge_agent.records.store.schema import DAY, FILE_NAME, QUARTER, SCORE_BINS, open_writer
+from edge_agent.records.store.bins import score_bin, time_bin
+from edge_agent.records.store.schema import DAY, FILE_NAME, HOUR, QUARTER, open_writer
 
 _SYNC_SECONDS = 1.0
 #: records deleted in one transaction: a few milliseconds' work, so that the line of those to be written stays short
 _DELETED_AT_ONCE = 2000
+#: records of an older agent that are counted by hours in one transaction: some 20 ms
+_FILLED_AT_ONCE = 10_000
 #: pages given back to the file system in one go
 _PAGES_AT_ONCE = 500
 #: what is added up by quarters is small, and kept for at least so many days
@@ -27,8 +30,10 @@ _ADD_QUARTER = """INSERT INTO quarters VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDAT
     milliseconds = milliseconds + excluded.milliseconds, slowest = max(slowest, excluded.slowest)"""
 _ADD_LABEL = """INSERT INTO label_quarters VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET
     pictures = pictures + excluded.pictures, area = area + excluded.area"""
-_ADD_SCORE = """INSERT INTO score_days VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET
-    pictures = pictures + excluded.pictures"""
+_ADD_BIN = """INSERT INTO {} VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET pictures = pictures + excluded.pictures"""
+
+#: pictures by time, model, and part of what a value can be
+Bins = Counter[tuple[int, int, int]]
 
 
 class RecordWriter:
@@ -52,6 +57,7 @@ class RecordWriter:
         self.last_id: int = self._connection.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()[0]
         self._synced = time.monotonic()
         self._dirty = False
+        self._is_filled = False
 
     def is_there(self) -> bool:
         """Tell whether the file that is open is still the one that has its name: it may have been deleted."""
@@ -98,7 +104,7 @@ class RecordWriter:
     def _add_up(self, records: Iterable[Record]) -> None:
         quarters: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
         labels: dict[tuple[int, int, str], list[float]] = defaultdict(lambda: [0, 0.0])
-        scores: Counter[tuple[int, int, int]] = Counter()
+        score_days, score_hours, time_hours = Bins(), Bins(), Bins()
         for record in records:
             model, quarter = self._models[record.model, record.version], record.at // QUARTER
             sums = quarters[quarter, model]
@@ -110,11 +116,46 @@ class RecordWriter:
                 for label, area in record.areas.items():
                     labels[quarter, model, label][0] += 1
                     labels[quarter, model, label][1] += area
-            scores[record.at // DAY, model, score_bin(record.score)] += 1
+            score = score_bin(record.score)
+            score_days[record.at // DAY, model, score] += 1
+            score_hours[record.at // HOUR, model, score] += 1
+            time_hours[record.at // HOUR, model, time_bin(record.milliseconds)] += 1
         many = self._connection.executemany
         many(_ADD_QUARTER, [(*key, *sums) for key, sums in quarters.items()])
         many(_ADD_LABEL, [(*key, *sums) for key, sums in labels.items()])
-        many(_ADD_SCORE, [(*key, count) for key, count in scores.items()])
+        self._add_bins(score_days=score_days, score_hours=score_hours, time_hours=time_hours)
+
+    def _add_bins(self, **tables: Bins) -> None:
+        for table, counts in tables.items():
+            self._connection.executemany(_ADD_BIN.format(table), [(*key, count) for key, count in counts.items()])
+
+    def fill(self) -> None:
+        """Count some of the records that an older agent has written by hours, the newest first, until all are.
+
+        Raises:
+            sqlite3.Error: they can't be written.
+        """
+        if self._is_filled:
+            return
+        found = self._connection.execute("SELECT record FROM unfilled").fetchone()
+        if found is None:
+            self._is_filled = True
+            return
+        rows = self._connection.execute(
+            "SELECT id, at, model, score, milliseconds FROM records WHERE id < ? ORDER BY id DESC LIMIT ?",
+            (found[0], _FILLED_AT_ONCE),
+        ).fetchall()
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._add_bins(
+                score_hours=Bins((at // HOUR, model, score_bin(score)) for _, at, model, score, _ in rows),
+                time_hours=Bins((at // HOUR, model, time_bin(taken)) for _, at, model, _, taken in rows),
+            )
+            if rows:
+                self._connection.execute("UPDATE unfilled SET record = ?", (rows[-1][0],))
+            else:
+                self._connection.execute("DELETE FROM unfilled")
+        self._dirty = True
 
     def sync(self) -> None:
         """See to it, once a second, that what has been written survives a loss of power.
@@ -158,6 +199,8 @@ class RecordWriter:
                 ("quarters", "quarter", QUARTER),
                 ("label_quarters", "quarter", QUARTER),
                 ("score_days", "day", DAY),
+                ("score_hours", "hour", HOUR),
+                ("time_hours", "hour", HOUR),
                 ("losses", "at", 1),
             ):
                 execute(f"DELETE FROM {table} WHERE {column} < ?", (sums // unit,))  # noqa: S608  # names from above
@@ -169,11 +212,6 @@ class RecordWriter:
     def close(self) -> None:
         """Close the database; what the log holds goes into it."""
         self._connection.close()
-
-
-def score_bin(score: float) -> int:
-    """Return in which of the equal parts of 0..1 a score lies."""
-    return min(SCORE_BINS - 1, max(0, int(score * SCORE_BINS)))
 
 
 def _row(record: Record, number: int, model: int) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.errors import RecordsError
 from edge_agent.records.store.schema import DAY, QUARTER, VERSION
-from edge_agent.records.store.writer import RecordWriter, score_bin
+from edge_agent.records.store.writer import RecordWriter
 from tests.support.records import record, rows
 
 
@@ -41,11 +41,6 @@ def test_a_batch_is_added_up_by_quarter_label_and_day(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT bin, pictures FROM score_days WHERE model = 1 ORDER BY bin") == [
         (12, 2), (45, 1), (49, 1),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("score", "part"), [(-0.1, 0), (0.0, 0), (0.0199, 0), (0.02, 1), (0.999, 49), (1.0, 49)])
-def test_scores_are_counted_in_equal_parts(score: float, part: int) -> None:
-    assert score_bin(score) == part
 
 
 def test_a_batch_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge_agent.records.figures.periods import Period
 from edge_agent.records.store.reading import model_names
-from edge_agent.records.store.schema import DAY, QUARTER, SCORE_BINS
+from edge_agent.records.store.schema import HOUR, QUARTER, SCORE_BINS
 
 
 class Sums(NamedTuple):
@@ -72,17 +73,25 @@ def kinds_of(connection: sqlite3.Connection, numbers: Sequence[int], periods: Se
     return [Kind(*row) for row in rows]
 
 
-def scores_of(connection: sqlite3.Connection, numbers: Sequence[int], since: int, until: int) -> list[int]:
-    """Count scores in equal parts of 0..1, for the whole days (UTC) that a time touches."""
-    found = [0] * SCORE_BINS
-    rows = connection.execute(
-        "SELECT bin, sum(pictures) FROM score_days WHERE day >= ? AND day < ? "  # noqa: S608  # numbers from above
-        f"AND model IN ({_listed(numbers) or 'NULL'}) GROUP BY bin",
-        (since // DAY, -(-until // DAY)),
-    )
-    for place, pictures in rows:
-        found[place] = pictures
-    return found
+def distributions_of(
+    connection: sqlite3.Connection, numbers: Sequence[int], periods: Sequence[Period]
+) -> tuple[list[int], Counter[int]]:
+    """Count the pictures of some periods by part of the score, and by part of the time; whole hours of UTC."""
+    scores, times = [0] * SCORE_BINS, Counter[int]()
+    if not numbers or not periods:
+        return scores, times
+    for table in ("score_hours", "time_hours"):
+        rows = connection.execute(
+            f"WITH period(first, last) AS (VALUES {_spans(periods, HOUR)}) "  # noqa: S608  # numbers from above
+            f"SELECT bin, sum(pictures) FROM period CROSS JOIN {table} ON hour >= first AND hour < last "
+            f"WHERE model IN ({_listed(numbers)}) GROUP BY bin"
+        )
+        for part, pictures in rows:
+            if table == "score_hours":
+                scores[part] = pictures
+            else:
+                times[part] = pictures
+    return scores, times
 
 
 def served_in(connection: sqlite3.Connection, numbers: Sequence[int], since: int, until: int) -> list[Served]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.records.events.delivery import SendFailed
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Mqtt
+from edge_agent.records.events.sender import SendFailed
 
 _KEEPALIVE = 10  # seconds without a word after which broker and client give each other up, half as much again
 _POLL_SECONDS = 0.05

@@ -122,14 +122,17 @@ class Outbox:
             self._news[name].set()
         return [Event(number, payload) for number, payload in rows]
 
-    def done(self, name: str, events: list[Event]) -> None:
-        """Take events out that have been taken by whoever they are for."""
+    def done(self, name: str, events: list[Event], *, late: int = 0) -> None:
+        """Take events out: the first `late` of them are dropped, the others whoever they are for has taken."""
         with self._lock, self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             gone = self._connection.execute(
                 "DELETE FROM events WHERE rule = ? AND number <= ?", (name, events[-1].number)
             ).rowcount
-            self._connection.execute("UPDATE lines SET sent = sent + ? WHERE rule = ?", (len(events), name))
+            self._connection.execute(
+                "UPDATE lines SET sent = sent + ?, dropped = dropped + ? WHERE rule = ?",
+                (len(events) - late, late, name),
+            )
             self._waiting[name] -= gone
 
     def tell_problem(self, name: str, problem: str) -> None:

@@ -10,16 +10,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.records.events.delivery import Delivery, Sender
-from edge_agent.records.events.event import payload_of
+from edge_agent.records.condition.notice import Notice
+from edge_agent.records.events.delivery import Delivery
+from edge_agent.records.events.event import payload_of, payload_of_notice
 from edge_agent.records.events.outbox import Outbox
-from edge_agent.records.events.rules import AnyRule, Datagram, File, Mqtt, Pipe, Webhook
-from edge_agent.records.events.senders_local import DatagramSender, FileSender, PipeSender
+from edge_agent.records.events.rules import AnyRule
+from edge_agent.records.events.sender import sender_of
 from edge_agent.records.record import Record
 
 log = logging.getLogger("edge_agent.events")
 
-_END_SECONDS = 2.0
+#: longer than a digital output's longest pulse and pause
+_END_SECONDS = 3.0
 _RETRY_SECONDS = 30.0
 
 
@@ -46,13 +48,22 @@ class Post:
             self._open_at = time.monotonic() + _RETRY_SECONDS
             return
         self._deliveries = [
-            Delivery(rule, outbox, _sender(rule, self._device), self._ending.wait) for rule in self._rules
+            Delivery(rule, outbox, sender_of(rule, self._device), self._ending.wait) for rule in self._rules
         ]
 
     @property
     def is_used(self) -> bool:
         """Whether anybody is to be told of anything."""
         return bool(self._rules)
+
+    def tell(self, notices: Sequence[Notice]) -> None:
+        """Put what is told of cameras and scores into the outbox."""
+        payloads: dict[str, list[bytes]] = defaultdict(list)
+        for notice in notices:
+            for rule in self._rules:
+                if rule.wants_notice(notice):
+                    payloads[rule.name].append(payload_of_notice(notice, self._device))
+        self._put(payloads)
 
     def take(self, records: Sequence[Record]) -> None:
         """Put what is told of verdicts into the outbox."""
@@ -63,6 +74,9 @@ class Post:
                 if rule.wants(record):
                     payload = payload or payload_of(record, self._device)
                     payloads[rule.name].append(payload)
+        self._put(payloads)
+
+    def _put(self, payloads: dict[str, list[bytes]]) -> None:
         if not payloads:
             return
         if self._outbox is None:
@@ -88,20 +102,3 @@ class Post:
             for delivery in self._deliveries:
                 delivery.join(_END_SECONDS)
             self._outbox.close()
-
-
-def _sender(rule: AnyRule, device: str) -> Sender:
-    if isinstance(rule, File):
-        return FileSender(rule)
-    if isinstance(rule, Datagram):
-        return DatagramSender(rule)
-    if isinstance(rule, Pipe):
-        return PipeSender(rule)
-    if isinstance(rule, Webhook):
-        from edge_agent.records.events.webhook import WebhookSender
-
-        return WebhookSender(rule)
-    assert isinstance(rule, Mqtt)
-    from edge_agent.records.events.mqtt import MqttSender
-
-    return MqttSender(rule, device)

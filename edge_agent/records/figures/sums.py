@@ -49,7 +49,9 @@ def sums_of(connection: sqlite3.Connection, numbers: Sequence[int], periods: Seq
     found = [Sums()] * len(periods)
     if not numbers or not periods:
         return found
-    places = ",".join(f"({place},{period.begin // QUARTER},{period.end // QUARTER})" for place, period in enumerate(periods))
+    places = ",".join(
+        f"({place},{period.begin // QUARTER},{period.end // QUARTER})" for place, period in enumerate(periods)
+    )
     rows = connection.execute(
         f"WITH period(place, first, last) AS (VALUES {places}) "  # noqa: S608  # numbers from above
         "SELECT place, sum(total), sum(anomalous), sum(milliseconds), max(slowest) FROM period "
@@ -111,7 +113,6 @@ def begun(connection: sqlite3.Connection, numbers: Sequence[int]) -> int | None:
         f"SELECT min(quarter) FROM quarters WHERE model IN ({_listed(numbers) or 'NULL'})"  # noqa: S608
     ).fetchone()
     return None if row[0] is None else int(row[0]) * QUARTER
-
 
 
 def _spans(periods: Sequence[Period], unit: int) -> str:

@@ -9,6 +9,7 @@ import click
 
 from edge_agent.cli.output import print_table, socket_option
 from edge_agent.errors import StudioError
+from edge_agent.settings import load_settings
 
 _PATH = click.Path(path_type=Path)
 _DATA = click.option(
@@ -32,10 +33,11 @@ _DATA = click.option(
 @click.option("--certificate", type=_PATH, metavar="FILE", help="TLS certificate (PEM), with --key.")
 @click.option("--key", type=_PATH, metavar="FILE", help="Its private key (PEM).")
 @socket_option
+@click.option("--state-dir", metavar="DIR", help="State folder of the agent, as for serve: its records are there.")
 @click.pass_context
 def command(
     ctx: click.Context, data: Path, host: str, port: int, deploy_to: Path | None, certificate: Path | None,
-    key: Path | None, socket: str,
+    key: Path | None, socket: str, state_dir: str | None,
 ) -> None:  # fmt: skip
     """Serve a page on which a line is set up and taught: pictures, labels, masks, training, trials, deployment.
 
@@ -55,7 +57,8 @@ def command(
     data = data.absolute()
     address = f"http{'s' if key else ''}://{f'[{host}]' if ':' in host else host}:{port}"
     target = (deploy_to or data / "deployed").absolute()
-    options = Options(data, host, port, socket, target, certificate, key)
+    state = Path(load_settings({"state_dir": state_dir} if state_dir else {}).state_dir).absolute()
+    options = Options(data, host, port, socket, target, state, certificate, key)
     click.echo(f"studio at {address}, data in {data}; end it with Ctrl-C")
     click.echo(f"an agent that is to serve what is deployed: edge-agent serve --model-dir {target}")
     run(options)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import uvicorn
 from starlette.applications import Starlette
 
-from edge_agent.errors import EdgeAgentError
+from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.errors import ComponentError, EdgeAgentError
 from edge_agent.studio.access.guard import Guard
 from edge_agent.studio.access.users import Users
 from edge_agent.studio.api.call import Parts
@@ -26,6 +27,9 @@ from edge_agent.studio.jobs.runner import Runner
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.pages.pages import Pages
 from edge_agent.studio.store.store import Store
+from edge_agent.studio.watching.dashboard import Figures
+from edge_agent.studio.watching.feed import Feed
+from edge_agent.studio.watching.records import Records
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,8 @@ class Options(NamedTuple):
     port: int
     socket: str
     deploy_to: Path
+    #: the state folder of the agent, in which its records are
+    state: Path
     certificate: Path | None = None
     key: Path | None = None
 
@@ -93,7 +99,10 @@ def application(options: Options, store: Store, users: Users, stopping: Callable
     jobs = Jobs(store)
     runner = Runner(jobs, functools.partial(kinds.finish, store, jobs))
     guard = Guard(users, open_=options.is_local and not users.any())
-    parts = Parts(store, jobs, Device(store, options.socket, options.deploy_to), users, runner.nudge)
+    device = Device(store, options.socket, options.deploy_to)
+    records = Records(options.state)
+    figures = Figures(records, functools.partial(_manifest, store, device))
+    parts = Parts(store, jobs, device, users, runner.nudge, records, figures, Feed(device, records, stopping))
     session = Session(OPERATIONS, parts, guard, PREFIX, stopping)
     pages = Pages(guard)
 
@@ -107,6 +116,14 @@ def application(options: Options, store: Store, users: Users, stopping: Callable
 
     found = [*routes(OPERATIONS, parts, guard, PREFIX), *session.routes(), *pages.routes()]
     return Starlette(routes=found, lifespan=lifespan)
+
+
+def _manifest(store: Store, device: Device, name: str, version: str) -> Manifest | None:
+    """Give the manifest of a version that was built or deployed here; None for one that came another way."""
+    for folder in (store.layout.models / name / version, device.folder / name / version):
+        with contextlib.suppress(OSError, ComponentError):
+            return decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
+    return None
 
 
 async def _write_manifests(store: Store) -> None:

@@ -7,6 +7,7 @@ than those of coins would; Western Electric, Statistical Quality Control Handboo
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -62,7 +63,7 @@ def limits_of(groups: Sequence[Group], basis: Basis, first: int = 0) -> Limits |
     center = (sum(group.anomalous for group in counted) + 0.5) / (total + 1)
     plain = Limits(center, 1.0, basis, len(counted), first)
     scores = [_z(group, plain) for group in counted]
-    ranges = [abs(after - before) for before, after in zip(scores, scores[1:], strict=False)]
+    ranges = [abs(after - before) for before, after in itertools.pairwise(scores)]
     spread = sum(ranges) / len(ranges) / _D2 if ranges else 1.0
     return plain._replace(spread=max(1.0, spread))
 

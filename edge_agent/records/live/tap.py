@@ -1,7 +1,7 @@
 """In a worker: shows the newest pictures while somebody watches. It costs a look at the clock while nobody does.
 
-What is shown is bounded: a few pictures, shrunk by leaving pixels out, some of them a second. A picture is copied before
-the answer lets the client change it.
+What is shown is bounded: a few pictures, shrunk by leaving pixels out, some of them a second. A picture is copied
+before the answer lets the client change it.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Watcher:
         """Give the pictures that have come since the last time, in the order of time; [] when there is no agent."""
         found: list[Shown] = []
         try:
-            names = [name for name in os.listdir(self._link) if name.isdecimal()]
+            names = [path.name for path in self._link.iterdir() if path.name.isdecimal()]
         except OSError:
             names = []
         self._seen = {name: seen for name, seen in self._seen.items() if name in names}

@@ -1,4 +1,4 @@
-"""The agent's records as the studio sees them: read while the daemon writes them, with kept pictures and people's words."""
+"""The agent's records as the studio sees them, with kept pictures and people's words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import cv2
 import msgspec
@@ -82,7 +82,8 @@ class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
         return Query(
             model=self.model, version=self.version, since=round(self.since * SECOND), until=round(self.until * SECOND),
             anomalous={"normal": False, "anomaly": True}.get(verdict), part=self.part, station=self.station,
-            pictured=self.pictured, confirmed={"none": False, "any": True}.get(self.word), label=self.label, truth=truth,
+            pictured=self.pictured, confirmed={"none": False, "any": True}.get(self.word), label=self.label,
+            truth=truth,
             scores=None if whole else (self.score_from, self.score_to),
             milliseconds=None if any_time else (self.slower_than, self.faster_than),
         )  # fmt: skip
@@ -97,11 +98,6 @@ class RecordPage(msgspec.Struct, frozen=True):
     records: list[Record]
     next: str
     cut: bool
-
-
-class _Shape(NamedTuple):
-    picture: U8
-    mask: U8 | None
 
 
 class Records:

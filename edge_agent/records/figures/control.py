@@ -23,6 +23,12 @@ _RUN = 8
 _D2 = 1.128
 
 
+#: where fewer anomalies than that are expected in a group, their number is skewed: the upper limit is the binomial
+#: distribution's own, and where fewer than the second, runs on one side say nothing
+_FEW_EXPECTED, _TOO_FEW_EXPECTED = 20.0, 5.0
+_TAIL = 0.00135  # of a normal distribution beyond three standard deviations
+
+
 class Group(NamedTuple):
     """What was counted in a period."""
 
@@ -48,7 +54,10 @@ class Limits(NamedTuple):
     def at(self, total: int) -> tuple[float, float]:
         """Give the lower and the upper limit for a group of so many pictures."""
         reach = _SIGMAS * self.deviation(total)
-        return max(0.0, self.center - reach), min(1.0, self.center + reach)
+        high = self.center + reach
+        if total * self.center < _FEW_EXPECTED:
+            high = max(high, _rarely_reached(total, self.center) / total)
+        return max(0.0, self.center - reach), min(1.0, high)
 
 
 def limits_of(groups: Sequence[Group], basis: Basis, first: int = 0) -> Limits | None:
@@ -97,20 +106,32 @@ def signals(groups: Sequence[Group], limits: Limits) -> list[Rule]:
         if not group.total:
             found.append("")
             continue
-        past.append(_z(group, limits))
-        found.append(_rule(past))
+        share, (low, high) = group.anomalous / group.total, limits.at(group.total)
+        past.append(_z(group, limits) if group.total * limits.center >= _TOO_FEW_EXPECTED else 0.0)
+        found.append("beyond" if not low <= share <= high else _rule(past))
     return found
+
+
+def _rarely_reached(total: int, share: float) -> int:
+    """Give the largest number that is exceeded less often than a limit is: of a binomial distribution."""
+    probability = (1 - share) ** total
+    reached, number = probability, 0
+    while 1 - reached > _TAIL and number < total:
+        probability *= (total - number) / (number + 1) * share / (1 - share)
+        number += 1
+        reached += probability
+    return number
 
 
 def _z(group: Group, limits: Limits) -> float:
     deviation = limits.deviation(group.total)
+    if abs(group.anomalous - group.total * limits.center) < 0.5:  # no whole number lies nearer to the centre
+        return 0.0
     return (group.anomalous / group.total - limits.center) / deviation if deviation else 0.0
 
 
 def _rule(past: Sequence[float]) -> Rule:
     """Judge the last of some groups, in standard deviations from the centre, by those before it."""
-    if abs(past[-1]) > _SIGMAS:
-        return "beyond"
     side = math.copysign(1.0, past[-1])
     if side * past[-1] > 2 and _count(past[-3:], side, 2) >= 2:
         return "two_of_three"

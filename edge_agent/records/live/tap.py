@@ -6,6 +6,7 @@ before the answer lets the client change it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import struct
@@ -43,6 +44,7 @@ class LiveTap:
         self._look_at = self._normal_at = self._anomalous_at = 0.0
         self._is_watched = False
         self._count = self._last = 0
+        atexit.register(self._forget)
 
     def show(self, pixels: Pixels, inspection: Inspection) -> None:
         """Show a picture, if somebody watches and the last one was not shown just now.

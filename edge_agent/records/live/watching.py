@@ -18,6 +18,8 @@ from edge_agent.records.live.place import ASKED, link_of
 
 #: how long a wish lasts
 _WISH_SECONDS = 3.0
+#: pictures older than that are not the last seconds'; in microseconds
+_OLD = 10_000_000
 
 
 class Shown(NamedTuple):
@@ -80,7 +82,8 @@ class Watcher:
                 shown, number = _read_slot(descriptor, slot * length, length, seen[slot])
                 if shown is not None:
                     seen[slot] = number
-                    found.append(shown)
+                    if abs(time.time_ns() // 1000 - shown.frame.at) < _OLD:
+                        found.append(shown)
             return found
         finally:
             os.close(descriptor)

@@ -13,7 +13,7 @@ function timeAxis(place, points, x, name) {
   }
 }
 
-const across_ = (points, place) => linear(-0.5, points.length - 0.5, MARGIN.left, place.right);
+const spread = (points, place) => linear(-0.5, points.length - 0.5, MARGIN.left, place.right);
 
 // `say(point)` gives a point in words, `rows` its cells; `name` what stands below it, `href` where it leads.
 export function drawShares(figure, points, chart, { label, say, name, href, percent, heads, cells, center }) {
@@ -22,12 +22,13 @@ export function drawShares(figure, points, chart, { label, say, name, href, perc
   const filled = points.filter((point) => point.total);
   const most = Math.max(0.01, ...filled.map((point) => Math.max(share(point), Math.min(point.high ?? 0, 4 * (chart?.center ?? 1) + 0.02))));
   const top = across(place, Math.min(1, most), percent);
-  const x = across_(points, place);
+  const x = spread(points, place);
   const y = linear(0, top, place.bottom, MARGIN.top);
   const half = (x(1) - x(0)) / 2;
   points.forEach((point, at) => {
     if (!point.total) place.root.append(svg("rect", { x: x(at) - half, y: MARGIN.top, width: 2 * half, height: place.bottom - MARGIN.top, class: "gap" }));
   });
+  let centerText = null;
   if (chart) {
     for (const run of runs(points.map((point, at) => ({ point, at })), ({ point }) => point.total)) {
       for (const side of ["high", "low"]) {
@@ -36,7 +37,7 @@ export function drawShares(figure, points, chart, { label, say, name, href, perc
       }
     }
     place.root.append(svg("line", { x1: MARGIN.left, x2: place.right, y1: y(chart.center), y2: y(chart.center), class: "center" }));
-    place.root.append(text(place.right, y(chart.center) - 5, `${center} ${percent(chart.center)}`, "end", "note"));
+    centerText = text(place.right, y(chart.center) - 6, `${center} ${percent(chart.center)}`, "end", "note");
   }
   for (const run of runs(points.map((point, at) => ({ point, at })), ({ point }) => point.total)) {
     place.root.append(svg("path", { d: path(run.map(({ point, at }) => [x(at), y(share(point))])), class: "line" }));
@@ -51,6 +52,7 @@ export function drawShares(figure, points, chart, { label, say, name, href, perc
     return mark(svg("g", {}, svg("rect", { x: cx - Math.max(half, 6), y: MARGIN.top, width: 2 * Math.max(half, 6), height: place.bottom - MARGIN.top, class: "touch" }), shape), say(point), href(point));
   });
   show(figure, place, marks);
+  if (centerText) place.root.append(centerText);
   table(figure, heads, points.map((point) => ({ cells: cells(point), href: point.total ? href(point) : "" })));
 }
 
@@ -58,7 +60,7 @@ export function drawTimes(figure, points, { label, say, name, href, number, head
   const place = stage(figure, 240, label);
   const filled = points.filter((point) => point.total);
   const top = across(place, Math.max(1, ...filled.map((point) => point.milliseconds)) * 1.15, number);
-  const x = across_(points, place);
+  const x = spread(points, place);
   const y = linear(0, top, place.bottom, MARGIN.top);
   const placed = points.map((point, at) => ({ point, at }));
   for (const run of runs(placed, ({ point }) => point.total)) {

@@ -151,6 +151,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     records_mib: Annotated[
         int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
     ] = 1024
+    drift_pictures: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="the scores of so many last pictures are compared with those of training or of the first "
+            "weeks; 0: not at all; see records.md",
+        ),
+    ] = 500
     device_name: Annotated[
         str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$", description="what events call this device; empty: its host name")
     ] = ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_agent.errors import RecordsError
+from edge_agent.records.condition.keeping import ConditionKeeper
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.record import Note, Record, State
 from edge_agent.records.store.writer import RecordWriter
@@ -50,6 +51,8 @@ class Keeper:
         self._untold: dict[str, int] = {}  # lost, by reason, and not yet in the database
         self._problem = ""
         self._last_id = 0
+        #: how scores and cameras are
+        self.condition = ConditionKeeper(options.drift_pictures)
         self._retry_at, self._retry = 0.0, _FIRST_RETRY
         self._tidy_at = self._look_at = clock()
         self._open()
@@ -57,7 +60,7 @@ class Keeper:
     @property
     def state(self) -> State:
         """What the daemon is told."""
-        return State(self._last_id, self._written, self._lost, len(self._waiting), self._problem)
+        return State(self._last_id, self._written, self._lost, len(self._waiting), self._problem, self.condition.drifts)
 
     @property
     def is_idle(self) -> bool:
@@ -96,6 +99,7 @@ class Keeper:
                 self._last_id = self._writer.last_id
                 for _ in batch:
                     self._waiting.popleft()
+            self.condition.work(self._writer.connection, batch)
             self._writer.fill()
             self._writer.sync()
             if now >= self._tidy_at:
@@ -117,6 +121,7 @@ class Keeper:
             self._fail(error)
             return
         self._last_id = max(self._last_id, self._writer.last_id)
+        self.condition.forget()
         self._retry = _FIRST_RETRY
 
     def _fail(self, error: Exception) -> None:

@@ -28,6 +28,7 @@ from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.observing.readings import ModelReading, RecordsReading
 from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer, OnStages
+from edge_agent.serving.workers.cameras import Cameras
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions
 from edge_agent.settings import Settings, memory_reserve, queue_bytes
@@ -78,6 +79,8 @@ class Agent:
         self.shelf = ParcelShelf()
         self._remembered = RememberedModels(Path(settings.state_dir))
         self._to_resume = set(self._remembered.names)
+        #: how the pictures of each model look
+        self.cameras = Cameras(Path(settings.state_dir))
         pictures = PicturesOptions.of(settings)
         self._options = ModelOptions(
             pool=PoolOptions(
@@ -92,6 +95,7 @@ class Agent:
                 trust,
                 None if pictures is None else pictures.keeping,
                 settings.inline_mask_bytes,
+                self.cameras,
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
@@ -101,6 +105,8 @@ class Agent:
         #: who writes verdicts down; None: nobody
         records = RecordsOptions.of(settings)
         self.recorder = Recorder(records) if settings.records == "on" else None
+        if self.recorder is not None:
+            self.cameras.on_change = self.recorder.camera
         #: who keeps pictures; None: nobody
         self.pictures = None if pictures is None else picture_keeper(pictures)
         #: called when a model has come, changed its status, or gone
@@ -138,7 +144,8 @@ class Agent:
             return None
         state = recorder.state
         waiting = recorder.waiting + state.waiting
-        return RecordsReading(state.written, state.lost, waiting, recorder.pictures_kept, recorder.pictures_skipped)
+        kept, skipped = recorder.pictures_kept, recorder.pictures_skipped
+        return RecordsReading(state.written, state.lost, waiting, kept, skipped, state.drifts)
 
     def kill(self) -> None:
         """End all workers at once."""
@@ -200,6 +207,8 @@ class Agent:
                 model.strain.on_change = self._on_change
                 self._on_change()
             model.update(entry)
+            if self.recorder is not None and entry.component is not None:
+                self.recorder.know(entry.component.manifest)
             if name in self._to_resume and entry.component is not None:
                 self._to_resume.discard(name)
                 model.resume()
@@ -209,6 +218,7 @@ class Agent:
                 del self._models[name]
                 self._on_change()
                 self._observer.forget_model(name)
+                self.cameras.forget(name)
                 if name in self._remembered.names:  # it had failed; when the component comes back, so does the model
                     self._to_resume.add(name)
 
@@ -245,10 +255,14 @@ class Agent:
     async def list_models(self) -> list[Description]:
         """Look at the model folders, and describe every model, in the order of their names."""
         await self._look_again()
-        return [
-            Description(name, *self._models[name].describe(), self._models[name].version)
-            for name in sorted(self._models)
-        ]
+        return [self._description(self._models[name]) for name in sorted(self._models)]
+
+    def _description(self, model: Model) -> Description:
+        arn, status, message = model.describe()
+        version = model.version
+        drifts = self.recorder.state.drifts if self.recorder is not None else ()
+        texts = [one.text for one in drifts if (one.model, one.version) == (model.name, version)]
+        return Description(model.name, arn, status, "; ".join(filter(None, [message, *texts])), version)
 
     def model_names(self) -> list[str]:
         """Return the names of the models, as of the last look."""
@@ -265,12 +279,11 @@ class Agent:
 
     def read_models(self) -> list[ModelReading]:
         """Tell how every model is now, in the order of their names."""
-        return [self._models[name].read() for name in sorted(self._models)]
+        return [self._models[name].read()._replace(camera=self.cameras.of(name)) for name in sorted(self._models)]
 
     async def describe(self, name: str) -> Description:
         """Describe one model; InvalidRequest for a name that can't be one, ModelNotFound."""
-        model = await self._find_or_look(name)
-        return Description(name, *model.describe(), model.version)
+        return self._description(await self._find_or_look(name))
 
     async def start(self, name: str, peer: Peer) -> Status:
         """Begin to start a model and return STARTING; NotPermitted, see Model.start for the other errors."""

@@ -1,4 +1,4 @@
-"""An event: what is told of a verdict. docs/event.schema.json describes it."""
+"""An event: what is told of a verdict, of the camera, or of scores. docs/event.schema.json describes it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from edge_agent.records.condition.notice import Notice
 from edge_agent.records.record import Record
 from edge_agent.records.span import utc_text
 
@@ -58,5 +59,23 @@ def payload_of(record: Record, device: str) -> bytes:
             "part_id": record.part,
             "station": record.station,
             "picture": record.picture,
+        }
+    )
+
+
+def payload_of_notice(notice: Notice, device: str) -> bytes:
+    """Write what is told of a camera or of scores. What a verdict's topic is made of is there too, and empty."""
+    return msgspec.json.encode(
+        {
+            "id": notice.id,
+            "time": utc_text(notice.at),
+            "device": device,
+            "model": notice.model,
+            "version": notice.version,
+            "kind": notice.kind,
+            "state": notice.state,
+            "text": notice.text,
+            "verdict": "",
+            "station": "",
         }
     )

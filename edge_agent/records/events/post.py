@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_agent.records.condition.notice import Notice
 from edge_agent.records.events.delivery import Delivery
-from edge_agent.records.events.event import payload_of
+from edge_agent.records.events.event import payload_of, payload_of_notice
 from edge_agent.records.events.outbox import Outbox
 from edge_agent.records.events.rules import AnyRule
 from edge_agent.records.events.sender import sender_of
@@ -55,6 +56,15 @@ class Post:
         """Whether anybody is to be told of anything."""
         return bool(self._rules)
 
+    def tell(self, notices: Sequence[Notice]) -> None:
+        """Put what is told of cameras and scores into the outbox."""
+        payloads: dict[str, list[bytes]] = defaultdict(list)
+        for notice in notices:
+            for rule in self._rules:
+                if rule.wants_notice(notice):
+                    payloads[rule.name].append(payload_of_notice(notice, self._device))
+        self._put(payloads)
+
     def take(self, records: Sequence[Record]) -> None:
         """Put what is told of verdicts into the outbox."""
         payloads: dict[str, list[bytes]] = defaultdict(list)
@@ -64,6 +74,9 @@ class Post:
                 if rule.wants(record):
                     payload = payload or payload_of(record, self._device)
                     payloads[rule.name].append(payload)
+        self._put(payloads)
+
+    def _put(self, payloads: dict[str, list[bytes]]) -> None:
         if not payloads:
             return
         if self._outbox is None:

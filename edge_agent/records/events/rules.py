@@ -15,6 +15,7 @@ from msgspec import Meta
 from edge_agent.errors import SettingsError
 from edge_agent.hardware.digital_output import MISSING
 from edge_agent.hardware.library import is_installed
+from edge_agent.records.condition.notice import Notice
 from edge_agent.records.record import Record
 
 #: what a topic may be made of
@@ -27,7 +28,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What all rules have. The name is that of the rule's line in the outbox: to change it is to begin a new one."""
 
     name: _Name
-    verdicts: Literal["all", "anomalous", "normal"] = "all"
+    verdicts: Literal["all", "anomalous", "normal", "none"] = "all"
+    #: also when the camera has changed, when scores have drifted, and when that is over
+    notices: bool = False
     #: empty: every model's
     models: tuple[str, ...] = ()
     stations: tuple[str, ...] = ()
@@ -44,11 +47,21 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def wants(self, record: Record) -> bool:
         """Tell whether a verdict is told."""
+        if self.verdicts == "none":
+            return False
         if self.verdicts != "all" and record.anomalous != (self.verdicts == "anomalous"):
             return False
         if self.models and record.model not in self.models:
             return False
         return not self.stations or record.station in self.stations
+
+    def wants_notice(self, notice: Notice) -> bool:
+        """Tell whether it is told that a camera or scores have changed."""
+        return self.notices and (not self.models or notice.model in self.models)
+
+    def __post_init__(self) -> None:
+        if self.verdicts == "none" and not self.notices:
+            raise ValueError('verdicts is "none" and notices is false, so that nothing would be told')
 
     def check(self) -> None:
         """Raise ValueError for what can't be right."""
@@ -63,6 +76,10 @@ class File(Rule, frozen=True, kw_only=True, tag="file"):
 
     def check(self) -> None:
         _check_absolute(self.path)
+        if self.format == "csv" and self.notices:
+            raise ValueError(
+                'a file of format "csv" has columns for verdicts alone, expected notices = false, or "json"'
+            )
 
 
 class Datagram(Rule, frozen=True, kw_only=True, tag="datagram"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -58,6 +59,11 @@ class RecordWriter:
         self._synced = time.monotonic()
         self._dirty = False
         self._is_filled = False
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what else is written by the same process, between two batches."""
+        return self._connection
 
     def is_there(self) -> bool:
         """Tell whether the file that is open is still the one that has its name: it may have been deleted."""
@@ -188,11 +194,12 @@ class RecordWriter:
         too_large = (pages - free) * size > self._bytes
         last = execute("SELECT id, at FROM records ORDER BY id LIMIT 1 OFFSET ?", (_DELETED_AT_ONCE,)).fetchone()
         if too_large and last is not None:
-            execute("DELETE FROM records WHERE id < ?", (last[0],))
-            more = True
+            limit, more = last[0], True
+            execute("DELETE FROM records WHERE id < ?", (limit,))
         else:
             limit = oldest if last is None else min(oldest, last[0])
             more = execute("DELETE FROM records WHERE id < ?", (limit,)).rowcount > 0
+        execute("DELETE FROM shadows WHERE record < ?", (limit,))
         if not more:
             sums = now - max(self._days, _LEAST_DAYS_OF_SUMS) * DAY
             for table, column, unit in (
@@ -202,6 +209,7 @@ class RecordWriter:
                 ("score_hours", "hour", HOUR),
                 ("time_hours", "hour", HOUR),
                 ("losses", "at", 1),
+                ("notices", "at", 1),
             ):
                 execute(f"DELETE FROM {table} WHERE {column} < ?", (sums // unit,))  # noqa: S608  # names from above
         if free > _PAGES_AT_ONCE or pages * size > self._bytes:

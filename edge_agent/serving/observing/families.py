@@ -7,10 +7,12 @@ import platform
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from edge_agent.records.condition.notice import CameraState
 from edge_agent.serving.observing.counts import Counts, VersionCounts
 from edge_agent.serving.observing.exposition import HistogramFamily
 from edge_agent.serving.observing.histogram import Histogram
@@ -99,6 +101,10 @@ def _of_models(front: FrontReading) -> Iterable[Metric]:
     yield _scalar("edge_agent_model_wanted", (((model.name,), model.wanted) for model in models))
     yield _scalar("edge_agent_waiting_calls", (((model.name,), model.waiting) for model in models))
     yield _scalar("edge_agent_workers", (((model.name,), len(model.pids)) for model in models))
+    cameras = [(model.name, model.camera.state) for model in models if model.camera is not None]
+    yield _scalar(
+        "edge_agent_camera", (((name, state), state == now) for name, now in cameras for state in get_args(CameraState))
+    )
 
 
 def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
@@ -112,6 +118,10 @@ def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
         yield _scalar("edge_agent_waiting_records", [((), front.records.waiting)])
         yield _scalar("edge_agent_kept_pictures", [((), front.records.pictures_kept)])
         yield _scalar("edge_agent_skipped_pictures", [((), front.records.pictures_skipped)])
+        drifts = [one for one in front.records.drifts if one.state != "learning"]
+        yield _scalar("edge_agent_drift_psi", (((one.model, one.version), one.psi) for one in drifts))
+        yield _scalar("edge_agent_drift_ks", (((one.model, one.version), one.ks) for one in drifts))
+        yield _scalar("edge_agent_drifted", (((one.model, one.version), one.state == "drifted") for one in drifts))
     if front.memory_available is not None:
         yield _scalar("edge_agent_memory_available_bytes", [((), front.memory_available)])
     for name, room in (("shared_memory", device.shared_memory), ("disk", device.disk)):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.hardware.gpu_memory import GpuReading, read_gpus
+from edge_agent.records.condition.notice import Camera, Drift
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -26,6 +27,8 @@ class ModelReading(NamedTuple):
     wanted: bool
     waiting: int
     pids: tuple[int, ...]
+    #: how its pictures look; None while that is not known
+    camera: Camera | None = None
 
 
 class RecordsReading(NamedTuple):
@@ -36,6 +39,7 @@ class RecordsReading(NamedTuple):
     waiting: int = 0
     pictures_kept: int = 0
     pictures_skipped: int = 0
+    drifts: tuple[Drift, ...] = ()
 
 
 class FrontReading(NamedTuple):

@@ -79,6 +79,13 @@ _ROWS = (
     Metric("edge_agent_kept_pictures", "counter", "pictures", (), "pictures that were given to be kept"),
     Metric("edge_agent_skipped_pictures", "counter", "pictures", (),
            "pictures that were to be kept and were not: too many came at once, or nobody took them"),
+    Metric("edge_agent_camera", "gauge", "", ("model", "state"),
+           "1 for how the pictures of a model look: ok, black, dark, bright, blurred or frozen; 0 for the others"),
+    Metric("edge_agent_drift_psi", "gauge", "", _VERSION,
+           "population stability index of the last scores against those of training or of the first weeks"),
+    Metric("edge_agent_drift_ks", "gauge", "", _VERSION,
+           "Kolmogorov-Smirnov distance of the same, 0 to 1"),
+    Metric("edge_agent_drifted", "gauge", "", _VERSION, "1 where scores have drifted, 0 where they have not"),
     Metric("edge_agent_build_info", "gauge", "", ("version", "python"), "always 1; which agent this is"),
 )  # fmt: skip
 

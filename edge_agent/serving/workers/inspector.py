@@ -19,8 +19,8 @@ from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.sender import PictureSender
 from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.mapped import MappedParcels
-from edge_agent.serving.workers.messages import Detect
-from edge_agent.serving.workers.watch import AppearanceWatch
+from edge_agent.serving.workers.messages import Baseline, Detect
+from edge_agent.serving.workers.watch import CameraWatch
 
 
 class SegmentPixels:
@@ -66,20 +66,25 @@ class _Accepted(NamedTuple):
 class Inspector:
     """One loaded model with the buffers of its calls."""
 
-    def __init__(self, pipeline: Pipeline, parcels: MappedParcels, keeping: Keeping | None = None) -> None:
-        """Serve calls whose pictures are in clients' segments or in `parcels`; pass on those that are to be kept."""
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        parcels: MappedParcels,
+        keeping: Keeping | None = None,
+        learned: Baseline | None = None,
+    ) -> None:
+        """Serve calls whose pictures are in clients' segments or in `parcels`; pass on those that are to be kept.
+
+        `learned` is how pictures looked at first.
+        """
         manifest: Manifest = pipeline.manifest
         self._pipeline, self._manifest, self._parcels = pipeline, manifest, parcels
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
         self._bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
-        self._watch = AppearanceWatch(manifest)
+        #: looks at pictures now and then
+        self.camera = CameraWatch(manifest, learned)
         self._sender = None if keeping is None else PictureSender(keeping, manifest)
-
-    @property
-    def remark(self) -> str:
-        """What a person should know of the pictures that come; "" for nothing."""
-        return self._watch.remark
 
     @property
     def batch(self) -> int:
@@ -134,7 +139,7 @@ class Inspector:
             start = job.bitmap.start
             content = self._parcels[job.bitmap.parcel].content
             pixels = ArrayPixels(content[start : start + self._bytes].reshape(self._shape))
-        self._watch.see(pixels)
+        self.camera.see(pixels)
         # The mask's segment is checked before the engine runs.
         if isinstance(job.mask, Place):
             self._check(job.mask, "mask", exact=False)

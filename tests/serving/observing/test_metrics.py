@@ -40,6 +40,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         for _ in range(3):
             daemon.stub.refusal("DetectAnomalies", bytes_request("echo", picture(1, 32, 32)))
         daemon.stub.refusal("DetectAnomalies", bytes_request("nothing", picture(1)))
+        wait_until(lambda: samples(_get(daemon))["edge_agent_records_total", ()] == 20, "records are written")
         yield daemon
 
 

@@ -99,7 +99,8 @@ def _deploy(service: Service, model: Numbered) -> None:
     """Write the component into the agent's folder under the model's own name: several versions run side by side."""
     folder = service.store.models.folder(model.project, model.version)
     manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
-    fields = {name: getattr(manifest, name) for name in Manifest.__struct_fields__ if name not in ("format", "artifacts")}
+    names = [name for name in Manifest.__struct_fields__ if name not in ("format", "artifacts")]
+    fields = {name: getattr(manifest, name) for name in names}
     files = {artifact.path: (folder / artifact.path).read_bytes() for artifact in manifest.artifacts}
     write_component(service.device.folder, files, **(fields | {"name": model.component}))
 

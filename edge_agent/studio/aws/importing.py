@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from edge_agent.building.datasets.dataset import Example
+from edge_agent.building.datasets.dataset import Example, write_color
 from edge_agent.building.datasets.manifests.attributes import attributes
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Reading, read_dataset
@@ -163,9 +163,7 @@ def _refuse(problems: list[str]) -> None:
 def _labels(example: Example) -> list[Label]:
     if example.mask is None:
         return []
-    return [
-        Label(name, "#{:02X}{:02X}{:02X}".format(*color)) for name, color in example.mask.colors.items() if name is not None
-    ]
+    return [Label(name, write_color(color)) for name, color in example.mask.colors.items() if name is not None]
 
 
 def _add(store: Store, project: str, part: str, line: _Wanted, example: Example) -> int:

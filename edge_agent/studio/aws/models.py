@@ -1,4 +1,4 @@
-"""Models by their numbers, over the studio's versions: 1, 2, … in the order in which they were made, wherever that was."""
+"""Models by their numbers over the studio's versions: 1, 2, … in the order in which they were made, wherever."""
 
 from __future__ import annotations
 
@@ -109,14 +109,14 @@ class Statuses:
                 return "TRAINING", _MESSAGES["TRAINING"]
             if job.state != "done":
                 return "TRAINING_FAILED", job.problem or f"The training was {job.state}."
+        return self._hosting(model)
+
+    def _hosting(self, model: Numbered) -> tuple[str, str]:
         if model.hosting_problem:
             return "HOSTING_FAILED", model.hosting_problem
-        if model.hosting == STARTING:
-            return "STARTING_HOSTING", _MESSAGES["STARTING_HOSTING"]
-        if model.hosting == STOPPING:
-            return "STOPPING_HOSTING", _MESSAGES["STOPPING_HOSTING"]
         if model.hosting != STARTED:
-            return "TRAINED", _MESSAGES["TRAINED"]
+            status = {STARTING: "STARTING_HOSTING", STOPPING: "STOPPING_HOSTING"}.get(model.hosting, "TRAINED")
+            return status, _MESSAGES[status]
         agent = self._models()
         if agent is None:
             return "HOSTING_FAILED", self._problem

@@ -43,7 +43,7 @@ def create_model(call: Call) -> Answer:
     except StudioError as error:
         raise invalid(str(error)) from None
     location = values["OutputConfig"]["S3Location"]
-    details = {
+    details: Answer = {
         "OutputConfig": {"S3Location": {"Bucket": location["Bucket"], "Prefix": location.get("Prefix", "")}},
         **{name: values[name] for name in ("Description", "KmsKeyId") if name in values},
         "region": call.region,

@@ -95,9 +95,13 @@ def list_(data: Path, as_json: bool) -> None:
 
     found = AccessKeys(data).all()
     if as_json:
-        print_json([{"AccessKeyId": key.id, "Name": key.name, "Scope": key.scope, "Created": key.created} for key in found])
+        print_json(
+            [{"AccessKeyId": key.id, "Name": key.name, "Scope": key.scope, "Created": key.created} for key in found]
+        )
         return
-    rows = [(key.id, key.name, key.scope, time.strftime("%Y-%m-%d %H:%M", time.localtime(key.created))) for key in found]
+    rows = [
+        (key.id, key.name, key.scope, time.strftime("%Y-%m-%d %H:%M", time.localtime(key.created))) for key in found
+    ]
     print_table(("KEY", "NAME", "SCOPE", "CREATED"), rows)
 
 

@@ -33,7 +33,7 @@ data_option = click.option(
 @click.option("--certificate", type=_PATH, metavar="FILE", help="TLS certificate (PEM), with --key.")
 @click.option("--key", type=_PATH, metavar="FILE", help="Its private key (PEM).")
 @click.option("--aws-port", type=click.IntRange(1, 65535), metavar="PORT",
-              help="Serve the cloud service's own API and a small S3 too, on this port; see edge-agent cloud.")  # fmt: skip
+              help="Serve the cloud service's API and a small S3 too, here; see edge-agent cloud.")  # fmt: skip
 @click.option("--config", type=_PATH, metavar="FILE", help="TOML file with a table [buckets], for --aws-port.")
 @socket_option
 @click.pass_context

@@ -103,32 +103,53 @@ def _serve(options: Options, store: Store, users: Users) -> None:
 
 def application(options: Options, store: Store, users: Users, stopping: Callable[[], bool]) -> Starlette:
     """Put the parts together."""
-    jobs = Jobs(store)
-    runner = Runner(jobs, lambda job: _finish(store, jobs, api, job))
-    device = Device(store, options.socket, options.deploy_to)
-    api = Api(options.api, store, jobs, device, runner.nudge) if options.api else None
+    works = _Works(options, store)
     guard = Guard(users, open_=options.is_local and not users.any())
-    parts = Parts(store, jobs, device, users, runner.nudge)
+    parts = Parts(store, works.jobs, works.device, users, works.runner.nudge)
     session = Session(OPERATIONS, parts, guard, PREFIX, stopping)
     pages = Pages(guard)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        runner.start()
-        writing = asyncio.get_running_loop().create_task(_write_manifests(store))
-        async with api.running() if api else contextlib.nullcontext():
+        async with works.running(), works.api.running() if works.api else contextlib.nullcontext():
             yield
-            writing.cancel()
-            await runner.close()
 
     found = [*routes(OPERATIONS, parts, guard, PREFIX), *session.routes(), *pages.routes()]
     return Starlette(routes=found, lifespan=lifespan)
 
 
-def _finish(store: Store, jobs: Jobs, api: Api | None, job: int) -> None:
-    kinds.finish(store, jobs, job)
-    if api is not None:
-        finish(api.service, job)
+async def _serve_api(options: Options, store: Store) -> None:
+    works = _Works(options, store)
+    assert works.api is not None
+    async with works.running():
+        await works.api.serve()
+
+
+class _Works:
+    """What goes on behind the pages and behind the service's API."""
+
+    def __init__(self, options: Options, store: Store) -> None:
+        self._store = store
+        self.jobs = Jobs(store)
+        self.runner = Runner(self.jobs, self._finish)
+        self.device = Device(store, options.socket, options.deploy_to)
+        self.api = Api(options.api, store, self.jobs, self.device, self.runner.nudge) if options.api else None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run jobs, and write what people say, while the block runs."""
+        self.runner.start()
+        writing = asyncio.get_running_loop().create_task(_write_manifests(self._store))
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await self.runner.close()
+
+    def _finish(self, job: int) -> None:
+        kinds.finish(self._store, self.jobs, job)
+        if self.api is not None:
+            finish(self.api.service, job)
 
 
 async def _write_manifests(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +11,7 @@ from edge_agent.errors import NotThere, ServiceRefused
 from edge_agent.studio.aws.detectors import Detectors
 from edge_agent.studio.aws.state import State, project_key
 from edge_agent.studio.device import Device
-from edge_agent.studio.jobs.table import Jobs
+from edge_agent.studio.jobs.table import Job, Jobs
 from edge_agent.studio.store.store import Store
 
 Answer = dict[str, Any]
@@ -43,6 +44,12 @@ class Service(NamedTuple):
     nudge: Callable[[], None]
     #: the table [buckets], for processes of jobs
     configured: dict[str, str]
+
+    def job(self, number: int) -> Job | None:
+        """Give a job; None for 0, and for one that the studio does not know any more: what it made is there."""
+        with contextlib.suppress(NotThere):
+            return self.jobs.get(number) if number else None
+        return None
 
 
 class Call(NamedTuple):

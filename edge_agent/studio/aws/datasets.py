@@ -39,10 +39,7 @@ class Entry(NamedTuple):
 def datasets_of(call: Call) -> list[DatasetState]:
     """List the datasets of a project: those that were made by a call, and parts that got pictures on the page."""
     key, service = call.key(), call.service
-    rows = {
-        row["type"]: row
-        for row in service.state.database.rows("SELECT * FROM datasets WHERE project = ?", (key,))
-    }
+    rows = {row["type"]: row for row in service.state.database.rows("SELECT * FROM datasets WHERE project = ?", (key,))}
     found = []
     for type_ in TYPES:
         row = rows.get(type_)
@@ -81,8 +78,8 @@ def _state(call: Call, row: Any) -> DatasetState:
     change, type_ = row["change"], row["type"]
     done = {"CREATE": "created", "UPDATE": "updated"}[change]
     status, message, updated = f"{change}_COMPLETE", f"The dataset was successfully {done}.", row["updated"]
-    if row["job"]:
-        job = call.service.jobs.get(row["job"])
+    job = call.service.job(row["job"])
+    if job is not None:
         if job.state in ("waiting", "running"):
             status, message = f"{change}_IN_PROGRESS", f"The dataset is being {done}."
         elif job.state != "done":

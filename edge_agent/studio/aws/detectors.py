@@ -78,7 +78,7 @@ def decode(content: bytes, media_type: str) -> U8:
         raise _invalid(f"the picture has {len(content)} bytes, expected {MOST_BYTES} (4 MB) at most")
     descriptor = os.memfd_create("picture", os.MFD_CLOEXEC)
     try:
-        with open(descriptor, "wb", closefd=False) as file:  # noqa: PTH123, a descriptor has no path
+        with open(descriptor, "wb", closefd=False) as file:
             file.write(content)
         path = Path(f"/proc/self/fd/{descriptor}")
         try:

@@ -69,10 +69,10 @@ class Endpoint:
         except Exception as error:
             refused = as_refused(error)
             self._note(request, found, signed, values, refused.code, str(refused))
-            self._count(found, values, begun, refused)
+            self._count(found, begun, refused)
             return refusal(refused)
         self._note(request, found, signed, values, "ok")
-        self._count(found, values, begun, bool(content.get("DetectAnomalyResult", {}).get("IsAnomalous")))
+        self._count(found, begun, bool(content.get("DetectAnomalyResult", {}).get("IsAnomalous")))
         return answer(content, found.operation.status)
 
     async def metrics(self, request: Request) -> Response:
@@ -128,10 +128,10 @@ class Endpoint:
             **({"details": details[:1000]} if details else {}),
         )
 
-    def _count(self, found: _Found | None, values: Values, begun: float, outcome: bool | ServiceRefused) -> None:
-        if found is not None and found.operation.name == "DetectAnomalies" and values:
+    def _count(self, found: _Found | None, begun: float, outcome: bool | ServiceRefused) -> None:
+        if found is not None and found.operation.name == "DetectAnomalies":
             seconds = time.monotonic() - begun
-            self._metrics.detected(values["ProjectName"], values["ModelVersion"], seconds, outcome)
+            self._metrics.detected(found.path["projectName"], found.path["modelVersion"], seconds, outcome)
 
 
 def sent_request(request: Request) -> SentRequest:

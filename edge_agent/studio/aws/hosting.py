@@ -41,9 +41,7 @@ def withdraw(service: Service, model: Numbered) -> None:
 def forget_unfinished(service: Service) -> None:
     """Say of what an earlier server has begun and not finished that it failed."""
     text = "The server ended while it started the model; start it again."
-    service.state.write(
-        "UPDATE models SET hosting = '', hosting_problem = ? WHERE hosting = ?", text, STARTING
-    )
+    service.state.write("UPDATE models SET hosting = '', hosting_problem = ? WHERE hosting = ?", text, STARTING)
     service.state.write("UPDATE models SET hosting = ? WHERE hosting = ?", STARTED, STOPPING)
 
 

@@ -11,6 +11,7 @@ from edge_agent.errors import ServiceRefused
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LABELS = ("ProjectName", "ModelVersion")
+_MOST_MODELS = 200
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -19,6 +20,7 @@ class ServiceMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._seen: set[tuple[str, str]] = set()
 
         def counter(name: str, text: str) -> Counter:
             return Counter(f"lookoutvision_{name}", text, _LABELS, registry=self._registry)
@@ -36,6 +38,10 @@ class ServiceMetrics:
     def detected(self, project: str, version: str, seconds: float, outcome: bool | ServiceRefused) -> None:
         """Count a call: whether the picture was anomalous, or why there is no verdict; of known models only."""
         names = (project, version)
+        if names not in self._seen:
+            if len(self._seen) >= _MOST_MODELS:  # somebody makes names up
+                return
+            self._seen.add(names)
         if isinstance(outcome, ServiceRefused):
             if outcome.code in ("ResourceNotFoundException", "AccessDeniedException"):
                 return

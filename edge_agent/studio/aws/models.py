@@ -29,6 +29,9 @@ _MESSAGES = {
 }
 
 
+_VERSIONS = "SELECT version FROM models WHERE project = ? AND NOT deleted"
+
+
 class Numbered(NamedTuple):
     """A model; `made` is None as long as it is trained, and when that failed."""
 
@@ -54,16 +57,16 @@ def numbered(service: Service, project: str) -> list[Numbered]:
     """List a project's models by their numbers; those that were built on the page get theirs now."""
     made = {model.version: model for model in service.store.models.all(project)}
     database = service.state.database
-    with database.writing() as write:
-        rows = write.execute("SELECT * FROM models WHERE project = ? ORDER BY number", (project,)).fetchall()
-        known = {row["version"] for row in rows if not row["deleted"]}
-        number = max((row["number"] for row in rows), default=0)
-        for version in sorted(set(made) - known, key=parse_version):
-            number += 1
-            write.execute(
-                "INSERT INTO models (project, number, version, created) VALUES (?, ?, ?, ?)",
-                (project, number, version, made[version].built),
-            )
+    known = {row["version"] for row in database.rows(_VERSIONS, (project,))}
+    if set(made) - known:
+        with database.writing() as write:
+            known = {row["version"] for row in write.execute(_VERSIONS, (project,))}
+            for version in sorted(set(made) - known, key=parse_version):
+                write.execute(
+                    "INSERT INTO models (project, number, version, created)"
+                    " SELECT ?, coalesce(max(number), 0) + 1, ?, ? FROM models WHERE project = ?",
+                    (project, version, made[version].built, project),
+                )
     rows = database.rows("SELECT * FROM models WHERE project = ? AND NOT deleted ORDER BY number", (project,))
     found = [_numbered(row, made.get(row["version"])) for row in rows]
     # One that was removed on the page is gone here too.
@@ -78,7 +81,8 @@ def _numbered(row: Any, made: Model | None) -> Numbered:
 
 
 def _unfinished(service: Service, model: Numbered) -> bool:
-    return bool(model.job) and service.jobs.get(model.job).state != "done"
+    job = service.job(model.job)
+    return job is not None and job.state != "done"
 
 
 def find(call: Call, version: str = "") -> Numbered:
@@ -103,8 +107,8 @@ class Statuses:
 
     def of(self, model: Numbered) -> tuple[str, str]:
         """Give a model's status and its sentence."""
-        if model.job:
-            job = self._service.jobs.get(model.job)
+        job = self._service.job(model.job)
+        if job is not None:
             if job.state in ("waiting", "running"):
                 return "TRAINING", _MESSAGES["TRAINING"]
             if job.state != "done":

@@ -40,7 +40,8 @@ def _finish_import(service: Service, job: int) -> None:
         for reference, line, picture in result.get("entries", []):
             write.execute(
                 "INSERT INTO entries (project, type, reference, line, picture, created) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (project, type, reference) DO UPDATE SET line = excluded.line, picture = excluded.picture",
+                " ON CONFLICT (project, type, reference)"
+                " DO UPDATE SET line = excluded.line, picture = excluded.picture",
                 (project, type_, reference, line, picture, time.time()),
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,9 +75,7 @@ class Api:
         self._detectors = Detectors(device.socket)
         self._trail = ServiceTrail(data)
         buckets = Buckets(made_buckets(data), options.buckets)
-        self.service = Service(
-            store, jobs, device, buckets, self._state, self._detectors, nudge, dict(options.buckets)
-        )
+        self.service = Service(store, jobs, device, buckets, self._state, self._detectors, nudge, dict(options.buckets))
         gate = Gate(keys, local=options.is_local)
         self._endpoint = Endpoint(self.service, gate, self._trail)
         self._storage = Storage(buckets, _authorize(gate))
@@ -94,16 +92,17 @@ class Api:
             response = await self._storage.answer(request)
         await response(scope, receive, send)
 
+    async def serve(self) -> None:
+        """Serve until a signal comes."""
+        try:
+            await uvicorn.Server(self._config()).serve()
+        finally:
+            self.close()
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve while the block runs."""
-        options = self._options
-        forget_unfinished(self.service)
-        config = uvicorn.Config(
-            self, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False,
-            lifespan="off", ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=5,
-        )  # fmt: skip
-        server = _Beside(config)
+        server = _Beside(self._config())
         task = asyncio.get_running_loop().create_task(server.serve())
         try:
             yield
@@ -111,6 +110,14 @@ class Api:
             server.should_exit = True
             await task
             self.close()
+
+    def _config(self) -> uvicorn.Config:
+        options = self._options
+        forget_unfinished(self.service)
+        return uvicorn.Config(
+            self, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False,
+            lifespan="off", ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=5,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close what was opened."""
@@ -123,7 +130,7 @@ class _Beside(uvicorn.Server):
     """A second server in the process: signals are the first one's."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
 
@@ -131,7 +138,7 @@ class _Beside(uvicorn.Server):
 def _authorize(gate: Gate) -> Authorize:
     signed = authorize_by(gate.signatures)
 
-    async def authorize(request: Request, name: str, writes: bool) -> ChunkSignatures | None:  # noqa: FBT001
+    async def authorize(request: Request, name: str, writes: bool) -> ChunkSignatures | None:
         if not gate.is_open:
             return await signed(request, name, writes)
         try:

@@ -1,4 +1,4 @@
-"""What only the service's API knows: its numbers of models, entries as they were sent, tags, tokens. An index of its own."""
+"""What only the service's API knows: numbers of models, entries as they were sent, tags, tokens."""
 
 from __future__ import annotations
 

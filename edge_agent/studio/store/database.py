@@ -48,7 +48,8 @@ class Database:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version > len(self._migrations):
             raise StudioError(
-                f"{self._path} has form {version}, this program knows {len(self._migrations)}: it needs a newer edge-agent"
+                f"{self._path} has form {version}, this program knows {len(self._migrations)}: "
+                "it needs a newer edge-agent"
             )
         for number, script in enumerate(self._migrations[version:], start=version + 1):
             self._writer.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")

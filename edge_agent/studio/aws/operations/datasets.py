@@ -76,7 +76,12 @@ def describe_dataset(call: Call) -> Answer:
     classes = [entry.class_ for entry in entries(call, found.type)]
     normal, anomaly = classes.count("normal"), classes.count("anomaly")
     stats = {"Total": len(classes), "Labeled": normal + anomaly, "Normal": normal, "Anomaly": anomaly}
-    described = {**metadata(found), "ProjectName": call.project, "LastUpdatedTimestamp": found.updated, "ImageStats": stats}
+    described = {
+        **metadata(found),
+        "ProjectName": call.project,
+        "LastUpdatedTimestamp": found.updated,
+        "ImageStats": stats,
+    }
     return {"DatasetDescription": described}
 
 

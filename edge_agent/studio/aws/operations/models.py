@@ -60,7 +60,9 @@ def create_model(call: Call) -> Answer:
 
 def _version(models: Models, project: str, number: int, taken: list[str]) -> str:
     version = f"{number}.0.0"
-    return version if version not in {*taken, *(m.version for m in models.all(project))} else models.next_version(project)
+    return (
+        version if version not in {*taken, *(m.version for m in models.all(project))} else models.next_version(project)
+    )
 
 
 def describe_model(call: Call) -> Answer:
@@ -99,8 +101,6 @@ def delete_model(call: Call) -> Answer:
     if model.made is not None:
         service.store.models.remove(call.project, model.version)
     with service.state.database.writing() as write:
-        write.execute(
-            "UPDATE models SET deleted = 1 WHERE project = ? AND number = ?", (call.project, model.number)
-        )
+        write.execute("UPDATE models SET deleted = 1 WHERE project = ? AND number = ?", (call.project, model.number))
         write.execute("DELETE FROM tags WHERE resource = ?", (f"model/{call.project}/{model.number}",))
     return {"ModelArn": call.model_arn(model.number)}

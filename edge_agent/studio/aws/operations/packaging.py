@@ -37,7 +37,8 @@ def start_model_packaging_job(call: Call) -> Answer:
     folder = service.jobs.folder(job)
     location = chosen["S3OutputLocation"]
     place = f"s3://{location['Bucket']}/{location.get('Prefix', '').strip('/')}".rstrip("/")
-    command = [*child_command("edge_agent.cli"), "package", str(service.store.models.folder(call.project, model.version)),
+    source = service.store.models.folder(call.project, model.version)
+    command = [*child_command("edge_agent.cli"), "package", str(source),
                "--location", place, "-o", str(folder / "package"), "--jobs-dir", str(folder / "records"), "--json",
                *options]  # fmt: skip
     command += ["--component-version", asked["version"]]

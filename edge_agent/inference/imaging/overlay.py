@@ -49,14 +49,13 @@ def lay_over(picture: U8, mask: U8) -> U8:
     packed = mask.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
     found = [int(value) for value in np.unique(packed) if value != 0xFFFFFF]
     if not found:
-        return picture.copy()
+        return np.array(picture)
     classes = np.zeros(mask.shape[:2], np.uint8)
     for number, value in enumerate(found[:255], start=1):
         classes[packed == value] = number
     laid = layer(classes, [(value >> 16, value >> 8 & 255, value & 255) for value in found[:255]])
     share = laid[..., 3:].astype(np.float32) / 255
-    mixed: U8 = np.rint(picture * (1 - share) + laid[..., :3] * share).astype(np.uint8)
-    return mixed
+    return np.asarray(np.rint(picture * (1 - share) + laid[..., :3] * share), np.uint8)
 
 
 def draw(picture: U8, result: Marked) -> U8:

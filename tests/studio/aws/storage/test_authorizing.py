@@ -28,9 +28,7 @@ class Locked:
     def as_(self, key: AccessKey) -> Any:
         return self.place.client(key.id, key.secret)
 
-    def send(
-        self, method: str, path: str, body: bytes, headers: dict[str, str], signed_body: bytes
-    ) -> tuple[int, bytes]:
+    def send(self, method: str, path: str, body: bytes, signed_body: bytes) -> tuple[int, bytes]:
         """Send a request whose signature is for `signed_body`."""
         request = AWSRequest(method, self.place.address + path, data=signed_body)
         S3SigV4Auth(Credentials(self.user.id, self.user.secret), "s3", "local").add_auth(request)

@@ -94,7 +94,8 @@ def test_http2_knows_nothing_but_who_is_at_the_other_end() -> None:
     modules = sorted((PACKAGE / "serving" / "http2").glob("*.py"))
     assert len(modules) > 8
     for path in modules:
-        known = ("edge_agent.serving.http2.", "edge_agent.access.peer", "edge_agent.shortage")
+        access = ("edge_agent.access.peer", "edge_agent.access.names")
+        known = ("edge_agent.serving.http2.", *access, "edge_agent.shortage")
         assert all(name.startswith(known) for name in _imports(path)), path
 
 

@@ -109,6 +109,8 @@ class Noticed(_Message, frozen=True):
 
     state: CameraState
     text: str
+    #: red and blue, by the look of them
+    exchanged: bool = False
 
 
 class Learned(_Message, frozen=True):

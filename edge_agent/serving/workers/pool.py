@@ -102,6 +102,8 @@ class WorkerPool:
         self.note = ""
         #: and of the pictures that it is sent
         self.remark = ""
+        #: red and blue of these look exchanged
+        self.exchanged = False
 
     @property
     def pids(self) -> list[int]:
@@ -279,6 +281,7 @@ class WorkerPool:
         said = [seat.remark for seat in self._seats if seat.remark is not None]
         worst = next((one for one in said if one.state != "ok"), said[0])
         text = "; ".join(dict.fromkeys(one.text for one in said if one.text))
+        self.exchanged = any(one.exchanged for one in said)
         name = self.manifest.name
         if self._options.cameras is not None:
             self._options.cameras.said(name, self.manifest.version, worst.state, worst.text)

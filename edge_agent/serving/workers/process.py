@@ -43,6 +43,7 @@ from edge_agent.serving.workers.messages import (
     describe,
     encode,
 )
+from edge_agent.serving.workers.watch import Opinion
 
 log = logging.getLogger("edge_agent.worker")
 
@@ -71,7 +72,7 @@ class Worker:
         self._waiting: deque[Detect] = deque()
         self._cancelled: set[int] = set()
         self._lost = ""  # why the engine can't go on
-        self._opinion: tuple[str, str] | None = None  # what has been said of the pictures
+        self._opinion: Opinion | None = None  # what has been said of the pictures
 
     def run(self) -> None:
         """Load the model, then inspect pictures until the front process closes the socket."""

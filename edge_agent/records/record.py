@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from edge_agent.records.condition.notice import Camera, Drift
+from edge_agent.records.shadow.passing import Judged
 
 #: characters of a part's id, a station or a program that are kept: they come from clients
 _LONGEST_NAME = 128
@@ -97,5 +98,5 @@ PACKET = 1 << 16
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
-decode_told = msgspec.msgpack.Decoder(Note | Known | Camera).decode
+decode_told = msgspec.msgpack.Decoder(Note | Known | Camera | Judged).decode
 decode_state = msgspec.msgpack.Decoder(State).decode

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 #: endings of the files of one picture
-MASK, VERDICT = ".mask.png", ".json"
+MASK, SHADOW_MASK, VERDICT = ".mask.png", ".shadow-mask.png", ".json"
 PICTURES = (".png", ".jpg")
 
 
@@ -76,7 +76,7 @@ class Ring:
         kept = self._kept[kind]
         while kept and self._sizes[kind] + size > self._share:
             stem, taken = kept.popleft()
-            for ending in (*PICTURES, MASK, VERDICT):
+            for ending in (*PICTURES, MASK, SHADOW_MASK, VERDICT):
                 (self.folder / kind / f"{stem}{ending}").unlink(missing_ok=True)
             self._sizes[kind] -= taken
             removed += 1

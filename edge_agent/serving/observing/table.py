@@ -86,6 +86,12 @@ _ROWS = (
     Metric("edge_agent_drift_ks", "gauge", "", _VERSION,
            "Kolmogorov-Smirnov distance of the same, 0 to 1"),
     Metric("edge_agent_drifted", "gauge", "", _VERSION, "1 where scores have drifted, 0 where they have not"),
+    Metric("edge_agent_shadow_pictures", "counter", "pictures", ("model", "shadow", "version"),
+           "pictures of a model that its shadow has judged; `version` is the shadow's"),
+    Metric("edge_agent_shadow_disagreements", "counter", "pictures", ("model", "shadow", "version"),
+           "of these, those of which it says otherwise"),
+    Metric("edge_agent_shadow_skipped_pictures", "counter", "pictures", ("model", "shadow", "version"),
+           "pictures that the shadow had no time for"),
     Metric("edge_agent_build_info", "gauge", "", ("version", "python"), "always 1; which agent this is"),
 )  # fmt: skip
 

@@ -26,7 +26,7 @@ DEFAULT_SOCKET = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"  # where exi
 DEFAULT_CONFIG = Path("/etc/edge-agent/config.toml")
 _PREFIX = "EDGE_AGENT_"
 #: tables, which are neither flags nor variables
-ONLY_IN_FILE = ("event",)
+ONLY_IN_FILE = ("event", "buckets")
 _MIB = 1 << 20
 #: what is in the name of a setting whose value is nobody's business
 _SECRET = re.compile("password|secret|token")
@@ -166,6 +166,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[dict[str, Any], ...],
         Meta(description="who is told of which verdicts: [[event]] tables of the file, as events.md says"),
     ] = ()
+    buckets: Annotated[
+        dict[str, str],
+        Meta(
+            description="(edge-agent studio and cloud) what the names of buckets stand for: the table [buckets] of the "
+            "file, each a folder or the address of another S3, https://HOST:PORT/BUCKET; see cloud.md"
+        ),
+    ] = {}
     keep_mib: Annotated[int, Meta(ge=0, description="MiB of pictures that are kept; 0: none; see records.md")] = 0
     keep: Annotated[
         tuple[str, ...],

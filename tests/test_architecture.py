@@ -142,7 +142,8 @@ def test_no_grpc_in_a_worker_and_no_pixels_in_the_front(module: str, absent: str
 
 def test_the_package_offers_few_names() -> None:
     assert edge_agent.__all__ == [
-        "AgentUnreachable", "Area", "CallFailed", "Client", "Detection", "EdgeAgentError", "ModelInfo", "__version__",
+        "AgentUnreachable", "Area", "CallFailed", "Client", "Decision", "Detection", "EdgeAgentError", "ModelInfo",
+        "Rule", "__version__", "decide", "draw",
     ]  # fmt: skip
     assert all(getattr(edge_agent, name) for name in edge_agent.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):

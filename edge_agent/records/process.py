@@ -41,8 +41,9 @@ def run(channel: socket.socket, keeper: Keeper, post: Post) -> None:
     told = State()
     is_open = True
     while is_open:
-        if keeper.state != told:
-            told = keeper.state
+        state = msgspec.structs.replace(keeper.state, events=post.lines())
+        if state != told:
+            told = state
             with contextlib.suppress(OSError):  # it has gone, or does not read: the next state says all anyway
                 channel.send(encode(told), socket.MSG_DONTWAIT)
         if keeper.is_idle and select.select([channel], [], [], _TURN_SECONDS)[0]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from edge_agent.records.condition.notice import Camera, Drift
+from edge_agent.records.events.line import EventLine
 from edge_agent.records.shadow.passing import Judged
 
 #: characters of a part's id, a station or a program that are kept: they come from clients
@@ -86,6 +87,16 @@ class State(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     problem: str = ""
     #: how the scores of each version are
     drifts: tuple[Drift, ...] = ()
+    #: of those lost, how many for each reason: a word of LOST
+    lost_by: dict[str, int] = {}
+    #: bytes of the database's file
+    size: int = 0
+    #: how the lines of those who are told of events stand
+    events: tuple[EventLine, ...] = ()
+
+
+#: why records are lost, for metrics and in words
+LOST = {"no_room": "the daemon had no room for them", "not_written": "they could not be written in time"}
 
 
 def short_name(text: str) -> str:

@@ -18,7 +18,7 @@ from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound, Wro
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
 from edge_agent.records.options import PicturesOptions, RecordsOptions
-from edge_agent.records.pictures.child import picture_keeper
+from edge_agent.records.pictures.child import PictureKeeping
 from edge_agent.records.record import Origin
 from edge_agent.records.recorder import Recorder
 from edge_agent.records.shadow.wanted import Named
@@ -110,15 +110,14 @@ class Agent:
         #: who writes verdicts down; None: nobody
         records = RecordsOptions.of(settings)
         self.recorder = Recorder(records) if settings.records == "on" else None
-        if self.recorder is not None:
-            self.cameras.on_change = self.recorder.camera
         #: models that judge beside others; None where nobody would write down what they say
         self.shadows: Shadows | None = None
         if self.recorder is not None:
+            self.cameras.on_change = self.recorder.camera
             state_dir, level = Path(settings.state_dir), settings.log_level
             self.shadows = Shadows(state_dir, self._options.pool, self.recorder, level)
         #: who keeps pictures; None: nobody
-        self.pictures = None if pictures is None else picture_keeper(pictures)
+        self.pictures = None if pictures is None else PictureKeeping(pictures)
         #: called when a model has come, changed its status, or gone
         self.watchers: set[Callable[[], None]] = set()
         self._watcher: asyncio.Task[None] | None = None
@@ -131,7 +130,7 @@ class Agent:
         if self.recorder is not None:
             self.recorder.open()
         if self.pictures is not None:
-            self.pictures.open(lambda: None)
+            self.pictures.open()
         await self._lookout.look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
@@ -155,7 +154,10 @@ class Agent:
         state = recorder.state
         waiting = recorder.waiting + state.waiting
         kept, skipped = recorder.pictures_kept, recorder.pictures_skipped
-        return RecordsReading(state.written, state.lost, waiting, kept, skipped, state.drifts)
+        return RecordsReading(
+            state.written, state.lost_by, waiting, kept, skipped, state.drifts, state.size, state.events,
+            () if self.pictures is None else self.pictures.stock,
+        )  # fmt: skip
 
     def kill(self) -> None:
         """End all workers at once."""

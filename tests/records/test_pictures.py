@@ -23,6 +23,7 @@ from edge_agent.records.pictures.rules import KeepRules, parse_rules
 from tests.cli.test_records import Line, run
 from tests.support.daemon import bytes_request, running_daemon, segment_request, wait_until
 from tests.support.fakes import U8, half_bright, picture, write_echo
+from tests.support.scraping import fetch, samples
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     write_echo(folder / "models", "echo")
     keep = ["asked", "anomalous", "near=0.05", "normal=2"]
     flags = [part for rule in keep for part in ("--keep", rule)]
-    with running_daemon(folder, "--keep-mib", "64", *flags) as daemon:
+    metrics = f"unix://{folder}/metrics.sock"
+    with running_daemon(folder, "--keep-mib", "64", "--metrics", metrics, *flags) as daemon:
         wait_until((folder / "state/records/pictures/keeper.sock").exists, "pictures are taken")
         daemon.stub.start("echo")
         yield Line(daemon, folder / "state")
@@ -138,6 +140,23 @@ def test_a_client_may_ask_and_normal_ones_are_kept_now_and_then(line: Line) -> N
     assert kept[0] != kept[1]
     _send(line, "near", picture(126))
     assert _kept(line, "near")["picture"].startswith("near/")
+
+
+def test_what_is_kept_is_counted_by_kind(line: Line) -> None:
+    _send(line, "counted", picture(250))
+    _kept(line, "counted")
+    folder = line.state / "records" / "pictures"
+
+    def is_told() -> bool:
+        told = samples(fetch(line.daemon.folder / "metrics.sock"))
+        return all(
+            told["edge_agent_stored_pictures", (kind,)] == len([*(folder / kind).glob("*.json")])
+            and told["edge_agent_stored_pictures_bytes", (kind,)]
+            == sum(path.stat().st_size for path in (folder / kind).iterdir())
+            for kind in ("asked", "anomalous", "near", "normal")
+        )
+
+    wait_until(is_told, "the metrics say what there is")
 
 
 def test_export_is_a_dataset_with_a_persons_word_before_the_verdict(line: Line, tmp_path: Path) -> None:

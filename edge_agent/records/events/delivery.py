@@ -61,6 +61,7 @@ class Delivery:
             except Exception as error:  # a defect must not end this rule's sending for the rest of the process's life
                 log.exception("event '%s'", self._rule.name)
                 self._tell(f"a defect: {type(error).__name__}")
+            self._outbox.count_failure(self._rule.name)
             self._sender.close()
             self._pause(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

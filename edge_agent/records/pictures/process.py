@@ -7,6 +7,7 @@ what does not fit there is skipped by the worker.
 from __future__ import annotations
 
 import array
+import contextlib
 import logging
 import mmap
 import os
@@ -14,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -26,9 +28,12 @@ from edge_agent.logs import log_to_stderr
 from edge_agent.records.options import PicturesOptions
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
+from edge_agent.records.pictures.stock import Stock, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
 
+#: between two words to the daemon on what is kept
+_TELL_SECONDS = 1.0
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
 #: zlib's level: higher ones take several times as long for a few percent
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -42,6 +47,11 @@ class PictureKeeper:
         self._format = options.format
         self._ring = Ring(Path(options.folder), options.rules.kinds, options.mib << 20)
         self._problem = ""
+
+    @property
+    def stock(self) -> tuple[Stock, ...]:
+        """What is kept, by kind."""
+        return self._ring.stock
 
     def listen(self) -> socket.socket:
         """Make the socket that workers send to; OSError when it can't be made."""
@@ -117,8 +127,15 @@ def main() -> None:
     except OSError as error:
         log.error("pictures can't be kept: %s: %s", error.filename or options.folder, error.strerror)
         sys.exit(1)
+    told: tuple[Stock, ...] = ()
+    told_at = 0.0
     while True:
-        readable, _, _ = select.select([listener, channel], [], [])
+        stock = keeper.stock
+        if stock != told and time.monotonic() - told_at >= _TELL_SECONDS:
+            told, told_at = stock, time.monotonic()
+            with contextlib.suppress(OSError):  # it has gone, or does not read: the next one says all anyway
+                channel.send(encode_stock(told), socket.MSG_DONTWAIT)
+        readable, _, _ = select.select([listener, channel], [], [], _TELL_SECONDS if stock != told else None)
         if listener in readable:  # before the end: what a worker has passed on is kept
             keeper.take(listener)
         elif channel in readable and not channel.recv(1):

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge_agent.records.pictures.stock import Stock
+
 #: endings of the files of one picture
 MASK, SHADOW_MASK, VERDICT = ".mask.png", ".shadow-mask.png", ".json"
 PICTURES = (".png", ".jpg")
@@ -45,6 +47,11 @@ class Ring:
                     sizes[stem] = sizes.get(stem, 0) + entry.stat(follow_symlinks=False).st_size
         self._kept[kind] = deque(sorted(sizes.items()))
         self._sizes[kind] = sum(sizes.values())
+
+    @property
+    def stock(self) -> tuple[Stock, ...]:
+        """What there is of each kind."""
+        return tuple(Stock(kind, len(kept), self._sizes[kind]) for kind, kept in self._kept.items())
 
     def put(self, name: str, files: Mapping[str, bytes]) -> int:
         """Store the files of one picture, by ending; returns how many older pictures made way.

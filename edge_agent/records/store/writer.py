@@ -73,6 +73,15 @@ class RecordWriter:
         except OSError:
             return False
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file, and of what is not in it yet.
+
+        Raises:
+            OSError: it has gone.
+        """
+        return self.path.stat().st_size + Path(f"{self.path}-wal").stat().st_size
+
     def write(self, records: Sequence[Record], lost: int = 0, why: str = "") -> list[int]:
         """Write records, in the order of their ids, and how many were lost before them; all or nothing.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -114,10 +115,22 @@ def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
     yield _scalar("edge_agent_audit_lost_entries", [((), front.audit_lost)])
     if front.records is not None:
         yield _scalar("edge_agent_records", [((), front.records.written)])
-        yield _scalar("edge_agent_lost_records", [((), front.records.lost)])
+        yield _scalar("edge_agent_lost_records", (((why,), count) for why, count in front.records.lost.items()))
+        yield _scalar("edge_agent_records_bytes", [((), front.records.size)])
         yield _scalar("edge_agent_waiting_records", [((), front.records.waiting)])
         yield _scalar("edge_agent_kept_pictures", [((), front.records.pictures_kept)])
         yield _scalar("edge_agent_skipped_pictures", [((), front.records.pictures_skipped)])
+        stock, lines, now = front.records.stock, front.records.events, time.time()
+        yield _scalar("edge_agent_stored_pictures", (((kind.kind,), kind.pictures) for kind in stock))
+        yield _scalar("edge_agent_stored_pictures_bytes", (((kind.kind,), kind.bytes) for kind in stock))
+        yield _scalar("edge_agent_waiting_events", (((line.rule,), line.waiting) for line in lines))
+        yield _scalar("edge_agent_sent_events", (((line.rule,), line.sent) for line in lines))
+        yield _scalar("edge_agent_failed_sendings", (((line.rule,), line.failed) for line in lines))
+        yield _scalar("edge_agent_dropped_events", (((line.rule,), line.dropped) for line in lines))
+        yield _scalar(
+            "edge_agent_oldest_event_seconds",
+            (((line.rule,), max(0.0, now - line.oldest) if line.oldest else 0.0) for line in lines),
+        )
         drifts = [one for one in front.records.drifts if one.state != "learning"]
         yield _scalar("edge_agent_drift_psi", (((one.model, one.version), one.psi) for one in drifts))
         yield _scalar("edge_agent_drift_ks", (((one.model, one.version), one.ks) for one in drifts))

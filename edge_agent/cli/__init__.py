@@ -31,6 +31,7 @@ _COMMANDS = {
     "train": "build a model component of labelled pictures",
     "evaluate": "measure a model component on labelled pictures",
     "studio": "serve a page for pictures, labels, training, trials and deployment",
+    "cloud": "answer scripts that were written for the cloud service: its own API, and a small S3",
     "import": "make a model component of a model that someone else made",
     "sign": "sign model components, check signatures, and make keys",
     "package": "make a Greengrass component of a model component",

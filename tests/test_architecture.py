@@ -33,7 +33,15 @@ KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}, {"requirements"}],
-    "serving": [{"rpc"}, {"http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}, {"auditing"}],
+    "serving": [
+        {"rpc"},
+        {"http2"},
+        {"agent"},
+        {"lifecycle", "shadowing"},
+        {"catalogue", "workers"},
+        {"observing"},
+        {"auditing"},
+    ],
     "device": [{"support"}, {"bench", "doctor"}],
 }
 # Plain data without numpy, part of the vocabulary of every wing.

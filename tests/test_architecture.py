@@ -17,7 +17,7 @@ PACKAGE = Path(edge_agent.__file__).parent
 # rows below. Of its own row a wing knows only what KNOWN says.
 ROWS = [
     {"cli", "__main__"},
-    {"device", "studio"},
+    {"device", "line", "studio"},
     {"client", "delivery"},
     {"building", "serving"},
     {"records"},

@@ -19,6 +19,7 @@ from edge_agent.inference.verdict import Verdict
 from edge_agent.records.live.tap import LiveTap
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.sender import PictureSender
+from edge_agent.records.shadow.sender import ShadowSender
 from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.mapped import MappedParcels
 from edge_agent.serving.workers.messages import Baseline, Detect
@@ -74,12 +75,13 @@ class Inspector:
         parcels: MappedParcels,
         keeping: Keeping | None = None,
         learned: Baseline | None = None,
+        shadow_dir: str = "",
         live: str = "",
     ) -> None:
         """Serve calls whose pictures are in clients' segments or in `parcels`.
 
         Those that are to be kept are passed on, and the newest shown in the folder `live`, if that is not "".
-        `learned` is how pictures looked at first.
+        `learned` is how pictures looked at first, `shadow_dir` where a shadow model may take them.
         """
         manifest: Manifest = pipeline.manifest
         self._pipeline, self._manifest, self._parcels = pipeline, manifest, parcels
@@ -89,6 +91,7 @@ class Inspector:
         #: looks at pictures now and then
         self.camera = CameraWatch(manifest, learned)
         self._sender = None if keeping is None else PictureSender(keeping, manifest)
+        self._shadow = ShadowSender(Path(shadow_dir), manifest) if shadow_dir else None
         self._tap = LiveTap(Path(live), manifest) if live else None
 
     @property
@@ -164,7 +167,8 @@ class Inspector:
         # Before the answer: afterwards the client may change the picture.
         if self._tap is not None:
             self._tap.show(pixels, result)
-        return result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
+        verdict = result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
+        return verdict if self._shadow is None else self._shadow.show(pixels, result, verdict)
 
     def _check(self, place: Place, what: str, *, exact: bool) -> None:
         height, width, _ = self._shape

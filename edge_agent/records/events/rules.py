@@ -161,8 +161,13 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     cert_file: str = ""
     key_file: str = ""
     seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    #: JSON on `topic`, or Sparkplug B, whose topics are the specification's, in the group `group`
+    payload: Literal["json", "sparkplug"] = "json"
+    group: str = "edge-agent"
 
     def check(self) -> None:
+        if not self.group or re.search("[/+#\0]", self.group):
+            raise ValueError(f"group '{self.group}' is not one, expected a name without /, + and #")
         for setting, text in (("topic", self.topic), ("available", self.available), ("client_id", self.client_id)):
             allowed = TOPIC_FIELDS if setting == "topic" else TOPIC_FIELDS[:1]
             names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

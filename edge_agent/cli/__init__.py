@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from edge_agent.cli.native import check_libraries
 from edge_agent.errors import EdgeAgentError
 from edge_agent.version import __version__
 
@@ -40,6 +41,11 @@ _COMMANDS = {
     "support-bundle": "write an archive of logs, settings and findings for whoever helps",
 }
 
+#: those that load numpy or OpenCV; doctor looks for itself
+_NATIVE = {
+    "demo", "models", "detect", "records", "dataset", "train", "evaluate", "import", "bench", "support-bundle",
+}  # fmt: skip
+
 
 class _LazyGroup(click.Group):
     """Finds the command NAME in the module edge_agent.cli.NAME, or NAME_ where that is a word of Python."""
@@ -50,6 +56,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name in _NATIVE:
+            check_libraries()
         module = f"edge_agent.cli.{cmd_name.replace('-', '_')}" + "_" * keyword.iskeyword(cmd_name)
         command: click.Command = importlib.import_module(module).command
         return command

@@ -17,7 +17,7 @@ PACKAGE = Path(edge_agent.__file__).parent
 # rows below. Of its own row a wing knows only what KNOWN says.
 ROWS = [
     {"cli", "__main__"},
-    {"device", "studio"},
+    {"device", "line", "studio"},
     {"client", "delivery"},
     {"building", "serving"},
     {"records"},
@@ -102,7 +102,8 @@ def test_http2_knows_nothing_but_who_is_at_the_other_end() -> None:
     modules = sorted((PACKAGE / "serving" / "http2").glob("*.py"))
     assert len(modules) > 8
     for path in modules:
-        known = ("edge_agent.serving.http2.", "edge_agent.access.peer", "edge_agent.shortage")
+        access = ("edge_agent.access.peer", "edge_agent.access.names")
+        known = ("edge_agent.serving.http2.", *access, "edge_agent.shortage")
         assert all(name.startswith(known) for name in _imports(path)), path
 
 

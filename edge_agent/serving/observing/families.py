@@ -102,6 +102,8 @@ def _of_models(front: FrontReading) -> Iterable[Metric]:
     yield _scalar("edge_agent_model_wanted", (((model.name,), model.wanted) for model in models))
     yield _scalar("edge_agent_waiting_calls", (((model.name,), model.waiting) for model in models))
     yield _scalar("edge_agent_workers", (((model.name,), len(model.pids)) for model in models))
+    exchanged = [(model.name, model.exchanged) for model in models if model.exchanged is not None]
+    yield _scalar("edge_agent_channels_exchanged", (((name,), is_so) for name, is_so in exchanged))
     cameras = [(model.name, model.camera.state) for model in models if model.camera is not None]
     yield _scalar(
         "edge_agent_camera", (((name, state), state == now) for name, now in cameras for state in get_args(CameraState))

@@ -30,6 +30,8 @@ class ModelReading(NamedTuple):
     wanted: bool
     waiting: int
     pids: tuple[int, ...]
+    #: red and blue of the pictures that it is sent look exchanged; None while it is not running
+    exchanged: bool | None = None
     #: how its pictures look; None while that is not known
     camera: Camera | None = None
 

@@ -40,7 +40,7 @@ _ROWS = (
            "pictures that were refused: a wrong size, number of bytes, or segment", "InvalidImageCount"),
     Metric("edge_agent_calls", "counter", "calls", ("model", "rpc", "code"),
            "calls that have ended, by status code; CANCELLED: the client went away; a model that is not on the device, "
-           "and an rpc that there is not, have an empty label",
+           "and an rpc that there is not, have an empty label; health's and reflection's begin with their service",
            "SuccessfulRequestCount (code OK), ErrorCount (others), ThrottledCount (RESOURCE_EXHAUSTED)"),
     Metric("edge_agent_refused_calls", "counter", "calls", ("reason",), "calls that were refused or failed, by reason",
            "ErrorCount; ThrottledCount (reason overloaded)"),
@@ -83,6 +83,8 @@ _ROWS = (
            "pictures that were to be kept and were not: too many came at once, or nobody took them"),
     Metric("edge_agent_camera", "gauge", "", ("model", "state"),
            "1 for how the pictures of a model look: ok, black, dark, bright, blurred or frozen; 0 for the others"),
+    Metric("edge_agent_channels_exchanged", "gauge", "", ("model",),
+           "1 while the pictures of a running model look as if red and blue were exchanged (BGR for RGB), else 0"),
     Metric("edge_agent_drift_psi", "gauge", "", _VERSION,
            "population stability index of the last scores against those of training or of the first weeks"),
     Metric("edge_agent_drift_ks", "gauge", "", _VERSION,

@@ -171,6 +171,10 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
         _check_topic("topic", self.topic, TOPIC_FIELDS)
         _check_topic("available", self.available, TOPIC_FIELDS[:1])
         _check_topic("client_id", self.client_id, TOPIC_FIELDS[:1])
+        if self.payload == "sparkplug" and self.notices:
+            raise ValueError(
+                'the payload "sparkplug" has metrics for verdicts alone, expected notices = false, or "json"'
+            )
         if (self.ca_file or self.cert_file or self.key_file) and not self.tls:
             raise ValueError("ca_file, cert_file and key_file need tls = true")
         if bool(self.cert_file) != bool(self.key_file):

@@ -17,7 +17,7 @@ PACKAGE = Path(edge_agent.__file__).parent
 # rows below. Of its own row a wing knows only what KNOWN says.
 ROWS = [
     {"cli", "__main__"},
-    {"device", "studio"},
+    {"device", "line", "studio"},
     {"client", "delivery"},
     {"building", "serving"},
     {"records"},
@@ -33,7 +33,15 @@ KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}, {"requirements"}],
-    "serving": [{"rpc"}, {"http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}, {"auditing"}],
+    "serving": [
+        {"rpc"},
+        {"http2"},
+        {"agent"},
+        {"lifecycle", "shadowing"},
+        {"catalogue", "workers"},
+        {"observing"},
+        {"auditing"},
+    ],
     "device": [{"support"}, {"bench", "doctor"}],
 }
 # Plain data without numpy, part of the vocabulary of every wing.

@@ -26,6 +26,7 @@ _COMMANDS = {
     "models": "list, describe, start and stop models",
     "healthcheck": "tell a container or a nucleus by the exit code whether the daemon and its models serve",
     "detect": "send pictures to a running model",
+    "line": "run a line: from camera or folder to outputs and events, without writing a program",
     "audit": "show who did what to which model, and whether that was changed afterwards",
     "records": "what the daemon has seen and said: list, show, count, confirm",
     "dataset": "check, show and convert labelled pictures",

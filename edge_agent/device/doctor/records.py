@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -13,6 +14,8 @@ from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.errors import RecordsError, SettingsError
 from edge_agent.records.events.outbox import line_states
 from edge_agent.records.options import RecordsOptions, records_folder
+from edge_agent.records.shadow.comparison import Count, pairs
+from edge_agent.records.shadow.wanted import Named, read_shadows
 from edge_agent.records.span import local_text
 from edge_agent.records.statistics import losses
 from edge_agent.records.store.conditions import Condition, conditions
@@ -61,6 +64,22 @@ def _conditions(found: list[Condition]) -> Iterator[Finding]:
             yield Finding(Verdict.OK, f"line of {line.model}", ", ".join(told))
 
 
+def _shadows(folder: Path, connection: sqlite3.Connection, now: int) -> Iterator[Finding]:
+    """Tell what shadow models have done in the last week; `folder` is the state folder."""
+    for model, other in sorted(read_shadows(folder).items()):
+        count = Count()
+        with contextlib.suppress(RecordsError):  # it has judged nothing yet
+            for pair in pairs(connection, Named(model), other, since=now - 7 * DAY, until=now):
+                count.add(pair)
+        done = count.result()
+        found = f"{other} has judged {done.pictures} pictures in 7 days, {done.only_a + done.only_b} otherwise"
+        check = f"shadow of {model}"
+        if done.pictures:
+            yield Finding(Verdict.OK, check, found)
+        else:
+            yield Finding(Verdict.NOTE, check, found, f"edge-agent models describe {model}")
+
+
 def examine_records(settings: Settings) -> Iterator[Finding]:
     """Look at the records that a daemon with these settings writes."""
     folder = records_folder(settings)
@@ -91,6 +110,7 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
         with reading(folder, seconds=5.0) as connection:
             newest = next(find(connection, Query()), None)
             lines = conditions(connection)
+            shadows = list(_shadows(Path(settings.state_dir), connection, now))
             lost = sum(count for _, _, count in losses(connection, since=now - 7 * DAY, until=now))
     except RecordsError as error:
         yield Finding(Verdict.WRONG, "records", str(error), "see docs/records.md")
@@ -104,3 +124,4 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding(Verdict.OK, "records", found)
     yield from _conditions(lines)
+    yield from shadows

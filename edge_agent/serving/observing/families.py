@@ -137,6 +137,10 @@ def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
         yield _scalar("edge_agent_drift_psi", (((one.model, one.version), one.psi) for one in drifts))
         yield _scalar("edge_agent_drift_ks", (((one.model, one.version), one.ks) for one in drifts))
         yield _scalar("edge_agent_drifted", (((one.model, one.version), one.state == "drifted") for one in drifts))
+    shadows = [((one.model, one.shadow, one.version), one) for one in front.shadows]
+    yield _scalar("edge_agent_shadow_pictures", ((labels, one.judged) for labels, one in shadows))
+    yield _scalar("edge_agent_shadow_disagreements", ((labels, one.disagreed) for labels, one in shadows))
+    yield _scalar("edge_agent_shadow_skipped_pictures", ((labels, one.skipped) for labels, one in shadows))
     if front.memory_available is not None:
         yield _scalar("edge_agent_memory_available_bytes", [((), front.memory_available)])
     for name, room in (("shared_memory", device.shared_memory), ("disk", device.disk)):

@@ -64,6 +64,10 @@ class PoolOptions(NamedTuple):
     inline_mask_bytes: int = 64 << 20
     #: who is told how pictures look
     cameras: Cameras | None = None
+    #: where shadow models take pictures; "": nowhere
+    shadow_dir: str = ""
+    #: the folder in which workers show their newest pictures to who watches; "": nowhere
+    live: str = ""
 
 
 class WorkerPool:
@@ -126,8 +130,9 @@ class WorkerPool:
         name, version = self.manifest.name, self.manifest.version
         learned = options.cameras.baseline(name, version) if options.cameras is not None else None
         load = Load(
-            str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping, learned
-        )
+            str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping, learned,
+            options.shadow_dir, options.live,
+        )  # fmt: skip
         for number in range(options.instances):
             ready: asyncio.Future[None] = loop.create_future()
             link = WorkerLink(

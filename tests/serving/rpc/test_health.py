@@ -228,7 +228,7 @@ def test_reflection_describes_the_contract(channel: grpc.Channel) -> None:
     database = ProtoReflectionDescriptorDatabase(channel)
     assert set(database.get_services()) == {
         SERVICE.full_name, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-        "grpc.reflection.v1alpha.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection", "edge_agent.v1.Shadowing",
     }  # fmt: skip
     pool = DescriptorPool(database)
     detect = pool.FindServiceByName(SERVICE.full_name).FindMethodByName("DetectAnomalies")
@@ -252,7 +252,7 @@ def test_reflection_in_both_versions_answers_one_request_after_the_other(channel
         for answer in call(iter([one.SerializeToString() for one in asked]))
     ]
     assert [answer.original_request for answer in answers] == asked
-    assert len(answers[0].list_services_response.service) == 4
+    assert len(answers[0].list_services_response.service) == 5
     assert answers[1].error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
     assert answers[2].file_descriptor_response.file_descriptor_proto == [pb2.DESCRIPTOR.serialized_pb]
 

@@ -1,6 +1,7 @@
 """The agent against NVIDIA Triton Server and MLServer, and against its own pipeline run bare in one process.
 
-    python -m benchmarks.against_peers                     # everything; an hour
+    python -m benchmarks.against_peers                     # everything, three runs quiet and three busy; six hours
+    python -m benchmarks.against_peers --settings quiet --runs 1               # one run; an hour
     python -m benchmarks.against_peers --quick             # short turns, two sizes; a few minutes
     python -m benchmarks.against_peers --sizes 1280x960 --models empty --ways "shared memory" --clients 1
     python -m benchmarks.against_peers --json FILE         # and the figures for another program
@@ -13,6 +14,9 @@ environment of its own in benchmarks/.peers/.
 The empty model reads every pixel into a buffer of its own, runs an ONNX file that does nothing, and writes a white
 mask; rig.empty_component says what the agent's is. `bare` has its picture in an array and its mask written into one;
 `bare, segments` reads and writes segments, as a script of one's own has to.
+
+In the setting `busy` a process beside them uses half of a core: on a line a camera's driver and the PLC's client run
+there. A ratio of one run is a matter of luck on such a machine; the median of three, with their spread, is not.
 """
 
 from __future__ import annotations
@@ -28,8 +32,9 @@ from types import FrameType
 from typing import get_args
 
 from benchmarks.peers.measuring import Cell, ModelKind, Turns, measure
+from benchmarks.peers.neighbour import Setting, neighbour
 from benchmarks.peers.processes import ProcessEnded
-from benchmarks.peers.report import Figures, as_fields, print_goals, print_table
+from benchmarks.peers.report import Figures, as_fields, print_goals, print_medians, print_table
 from benchmarks.peers.systems import PEERS, all_servers, prepare_peers
 from benchmarks.peers.work import Strength
 from benchmarks.rig import cookie_picture, machine
@@ -46,38 +51,50 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", choices=get_args(ModelKind), default=get_args(ModelKind))
     parser.add_argument("--ways", nargs="+", choices=get_args(Way), default=get_args(Way))
     parser.add_argument("--clients", nargs="+", type=int, default=[1, 8], help="numbers of clients")
+    parser.add_argument("--settings", nargs="+", choices=get_args(Setting), default=get_args(Setting))
+    parser.add_argument("--runs", type=int, help="of each setting; their medians count")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of a turn; every system has one in each round")
     parser.add_argument("--instances", type=int, default=1, help="processes a model, in every server")
     parser.add_argument("--threads", type=int, default=0, help="threads an engine, in every server; 0: one a core")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args()
+    given.runs = given.runs or (1 if given.quick else 3)
     given.sizes = given.sizes or (SIZES[:2] if given.quick else SIZES)
     given.rounds = given.rounds or (3 if given.quick else 12)
     given.seconds = given.seconds or (0.5 if given.quick else 1.0)
     return given
 
 
-def run(given: argparse.Namespace) -> Figures:
-    """Measure what was asked for, and say on standard error where it stands."""
+def run(given: argparse.Namespace) -> dict[Setting, list[Figures]]:
+    """Measure what was asked for, and say on standard error where it stands.
+
+    The runs of all settings take turns, so that what the machine does from hour to hour falls on all of them alike.
+    """
     sizes = [(int(width), int(height)) for width, _, height in (size.partition("x") for size in given.sizes)]
     turns = Turns(given.rounds, given.seconds, given.clients)
     strength = Strength(given.instances, given.threads)
     homes = prepare_peers(given.peers)
-    figures = {}
+    taken: dict[Setting, list[Figures]] = {setting: [] for setting in given.settings}
     with (
         tempfile.TemporaryDirectory(prefix="edge-agent-peers-") as name,
         all_servers(Path(name), sizes, homes, strength) as servers,
     ):
-        for size in sizes:
-            picture = cookie_picture(*size)
-            pixels = Path(name) / "pixels"
-            pixels.write_bytes(picture.tobytes())
-            for model, way in itertools.product(given.models, given.ways):
-                cell = Cell(model, *size, way)
-                print(f"measuring {size[0]}x{size[1]}, {model}, {way}", file=sys.stderr)
-                figures[cell] = measure(way, servers.systems(cell, picture, pixels), turns)
-    return figures
+        kinds = [
+            Cell(model, *size, way) for size in sizes for model, way in itertools.product(given.models, given.ways)
+        ]
+        for number, setting in itertools.product(range(1, given.runs + 1), given.settings):
+            figures = {}
+            for cell in kinds:
+                picture = cookie_picture(cell.width, cell.height)
+                pixels = Path(name) / "pixels"
+                pixels.write_bytes(picture.tobytes())
+                size = f"{cell.width}x{cell.height}"
+                print(f"run {number}, {setting}: measuring {size}, {cell.model}, {cell.way}", file=sys.stderr)
+                with neighbour(setting):
+                    figures[cell] = measure(cell.way, servers.systems(cell, picture, pixels), turns)
+            taken[setting].append(figures)
+    return taken
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
@@ -89,15 +106,20 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)  # by an exception, as Ctrl-C: everything that was started is ended
     print(machine())
     try:
-        figures = run(given)
+        taken = run(given)
     except ProcessEnded as reason:
         sys.exit(str(reason))
     except KeyboardInterrupt:
         sys.exit("interrupted; everything has been ended")
-    print_table(figures)
-    print_goals(figures)
+    for setting, runs in taken.items():
+        if len(runs) == 1:
+            print_table(runs[0])
+        else:
+            print_medians(setting, runs)
+        print_goals(setting, runs)
     if given.json:
-        given.json.write_text(json.dumps({"machine": machine(), "figures": as_fields(figures)}, indent=2) + "\n")
+        fields = {setting: [as_fields(figures) for figures in runs] for setting, runs in taken.items()}
+        given.json.write_text(json.dumps({"machine": machine(), "runs": fields}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from edge_agent.client.client import Client
     from edge_agent.client.detection import Detection, ModelInfo
     from edge_agent.errors import AgentUnreachable, CallFailed, EdgeAgentError
+    from edge_agent.inference.decision import Decision, Rule, decide
+    from edge_agent.inference.imaging.overlay import draw
     from edge_agent.inference.verdict import Area
 
 # ONNX Runtime 1.32 sends usage data to its maker unless this stands in the environment before it is loaded (Privacy.md
@@ -32,10 +34,14 @@ __all__ = [
     "Area",
     "CallFailed",
     "Client",
+    "Decision",
     "Detection",
     "EdgeAgentError",
     "ModelInfo",
+    "Rule",
     "__version__",
+    "decide",
+    "draw",
 ]
 
 _HOMES = {
@@ -43,9 +49,13 @@ _HOMES = {
     "Area": "edge_agent.inference.verdict",
     "CallFailed": "edge_agent.errors",
     "Client": "edge_agent.client.client",
+    "Decision": "edge_agent.inference.decision",
     "Detection": "edge_agent.client.detection",
     "EdgeAgentError": "edge_agent.errors",
     "ModelInfo": "edge_agent.client.detection",
+    "Rule": "edge_agent.inference.decision",
+    "decide": "edge_agent.inference.decision",
+    "draw": "edge_agent.inference.imaging.overlay",
 }
 
 

@@ -24,10 +24,12 @@
     ├── StudioError               a request to the studio that was refused
     │   ├── NotThere              it names something that is not there
     │   ├── Conflict              somebody else was faster, or the name is taken
+    │   ├── ServiceRefused        a call of the service's API, with the service's word for what is wrong
     │   ├── SignInNeeded          nobody is signed in
     │   └── RoleNeeded            the role of whoever is signed in does not allow it
     ├── SettingsError             a setting that was refused
     ├── RecordsError              records that can't be read, or that are not there
+    ├── OutputError               a digital output that can't be used
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
     ├── NoSharedMemory            (client) no segment can be made for a picture
@@ -152,6 +154,14 @@ class Conflict(StudioError):
     """The request rests on what somebody else has changed meanwhile, or takes a name that is taken."""
 
 
+class ServiceRefused(StudioError):
+    """A call of the service's API that was refused; `code` is the service's word, `members` what else it says of it."""
+
+    def __init__(self, code: str, text: str, **members: object) -> None:
+        super().__init__(text)
+        self.code, self.members = code, members
+
+
 class SignInNeeded(StudioError):
     """The studio asks who this is before it answers."""
 
@@ -166,6 +176,10 @@ class SettingsError(EdgeAgentError):
 
 class RecordsError(EdgeAgentError):
     """Records can't be read or written, or there is none of that id; the text names the file or the id."""
+
+
+class OutputError(EdgeAgentError):
+    """A digital output that can't be used: no such line, somebody else has it, or a package is missing."""
 
 
 class AgentUnreachable(EdgeAgentError):

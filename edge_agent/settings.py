@@ -26,7 +26,7 @@ DEFAULT_SOCKET = "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"  # where exi
 DEFAULT_CONFIG = Path("/etc/edge-agent/config.toml")
 _PREFIX = "EDGE_AGENT_"
 #: tables, which are neither flags nor variables
-ONLY_IN_FILE = ("event",)
+ONLY_IN_FILE = ("event", "buckets")
 _MIB = 1 << 20
 #: what is in the name of a setting whose value is nobody's business
 _SECRET = re.compile("password|secret|token")
@@ -151,6 +151,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     records_mib: Annotated[
         int, Meta(ge=8, description="MiB of records that are kept; the oldest are deleted first")
     ] = 1024
+    drift_pictures: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="the scores of so many last pictures are compared with those of training or of the first "
+            "weeks; 0: not at all; see records.md",
+        ),
+    ] = 500
     device_name: Annotated[
         str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$", description="what events call this device; empty: its host name")
     ] = ""
@@ -158,14 +166,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[dict[str, Any], ...],
         Meta(description="who is told of which verdicts: [[event]] tables of the file, as events.md says"),
     ] = ()
+    buckets: Annotated[
+        dict[str, str],
+        Meta(
+            description="(edge-agent studio and cloud) what the names of buckets stand for: the table [buckets] of the "
+            "file, each a folder or the address of another S3, https://HOST:PORT/BUCKET; see cloud.md"
+        ),
+    ] = {}
     keep_mib: Annotated[int, Meta(ge=0, description="MiB of pictures that are kept; 0: none; see records.md")] = 0
     keep: Annotated[
         tuple[str, ...],
         Meta(
             description="which pictures are kept: asked (by the client), anomalous, near=0.05 (score so close to the "
-            "threshold), normal=100 (every 100th); each has an equal share of keep_mib"
+            "threshold), normal=100 (every 100th), disagreement (of a shadow model); each has an equal share of "
+            "keep_mib"
         ),
-    ] = ("asked", "anomalous", "near=0.05", "normal=100")
+    ] = ("asked", "anomalous", "near=0.05", "normal=100", "disagreement")
     keep_format: Annotated[Literal["png", "jpeg"], Meta(description="how pictures are kept: png is lossless")] = "png"
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")

@@ -17,7 +17,7 @@ PACKAGE = Path(edge_agent.__file__).parent
 # rows below. Of its own row a wing knows only what KNOWN says.
 ROWS = [
     {"cli", "__main__"},
-    {"device", "studio"},
+    {"device", "line", "studio"},
     {"client", "delivery"},
     {"building", "serving"},
     {"records"},
@@ -33,7 +33,15 @@ KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}, {"requirements"}],
-    "serving": [{"rpc"}, {"http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}, {"auditing"}],
+    "serving": [
+        {"rpc"},
+        {"http2"},
+        {"agent"},
+        {"lifecycle", "shadowing"},
+        {"catalogue", "workers"},
+        {"observing"},
+        {"auditing"},
+    ],
     "device": [{"support"}, {"bench", "doctor"}],
 }
 # Plain data without numpy, part of the vocabulary of every wing.
@@ -94,7 +102,8 @@ def test_http2_knows_nothing_but_who_is_at_the_other_end() -> None:
     modules = sorted((PACKAGE / "serving" / "http2").glob("*.py"))
     assert len(modules) > 8
     for path in modules:
-        known = ("edge_agent.serving.http2.", "edge_agent.access.peer", "edge_agent.shortage")
+        access = ("edge_agent.access.peer", "edge_agent.access.names")
+        known = ("edge_agent.serving.http2.", *access, "edge_agent.shortage")
         assert all(name.startswith(known) for name in _imports(path)), path
 
 
@@ -134,7 +143,8 @@ def test_no_grpc_in_a_worker_and_no_pixels_in_the_front(module: str, absent: str
 
 def test_the_package_offers_few_names() -> None:
     assert edge_agent.__all__ == [
-        "AgentUnreachable", "Area", "CallFailed", "Client", "Detection", "EdgeAgentError", "ModelInfo", "__version__",
+        "AgentUnreachable", "Area", "CallFailed", "Client", "Decision", "Detection", "EdgeAgentError", "ModelInfo",
+        "Rule", "__version__", "decide", "draw",
     ]  # fmt: skip
     assert all(getattr(edge_agent, name) for name in edge_agent.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):

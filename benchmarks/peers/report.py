@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.peers.measuring import Cell, Sample
+from benchmarks.rig import median
 
 OURS = "agent"
 Figures = Mapping[Cell, Mapping[tuple[str, int], Sample]]
@@ -28,6 +29,8 @@ GOALS = (
     Goal("triton", Cell("empty", 1280, 960, "shared memory"), 0.6),
     Goal("triton", Cell("empty", 1280, 960, "bytes"), 0.7),
     Goal("bare", Cell("reference", 1280, 960, "shared memory"), 1.06, ("p50",)),
+    Goal("bare", Cell("reference", 1280, 960, "shared memory"), 1.15, ("p99",)),
+    Goal("triton", Cell("empty", 4096, 4096, "shared memory"), 0.4),
 )
 
 
@@ -58,21 +61,50 @@ def print_table(figures: Figures) -> None:
     console.print(table) if console.is_terminal else Console(width=140).print(table)
 
 
-def print_goals(figures: Figures) -> None:
-    """Print for each goal that was measured whether it is reached."""
+def print_medians(setting: str, runs: Sequence[Figures]) -> None:
+    """Print the median of the runs' ratios, and between which they lay, for each kind of call and each peer."""
+    table = Table(title=f"{setting}, {len(runs)} runs: agent / it", box=None, pad_edge=False, header_style="bold")
+    for name in ("size", "model", "way", "clients", "system"):
+        table.add_column(name)
+    for name in ("agent p50", "agent p99", "p50", "p99"):
+        table.add_column(name, justify="right")
+    for cell, samples in runs[0].items():
+        for name, clients in samples:
+            if name == OURS:
+                continue
+            ours = [figures[cell][OURS, clients] for figures in runs]
+            shares = [ratios(figures[cell], name, clients) for figures in runs]
+            table.add_row(
+                f"{cell.width}x{cell.height}", cell.model, cell.way, str(clients), name,
+                *(f"{median([getattr(sample, key) for sample in ours]) * 1000:.2f} ms" for key in ("p50", "p99")),
+                *(_spread([share[key] for share in shares]) for key in ("p50", "p99")),
+            )  # fmt: skip
+        table.add_section()
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=140).print(table)
+
+
+def print_goals(setting: str, runs: Sequence[Figures]) -> None:
+    """Print for each goal that was measured whether the median of the runs reaches it."""
     for goal in GOALS:
-        samples = figures.get(goal.cell, {})
-        if (OURS, 1) not in samples or (goal.peer, 1) not in samples:
+        measured = [figures.get(goal.cell, {}) for figures in runs]
+        if any((OURS, 1) not in samples or (goal.peer, 1) not in samples for samples in measured):
             continue
-        for quantile in goal.quantiles:
-            share = ratios(samples, goal.peer, 1)[quantile]
+        for key in goal.quantiles:
+            shares = [ratios(samples, goal.peer, 1)[key] for samples in measured]
             cell = f"{goal.cell.model} model, {goal.cell.width}x{goal.cell.height}, {goal.cell.way}"
-            verdict = "reached" if share <= goal.share else "NOT reached"
-            print(f"agent / {goal.peer}, {cell}, {quantile}: {share:.2f}, goal at most {goal.share:g}: {verdict}")
+            verdict = "reached" if median(shares) <= goal.share else "NOT reached"
+            share = f"{_spread(shares)}, goal at most {goal.share:g}"
+            print(f"{setting}: agent / {goal.peer}, {cell}, {key}: {share}: {verdict}")
+
+
+def _spread(values: Sequence[float]) -> str:
+    middle = f"{median(list(values)):.2f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.2f} to {max(values):.2f})"
 
 
 def as_fields(figures: Figures) -> list[dict[str, Any]]:
-    """Return the figures for another program; times in milliseconds, null where no call was answered."""
+    """Return the figures of a run for another program; times in milliseconds, null where no call was answered."""
     rows = []
     for cell, samples in figures.items():
         for (name, clients), sample in samples.items():

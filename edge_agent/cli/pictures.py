@@ -5,21 +5,21 @@ from __future__ import annotations
 from PIL import Image, ImageDraw, ImageFont
 
 from edge_agent.client.detection import U8, Detection
-from edge_agent.inference.imaging.picture import lay_over
+from edge_agent.inference.imaging.overlay import draw
 
 _GREEN, _RED = (22, 120, 56), (190, 30, 30)
 
 
 def overlay(picture: U8, detection: Detection) -> Image.Image:
-    """Draw the mask over a picture, and the verdict in a bar above it so that it hides nothing."""
+    """Mark in a picture what was found, and write the verdict in a bar above it so that it hides nothing."""
     height, width, _ = picture.shape
-    marked = picture if detection.mask is None else lay_over(picture, detection.mask)
     font_size = max(11, round(width / 24))
     bar = round(font_size * 1.8)
     image = Image.new("RGB", (width, height + bar), _RED if detection.is_anomalous else _GREEN)
-    image.paste(Image.fromarray(marked), (0, bar))
+    image.paste(Image.fromarray(draw(picture, detection)), (0, bar))
     text = f"{'anomalous' if detection.is_anomalous else 'normal'} {detection.confidence:.1%}"
     text += "".join(f"   {area.label} {area.fraction:.2%}" for area in detection.areas[1:])
-    draw = ImageDraw.Draw(image)
-    draw.text((font_size // 2, bar // 2), text, fill="white", font=ImageFont.load_default(font_size), anchor="lm")
+    ImageDraw.Draw(image).text(
+        (font_size // 2, bar // 2), text, fill="white", font=ImageFont.load_default(font_size), anchor="lm"
+    )
     return image

@@ -90,19 +90,24 @@ def command() -> None:
 @click.option("--pictured", is_flag=True, help="Only those whose picture was kept.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
+@click.option("--parquet", type=click.Path(path_type=Path), metavar="FILE", help="Write all to FILE, as Parquet.")
 @folder_options
 def list_(
-    model: str, since: str, until: str | None, limit: int | None, as_json: bool, as_csv: bool,
+    model: str, since: str, until: str | None, limit: int | None, as_json: bool, as_csv: bool, parquet: Path | None,
     config: Path | None, state_dir: str | None, **conditions: Any,
 ) -> None:  # fmt: skip
     """List records, of MODEL or of all models, the newest first."""
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other")
+    if as_json + as_csv + bool(parquet) > 1:
+        raise click.UsageError("--json, --csv and --parquet exclude each other")
     begin, end = span_of(since, until)
     query = Query(model=model, since=begin, until=end, **conditions)
     with reading(records_of(config, state_dir), seconds=3600.0) as connection:
         found = find(connection, query)
-        if as_json:
+        if parquet is not None:
+            from edge_agent.records.parquet import write_parquet
+
+            click.echo(f"{write_parquet(itertools.islice(found, limit), parquet)} records are in {parquet}")
+        elif as_json:
             _print_json_rows(itertools.islice(found, limit))
         elif as_csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -116,7 +121,7 @@ def list_(
 
 
 @command.command("export", epilog="Example: edge-agent records export pictures cookies --since 7d --confirmed")
-@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR|NAME.manifest")
 @click.argument("model", required=False, default="")
 @time_options
 @click.option("--confirmed", is_flag=True, help="Only pictures of which a person has said what they show.")
@@ -129,6 +134,7 @@ def export_(
 ) -> None:  # fmt: skip
     """Copy kept pictures to DIR/normal and DIR/anomaly, a dataset that train takes.
 
+    A name that ends with .manifest becomes a Ground Truth manifest, with the pictures in NAME-pictures beside it.
     Where nobody has said what a picture shows, the verdict is taken for it: a proposal to look through.
     """
     begin, end = span_of(since, until)

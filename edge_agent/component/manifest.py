@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -37,6 +37,9 @@ _RelativePath = Annotated[str, Meta(min_length=1, description="path relative to 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every part: immutable, and a misspelt key is an error."""
+
+
+_P = TypeVar("_P", bound=_Part)
 
 
 class Image(_Part, frozen=True, kw_only=True):
@@ -153,6 +156,22 @@ class Appearance(_Part, frozen=True, kw_only=True):
     ]
 
 
+class Scores(_Part, frozen=True, kw_only=True):
+    """How a model scores normal pictures that it had not seen: the key `scores` of `training`."""
+
+    normal: Annotated[
+        tuple[Annotated[int, Meta(ge=0)], ...],
+        Meta(min_length=50, max_length=50, description="how many in each of 50 equal parts of 0..1"),
+    ]
+
+
+class Sharpness(_Part, frozen=True, kw_only=True):
+    """How sharp the training pictures are, as inference/imaging/sight.py measures it: the key `sharpness`."""
+
+    mean: Annotated[float, Meta(gt=0.0, description="geometric mean over the pictures")]
+    spread: Annotated[float, Meta(ge=0.0, description="standard deviation of the natural logarithm among them")]
+
+
 class Target(_Part, frozen=True, kw_only=True):
     """The devices that the component was packaged for; the agent compares before it loads the model."""
 
@@ -207,7 +226,8 @@ class Manifest(_Part, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check_depth(self.training, _DEEPEST)
-        _read_appearance(self.training)
+        for key, kind in _READ.items():
+            _read(self.training, key, kind)
         check_name(self.name)
         parse_version(self.version)
         paths = [artifact.path for artifact in self.artifacts]
@@ -237,7 +257,18 @@ class Manifest(_Part, frozen=True, kw_only=True):
     @property
     def appearance(self) -> Appearance | None:
         """How the training pictures look; None for a model of which that is not known."""
-        return _read_appearance(self.training)
+        return _read(self.training, "appearance", Appearance)
+
+    @property
+    def sharpness(self) -> Sharpness | None:
+        """How sharp the training pictures are; None where that is not known."""
+        return _read(self.training, "sharpness", Sharpness)
+
+    @property
+    def scores(self) -> tuple[int, ...] | None:
+        """How normal pictures that the model had not seen were scored, a histogram; None where that is not known."""
+        found = _read(self.training, "scores", Scores)
+        return None if found is None or not any(found.normal) else found.normal
 
     def _check_labels(self) -> None:
         if self.outputs.mask is None:
@@ -254,12 +285,16 @@ class Manifest(_Part, frozen=True, kw_only=True):
             raise ValueError(f"an anomaly_map tells 2 labels apart, not {len(self.labels)}")
 
 
-def _read_appearance(training: dict[str, Any]) -> Appearance | None:
-    given = training.get("appearance")
+#: of `training`, what the agent reads
+_READ: dict[str, type[_Part]] = {"appearance": Appearance, "scores": Scores, "sharpness": Sharpness}
+
+
+def _read(training: dict[str, Any], key: str, kind: type[_P]) -> _P | None:
+    given = training.get(key)
     try:
-        return None if given is None else msgspec.convert(given, Appearance)
+        return None if given is None else msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        raise ValueError(f"training.appearance: {str(error).replace('`', chr(39))}") from None
+        raise ValueError(f"training.{key}: {str(error).replace('`', chr(39))}") from None
 
 
 def _check_depth(value: Any, left: int) -> None:

@@ -35,6 +35,8 @@ class Child:
         self._started = self._start_at = 0.0
         self._pause = _FIRST_RESTART
         self._look: asyncio.TimerHandle | None = None
+        #: called when the process has been started, the first time and every other
+        self.on_start: Callable[[], None] = lambda: None
 
     @property
     def pid(self) -> int:
@@ -65,6 +67,8 @@ class Child:
         except OSError as error:
             log.warning("%s can't be started: %s", self._what, error.strerror)
             self._plan_start()
+        else:
+            self.on_start()
 
     def _plan_start(self) -> None:
         if self._loop.time() - self._started > _LONGEST_RESTART:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_agent.errors import RecordsError
+from edge_agent.records.condition.keeping import ConditionKeeper
 from edge_agent.records.options import RecordsOptions
-from edge_agent.records.record import Note, Record, State
+from edge_agent.records.record import LOST, Note, Record, State
+from edge_agent.records.shadow.keeping import ShadowKeeper
 from edge_agent.records.store.writer import RecordWriter
 
 log = logging.getLogger("edge_agent.records")
@@ -27,9 +29,6 @@ _TIDY_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 #: SQLite's primary codes of a file that is no database (any more): SQLITE_CORRUPT, SQLITE_NOTADB
 _DAMAGED = ("database disk image is malformed", "file is not a database")
-
-_DROPPED = "the daemon had no room for them"
-_NOT_WRITTEN = "they could not be written in time"
 
 
 class Listener(Protocol):
@@ -46,10 +45,15 @@ class Keeper:
         self._options, self._clock = options, clock
         self._waiting: deque[Record] = deque()
         self._writer: RecordWriter | None = None
-        self._written = self._lost = 0
+        self._written = self._lost = self._size = 0
+        self._lost_by: dict[str, int] = dict.fromkeys(LOST, 0)
         self._untold: dict[str, int] = {}  # lost, by reason, and not yet in the database
         self._problem = ""
         self._last_id = 0
+        #: how scores and cameras are
+        self.condition = ConditionKeeper(options.drift_pictures)
+        #: what shadow models said
+        self.shadows = ShadowKeeper()
         self._retry_at, self._retry = 0.0, _FIRST_RETRY
         self._tidy_at = self._look_at = clock()
         self._open()
@@ -57,7 +61,10 @@ class Keeper:
     @property
     def state(self) -> State:
         """What the daemon is told."""
-        return State(self._last_id, self._written, self._lost, len(self._waiting), self._problem)
+        return State(
+            self._last_id, self._written, self._lost, len(self._waiting), self._problem, self.condition.drifts,
+            dict(self._lost_by), self._size,
+        )  # fmt: skip
 
     @property
     def is_idle(self) -> bool:
@@ -67,10 +74,10 @@ class Keeper:
     def take(self, note: Note) -> None:
         """Take a record; when too many wait, the oldest is lost."""
         if note.dropped:
-            self._lose(note.dropped, _DROPPED)
+            self._lose(note.dropped, "no_room")
         if len(self._waiting) >= _MOST_WAITING:
             self._waiting.popleft()
-            self._lose(1, _NOT_WRITTEN)
+            self._lose(1, "not_written")
         self._waiting.append(note.record)
 
     def work(self) -> list[Record]:
@@ -88,14 +95,18 @@ class Keeper:
                 self._look_at = now + _LOOK_SECONDS
                 if not self._writer.is_there():
                     raise FileNotFoundError(2, "it has been deleted", str(self._writer.path))
+                self._size = self._writer.size
             if batch:
                 lost = sum(self._untold.values())
-                self._writer.write(batch, lost, "; ".join(self._untold))
+                numbers = self._writer.write(batch, lost, "; ".join(LOST[why] for why in self._untold))
+                self.shadows.written(batch, numbers)
                 self._untold.clear()
                 self._written += len(batch)
                 self._last_id = self._writer.last_id
                 for _ in batch:
                     self._waiting.popleft()
+            self.condition.work(self._writer.connection, batch)
+            self.shadows.work(self._writer.connection, self._writer.model_number)
             self._writer.fill()
             self._writer.sync()
             if now >= self._tidy_at:
@@ -117,6 +128,7 @@ class Keeper:
             self._fail(error)
             return
         self._last_id = max(self._last_id, self._writer.last_id)
+        self.condition.forget()
         self._retry = _FIRST_RETRY
 
     def _fail(self, error: Exception) -> None:
@@ -135,8 +147,9 @@ class Keeper:
 
     def _lose(self, count: int, why: str) -> None:
         if why not in self._untold:
-            log.warning("records are being lost: %s", why)
+            log.warning("records are being lost: %s", LOST[why])
         self._untold[why] = self._untold.get(why, 0) + count
+        self._lost_by[why] += count
         self._lost += count
 
     def _close(self) -> None:

@@ -21,6 +21,8 @@ class RecordsOptions(msgspec.Struct, frozen=True, kw_only=True):
     days: int
     mib: int
     log_level: str
+    #: scores of the last so many pictures are compared with those before; 0: none are
+    drift_pictures: int = 500
     #: who is told of verdicts, and what this device is called then
     events: tuple[AnyRule, ...] = ()
     device: str = ""
@@ -42,6 +44,7 @@ class RecordsOptions(msgspec.Struct, frozen=True, kw_only=True):
             days=settings.records_days,
             mib=settings.records_mib,
             log_level=settings.log_level,
+            drift_pictures=settings.drift_pictures,
         )
 
 

@@ -21,7 +21,8 @@ from edge_agent.logs import log_to_stderr
 from edge_agent.records.events.post import Post
 from edge_agent.records.keeper import Keeper
 from edge_agent.records.options import RecordsOptions
-from edge_agent.records.record import PACKET, Record, State, decode_note, encode
+from edge_agent.records.record import PACKET, Known, Note, Record, State, decode_told, encode
+from edge_agent.records.shadow.passing import Judged
 
 #: after the first packet of a batch, more may come: without this wait each would wake this process, and be a
 #: transaction of its own, on a processor that the models need
@@ -40,8 +41,9 @@ def run(channel: socket.socket, keeper: Keeper, post: Post) -> None:
     told = State()
     is_open = True
     while is_open:
-        if keeper.state != told:
-            told = keeper.state
+        state = msgspec.structs.replace(keeper.state, events=post.lines())
+        if state != told:
+            told = state
             with contextlib.suppress(OSError):  # it has gone, or does not read: the next state says all anyway
                 channel.send(encode(told), socket.MSG_DONTWAIT)
         if keeper.is_idle and select.select([channel], [], [], _TURN_SECONDS)[0]:
@@ -49,6 +51,8 @@ def run(channel: socket.socket, keeper: Keeper, post: Post) -> None:
         is_open, records = _read(channel, packet, keeper)
         post.take(records)  # first: who is told of a verdict does not wait for the other database
         keeper.work()
+        post.tell(keeper.condition.untold)
+        keeper.condition.untold.clear()
 
 
 def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> tuple[bool, list[Record]]:
@@ -61,9 +65,16 @@ def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> tuple[b
             break
         if not size:
             return False, records
-        note = decode_note(packet[:size])
-        keeper.take(note)
-        records.append(note.record)
+        told = decode_told(packet[:size])
+        if isinstance(told, Note):
+            keeper.take(told)
+            records.append(told.record)
+        elif isinstance(told, Known):
+            keeper.condition.know(told.model, told.version, told.scores)
+        elif isinstance(told, Judged):
+            keeper.shadows.take(told)
+        else:
+            keeper.condition.see(told)
     return True, records
 
 

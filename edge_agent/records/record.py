@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from edge_agent.records.condition.notice import Camera, Drift
+from edge_agent.records.events.line import EventLine
+from edge_agent.records.shadow.passing import Judged
+
 #: characters of a part's id, a station or a program that are kept: they come from clients
 _LONGEST_NAME = 128
 
@@ -49,6 +53,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     station: str
     #: under which name its picture was given to be kept; "" when it was not
     picture: str = ""
+    #: under which token it was given to a shadow model; "" when it was not
+    shadow: str = ""
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True, tag="n"):
@@ -57,6 +63,14 @@ class Note(msgspec.Struct, frozen=True, array_like=True, tag="n"):
     record: Record
     #: how many records the daemon has had to drop before this one
     dropped: int
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True, tag="k"):
+    """How the scores of a version's normal pictures were distributed in training, in parts of the store's number."""
+
+    model: str
+    version: str
+    scores: tuple[int, ...]
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, tag="s"):
@@ -71,6 +85,18 @@ class State(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     waiting: int = 0
     #: why nothing can be written; "" while all is well
     problem: str = ""
+    #: how the scores of each version are
+    drifts: tuple[Drift, ...] = ()
+    #: of those lost, how many for each reason: a word of LOST
+    lost_by: dict[str, int] = {}
+    #: bytes of the database's file
+    size: int = 0
+    #: how the lines of those who are told of events stand
+    events: tuple[EventLine, ...] = ()
+
+
+#: why records are lost, for metrics and in words
+LOST = {"no_room": "the daemon had no room for them", "not_written": "they could not be written in time"}
 
 
 def short_name(text: str) -> str:
@@ -83,5 +109,5 @@ PACKET = 1 << 16
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
-decode_note = msgspec.msgpack.Decoder(Note).decode
+decode_told = msgspec.msgpack.Decoder(Note | Known | Camera | Judged).decode
 decode_state = msgspec.msgpack.Decoder(State).decode

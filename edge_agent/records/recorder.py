@@ -9,17 +9,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
+from edge_agent.component.manifest import Manifest
 from edge_agent.inference.verdict import Verdict
 from edge_agent.records.child import Child
+from edge_agent.records.condition.notice import Camera
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.pictures.rules import SKIPPED
-from edge_agent.records.record import PACKET, Note, Origin, Record, State, decode_state, encode, short_name
+from edge_agent.records.record import PACKET, Known, Note, Origin, Record, State, decode_state, encode, short_name
+from edge_agent.records.shadow.passing import Judged
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +44,14 @@ class Recorder:
         self.dropped = self._untold = 0
         #: pictures that were given to be kept, and those that should have been and were not
         self.pictures_kept = self.pictures_skipped = 0
+        #: pictures that a shadow model had no time for, by the first model
+        self.shadows_skipped: Counter[str] = Counter()
         #: what the process has said last
         self.state = State()
         self._is_writing = False
+        self._is_open = False
+        self._told: dict[tuple[str, ...], Known | Camera] = {}
+        self._child.on_start = self._tell_again
 
     @property
     def waiting(self) -> int:
@@ -58,7 +66,32 @@ class Recorder:
     def open(self) -> None:
         """Start the process."""
         self._loop = asyncio.get_running_loop()
+        self._is_open = True
         self._child.open(self._read_state)
+
+    def know(self, manifest: Manifest) -> None:
+        """Tell the process how the scores of a version were distributed in training, where that is known."""
+        key = ("scores", manifest.name, manifest.version)
+        if (scores := manifest.scores) is not None and key not in self._told:
+            self._tell(key, Known(manifest.name, manifest.version, scores))
+
+    def camera(self, camera: Camera) -> None:
+        """Tell the process how the pictures of a model look now."""
+        self._tell(("camera", camera.model), camera)
+
+    def judged(self, judged: Judged) -> None:
+        """Tell the process what a shadow model said of a picture."""
+        self._send(encode(judged))
+
+    def _tell(self, key: tuple[str, ...], told: Known | Camera) -> None:
+        self._told[key] = told
+        if self._is_open:
+            self._send(encode(told))
+
+    def _tell_again(self) -> None:
+        """Tell a process that has just been started what the one before it knew."""
+        for told in self._told.values():
+            self._send(encode(told))
 
     def noting(
         self,
@@ -89,6 +122,8 @@ class Recorder:
             picture = ""
         elif picture:
             self.pictures_kept += 1
+        if verdict.shadow == SKIPPED:
+            self.shadows_skipped[model] += 1
         record = Record(
             number,
             at,
@@ -107,22 +142,27 @@ class Recorder:
             short_name(origin.part),
             short_name(origin.station),
             picture,
+            "" if verdict.shadow == SKIPPED else verdict.shadow,
         )
-        packet = encode(Note(record, self._untold))
+        if self._send(encode(Note(record, self._untold))):
+            self._untold = 0
+        else:
+            self.dropped += 1
+            self._untold += 1
+
+    def _send(self, packet: bytes) -> bool:
+        """Send a packet now or later; False when there is no room for it."""
         if not self._waiting:
             with contextlib.suppress(OSError):  # no room; or no memory for it, now
                 self._child.channel.send(packet)
-                self._untold = 0
-                return
+                return True
         if len(self._waiting) >= _MOST_WAITING:
-            self.dropped += 1
-            self._untold += 1
-            return
+            return False
         self._waiting.append(packet)
-        self._untold = 0
         if not self._is_writing:
             self._is_writing = True
             self._loop.add_writer(self._child.channel.fileno(), self._send_waiting)
+        return True
 
     def _send_waiting(self) -> None:
         try:

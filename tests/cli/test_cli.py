@@ -22,6 +22,8 @@ from tests.support.keys import Signer
 from tests.support.poison import poison, run_installed
 
 COMMANDS = [[], ["serve"], ["demo"], ["doctor"], ["detect"], ["models"], ["train"], ["evaluate"], ["dataset"]]
+COMMANDS += [["line"], ["line", "run"], ["line", "check"], ["line", "try"], ["line", "record"]]
+COMMANDS += [["line", "status"], ["line", "safe"]]
 COMMANDS += [["import"], ["sign"], ["package"], ["bench"]]
 COMMANDS += [["models", name] for name in ("list", "describe", "start", "stop")]
 COMMANDS += [["dataset", name] for name in ("check", "show", "export", "split", "from-csv")]

@@ -169,3 +169,22 @@ def test_doctor_knows_of_them(line: Line, tmp_path: Path) -> None:
     done = run("doctor", "--state-dir", line.state, "--json")
     (found,) = [entry for entry in json.loads(done.stdout) if entry["check"] == "records" and "last" in entry["found"]]
     assert found["verdict"] == "ok"
+
+
+def test_parquet_has_the_columns_of_csv_with_types(line: Line, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet
+
+    path = tmp_path / "records.parquet"
+    assert f"6 records are in {path}" in line.records("--parquet", str(path))
+    table = parquet.read_table(path)
+    assert table.column_names == next(csv.reader(io.StringIO(line.records("--csv"))))
+    told = line.json()
+    rows_ = table.to_pylist()
+    assert [row["id"] for row in rows_] == [entry["id"] for entry in told]
+    first, entry = rows_[-1], told[-1]
+    assert first["time"].strftime("%Y-%m-%dT%H:%M:%S.%fZ") == entry["time"]
+    assert dict(first["areas"]) == entry["areas"] == {"bright": 0.25}
+    assert (first["part_id"], first["truth_labels"], first["anomaly_score"]) == ("A-17", entry["truth_labels"], 0.25)
+    refused = run("records", "--parquet", path, "--csv", "--state-dir", line.state)
+    assert refused.returncode == 2 and "exclude each other" in refused.stderr

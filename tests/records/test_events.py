@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ _MQTT = {"sender": "mqtt", "host": "x"}
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({}, "event 'a': sender is '', expected one of file, datagram, pipe, webhook, mqtt"),
+        ({}, "event 'a': sender is '', expected one of file, datagram, pipe, gpio, webhook, mqtt"),
         ({"sender": "file"}, "event 'a': Object missing required field 'path'"),
         (_FILE | {"name": 7}, "event number 1: Expected 'str', got 'int' at key 'name'"),
         (_FILE | {"path": "x"}, "event 'a': path 'x' does not begin with /"),
@@ -108,6 +109,31 @@ def test_a_full_line_keeps_what_it_is_told_to_and_counts_the_rest(tmp_path: Path
     again = Outbox(tmp_path, rules(sender="file", path="/x", most=3, keep=keep))
     assert [int(event.payload) for event in again.next("line", 10)] == left[2:]
     again.close()
+
+
+def test_how_lines_stand_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "not there" / "events"
+    post = Post(tmp_path, rules(sender="file", path=str(path), most=2), "d")
+    now = time.time_ns() // 1000
+    post.take([record(now - age) for age in (3, 2, 1)])
+    wait_until(lambda: (post.lines()[0].failed, post.lines()[0].dropped) >= (2, 1), "attempts fail")
+    (line,) = post.lines()
+    assert (line.rule, line.waiting, line.sent, line.dropped) == ("line", 2, 0, 1)
+    assert line.oldest == pytest.approx((now - 2) / 1e6, abs=1e-5)
+    path.parent.mkdir()
+    wait_until(lambda: post.lines()[0].sent == 2, "they are sent")
+    assert post.lines()[0].oldest == 0
+    post.close()
+
+
+def test_events_that_the_outbox_can_not_take_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "outbox.db").mkdir()  # as if somebody had put a folder there
+    post = Post(tmp_path, rules(sender="file", path=str(tmp_path / "events")), "d")
+    post.take(told(1, 2))
+    post.take(told(3))
+    assert post.lines()[0].dropped == 3
+    assert "the outbox can't be opened, events are lost" in caplog.text
+    post.close()
 
 
 def test_lines_of_json_that_the_schema_describes(tmp_path: Path) -> None:
@@ -289,6 +315,8 @@ def test_from_a_call_to_an_event_and_a_killed_process(tmp_path: Path) -> None:
                 daemon.stub("DetectAnomalies", bytes_request("echo", picture(brightness)))
             count = 2 * (round_ + 1)
             wait_until(lambda: path.exists() and path.read_text().count("\n") == count, "the events")  # noqa: B023
+            folder = tmp_path / "state" / "records"
+            wait_until(lambda: not line_states(folder)[0].waiting, "they are taken out")  # noqa: B023
             for child in psutil.Process(daemon.process.pid).children():
                 if "edge_agent.records.process" in child.cmdline():
                     os.kill(child.pid, 9)

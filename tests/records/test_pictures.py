@@ -15,6 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.errors import SettingsError
 from edge_agent.inference.verdict import decide
 from edge_agent.records.pictures.ring import Ring
@@ -23,6 +24,7 @@ from tests.cli.test_records import Line
 from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, segment_request, wait_until
 from tests.support.fakes import U8, half_bright, picture, write_echo
+from tests.support.scraping import fetch, samples
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     write_echo(folder / "models", "echo")
     keep = ["asked", "anomalous", "near=0.05", "normal=2"]
     flags = [part for rule in keep for part in ("--keep", rule)]
-    with running_daemon(folder, "--keep-mib", "64", *flags) as daemon:
+    metrics = f"unix://{folder}/metrics.sock"
+    with running_daemon(folder, "--keep-mib", "64", "--metrics", metrics, *flags) as daemon:
         wait_until((folder / "state/records/pictures/keeper.sock").exists, "pictures are taken")
         daemon.stub.start("echo")
         yield Line(daemon, folder / "state")
@@ -140,6 +143,23 @@ def test_a_client_may_ask_and_normal_ones_are_kept_now_and_then(line: Line) -> N
     assert _kept(line, "near")["picture"].startswith("near/")
 
 
+def test_what_is_kept_is_counted_by_kind(line: Line) -> None:
+    _send(line, "counted", picture(250))
+    _kept(line, "counted")
+    folder = line.state / "records" / "pictures"
+
+    def is_told() -> bool:
+        told = samples(fetch(line.daemon.folder / "metrics.sock"))
+        return all(
+            told["edge_agent_stored_pictures", (kind,)] == len([*(folder / kind).glob("*.json")])
+            and told["edge_agent_stored_pictures_bytes", (kind,)]
+            == sum(path.stat().st_size for path in (folder / kind).iterdir())
+            for kind in ("asked", "anomalous", "near", "normal")
+        )
+
+    wait_until(is_told, "the metrics say what there is")
+
+
 def test_export_is_a_dataset_with_a_persons_word_before_the_verdict(line: Line, tmp_path: Path) -> None:
     _send(line, "wrong", half_bright(), ("keep", "1"))
     _send(line, "right", picture(220))
@@ -157,6 +177,35 @@ def test_export_is_a_dataset_with_a_persons_word_before_the_verdict(line: Line, 
     assert "pictures are in" in line.records("export", str(everything))
     checked = run("dataset", "check", everything, "--json")
     assert str(everything) not in checked.stderr and json.loads(checked.stdout)
+
+
+def test_a_manifest_has_words_as_labels_verdicts_as_proposals_and_masks(line: Line, tmp_path: Path) -> None:
+    _send(line, "proposed", half_bright(), ("keep", "1"))
+    _send(line, "confirmed", picture(220))
+    _send(line, "refuted", picture(221))
+    ids = [_kept(line, part)["id"] for part in ("proposed", "confirmed", "refuted")]
+    line.records("confirm", str(ids[1]), "anomaly", "--label", "scratch")
+    line.records("confirm", str(ids[2]), "normal")
+    target = tmp_path / "seen.manifest"
+    line.records("export", str(target), "echo", "--masks")
+    lines = {told["edge-agent-record"]: told for told in map(json.loads, target.read_text().splitlines())}
+    proposed, confirmed, refuted = (lines[number] for number in ids)
+    for told, label, by_people in (
+        (proposed, "normal", "no"),
+        (confirmed, "anomaly", "yes"),
+        (refuted, "normal", "yes"),
+    ):
+        assert told["anomaly-label"] == int(label == "anomaly")
+        said = told["anomaly-label-metadata"]
+        assert (said["class-name"], said["human-annotated"]) == (label, by_people)
+        assert (tmp_path / told["source-ref"]).exists()
+        assert ("anomaly-mask-ref" in told) == (told is confirmed)
+    assert confirmed["edge-agent-labels"] == ["scratch"] and not refuted["edge-agent-labels"]
+    assert (tmp_path / confirmed["anomaly-mask-ref"]).exists()
+    dataset = read_dataset(target)
+    assert len(dataset.labelled) == len(lines)
+    example = next(one for one in dataset.labelled if one.path.stem == str(ids[1]))
+    assert (example.label, example.mask is not None and set(example.mask.colors) >= {"bright"}) == ("anomaly", True)
 
 
 def test_when_the_keeper_is_stopped_pictures_are_skipped_and_calls_are_not_held_up(line: Line) -> None:

@@ -24,7 +24,7 @@ def processor_seconds() -> float:
 
 
 class Cost:
-    """Counts while tests run, in each of pytest-xdist's processes, and prints at the end, in the one that started them."""
+    """Counts in each process of pytest-xdist, and prints at the end in the one that has started them."""
 
     def __init__(self, lines: int) -> None:
         self._lines = lines

@@ -1,4 +1,4 @@
-"""A process that has imported what commands need, and runs each that it is asked for in a fork of itself (commands.py)."""
+"""A process that has imported what commands need, and runs each in a fork of itself, for commands.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import edge_agent.cli
 
-#: What commands load where they first need it. None of these starts a thread, so that a fork has all of the process.
+#: What commands load where they first need it; loading starts nothing that a fork would miss.
 _LIBRARIES = ["numpy", "cv2", "PIL.Image", "onnx", "onnxruntime", "sklearn.linear_model", "grpc", "rich.progress"]
 _OWN = ["edge_agent.building.training.trainer", "edge_agent.building.evaluation.inspection", "edge_agent.client"]
 
@@ -40,7 +40,7 @@ def _become(asked: dict[str, Any], outputs: list[int]) -> None:
 
 
 def _serve(channel: socket.socket) -> bool:
-    """Fork for each command that is asked for; tell in the fork that it is one, and return at the end of the channel."""
+    """Fork for each command that is asked for. Return True in a fork, and False at the end of the channel."""
     while True:
         head, outputs, _, _ = socket.recv_fds(channel, 4, 2)
         if not head:

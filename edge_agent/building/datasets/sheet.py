@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Dataset, Example, LabelColor, parse_color
 from edge_agent.building.datasets.masks import fitted_classes
-from edge_agent.inference.imaging.picture import lay_over, read_picture
+from edge_agent.inference.imaging.overlay import lay_over
+from edge_agent.inference.imaging.picture import read_picture
 
 _TILE, _GAP, _COLUMNS = 200, 10, 8
 _CAPTION, _HEAD = 20, 56

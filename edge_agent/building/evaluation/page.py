@@ -12,22 +12,22 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from edge_agent.building.datasets.dataset import ANOMALY, parse_color
+from edge_agent.building.datasets.dataset import ANOMALY, Rgb, parse_color
 from edge_agent.building.evaluation.inspection import Inspected
 from edge_agent.building.evaluation.results import Evaluation
+from edge_agent.inference.imaging.overlay import layer
 from edge_agent.inference.imaging.resize import U8
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 _SIDE = 300  # pixels of a picture on the page
 _MOST = 400  # right verdicts that are shown; wrong ones always are
-_OPACITY = 150  # of 255
 
 
 class Gallery:
     """Collects small copies of pictures and masks while a model is measured."""
 
     def __init__(self, colors: list[str]) -> None:
-        self._palette = np.array([(0, 0, 0, 0), *((*parse_color(c), _OPACITY) for c in colors)], np.uint8)
+        self._colors = [parse_color(color) for color in colors]
         self._shown = 0
         self.entries: list[dict[str, Any]] = []
 
@@ -45,7 +45,7 @@ class Gallery:
             size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
             entry["src"] = _data_uri(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), "JPEG")
             if mask is not None:
-                entry["predicted"] = self._overlay(_classes(mask, self._palette), size)
+                entry["predicted"] = self._overlay(_classes(mask, self._colors), size)
             if truth is not None:
                 entry["truth"] = self._overlay(truth, size)
         self.entries.append(entry)
@@ -53,7 +53,9 @@ class Gallery:
     def _overlay(self, classes: U8, size: tuple[int, int]) -> str | None:
         if not classes.any():
             return None
-        return _data_uri(self._palette[cv2.resize(classes, size, interpolation=cv2.INTER_NEAREST)], "PNG")
+        return _data_uri(
+            layer(np.asarray(cv2.resize(classes, size, interpolation=cv2.INTER_NEAREST), np.uint8), self._colors), "PNG"
+        )
 
 
 def write_page(evaluation: Evaluation, gallery: Gallery, path: Path) -> None:
@@ -81,10 +83,10 @@ def write_page(evaluation: Evaluation, gallery: Gallery, path: Path) -> None:
     path.write_text(_TEMPLATE.read_text(encoding="utf-8").replace("__DATA__", text), encoding="utf-8")
 
 
-def _classes(mask: U8, palette: U8) -> U8:
+def _classes(mask: U8, colors: list[Rgb]) -> U8:
     classes = np.zeros(mask.shape[:2], np.uint8)
-    for number, color in enumerate(palette[1:], start=1):
-        classes[(mask == color[:3]).all(axis=2)] = number
+    for number, color in enumerate(colors, start=1):
+        classes[(mask == color).all(axis=2)] = number
     return classes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -35,9 +36,12 @@ from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
 from edge_agent.errors import TrainingError
-from edge_agent.inference.imaging.appearance import Look, look_at, summarize
+from edge_agent.inference.imaging.appearance import summarize
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.sight import Sight, copy_rows, measure, summarize_sharpness
+from edge_agent.records.store.bins import score_bin
+from edge_agent.records.store.schema import SCORE_BINS
 
 Task = Literal["auto", "classification", "segmentation"]
 Precision = Literal["fp32", "int8"]
@@ -105,8 +109,8 @@ def train(
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
     size = options.input_size or choose_input_size(*report.size)
     examples = datasets.train.labelled
-    looks: list[Look] = []
-    pictures = resized_pictures(examples, report.size, size, looks.append)
+    sights: list[Sight] = []
+    pictures = resized_pictures(examples, report.size, size, sights.append)
     anomalous = np.array([example.label == ANOMALY for example in examples])
     source = source_model(*size)
     if segmentation:
@@ -154,7 +158,9 @@ def train(
             "libraries": _versions(),
             "backbone": "EfficientNet-Lite0",
             "figures": figures,
-            "appearance": msgspec.to_builtins(summarize(looks)),
+            "appearance": msgspec.to_builtins(summarize([sight.look for sight in sights])),
+            "sharpness": msgspec.to_builtins(summarize_sharpness(sights)),
+            "scores": {"normal": _histogram(head.calibrated(head.out_of_fold)[~anomalous])},
             "seconds": round(time.monotonic() - begun, 1),
         },
     )
@@ -234,14 +240,14 @@ def resized_pictures(
     examples: tuple[Example, ...],
     source: tuple[int, int],
     target: tuple[int, int],
-    on_look: Callable[[Look], None] = lambda look: None,
+    on_sight: Callable[[Sight], None] = lambda sight: None,
 ) -> list[U8]:
-    """Shrink the pictures as the agent does; `on_look` is told how each looks."""
+    """Shrink the pictures as the agent does; `on_sight` is told how each looks."""
     resize = make_resizer(source, target, "area")
     pictures = []
     for example in examples:
         pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
-        on_look(look_at(pixels, *source))
+        on_sight(measure(copy_rows(pixels, *source)))
         pictures.append(resize(pixels).copy())
     return pictures
 
@@ -264,6 +270,12 @@ def _figures(head: Head, scores: F64, anomalous: npt.NDArray[np.bool_]) -> dict[
     """Measure calibrated scores of pictures that the scores' head had not seen."""
     metrics = classification_metrics(scores, anomalous, head.calibrated_threshold)
     return {key: round(value, 4) for key, value in metrics._asdict().items() if value is not None}
+
+
+def _histogram(scores: F64) -> list[int]:
+    """Count scores, each from a head that had not seen the picture, as records count them."""
+    counts = Counter(map(score_bin, scores.tolist()))
+    return [counts[part] for part in range(SCORE_BINS)]
 
 
 def _versions() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -13,8 +14,11 @@ from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.errors import RecordsError, SettingsError
 from edge_agent.records.events.outbox import line_states
 from edge_agent.records.options import RecordsOptions, records_folder
+from edge_agent.records.shadow.comparison import Count, pairs
+from edge_agent.records.shadow.wanted import Named, read_shadows
 from edge_agent.records.span import local_text
 from edge_agent.records.statistics import losses
+from edge_agent.records.store.conditions import Condition, conditions
 from edge_agent.records.store.reading import Query, find, reading
 from edge_agent.records.store.schema import DAY, FILE_NAME
 from edge_agent.settings import Settings
@@ -38,6 +42,42 @@ def _events(folder: Path, rules: set[str]) -> Iterator[Finding]:
             yield Finding(Verdict.NOTE, f"event {rule}", f"{found}: {state.problem}", "see docs/events.md")
         else:
             yield Finding(Verdict.OK, f"event {rule}", found)
+
+
+def _conditions(found: list[Condition]) -> Iterator[Finding]:
+    """Tell how cameras and scores are, as they were when the last picture came."""
+    for line in found:
+        told = []
+        if line.camera is not None and line.camera.state != "ok":
+            since = local_text(line.camera.since)[:16]
+            advice = "look at a picture, at light, lens and position; see docs/records.md"
+            yield Finding(Verdict.NOTE, f"camera of {line.model}", f"{line.camera.text}, since {since}", advice)
+        elif line.camera is not None:
+            told.append("the camera is as it should be")
+        if line.drift is not None and line.drift.state == "drifted":
+            since = local_text(line.drift.since)[:16]
+            advice = "compare pictures with those of training; see docs/records.md"
+            yield Finding(Verdict.NOTE, f"scores of {line.model}", f"{line.drift.text}, since {since}", advice)
+        elif line.drift is not None and line.drift.state != "learning":
+            told.append(f"scores are as they were (PSI {line.drift.psi:.2f})")
+        if told:
+            yield Finding(Verdict.OK, f"line of {line.model}", ", ".join(told))
+
+
+def _shadows(folder: Path, connection: sqlite3.Connection, now: int) -> Iterator[Finding]:
+    """Tell what shadow models have done in the last week; `folder` is the state folder."""
+    for model, other in sorted(read_shadows(folder).items()):
+        count = Count()
+        with contextlib.suppress(RecordsError):  # it has judged nothing yet
+            for pair in pairs(connection, Named(model), other, since=now - 7 * DAY, until=now):
+                count.add(pair)
+        done = count.result()
+        found = f"{other} has judged {done.pictures} pictures in 7 days, {done.only_a + done.only_b} otherwise"
+        check = f"shadow of {model}"
+        if done.pictures:
+            yield Finding(Verdict.OK, check, found)
+        else:
+            yield Finding(Verdict.NOTE, check, found, f"edge-agent models describe {model}")
 
 
 def examine_records(settings: Settings) -> Iterator[Finding]:
@@ -69,6 +109,8 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
     try:
         with reading(folder, seconds=5.0) as connection:
             newest = next(find(connection, Query()), None)
+            lines = conditions(connection)
+            shadows = list(_shadows(Path(settings.state_dir), connection, now))
             lost = sum(count for _, _, count in losses(connection, since=now - 7 * DAY, until=now))
     except RecordsError as error:
         yield Finding(Verdict.WRONG, "records", str(error), "see docs/records.md")
@@ -81,3 +123,5 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding(Verdict.OK, "records", found)
+    yield from _conditions(lines)
+    yield from shadows

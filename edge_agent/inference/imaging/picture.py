@@ -1,4 +1,4 @@
-"""Pictures in files, and masks drawn over them."""
+"""Pictures in files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from edge_agent.inference.imaging.deep_pixels import U16, USED_BITS, read_deep, 
 from edge_agent.inference.imaging.jpeg import decode_jpeg
 from edge_agent.inference.imaging.picture_file import PictureFile, check_sides, examine, unreadable
 from edge_agent.inference.imaging.resize import U8
-
-_MASK_OPACITY = 0.55
 
 
 class PixelFormat(NamedTuple):
@@ -120,10 +118,3 @@ def has_transparent_pixels(file: PictureFile) -> bool:
     """Tell whether a picture has pixels that are not opaque; their colours are used all the same."""
     with Image.open(file.path, formats=(file.format,)) as image:
         return int(np.asarray(image.convert("RGBA"))[..., 3].min()) < 255
-
-
-def lay_over(picture: U8, mask: U8) -> U8:
-    """Colour a picture where the mask is not white; both [height, width, 3]."""
-    marked = (mask != 255).any(axis=2, keepdims=True)
-    mixed = picture * (1 - _MASK_OPACITY) + mask * _MASK_OPACITY
-    return np.where(marked, mixed, picture).astype(np.uint8)

@@ -5,44 +5,34 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
-from typing import Protocol
 
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.outbox import Outbox
 from edge_agent.records.events.rules import Rule
+from edge_agent.records.events.sender import Sender, SendFailed
 
 log = logging.getLogger("edge_agent.events")
 
-#: events sent at once
-_AT_ONCE = 100
 _IDLE_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
-
-
-class SendFailed(Exception):
-    """Whoever the events are for has not taken them; the text says why."""
-
-
-class Sender(Protocol):
-    """Sends events to one place. Used by one thread."""
-
-    def send(self, events: list[Event]) -> None:
-        """Return when all are taken; SendFailed or OSError otherwise, and some of them may have been taken."""
-
-    def idle(self) -> None:
-        """Called when there is nothing to send, now and then."""
-
-    def close(self) -> None:
-        """Let go of everything; it may be used again afterwards."""
 
 
 class Delivery:
     """One rule's thread."""
 
-    def __init__(self, rule: Rule, outbox: Outbox, sender: Sender, pause: Callable[[float], object]) -> None:
-        """`pause` waits for so many seconds, or until the end."""
-        self._rule, self._outbox, self._sender, self._pause = rule, outbox, sender, pause
+    def __init__(
+        self,
+        rule: Rule,
+        outbox: Outbox,
+        sender: Sender,
+        pause: Callable[[float], object],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`pause` waits for so many seconds, or until the end; `clock` tells how old an event is."""
+        self._rule, self._outbox, self._sender = rule, outbox, sender
+        self._pause, self._clock = pause, clock
         self._problem = ""
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=rule.name, daemon=True)
@@ -52,10 +42,12 @@ class Delivery:
         pause = _FIRST_PAUSE
         while not self._ending.is_set():
             try:
-                events = self._outbox.next(self._rule.name, _AT_ONCE)
+                events = self._outbox.next(self._rule.name, self._rule.at_once)
                 if events:
-                    self._sender.send(events)
-                    self._outbox.done(self._rule.name, events)
+                    late = self._late(events)
+                    if late < len(events):
+                        self._sender.send(events[late:])
+                    self._outbox.done(self._rule.name, events, late=late)
                 else:
                     self._sender.idle()
                 self._tell("")
@@ -69,10 +61,18 @@ class Delivery:
             except Exception as error:  # a defect must not end this rule's sending for the rest of the process's life
                 log.exception("event '%s'", self._rule.name)
                 self._tell(f"a defect: {type(error).__name__}")
+            self._outbox.count_failure(self._rule.name)
             self._sender.close()
             self._pause(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         self._sender.close()
+
+    def _late(self, events: list[Event]) -> int:
+        """Count the first events that are too old to be of use."""
+        if not self._rule.late_seconds:
+            return 0
+        oldest = self._clock() - self._rule.late_seconds
+        return next((number for number, event in enumerate(events) if event.at >= oldest), len(events))
 
     def _tell(self, problem: str) -> None:
         if problem == self._problem:

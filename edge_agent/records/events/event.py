@@ -1,11 +1,13 @@
-"""An event: what is told of a verdict. docs/event.schema.json describes it."""
+"""An event: what is told of a verdict, of the camera, or of scores. docs/event.schema.json describes it."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
+from edge_agent.records.condition.notice import Notice
 from edge_agent.records.record import Record
 from edge_agent.records.span import utc_text
 
@@ -23,6 +25,18 @@ class Event(NamedTuple):
         """What it says."""
         told: dict[str, Any] = msgspec.json.decode(self.payload)
         return told
+
+    @property
+    def at(self) -> float:
+        """When it happened, in seconds since 1970."""
+        return _time_of(self.payload).time.timestamp()
+
+
+class _Timed(msgspec.Struct):
+    time: datetime
+
+
+_time_of = msgspec.json.Decoder(_Timed).decode
 
 
 def payload_of(record: Record, device: str) -> bytes:
@@ -45,5 +59,23 @@ def payload_of(record: Record, device: str) -> bytes:
             "part_id": record.part,
             "station": record.station,
             "picture": record.picture,
+        }
+    )
+
+
+def payload_of_notice(notice: Notice, device: str) -> bytes:
+    """Write what is told of a camera or of scores. What a verdict's topic is made of is there too, and empty."""
+    return msgspec.json.encode(
+        {
+            "id": notice.id,
+            "time": utc_text(notice.at),
+            "device": device,
+            "model": notice.model,
+            "version": notice.version,
+            "kind": notice.kind,
+            "state": notice.state,
+            "text": notice.text,
+            "verdict": "",
+            "station": "",
         }
     )

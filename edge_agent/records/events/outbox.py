@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.records.events.event import Event
+from edge_agent.records.events.line import EventLine
 from edge_agent.records.events.rules import Rule
 
 FILE_NAME = "outbox.db"
@@ -65,6 +66,7 @@ class Outbox:
             for name in known - self._rules.keys():
                 execute(f"DELETE FROM {table} WHERE rule = ?", (name,))  # noqa: S608
         self._waiting: dict[str, int] = dict.fromkeys(self._rules, 0)
+        self._failed: dict[str, int] = dict.fromkeys(self._rules, 0)
         self._waiting.update(execute("SELECT rule, count(*) FROM events GROUP BY rule"))
         for name in self._rules:
             execute("INSERT OR IGNORE INTO lines (rule) VALUES (?)", (name,))
@@ -122,20 +124,47 @@ class Outbox:
             self._news[name].set()
         return [Event(number, payload) for number, payload in rows]
 
-    def done(self, name: str, events: list[Event]) -> None:
-        """Take events out that have been taken by whoever they are for."""
+    def done(self, name: str, events: list[Event], *, late: int = 0) -> None:
+        """Take events out: the first `late` of them are dropped, the others whoever they are for has taken."""
         with self._lock, self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             gone = self._connection.execute(
                 "DELETE FROM events WHERE rule = ? AND number <= ?", (name, events[-1].number)
             ).rowcount
-            self._connection.execute("UPDATE lines SET sent = sent + ? WHERE rule = ?", (len(events), name))
+            self._connection.execute(
+                "UPDATE lines SET sent = sent + ?, dropped = dropped + ? WHERE rule = ?",
+                (len(events) - late, late, name),
+            )
             self._waiting[name] -= gone
 
     def tell_problem(self, name: str, problem: str) -> None:
         """Write down why a rule's events can't be sent, for `edge-agent records events`."""
         with self._lock:
             self._connection.execute("UPDATE lines SET problem = ? WHERE rule = ?", (problem, name))
+
+    def count_failure(self, name: str) -> None:
+        """Count an attempt to send a rule's events that failed."""
+        self._failed[name] += 1
+
+    def lines(self, lost: Mapping[str, int]) -> tuple[EventLine, ...]:
+        """Tell how the lines stand; `lost` are events that could not be put in, by rule.
+
+        Raises:
+            sqlite3.Error: they can't be read.
+        """
+        found = []
+        with self._lock:
+            for name in self._rules:
+                sent, dropped = self._connection.execute(
+                    "SELECT sent, dropped FROM lines WHERE rule = ?", (name,)
+                ).fetchone()
+                first = self._connection.execute(
+                    "SELECT number, payload FROM events WHERE rule = ? ORDER BY number LIMIT 1", (name,)
+                ).fetchone()
+                oldest = Event(*first).at if first is not None else 0.0
+                waiting, failed = self._waiting[name], self._failed[name]
+                found.append(EventLine(name, waiting, sent, failed, dropped + lost.get(name, 0), oldest))
+        return tuple(found)
 
     def close(self) -> None:
         """Close the file."""

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge_agent.records.events.delivery import Delivery, Sender
-from edge_agent.records.events.event import payload_of
+from edge_agent.records.condition.notice import Notice
+from edge_agent.records.events.delivery import Delivery
+from edge_agent.records.events.event import payload_of, payload_of_notice
+from edge_agent.records.events.line import EventLine
 from edge_agent.records.events.outbox import Outbox
-from edge_agent.records.events.rules import AnyRule, Datagram, File, Mqtt, Pipe, Webhook
-from edge_agent.records.events.senders_local import DatagramSender, FileSender, PipeSender
+from edge_agent.records.events.rules import AnyRule
+from edge_agent.records.events.sender import sender_of
 from edge_agent.records.record import Record
 
 log = logging.getLogger("edge_agent.events")
 
-_END_SECONDS = 2.0
+#: longer than a digital output's longest pulse and pause
+_END_SECONDS = 3.0
 _RETRY_SECONDS = 30.0
+_LOOK_SECONDS = 1.0
 
 
 class Post:
@@ -32,7 +37,10 @@ class Post:
         self._outbox: Outbox | None = None
         self._open_at = 0.0
         self._ending = threading.Event()
-        self._is_dropping = False
+        self._is_dropping = self._is_losing = False
+        self._lost: Counter[str] = Counter()  # by rule: the outbox could not take them
+        self._look_at = 0.0
+        self._lines = tuple(EventLine(rule.name) for rule in self._rules)
         self._deliveries: list[Delivery] = []
         self._open()
 
@@ -46,13 +54,22 @@ class Post:
             self._open_at = time.monotonic() + _RETRY_SECONDS
             return
         self._deliveries = [
-            Delivery(rule, outbox, _sender(rule, self._device), self._ending.wait) for rule in self._rules
+            Delivery(rule, outbox, sender_of(rule, self._device), self._ending.wait) for rule in self._rules
         ]
 
     @property
     def is_used(self) -> bool:
         """Whether anybody is to be told of anything."""
         return bool(self._rules)
+
+    def tell(self, notices: Sequence[Notice]) -> None:
+        """Put what is told of cameras and scores into the outbox."""
+        payloads: dict[str, list[bytes]] = defaultdict(list)
+        for notice in notices:
+            for rule in self._rules:
+                if rule.wants_notice(notice):
+                    payloads[rule.name].append(payload_of_notice(notice, self._device))
+        self.put(payloads)
 
     def take(self, records: Sequence[Record]) -> None:
         """Put what is told of verdicts into the outbox."""
@@ -63,20 +80,45 @@ class Post:
                 if rule.wants(record):
                     payload = payload or payload_of(record, self._device)
                     payloads[rule.name].append(payload)
+        self.put(payloads)
+
+    def put(self, payloads: dict[str, list[bytes]]) -> None:
+        """Put events into the outbox, by rule; what does not get there is counted."""
         if not payloads:
             return
         if self._outbox is None:
             self._open()
         if self._outbox is None:
+            self._lose(payloads)
             return
         try:
             dropped = self._outbox.put(payloads)
         except sqlite3.Error as error:
-            log.warning("%d events are lost: the outbox can't be written: %s", sum(map(len, payloads.values())), error)
+            if not self._is_losing:
+                log.warning("events are lost: the outbox can't be written: %s", error)
+            self._is_losing = True
+            self._lose(payloads)
             return
+        if self._is_losing:
+            log.warning("the outbox is written again; %d events were lost", self._lost.total())
+            self._is_losing = False
         if dropped and not self._is_dropping:
             log.warning("events are dropped: more wait than the rule's `most`")
         self._is_dropping = bool(dropped)
+
+    def _lose(self, payloads: Mapping[str, list[bytes]]) -> None:
+        for name, told in payloads.items():
+            self._lost[name] += len(told)
+
+    def lines(self) -> tuple[EventLine, ...]:
+        """Tell how the rules' lines stand; looked at anew every second."""
+        if self._outbox is None:
+            self._lines = tuple(EventLine(rule.name, dropped=self._lost[rule.name]) for rule in self._rules)
+        elif time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_SECONDS
+            with contextlib.suppress(sqlite3.Error):  # the disk may have gone: then what was seen last
+                self._lines = self._outbox.lines(self._lost)
+        return self._lines
 
     def close(self) -> None:
         """End the threads, after what they are sending; what has not been sent is sent the next time."""
@@ -88,20 +130,3 @@ class Post:
             for delivery in self._deliveries:
                 delivery.join(_END_SECONDS)
             self._outbox.close()
-
-
-def _sender(rule: AnyRule, device: str) -> Sender:
-    if isinstance(rule, File):
-        return FileSender(rule)
-    if isinstance(rule, Datagram):
-        return DatagramSender(rule)
-    if isinstance(rule, Pipe):
-        return PipeSender(rule)
-    if isinstance(rule, Webhook):
-        from edge_agent.records.events.webhook import WebhookSender
-
-        return WebhookSender(rule)
-    assert isinstance(rule, Mqtt)
-    from edge_agent.records.events.mqtt import MqttSender
-
-    return MqttSender(rule, device)

@@ -13,6 +13,9 @@ import msgspec
 from msgspec import Meta
 
 from edge_agent.errors import SettingsError
+from edge_agent.hardware.digital_output import MISSING
+from edge_agent.hardware.library import is_installed
+from edge_agent.records.condition.notice import Notice
 from edge_agent.records.record import Record
 
 #: what a topic may be made of
@@ -25,21 +28,40 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What all rules have. The name is that of the rule's line in the outbox: to change it is to begin a new one."""
 
     name: _Name
-    verdicts: Literal["all", "anomalous", "normal"] = "all"
+    verdicts: Literal["all", "anomalous", "normal", "none"] = "all"
+    #: also when the camera has changed, when scores have drifted, and when that is over
+    notices: bool = False
     #: empty: every model's
     models: tuple[str, ...] = ()
     stations: tuple[str, ...] = ()
     #: events that may wait, and which of them stay when there are more
     most: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
     keep: Literal["newest", "oldest"] = "newest"
+    #: an event that has become older is dropped and not sent; 0: none ever is
+    late_seconds: Annotated[float, Meta(ge=0)] = 0.0
+
+    @property
+    def at_once(self) -> int:
+        """Events that are sent together."""
+        return 100
 
     def wants(self, record: Record) -> bool:
         """Tell whether a verdict is told."""
+        if self.verdicts == "none":
+            return False
         if self.verdicts != "all" and record.anomalous != (self.verdicts == "anomalous"):
             return False
         if self.models and record.model not in self.models:
             return False
         return not self.stations or record.station in self.stations
+
+    def wants_notice(self, notice: Notice) -> bool:
+        """Tell whether it is told that a camera or scores have changed."""
+        return self.notices and (not self.models or notice.model in self.models)
+
+    def __post_init__(self) -> None:
+        if self.verdicts == "none" and not self.notices:
+            raise ValueError('verdicts is "none" and notices is false, so that nothing would be told')
 
     def check(self) -> None:
         """Raise ValueError for what can't be right."""
@@ -54,6 +76,10 @@ class File(Rule, frozen=True, kw_only=True, tag="file"):
 
     def check(self) -> None:
         _check_absolute(self.path)
+        if self.format == "csv" and self.notices:
+            raise ValueError(
+                'a file of format "csv" has columns for verdicts alone, expected notices = false, or "json"'
+            )
 
 
 class Datagram(Rule, frozen=True, kw_only=True, tag="datagram"):
@@ -74,6 +100,30 @@ class Pipe(Rule, frozen=True, kw_only=True, tag="pipe"):
 
     def check(self) -> None:
         _check_absolute(self.path)
+
+
+class Gpio(Rule, frozen=True, kw_only=True, tag="gpio"):
+    """A pulse on a digital output. An old event gives none: the part has gone by."""
+
+    chip: str
+    line: Annotated[int, Meta(ge=0)] | Annotated[str, Meta(min_length=1)]
+    pulse_ms: Annotated[float, Meta(gt=0, le=1000)] = 100.0
+    #: the least time between two pulses
+    pause_ms: Annotated[float, Meta(ge=0, le=1000)] = 20.0
+    active_low: bool = False
+    #: the level that the line is left at
+    at_end: Literal["inactive", "active"] = "inactive"
+    late_seconds: Annotated[float, Meta(ge=0)] = 1.0
+
+    @property
+    def at_once(self) -> int:
+        """One pulse, so that the next event is looked at when it is its turn."""
+        return 1
+
+    def check(self) -> None:
+        _check_absolute(self.chip, "chip")
+        if not is_installed("gpiod"):
+            raise ValueError(MISSING)
 
 
 class Webhook(Rule, frozen=True, kw_only=True, tag="webhook"):
@@ -111,8 +161,13 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     cert_file: str = ""
     key_file: str = ""
     seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    #: JSON on `topic`, or Sparkplug B, whose topics are the specification's, in the group `group`
+    payload: Literal["json", "sparkplug"] = "json"
+    group: str = "edge-agent"
 
     def check(self) -> None:
+        if not self.group or re.search("[/+#\0]", self.group):
+            raise ValueError(f"group '{self.group}' is not one, expected a name without /, + and #")
         for setting, text in (("topic", self.topic), ("available", self.available), ("client_id", self.client_id)):
             allowed = TOPIC_FIELDS if setting == "topic" else TOPIC_FIELDS[:1]
             names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
@@ -131,8 +186,10 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
         return self.port or (8883 if self.tls else 1883)
 
 
-AnyRule = File | Datagram | Pipe | Webhook | Mqtt
-_KINDS = {"file": File, "datagram": Datagram, "pipe": Pipe, "webhook": Webhook, "mqtt": Mqtt}
+AnyRule = File | Datagram | Pipe | Gpio | Webhook | Mqtt
+_KINDS = {
+    "file": File, "datagram": Datagram, "pipe": Pipe, "gpio": Gpio, "webhook": Webhook, "mqtt": Mqtt,
+}  # fmt: skip
 
 
 def parse_events(tables: Sequence[Mapping[str, Any]]) -> tuple[AnyRule, ...]:
@@ -159,9 +216,9 @@ def parse_events(tables: Sequence[Mapping[str, Any]]) -> tuple[AnyRule, ...]:
     return tuple(rules)
 
 
-def _check_absolute(path: str) -> None:
+def _check_absolute(path: str, key: str = "path") -> None:
     if not path.startswith("/"):
-        raise ValueError(f"path '{path}' does not begin with /")
+        raise ValueError(f"{key} '{path}' does not begin with /")
 
 
 def _check_files(*paths: str) -> None:

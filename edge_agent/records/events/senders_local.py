@@ -10,9 +10,9 @@ import socket
 import stat
 from pathlib import Path
 
-from edge_agent.records.events.delivery import SendFailed
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Datagram, File, Pipe
+from edge_agent.records.events.sender import SendFailed
 
 #: how long a program on the device may take to read
 _SECONDS = 5.0
@@ -25,7 +25,7 @@ COLUMNS = (
 class FileSender:
     """Appends lines to a file."""
 
-    def __init__(self, rule: File) -> None:
+    def __init__(self, rule: File, device: str) -> None:
         self._rule, self._path = rule, Path(rule.path)
 
     def send(self, events: list[Event]) -> None:
@@ -68,7 +68,7 @@ def _csv(events: list[Event], *, head: bool) -> bytes:
 class DatagramSender:
     """Sends a datagram for each event."""
 
-    def __init__(self, rule: Datagram) -> None:
+    def __init__(self, rule: Datagram, device: str) -> None:
         self._rule = rule
         self._socket: socket.socket | None = None
 
@@ -92,7 +92,7 @@ class DatagramSender:
 class PipeSender:
     """Writes a line for each event into a named pipe that somebody reads."""
 
-    def __init__(self, rule: Pipe) -> None:
+    def __init__(self, rule: Pipe, device: str) -> None:
         self._path = Path(rule.path)
         self._descriptor = -1
 

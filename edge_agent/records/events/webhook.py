@@ -13,16 +13,16 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge_agent.records.events.delivery import SendFailed
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Webhook
+from edge_agent.records.events.sender import SendFailed
 from edge_agent.version import __version__
 
 
 class WebhookSender:
     """Posts events."""
 
-    def __init__(self, rule: Webhook) -> None:
+    def __init__(self, rule: Webhook, device: str) -> None:
         self._rule = rule
         self._url = urlsplit(rule.url)
         self._connection: http.client.HTTPConnection | None = None

@@ -1,4 +1,4 @@
-"""The daemon's side of kept pictures: a process that it starts and does not talk to; the workers do."""
+"""The daemon's side of kept pictures: a process that it starts, and that says what it has. The workers talk to it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,39 @@ import msgspec
 
 from edge_agent.records.child import Child
 from edge_agent.records.options import PicturesOptions
+from edge_agent.records.pictures.passing import PACKET
+from edge_agent.records.pictures.stock import Stock, decode_stock
 
 
-def picture_keeper(options: PicturesOptions) -> Child:
-    """Make the process that keeps pictures, not yet started."""
-    argument = msgspec.json.encode(options).decode()
-    return Child("edge_agent.records.pictures.process", "the process that keeps pictures", argument)
+class PictureKeeping:
+    """The process that keeps pictures. Lives in one event loop."""
+
+    def __init__(self, options: PicturesOptions) -> None:
+        argument = msgspec.json.encode(options).decode()
+        self._child = Child("edge_agent.records.pictures.process", "the process that keeps pictures", argument)
+        #: what it has said last that there is
+        self.stock: tuple[Stock, ...] = ()
+
+    @property
+    def pid(self) -> int:
+        """The process's id; 0 while there is none."""
+        return self._child.pid
+
+    def open(self) -> None:
+        """Start the process."""
+        self._child.open(self._read)
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self.stock = decode_stock(self._child.channel.recv(PACKET))
+        except (OSError, msgspec.DecodeError):
+            return
+
+    def let_go(self) -> None:
+        """End at once; the process ends by itself when it has stored what it was given."""
+        self._child.let_go()
+
+    async def close(self) -> None:
+        """Let the process finish, for a few seconds at the most. Closing twice is harmless."""
+        await self._child.close()

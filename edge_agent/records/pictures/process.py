@@ -15,20 +15,25 @@ import select
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import cv2
 import msgspec
 import numpy as np
 
+from edge_agent.children.priority import give_way
 from edge_agent.inference.imaging.bitmap import CHANNELS
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.options import PicturesOptions
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
-from edge_agent.records.pictures.ring import MASK, VERDICT, Ring
+from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
+from edge_agent.records.pictures.stock import Stock, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
 
+#: between two words to the daemon on what is kept
+_TELL_SECONDS = 1.0
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
 #: zlib's level: higher ones take several times as long for a few percent
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -42,6 +47,11 @@ class PictureKeeper:
         self._format = options.format
         self._ring = Ring(Path(options.folder), options.rules.kinds, options.mib << 20)
         self._problem = ""
+
+    @property
+    def stock(self) -> tuple[Stock, ...]:
+        """What is kept, by kind."""
+        return self._ring.stock
 
     def listen(self) -> socket.socket:
         """Make the socket that workers send to; OSError when it can't be made."""
@@ -90,7 +100,13 @@ class PictureKeeper:
         if picture.has_mask:
             mask = np.frombuffer(memory[HEAD + size : HEAD + 2 * size], np.uint8).reshape(shape)
             files[MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+        if picture.has_shadow_mask:
+            mask = np.frombuffer(memory[HEAD + 2 * size : HEAD + 3 * size], np.uint8).reshape(shape)
+            files[SHADOW_MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
         told = {"model": picture.model, "version": picture.version, "verdict": msgspec.to_builtins(picture.verdict)}
+        if picture.shadow is not None:
+            shadow = {"model": picture.shadow_model, "version": picture.shadow_version}
+            told["shadow"] = shadow | {"verdict": msgspec.to_builtins(picture.shadow)}
         files[VERDICT] = msgspec.json.encode(told)
         return files
 
@@ -103,9 +119,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log_to_stderr(options.log_level, "pictures: ")
     os.umask(0o027)
-    os.nice(19)
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    give_way()
     cv2.setNumThreads(1)
     try:
         keeper = PictureKeeper(options)
@@ -113,8 +127,15 @@ def main() -> None:
     except OSError as error:
         log.error("pictures can't be kept: %s: %s", error.filename or options.folder, error.strerror)
         sys.exit(1)
+    told: tuple[Stock, ...] = ()
+    told_at = 0.0
     while True:
-        readable, _, _ = select.select([listener, channel], [], [])
+        stock = keeper.stock
+        if stock != told and time.monotonic() - told_at >= _TELL_SECONDS:
+            told, told_at = stock, time.monotonic()
+            with contextlib.suppress(OSError):  # it has gone, or does not read: the next one says all anyway
+                channel.send(encode_stock(told), socket.MSG_DONTWAIT)
+        readable, _, _ = select.select([listener, channel], [], [], _TELL_SECONDS if stock != told else None)
         if listener in readable:  # before the end: what a worker has passed on is kept
             keeper.take(listener)
         elif channel in readable and not channel.recv(1):

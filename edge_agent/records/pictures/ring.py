@@ -10,8 +10,10 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge_agent.records.pictures.stock import Stock
+
 #: endings of the files of one picture
-MASK, VERDICT = ".mask.png", ".json"
+MASK, SHADOW_MASK, VERDICT = ".mask.png", ".shadow-mask.png", ".json"
 PICTURES = (".png", ".jpg")
 
 
@@ -46,6 +48,11 @@ class Ring:
         self._kept[kind] = deque(sorted(sizes.items()))
         self._sizes[kind] = sum(sizes.values())
 
+    @property
+    def stock(self) -> tuple[Stock, ...]:
+        """What there is of each kind."""
+        return tuple(Stock(kind, len(kept), self._sizes[kind]) for kind, kept in self._kept.items())
+
     def put(self, name: str, files: Mapping[str, bytes]) -> int:
         """Store the files of one picture, by ending; returns how many older pictures made way.
 
@@ -76,7 +83,7 @@ class Ring:
         kept = self._kept[kind]
         while kept and self._sizes[kind] + size > self._share:
             stem, taken = kept.popleft()
-            for ending in (*PICTURES, MASK, VERDICT):
+            for ending in (*PICTURES, MASK, SHADOW_MASK, VERDICT):
                 (self.folder / kind / f"{stem}{ending}").unlink(missing_ok=True)
             self._sizes[kind] -= taken
             removed += 1

@@ -86,8 +86,33 @@ CREATE INDEX words_at ON words (at);
 CREATE TABLE unfilled (record INTEGER NOT NULL);
 INSERT INTO unfilled SELECT max(id) + 1 FROM records HAVING max(id) IS NOT NULL;
 """
+_CONDITION = """
+-- How scores are distributed now, by version of a model; `reference` is a JSON list of counts.
+CREATE TABLE drifts (
+    model INTEGER PRIMARY KEY REFERENCES models,
+    state TEXT NOT NULL, since INTEGER NOT NULL, at INTEGER NOT NULL, pictures INTEGER NOT NULL,
+    psi REAL NOT NULL, ks REAL NOT NULL, p_value REAL NOT NULL, compared_with TEXT NOT NULL
+);
+CREATE TABLE first_weeks (model INTEGER PRIMARY KEY REFERENCES models, scores TEXT NOT NULL);
+-- How the pictures of a model look now.
+CREATE TABLE cameras (
+    model TEXT PRIMARY KEY, version TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, text TEXT NOT NULL
+);
+CREATE TABLE notices (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL,
+    kind TEXT NOT NULL, state TEXT NOT NULL, text TEXT NOT NULL
+);
+-- What another model said of a record's picture. `model` is the record's, `shadow` the other.
+CREATE TABLE shadows (
+    record INTEGER PRIMARY KEY, model INTEGER NOT NULL REFERENCES models, shadow INTEGER NOT NULL REFERENCES models,
+    agrees INTEGER NOT NULL, anomalous INTEGER NOT NULL, score REAL NOT NULL, threshold REAL NOT NULL, areas TEXT,
+    milliseconds REAL NOT NULL, picture TEXT
+);
+CREATE INDEX shadows_pair ON shadows (model, shadow, record);
+CREATE INDEX shadows_differ ON shadows (model, shadow, record) WHERE NOT agrees;
+"""
 #: what brings a file from each version to the next
-_STEPS = (_FIRST, _HOURS)
+_STEPS = (_FIRST, _HOURS, _CONDITION)
 #: of the tables; a file with a later one is left alone
 VERSION = len(_STEPS)
 

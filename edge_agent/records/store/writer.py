@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -59,6 +61,11 @@ class RecordWriter:
         self._dirty = False
         self._is_filled = False
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what else is written by the same process, between two batches."""
+        return self._connection
+
     def is_there(self) -> bool:
         """Tell whether the file that is open is still the one that has its name: it may have been deleted."""
         try:
@@ -66,8 +73,19 @@ class RecordWriter:
         except OSError:
             return False
 
-    def write(self, records: Sequence[Record], lost: int = 0, why: str = "") -> None:
+    @property
+    def size(self) -> int:
+        """Bytes of the file, and of what is not in it yet.
+
+        Raises:
+            OSError: it has gone.
+        """
+        return self.path.stat().st_size + Path(f"{self.path}-wal").stat().st_size
+
+    def write(self, records: Sequence[Record], lost: int = 0, why: str = "") -> list[int]:
         """Write records, in the order of their ids, and how many were lost before them; all or nothing.
+
+        Returns the ids under which they are written.
 
         Raises:
             sqlite3.Error: they can't be written.
@@ -78,7 +96,7 @@ class RecordWriter:
         try:
             rows = []
             for record in records:
-                model = self._model(record.model, record.version)
+                model = self.model_number(record.model, record.version)
                 # Ids rise already, unless the daemon began before it knew the last one and the clock was set back.
                 self.last_id = max(record.id, self.last_id + 1)
                 rows.append(_row(record, self.last_id, model))
@@ -93,8 +111,10 @@ class RecordWriter:
                 self._connection.rollback()
             raise
         self._dirty = True
+        return [row[0] for row in rows]
 
-    def _model(self, name: str, version: str) -> int:
+    def model_number(self, name: str, version: str) -> int:
+        """Return the number of a model's version, which is made where there is none; sqlite3.Error."""
         number = self._models.get((name, version))
         if number is None:
             cursor = self._connection.execute("INSERT INTO models (name, version) VALUES (?,?)", (name, version))
@@ -188,11 +208,12 @@ class RecordWriter:
         too_large = (pages - free) * size > self._bytes
         last = execute("SELECT id, at FROM records ORDER BY id LIMIT 1 OFFSET ?", (_DELETED_AT_ONCE,)).fetchone()
         if too_large and last is not None:
-            execute("DELETE FROM records WHERE id < ?", (last[0],))
-            more = True
+            limit, more = last[0], True
+            execute("DELETE FROM records WHERE id < ?", (limit,))
         else:
             limit = oldest if last is None else min(oldest, last[0])
             more = execute("DELETE FROM records WHERE id < ?", (limit,)).rowcount > 0
+        execute("DELETE FROM shadows WHERE record < ?", (limit,))
         if not more:
             sums = now - max(self._days, _LEAST_DAYS_OF_SUMS) * DAY
             for table, column, unit in (
@@ -202,6 +223,7 @@ class RecordWriter:
                 ("score_hours", "hour", HOUR),
                 ("time_hours", "hour", HOUR),
                 ("losses", "at", 1),
+                ("notices", "at", 1),
             ):
                 execute(f"DELETE FROM {table} WHERE {column} < ?", (sums // unit,))  # noqa: S608  # names from above
         if free > _PAGES_AT_ONCE or pages * size > self._bytes:
@@ -214,7 +236,7 @@ class RecordWriter:
         self._connection.close()
 
 
-def _row(record: Record, number: int, model: int) -> tuple[object, ...]:
+def _row(record: Record, number: int, model: int) -> tuple[Any, ...]:
     return (
         number,
         record.at,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from edge_agent.records.condition.notice import CameraState
 from edge_agent.serving.observing.counts import Counts, VersionCounts
 from edge_agent.serving.observing.exposition import HistogramFamily
 from edge_agent.serving.observing.histogram import Histogram
@@ -99,6 +102,12 @@ def _of_models(front: FrontReading) -> Iterable[Metric]:
     yield _scalar("edge_agent_model_wanted", (((model.name,), model.wanted) for model in models))
     yield _scalar("edge_agent_waiting_calls", (((model.name,), model.waiting) for model in models))
     yield _scalar("edge_agent_workers", (((model.name,), len(model.pids)) for model in models))
+    exchanged = [(model.name, model.exchanged) for model in models if model.exchanged is not None]
+    yield _scalar("edge_agent_channels_exchanged", (((name,), is_so) for name, is_so in exchanged))
+    cameras = [(model.name, model.camera.state) for model in models if model.camera is not None]
+    yield _scalar(
+        "edge_agent_camera", (((name, state), state == now) for name, now in cameras for state in get_args(CameraState))
+    )
 
 
 def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
@@ -108,10 +117,30 @@ def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
     yield _scalar("edge_agent_audit_lost_entries", [((), front.audit_lost)])
     if front.records is not None:
         yield _scalar("edge_agent_records", [((), front.records.written)])
-        yield _scalar("edge_agent_lost_records", [((), front.records.lost)])
+        yield _scalar("edge_agent_lost_records", (((why,), count) for why, count in front.records.lost.items()))
+        yield _scalar("edge_agent_records_bytes", [((), front.records.size)])
         yield _scalar("edge_agent_waiting_records", [((), front.records.waiting)])
         yield _scalar("edge_agent_kept_pictures", [((), front.records.pictures_kept)])
         yield _scalar("edge_agent_skipped_pictures", [((), front.records.pictures_skipped)])
+        stock, lines, now = front.records.stock, front.records.events, time.time()
+        yield _scalar("edge_agent_stored_pictures", (((kind.kind,), kind.pictures) for kind in stock))
+        yield _scalar("edge_agent_stored_pictures_bytes", (((kind.kind,), kind.bytes) for kind in stock))
+        yield _scalar("edge_agent_waiting_events", (((line.rule,), line.waiting) for line in lines))
+        yield _scalar("edge_agent_sent_events", (((line.rule,), line.sent) for line in lines))
+        yield _scalar("edge_agent_failed_sendings", (((line.rule,), line.failed) for line in lines))
+        yield _scalar("edge_agent_dropped_events", (((line.rule,), line.dropped) for line in lines))
+        yield _scalar(
+            "edge_agent_oldest_event_seconds",
+            (((line.rule,), max(0.0, now - line.oldest) if line.oldest else 0.0) for line in lines),
+        )
+        drifts = [one for one in front.records.drifts if one.state != "learning"]
+        yield _scalar("edge_agent_drift_psi", (((one.model, one.version), one.psi) for one in drifts))
+        yield _scalar("edge_agent_drift_ks", (((one.model, one.version), one.ks) for one in drifts))
+        yield _scalar("edge_agent_drifted", (((one.model, one.version), one.state == "drifted") for one in drifts))
+    shadows = [((one.model, one.shadow, one.version), one) for one in front.shadows]
+    yield _scalar("edge_agent_shadow_pictures", ((labels, one.judged) for labels, one in shadows))
+    yield _scalar("edge_agent_shadow_disagreements", ((labels, one.disagreed) for labels, one in shadows))
+    yield _scalar("edge_agent_shadow_skipped_pictures", ((labels, one.skipped) for labels, one in shadows))
     if front.memory_available is not None:
         yield _scalar("edge_agent_memory_available_bytes", [((), front.memory_available)])
     for name, room in (("shared_memory", device.shared_memory), ("disk", device.disk)):

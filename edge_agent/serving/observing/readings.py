@@ -6,10 +6,14 @@ Sources: /proc/PID/stat and statm (proc_pid_stat(5), proc_pid_statm(5)), statvfs
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.hardware.gpu_memory import GpuReading, read_gpus
+from edge_agent.records.condition.notice import Camera, Drift
+from edge_agent.records.events.line import EventLine
+from edge_agent.records.pictures.stock import Stock
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -26,16 +30,40 @@ class ModelReading(NamedTuple):
     wanted: bool
     waiting: int
     pids: tuple[int, ...]
+    #: red and blue of the pictures that it is sent look exchanged; None while it is not running
+    exchanged: bool | None = None
+    #: how its pictures look; None while that is not known
+    camera: Camera | None = None
 
 
 class RecordsReading(NamedTuple):
     """How the writing down of verdicts stands: since the process that does it started, or the daemon."""
 
     written: int = 0
-    lost: int = 0
+    #: by reason
+    lost: Mapping[str, int] = {}
     waiting: int = 0
     pictures_kept: int = 0
     pictures_skipped: int = 0
+    drifts: tuple[Drift, ...] = ()
+    #: bytes of the database
+    size: int = 0
+    #: how the lines of those who are told of events stand
+    events: tuple[EventLine, ...] = ()
+    #: the pictures that are kept: kind, how many, and their bytes
+    stock: tuple[Stock, ...] = ()
+
+
+class ShadowReading(NamedTuple):
+    """What a shadow model has done since its process was set to work."""
+
+    model: str
+    shadow: str
+    version: str
+    judged: int
+    disagreed: int
+    #: pictures that there was no time for, since the daemon started
+    skipped: int
 
 
 class FrontReading(NamedTuple):
@@ -52,6 +80,7 @@ class FrontReading(NamedTuple):
     memory_available: int | None
     #: None where verdicts are not written down
     records: RecordsReading | None = None
+    shadows: tuple[ShadowReading, ...] = ()
 
 
 class Room(NamedTuple):

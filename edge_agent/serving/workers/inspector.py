@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +18,11 @@ from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.sender import PictureSender
+from edge_agent.records.shadow.sender import ShadowSender
 from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.mapped import MappedParcels
-from edge_agent.serving.workers.messages import Detect
-from edge_agent.serving.workers.watch import AppearanceWatch
+from edge_agent.serving.workers.messages import Baseline, Detect
+from edge_agent.serving.workers.watch import CameraWatch
 
 
 class SegmentPixels:
@@ -66,20 +68,27 @@ class _Accepted(NamedTuple):
 class Inspector:
     """One loaded model with the buffers of its calls."""
 
-    def __init__(self, pipeline: Pipeline, parcels: MappedParcels, keeping: Keeping | None = None) -> None:
-        """Serve calls whose pictures are in clients' segments or in `parcels`; pass on those that are to be kept."""
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        parcels: MappedParcels,
+        keeping: Keeping | None = None,
+        learned: Baseline | None = None,
+        shadow_dir: str = "",
+    ) -> None:
+        """Serve calls whose pictures are in clients' segments or in `parcels`; pass on those that are to be kept.
+
+        `learned` is how pictures looked at first, `shadow_dir` where a shadow model may take them.
+        """
         manifest: Manifest = pipeline.manifest
         self._pipeline, self._manifest, self._parcels = pipeline, manifest, parcels
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
         self._bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
-        self._watch = AppearanceWatch(manifest)
+        #: looks at pictures now and then
+        self.camera = CameraWatch(manifest, learned)
         self._sender = None if keeping is None else PictureSender(keeping, manifest)
-
-    @property
-    def remark(self) -> str:
-        """What a person should know of the pictures that come; "" for nothing."""
-        return self._watch.remark
+        self._shadow = ShadowSender(Path(shadow_dir), manifest) if shadow_dir else None
 
     @property
     def batch(self) -> int:
@@ -134,7 +143,7 @@ class Inspector:
             start = job.bitmap.start
             content = self._parcels[job.bitmap.parcel].content
             pixels = ArrayPixels(content[start : start + self._bytes].reshape(self._shape))
-        self._watch.see(pixels)
+        self.camera.see(pixels)
         # The mask's segment is checked before the engine runs.
         if isinstance(job.mask, Place):
             self._check(job.mask, "mask", exact=False)
@@ -152,7 +161,8 @@ class Inspector:
             else:
                 self._parcels[job.mask.parcel].write(result.mask, job.mask.start)
         # Before the answer: afterwards the client may change the picture.
-        return result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
+        verdict = result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
+        return verdict if self._shadow is None else self._shadow.show(pixels, result, verdict)
 
     def _check(self, place: Place, what: str, *, exact: bool) -> None:
         height, width, _ = self._shape

@@ -10,10 +10,12 @@ import msgspec
 
 from edge_agent import errors
 from edge_agent.access.peer import Peer
+from edge_agent.component.manifest import Appearance, Sharpness
 from edge_agent.component.trust import Trust
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Verdict
+from edge_agent.records.condition.notice import CameraState
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.serving.observing.counts import Stages
 
@@ -23,6 +25,13 @@ PACKET = 1 << 17
 
 class _Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
     pass
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """How the pictures of a model should look; None for what is not known."""
+
+    appearance: Appearance | None = None
+    sharpness: Sharpness | None = None
 
 
 class Load(_Message, frozen=True):
@@ -37,6 +46,10 @@ class Load(_Message, frozen=True):
     trust: Trust
     #: None when no pictures are kept
     keeping: Keeping | None = None
+    #: how pictures looked at first, where that has been learned
+    learned: Baseline | None = None
+    #: where shadow models take pictures; "": nowhere
+    shadow_dir: str = ""
 
 
 class Span(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -92,9 +105,18 @@ class Ready(_Message, frozen=True):
 
 
 class Noticed(_Message, frozen=True):
-    """What a person should know of the pictures that come; "" when that is over."""
+    """How the pictures look that come, and what a person should know of them; "" when that is over."""
 
+    state: CameraState
     text: str
+    #: red and blue, by the look of them
+    exchanged: bool = False
+
+
+class Learned(_Message, frozen=True):
+    """How the first pictures have looked."""
+
+    baseline: Baseline
 
 
 class Broken(_Message, frozen=True):
@@ -123,7 +145,7 @@ class Refused(_Message, frozen=True):
 
 
 ToWorker = Load | Detect | Cancel | Forget
-FromWorker = Progress | Ready | Noticed | Broken | Answer | Refused
+FromWorker = Progress | Ready | Noticed | Learned | Broken | Answer | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode

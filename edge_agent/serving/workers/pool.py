@@ -20,6 +20,7 @@ from edge_agent.logs import fields
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.serving.observing.counts import VersionCounts
 from edge_agent.serving.workers.calls import Call, WaitingLine
+from edge_agent.serving.workers.cameras import Cameras
 from edge_agent.serving.workers.lending import Lender
 from edge_agent.serving.workers.messages import (
     Answer,
@@ -27,6 +28,7 @@ from edge_agent.serving.workers.messages import (
     Cancel,
     Detect,
     FromWorker,
+    Learned,
     Load,
     Noticed,
     Progress,
@@ -60,6 +62,10 @@ class PoolOptions(NamedTuple):
     keeping: Keeping | None = None
     #: bytes of the largest mask that travels inside an answer
     inline_mask_bytes: int = 64 << 20
+    #: who is told how pictures look
+    cameras: Cameras | None = None
+    #: where shadow models take pictures; "": nowhere
+    shadow_dir: str = ""
 
 
 class WorkerPool:
@@ -96,6 +102,8 @@ class WorkerPool:
         self.note = ""
         #: and of the pictures that it is sent
         self.remark = ""
+        #: red and blue of these look exchanged
+        self.exchanged = False
 
     @property
     def pids(self) -> list[int]:
@@ -117,7 +125,12 @@ class WorkerPool:
         """
         loop = asyncio.get_running_loop()
         options, digest = self._options, manifest_digest(self.manifest)
-        load = Load(str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping)
+        name, version = self.manifest.name, self.manifest.version
+        learned = options.cameras.baseline(name, version) if options.cameras is not None else None
+        load = Load(
+            str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping, learned,
+            options.shadow_dir,
+        )  # fmt: skip
         for number in range(options.instances):
             ready: asyncio.Future[None] = loop.create_future()
             link = WorkerLink(
@@ -230,7 +243,10 @@ class WorkerPool:
                 self._building = True
             self._on_progress(message.text)
         elif isinstance(message, Noticed):
-            self._remark(message.text)
+            seat.remark = message
+            self._remark()
+        elif isinstance(message, Learned):
+            self._learn(message)
         elif isinstance(message, Ready) and not seat.ready.done():
             seat.batch = message.batch
             seat.room = most_calls(message.batch)
@@ -255,10 +271,22 @@ class WorkerPool:
                 waiting = message.stages.begun - held.call.submitted
                 self._counts.inspected(message.verdict, waiting, message.stages)
 
-    def _remark(self, text: str) -> None:
+    def _learn(self, message: Learned) -> None:
+        if (cameras := self._options.cameras) is not None:
+            cameras.learn(self.manifest.name, self.manifest.version, message.baseline)
+            asyncio.get_running_loop().run_in_executor(None, cameras.save)
+
+    def _remark(self) -> None:
+        """Take note of what the workers say of the pictures: what any of them has seen is so."""
+        said = [seat.remark for seat in self._seats if seat.remark is not None]
+        worst = next((one for one in said if one.state != "ok"), said[0])
+        text = "; ".join(dict.fromkeys(one.text for one in said if one.text))
+        self.exchanged = any(one.exchanged for one in said)
+        name = self.manifest.name
+        if self._options.cameras is not None:
+            self._options.cameras.said(name, self.manifest.version, worst.state, worst.text)
         if text != self.remark:
             self.remark = text
-            name = self.manifest.name
             log.warning(
                 "model %s: %s", name, text or "the pictures look as they should again", extra=fields(MODEL=name)
             )

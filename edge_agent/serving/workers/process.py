@@ -32,6 +32,7 @@ from edge_agent.serving.workers.messages import (
     Detect,
     Forget,
     FromWorker,
+    Learned,
     Load,
     Noticed,
     Progress,
@@ -42,6 +43,7 @@ from edge_agent.serving.workers.messages import (
     describe,
     encode,
 )
+from edge_agent.serving.workers.watch import Opinion
 
 log = logging.getLogger("edge_agent.worker")
 
@@ -70,7 +72,7 @@ class Worker:
         self._waiting: deque[Detect] = deque()
         self._cancelled: set[int] = set()
         self._lost = ""  # why the engine can't go on
-        self._remark = ""  # what has been said of the pictures
+        self._opinion: Opinion | None = None  # what has been said of the pictures
 
     def run(self) -> None:
         """Load the model, then inspect pictures until the front process closes the socket."""
@@ -96,7 +98,7 @@ class Worker:
         self._progress("checking the artifacts")
         with checked_component(Path(load.folder), load.manifest_digest, load.trust) as (folder, manifest):
             loaded = load_pipeline(folder, manifest, load.options, self._progress)
-        self._inspector = Inspector(loaded.pipeline, self._parcels, load.keeping)
+        self._inspector = Inspector(loaded.pipeline, self._parcels, load.keeping, load.learned, load.shadow_dir)
         self._gathering = Gathering(self._inspector.batch, load.batch_seconds)
         if self._stderr is not None:
             os.dup2(self._stderr, 2)
@@ -179,12 +181,21 @@ class Worker:
             log.error("%s; the process ends", self._lost)
             self._send(Broken(EngineLost.__name__, self._lost))
             sys.exit(_EXIT_LOST)
-        if self._inspector.remark != self._remark:
-            self._remark = self._inspector.remark
-            self._send(Noticed(self._remark))
+        self._look_back()
         if self._inspector.batch > 1:
             self._take_messages(wait=False)
             self._gathering.ended(count, len(self._waiting), time.monotonic())
+
+    def _look_back(self) -> None:
+        """Make up one's mind of the pictures, now that they are answered."""
+        camera = self._inspector.camera
+        camera.judge()
+        if camera.opinion is not None and camera.opinion != self._opinion:
+            self._opinion = camera.opinion
+            self._send(Noticed(*self._opinion))
+        if camera.learned is not None:
+            learned, camera.learned = camera.learned, None
+            self._send(Learned(learned))
 
     def _is_wanted(self, job: Detect, now: float) -> bool:
         """Tell whether somebody still waits for a call; answer it otherwise."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from edge_agent.serving.workers.calls import Call
+from edge_agent.serving.workers.messages import Noticed
 from edge_agent.serving.workers.parcels import Parcel
 from edge_agent.serving.workers.worker import WorkerLink
 
@@ -35,6 +36,8 @@ class Seat:
     #: when it began with the oldest of its calls
     begun: float = 0.0
     watch: asyncio.TimerHandle | None = None
+    #: what it has said last of the pictures
+    remark: Noticed | None = None
 
     @property
     def free(self) -> int:

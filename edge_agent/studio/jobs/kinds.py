@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -41,10 +42,11 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     description: str = ""
 
 
-def train(store: Store, jobs: Jobs, project: str, options: TrainOptions) -> int:
+def train(store: Store, jobs: Jobs, project: str, options: TrainOptions, around: Sequence[str] = ()) -> int:
     """Put a training into the list; return its number.
 
-    The job trains with the manifests as they are now: what people say meanwhile counts for the next model.
+    The job trains with the manifests as they are now: what people say meanwhile counts for the next model. `around` is
+    a command that is given the training's own as its arguments.
 
     Raises:
         StudioError: there is too little to train with.
@@ -69,7 +71,7 @@ def train(store: Store, jobs: Jobs, project: str, options: TrainOptions) -> int:
     command += ["--recall", str(options.recall)] if options.recall is not None else []
     command += ["--target-precision", str(options.target_precision)] if options.target_precision is not None else []
     command += ["--description", options.description] if options.description else []
-    jobs.queue(number, command)
+    jobs.queue(number, [*around, *command])
     return number
 
 

@@ -92,6 +92,10 @@ def test_the_component_says_what_it_was_made_from(model: Path) -> None:
     assert manifest.appearance is not None
     assert manifest.appearance.pictures == NORMAL + ANOMALY
     assert manifest.appearance.mean == pytest.approx((101, 104, 110), abs=6)
+    assert manifest.sharpness is not None and manifest.sharpness.mean > 0
+    assert manifest.scores is not None and sum(manifest.scores) == NORMAL
+    below = int(manifest.threshold * len(manifest.scores))
+    assert sum(manifest.scores[:below]) > 0.8 * NORMAL
     assert [(sample.image, sample.score >= 0.5) for sample in manifest.golden] == [
         ("golden/normal.png", False), ("golden/anomaly.png", True),
     ]  # fmt: skip

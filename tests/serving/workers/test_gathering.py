@@ -46,11 +46,20 @@ def test_those_who_were_there_last_time_are_waited_for(count: int, waiting: int,
     assert gathering.patience(there, 11.0) == 0.0, "they call on another clock, if at all"
 
 
+class _Camera:
+    """Sees nothing."""
+
+    opinion = learned = None
+
+    def judge(self) -> None:
+        pass
+
+
 class _Inspector:
     """Answers every call with its number, and remembers how many came at once."""
 
     def __init__(self, batch: int, failing: int = -1) -> None:
-        self.batch, self.remark, self._failing = batch, "", failing
+        self.batch, self.camera, self._failing = batch, _Camera(), failing
         self.batches: list[list[int]] = []
 
     def stages(self, begun: float, before: float, now: float) -> Stages:

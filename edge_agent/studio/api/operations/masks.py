@@ -10,12 +10,11 @@ import numpy as np
 from PIL import Image
 
 from edge_agent.building.datasets.dataset import parse_color
+from edge_agent.inference.imaging.overlay import layer
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.studio.api.call import Call, Operation, Raw
 from edge_agent.studio.store.masks import Saved
 from edge_agent.studio.store.thumbnails import SIDE
-
-_OPACITY = 120  # of 255
 
 
 class BuiltOn(msgspec.Struct, frozen=True):
@@ -49,10 +48,11 @@ def _read(call: Call) -> Raw:
 def _layer(call: Call) -> Raw:
     classes = _map(call)
     labels = call.parts.store.projects.get(call.project).labels
-    palette = np.array([(0, 0, 0, 0), *((*parse_color(label.color), _OPACITY) for label in labels)], np.uint8)
     step = max(1, -(-max(classes.shape) // SIDE))
     content = io.BytesIO()
-    Image.fromarray(palette[np.minimum(_shrunk(classes, step), len(labels))], "RGBA").save(content, "PNG")
+    Image.fromarray(layer(_shrunk(classes, step), [parse_color(label.color) for label in labels]), "RGBA").save(
+        content, "PNG"
+    )
     return Raw(content.getvalue(), "image/png")
 
 

@@ -1,0 +1,150 @@
+"""A digital output of the device, through libgpiod 2: one line that is active or not, and pulses on it.
+
+    with DigitalOutput("/dev/gpiochip0", 17) as rejected:
+        rejected.pulse(0.1)
+
+The chip is the kernel's character device (https://docs.kernel.org/userspace-api/gpio/chardev.html), the package
+`gpiod` its Python binding. A line belongs to whoever has requested it, until it is closed; the kernel takes it back
+when the process is killed, and most drivers leave it at the level that it has then.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from edge_agent.errors import OutputError
+
+if TYPE_CHECKING:
+    import gpiod
+
+#: what others see of who has the line, in `gpioinfo`
+CONSUMER = "edge-agent"
+
+
+class DigitalOutput:
+    """One output line. May be used by several threads, which then wait for each other's pulses."""
+
+    def __init__(self, chip: str, line: int | str, *, active_low: bool = False, active_at_end: bool = False) -> None:
+        """Name the line; nothing is opened yet.
+
+        Args:
+            chip: path of the chip, such as /dev/gpiochip0.
+            line: its number on the chip, or its name, as `gpioinfo` shows them.
+            active_low: active is the low level: an inverting driver, or a load against the supply.
+            active_at_end: the level that the line is left at when it is closed.
+        """
+        self._chip, self._line = chip, line
+        self._active_low, self._active_at_end = active_low, active_at_end
+        self._request: gpiod.LineRequest | None = None
+        self._at = -1
+        self._lock = threading.RLock()
+
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence."""
+        return f"line {self._line} of {self._chip}"
+
+    def open(self) -> None:
+        """Take the line and make it inactive, if that has not been done.
+
+        Raises:
+            OutputError: the package gpiod is missing, there is no such line, or somebody else has it.
+        """
+        with self._lock:
+            if self._request is not None:
+                return
+            try:
+                import gpiod
+                from gpiod.line import Direction, Value
+            except ImportError:
+                raise OutputError(MISSING) from None
+            settings = gpiod.LineSettings(
+                direction=Direction.OUTPUT, active_low=self._active_low, output_value=Value.INACTIVE
+            )
+            try:
+                with gpiod.Chip(self._chip) as chip:
+                    number = self._number(chip)
+                    self._request = chip.request_lines({number: settings}, consumer=CONSUMER)
+                    self._at = number
+            except (OSError, ValueError) as error:
+                raise OutputError(f"{self.name} can't be used: {_reason(error)}") from None
+
+    def _number(self, chip: gpiod.Chip) -> int:
+        if isinstance(self._line, int):
+            count = chip.get_info().num_lines
+            if not 0 <= self._line < count:
+                raise ValueError(f"the chip has lines 0 to {count - 1}")
+            return self._line
+        try:
+            return chip.line_offset_from_id(self._line)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            raise ValueError("the chip has no line of that name") from None
+
+    def set(self, active: bool) -> None:
+        """Make the line active, or inactive; it is opened if it is not.
+
+        Raises:
+            OutputError: it can't be opened or set.
+        """
+        from gpiod.line import Value
+
+        with self._lock:
+            self.open()
+            assert self._request is not None
+            try:
+                self._request.set_value(self._at, Value.ACTIVE if active else Value.INACTIVE)
+            except OSError as error:
+                raise OutputError(f"{self.name} can't be set: {_reason(error)}") from None
+
+    def pulse(self, seconds: float, wait: Callable[[float], object] = time.sleep) -> None:
+        """Make the line active for so long. It is inactive when this returns, whatever `wait` did.
+
+        Raises:
+            OutputError: it can't be opened or set.
+        """
+        with self._lock:
+            self.open()
+            self.set(True)
+            try:
+                wait(seconds)
+            finally:
+                self.set(False)
+
+    def close(self) -> None:
+        """Set the level for the end, and let the line go. Closing twice is harmless."""
+        with self._lock:
+            request = self._request
+            if request is None:
+                return
+            try:
+                self.set(self._active_at_end)
+            except OutputError:
+                pass  # the chip has gone: there is nothing to leave at any level
+            finally:
+                self._request = None
+                request.release()
+
+    def __enter__(self) -> DigitalOutput:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+MISSING = "digital outputs need the package gpiod: pip install 'edge-agent[gpio]'"
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + ("; somebody else has it: gpioinfo says who" if error.errno == errno.EBUSY else "")
+    return str(error)

@@ -1,0 +1,1 @@
+"""A small S3 over folders, for devices that reach no other: what scripts of the service need of it."""

@@ -1,0 +1,1 @@
+"""The service's API as data: routes, shapes, limits, patterns, errors. Server and client's model come from it."""

@@ -1,0 +1,55 @@
+"""Drift, through a daemon: a model that carries its training's scores, and a line whose pictures become brighter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from edge_agent.records.store.bins import score_bin
+from edge_agent.records.store.schema import SCORE_BINS
+from tests.cli.test_records import run
+from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.fakes import picture, write_echo
+from tests.support.scraping import fetch, samples
+
+METRIC = ("echo", "1.0.0")
+
+
+def send(daemon: Daemon, seed: int, count: int, middle: float) -> None:
+    """Send pictures of a brightness; echo's score is just that."""
+    for brightness in np.random.default_rng(seed).normal(middle, 12, count).clip(0, 127):
+        daemon.stub("DetectAnomalies", bytes_request("echo", picture(round(brightness))))
+
+
+def test_everybody_is_told_of_drift(tmp_path: Path) -> None:
+    counts = [0] * SCORE_BINS
+    for brightness in np.random.default_rng(1).normal(40, 12, 60).clip(0, 127):
+        counts[score_bin(brightness / 255)] += 1
+    write_echo(tmp_path / "models", training={"scores": {"normal": counts}})
+    (tmp_path / "config.toml").write_text(
+        f'metrics = "unix://{tmp_path}/metrics.sock"\ndrift_pictures = 60\n[[event]]\nname = "x"\nsender = "file"\n'
+        f'path = "{tmp_path}/events.jsonl"\nverdicts = "none"\nnotices = true\n'
+    )
+
+    def metric(name: str) -> float:
+        return samples(fetch(tmp_path / "metrics.sock")).get((name, METRIC), -1.0)
+
+    with running_daemon(tmp_path, "--config", str(tmp_path / "config.toml")) as daemon:
+        daemon.stub.start("echo")
+        send(daemon, 2, 70, 40)
+        wait_until(lambda: metric("edge_agent_drifted") == 0, "scores are compared")
+        assert 0 < metric("edge_agent_drift_psi") < 0.25
+        send(daemon, 3, 90, 85)
+        wait_until(lambda: metric("edge_agent_drifted") == 1, "scores have drifted")
+        said = "scores have drifted: the last 60 pictures against the training's normal pictures: PSI"
+        assert said in daemon.stub.describe("echo").status_message
+        assert daemon.log.read_text().count(said) == 1
+        (event,) = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+        assert (event["kind"], event["state"], event["version"]) == ("drift", "drifted", "1.0.0")
+        found = run("doctor", "--config", str(tmp_path / "config.toml"), "--state-dir", tmp_path / "state", "--json")
+        assert any(said in finding["found"] for finding in json.loads(found.stdout)), found.stdout
+        send(daemon, 4, 120, 40)
+        wait_until(lambda: metric("edge_agent_drifted") == 0, "that is over")
+        assert said not in daemon.stub.describe("echo").status_message

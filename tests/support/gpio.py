@@ -1,0 +1,56 @@
+"""A chip with digital outputs, for the real libgpiod, on a machine that has none: tests/stand_ins/gpio/chip.c.
+
+The kernel's gpio-sim would do better, where it can be loaded; here it is the kernel's side of the character device that
+stands in, so that libgpiod and its Python binding are what a device has.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+_SOURCE = Path(__file__).parents[1] / "stand_ins" / "gpio" / "chip.c"
+
+#: why there can be no chip; "" where there can
+MISSING = (
+    "no C compiler for the stand-in of the kernel's GPIO chip"
+    if shutil.which("gcc") is None or not Path("/usr/include/linux/gpio.h").exists()
+    else "gpiod is not installed"
+    if importlib.util.find_spec("gpiod") is None
+    else ""
+)
+
+
+class Level(NamedTuple):
+    """A level that a line was given."""
+
+    #: seconds, of the monotonic clock
+    at: float
+    line: int
+    high: bool
+
+
+class Chip:
+    """A chip in a folder; processes that are started with `environment` find it at `path`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self.path = folder, folder / "gpiochip0"
+        self.path.symlink_to("/dev/null")
+        library = folder / "chip.so"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, _SOURCE, "-ldl"], check=True)
+        self.environment = os.environ | {"LD_PRELOAD": str(library), "STAND_IN_GPIO": str(folder)}
+
+    def levels(self, line: int) -> list[Level]:
+        """Give what a line was set to, in order."""
+        path = self.folder / "levels"
+        rows = [row.split() for row in path.read_text().splitlines()] if path.exists() else []
+        return [Level(int(at) / 1e9, int(which), high == "1") for at, which, high in rows if int(which) == line]
+
+    def highs(self, line: int) -> list[bool]:
+        """Give only the levels."""
+        return [level.high for level in self.levels(line)]

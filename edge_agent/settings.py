@@ -183,6 +183,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = ("asked", "anomalous", "near=0.05", "normal=100", "disagreement")
     keep_format: Annotated[Literal["png", "jpeg"], Meta(description="how pictures are kept: png is lossless")] = "png"
+    live: Annotated[
+        Literal["on", "off"],
+        Meta(description="whether the newest pictures are shown to who watches the line; see studio.md"),
+    ] = "on"
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
     ] = ""

@@ -17,7 +17,7 @@ data_option = click.option(
     type=_PATH,
     default="edge-agent-studio",
     show_default=True,
-    envvar="EDGE_AGENT_STUDIOdata_option",
+    envvar="EDGE_AGENT_STUDIO_DATA",
     metavar="DIR",
     help="Folder for projects, models and jobs.",
 )
@@ -36,10 +36,11 @@ data_option = click.option(
               help="Serve the cloud service's API and a small S3 too, here; see edge-agent cloud.")  # fmt: skip
 @click.option("--config", type=_PATH, metavar="FILE", help="TOML file with a table [buckets], for --aws-port.")
 @socket_option
+@click.option("--state-dir", metavar="DIR", help="State folder of the agent, as for serve: its records are there.")
 @click.pass_context
 def command(
     ctx: click.Context, data: Path, host: str, port: int, deploy_to: Path | None, certificate: Path | None,
-    key: Path | None, aws_port: int | None, config: Path | None, socket: str,
+    key: Path | None, aws_port: int | None, config: Path | None, socket: str, state_dir: str | None,
 ) -> None:  # fmt: skip
     """Serve a page on which a line is set up and taught: pictures, labels, masks, training, trials, deployment.
 
@@ -64,7 +65,8 @@ def command(
         from edge_agent.studio.aws.server import Options as ApiOptions
 
         api = ApiOptions(host, aws_port, load_settings({}, config=config).buckets, certificate, key)
-    options = Options(data, host, port, socket, target, certificate, key, api)
+    state = Path(load_settings({"state_dir": state_dir} if state_dir else {}, config=config).state_dir).absolute()
+    options = Options(data, host, port, socket, target, certificate, key, api, state=state)
     click.echo(f"studio at {address}, data in {data}; end it with Ctrl-C")
     if api is not None:
         click.echo(f"the service's API and S3 at {api.address}")

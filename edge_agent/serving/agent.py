@@ -17,6 +17,7 @@ from edge_agent.component.version import check_name
 from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound, WrongState
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
+from edge_agent.records.live.place import LivePlace
 from edge_agent.records.options import PicturesOptions, RecordsOptions
 from edge_agent.records.pictures.child import PictureKeeping
 from edge_agent.records.record import Origin
@@ -86,6 +87,8 @@ class Agent:
         #: how the pictures of each model look
         self.cameras = Cameras(Path(settings.state_dir))
         pictures = PicturesOptions.of(settings)
+        #: where workers show their newest pictures to who watches; None: nowhere
+        self._live = LivePlace(Path(settings.state_dir)) if settings.live == "on" else None
         self._options = ModelOptions(
             pool=PoolOptions(
                 settings.instances,
@@ -101,6 +104,7 @@ class Agent:
                 settings.inline_mask_bytes,
                 self.cameras,
                 str(Path(settings.state_dir) / "shadows") if settings.records == "on" else "",
+                live="" if self._live is None else str(self._live.folder),
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
@@ -131,6 +135,8 @@ class Agent:
             self.recorder.open()
         if self.pictures is not None:
             self.pictures.open()
+        if self._live is not None:
+            self._live.open()
         await self._lookout.look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
@@ -145,6 +151,8 @@ class Agent:
             await self.recorder.close()
         if self.pictures is not None:
             await self.pictures.close()
+        if self._live is not None:
+            self._live.close()
 
     def read_records(self) -> RecordsReading | None:
         """Tell how the writing down of verdicts stands; None where they are not."""
@@ -169,6 +177,8 @@ class Agent:
             self.recorder.kill()
         if self.pictures is not None:
             self.pictures.let_go()
+        if self._live is not None:
+            self._live.close()
 
     async def _watch(self) -> None:
         while True:

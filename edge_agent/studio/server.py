@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import NamedTuple
 import uvicorn
 from starlette.applications import Starlette
 
-from edge_agent.errors import EdgeAgentError
+from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.errors import ComponentError, EdgeAgentError
 from edge_agent.studio.access.guard import Guard
 from edge_agent.studio.access.users import Users
 from edge_agent.studio.api.call import Parts
@@ -28,6 +30,9 @@ from edge_agent.studio.jobs.runner import Runner
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.pages.pages import Pages
 from edge_agent.studio.store.store import Store
+from edge_agent.studio.watching.dashboard import Figures
+from edge_agent.studio.watching.feed import Feed
+from edge_agent.studio.watching.records import Records
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +56,8 @@ class Options(NamedTuple):
     api: ApiOptions | None = None
     #: without the pages and their API, the service's is all that is served
     pages: bool = True
+    #: the state folder of the agent, in which its records are
+    state: Path = Path()
 
     @property
     def is_local(self) -> bool:
@@ -105,7 +112,10 @@ def application(options: Options, store: Store, users: Users, stopping: Callable
     """Put the parts together."""
     works = _Works(options, store)
     guard = Guard(users, open_=options.is_local and not users.any())
-    parts = Parts(store, works.jobs, works.device, users, works.runner.nudge)
+    records = Records(options.state)
+    figures = Figures(records, functools.partial(_manifest, store, works.device))
+    feed = Feed(works.device, records, stopping)
+    parts = Parts(store, works.jobs, works.device, users, works.runner.nudge, records, figures, feed)
     session = Session(OPERATIONS, parts, guard, PREFIX, stopping)
     pages = Pages(guard)
 
@@ -116,6 +126,14 @@ def application(options: Options, store: Store, users: Users, stopping: Callable
 
     found = [*routes(OPERATIONS, parts, guard, PREFIX), *session.routes(), *pages.routes()]
     return Starlette(routes=found, lifespan=lifespan)
+
+
+def _manifest(store: Store, device: Device, name: str, version: str) -> Manifest | None:
+    """Give the manifest of a version that was built or deployed here; None for one that came another way."""
+    for folder in (store.layout.models / name / version, device.folder / name / version):
+        with contextlib.suppress(OSError, ComponentError):
+            return decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
+    return None
 
 
 async def _serve_api(options: Options, store: Store) -> None:

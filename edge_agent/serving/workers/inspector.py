@@ -16,6 +16,7 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
+from edge_agent.records.live.tap import LiveTap
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.sender import PictureSender
 from edge_agent.records.shadow.sender import ShadowSender
@@ -75,9 +76,11 @@ class Inspector:
         keeping: Keeping | None = None,
         learned: Baseline | None = None,
         shadow_dir: str = "",
+        live: str = "",
     ) -> None:
-        """Serve calls whose pictures are in clients' segments or in `parcels`; pass on those that are to be kept.
+        """Serve calls whose pictures are in clients' segments or in `parcels`.
 
+        Those that are to be kept are passed on, and the newest shown in the folder `live`, if that is not "".
         `learned` is how pictures looked at first, `shadow_dir` where a shadow model may take them.
         """
         manifest: Manifest = pipeline.manifest
@@ -89,6 +92,7 @@ class Inspector:
         self.camera = CameraWatch(manifest, learned)
         self._sender = None if keeping is None else PictureSender(keeping, manifest)
         self._shadow = ShadowSender(Path(shadow_dir), manifest) if shadow_dir else None
+        self._tap = LiveTap(Path(live), manifest) if live else None
 
     @property
     def batch(self) -> int:
@@ -161,6 +165,8 @@ class Inspector:
             else:
                 self._parcels[job.mask.parcel].write(result.mask, job.mask.start)
         # Before the answer: afterwards the client may change the picture.
+        if self._tap is not None:
+            self._tap.show(pixels, result)
         verdict = result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
         return verdict if self._shadow is None else self._shadow.show(pixels, result, verdict)
 

@@ -50,6 +50,8 @@ class Load(_Message, frozen=True):
     learned: Baseline | None = None
     #: where shadow models take pictures; "": nowhere
     shadow_dir: str = ""
+    #: the folder in which the newest pictures are shown to who watches; "": nowhere
+    live: str = ""
 
 
 class Span(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -66,6 +66,8 @@ class PoolOptions(NamedTuple):
     cameras: Cameras | None = None
     #: where shadow models take pictures; "": nowhere
     shadow_dir: str = ""
+    #: the folder in which workers show their newest pictures to who watches; "": nowhere
+    live: str = ""
 
 
 class WorkerPool:
@@ -129,7 +131,7 @@ class WorkerPool:
         learned = options.cameras.baseline(name, version) if options.cameras is not None else None
         load = Load(
             str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping, learned,
-            options.shadow_dir,
+            options.shadow_dir, options.live,
         )  # fmt: skip
         for number in range(options.instances):
             ready: asyncio.Future[None] = loop.create_future()

@@ -98,7 +98,9 @@ class Worker:
         self._progress("checking the artifacts")
         with checked_component(Path(load.folder), load.manifest_digest, load.trust) as (folder, manifest):
             loaded = load_pipeline(folder, manifest, load.options, self._progress)
-        self._inspector = Inspector(loaded.pipeline, self._parcels, load.keeping, load.learned, load.shadow_dir)
+        self._inspector = Inspector(
+            loaded.pipeline, self._parcels, load.keeping, load.learned, load.shadow_dir, load.live
+        )
         self._gathering = Gathering(self._inspector.batch, load.batch_seconds)
         if self._stderr is not None:
             os.dup2(self._stderr, 2)

@@ -20,6 +20,7 @@ from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.projects import Label
 from edge_agent.studio.store.store import Store
 from edge_agent.studio.store.writing import write_file
+from edge_agent.studio.watching.records import RecordFilter
 
 TRAINING, EVALUATION, TRIAL, PACKAGE, IMPORT = "train", "evaluate", "try", "package", "import"
 EVALUATION_FOLDER = "evaluation"
@@ -175,6 +176,29 @@ def take_in(store: Store, jobs: Jobs, project: str, path: str, images: str = "")
     number = jobs.prepare(project, IMPORT, path)
     command = child_command("edge_agent.studio.jobs.importing", str(store.layout.root), project, path)
     jobs.queue(number, [*command, *([images] if images else [])])
+    return number
+
+
+class WantedRecords(msgspec.Struct, frozen=True):
+    """The records whose kept pictures are taken in: these, or those that a filter lets pass, `most` at the most."""
+
+    records: list[str]
+    filter: RecordFilter | None
+    most: int
+
+
+def take_records(
+    store: Store, jobs: Jobs, project: str, state: Path, records: list[str], wanted: RecordFilter | None, most: int
+) -> int:
+    """Put the taking in of kept pictures of an agent's records into the list."""
+    store.projects.number(project)
+    if any(not number.isdecimal() or len(number) > 18 for number in records):
+        raise StudioError("a record's number is expected to have only digits")
+    number = jobs.prepare(project, IMPORT, project)
+    listed = jobs.folder(number) / "records.json"
+    listed.write_bytes(msgspec.json.encode(WantedRecords(records, wanted, max(1, most))))
+    command = child_command("edge_agent.studio.jobs.taking", str(store.layout.root), project, str(state), str(listed))
+    jobs.queue(number, command)
     return number
 
 

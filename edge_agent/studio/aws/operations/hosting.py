@@ -15,6 +15,10 @@ from edge_agent.studio.aws.call import Answer, Call, conflict, invalid
 from edge_agent.studio.aws.hosting import host, unhost
 from edge_agent.studio.aws.models import Numbered, Statuses, find
 
+# A mask is mostly white: without filters its PNG takes a quarter of the time (where OpenCV, from 4.12, lets us choose).
+_ENCODING = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):
+    _ENCODING += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
 _STARTABLE = ("TRAINED", "HOSTING_FAILED")
 
 
@@ -90,7 +94,7 @@ def answer_of(detection: Detection) -> Answer:
 
 
 def _png(mask: U8) -> bytes:
-    ok, content = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    ok, content = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _ENCODING)
     assert ok
     return bytes(np.asarray(content).tobytes())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import failed, run
+from tests.support.commands import failed, run
 from tests.support.fakes import write_echo
 from tests.support.libraries import WAYS, break_library
 

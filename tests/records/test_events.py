@@ -24,7 +24,7 @@ from edge_agent.records.events.outbox import Outbox, line_states
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import AnyRule, parse_events
 from edge_agent.records.record import Record
-from tests.cli.test_records import run
+from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.records import record

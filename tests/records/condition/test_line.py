@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_agent.records.store.bins import score_bin
 from edge_agent.records.store.schema import SCORE_BINS
-from tests.cli.test_records import run
+from tests.support.commands import run
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.scraping import fetch, samples

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from edge_agent.serving.http2.frames import DEFAULT_WINDOW, PREFACE, Setting, se
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.contract import SERVICE
 from tests.faults.raw import RawClient
+from tests.support.commands import run
 from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, suspend, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.scraping import fetch, samples
@@ -265,8 +264,7 @@ def test_many_reflection_requests_in_one_call(channel: grpc.Channel) -> None:
 
 
 def _healthcheck(daemon: Daemon, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "edge_agent", "healthcheck", "--socket", daemon.socket, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    done = run("healthcheck", "--socket", daemon.socket, *arguments)
     return done.returncode, (done.stdout + done.stderr).strip()
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 import edge_agent
 from edge_agent.errors import CallFailed
-from tests.cli.test_records import run
+from tests.support.commands import run
 from tests.support.daemon import Daemon, bytes_request, running_daemon, suspend, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.records import rows

@@ -20,7 +20,7 @@ from edge_agent.inference.imaging.sight import copy_rows, measure, summarize_sha
 from edge_agent.serving.workers import watch as watching
 from edge_agent.serving.workers.messages import Baseline
 from edge_agent.serving.workers.watch import CameraWatch, Opinion
-from tests.cli.test_records import run
+from tests.support.commands import run
 from tests.support.daemon import running_daemon, wait_until
 from tests.support.fakes import U8, echo_fields, write_echo
 from tests.support.parts import draw_part

@@ -93,7 +93,7 @@ def _write_service(root: Path) -> None:
         ("systemd/edge-agent.tmpfiles", "usr/lib/tmpfiles.d/edge-agent.conf"),
         ("config.toml", "etc/edge-agent/config.toml"),
     ):
-        (root / place).parent.mkdir(parents=True)
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(_PACKAGING / source, root / place)
 
 
@@ -101,7 +101,8 @@ def _write_documents(root: Path, packages: dict[str, Message]) -> None:
     folder = root / _DOC
     folder.mkdir(parents=True)
     shutil.copy(_HERE / "copyright", folder)
-    told = ("install", "security", "settings", "metrics", "operation", "api", "manifest", "records", "events")
+    told = ("install", "security", "settings", "metrics", "operation", "api", "manifest", "records", "events",
+            "line", "applications")  # fmt: skip
     for name in (*(f"{page}.md" for page in told), "event.schema.json"):
         shutil.copy(_PROJECT / "docs" / name, folder)
     for name in (

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
+import itertools
 import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -138,3 +144,67 @@ def test_a_camera_that_is_not_there_is_said(tmp_path: Path) -> None:
 
     assert wait_until(lambda: "can't be opened" in said(), "the camera is missed")
     source.close()
+
+
+@contextmanager
+def _camera(port: int = 0) -> Iterator[tuple[str, int]]:
+    """A network camera: fifty JPEG pictures a second, each another grey, for as long as it is plugged in."""
+    plugged = threading.Event()
+    plugged.set()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            for number in itertools.count():
+                if not plugged.is_set():
+                    return
+                data = cv2.imencode(".jpg", np.full((64, 64, 3), 50 + number % 150, np.uint8))[1].tobytes()
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                try:
+                    self.wfile.write(head.encode() + data + b"\r\n")
+                except OSError:
+                    return
+                time.sleep(0.02)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/stream.mjpg", server.server_port
+    finally:
+        plugged.clear()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.long
+def test_a_camera_is_early_unplugged_and_back(tmp_path: Path) -> None:
+    with _camera() as (address, port):
+        source = VideoSource(Video(kind="video", address=address, queue=2))
+        assert _next(source).pixels is not None
+        assert wait_until(source.early, "frames come while two wait") > 0
+
+    def said() -> str:
+        try:
+            source.next(0.05)
+        except SourceFailed as error:
+            return str(error)
+        return ""
+
+    assert address in wait_until(said, "it is missed")
+    with _camera(port):
+
+        def back() -> Part | None:
+            try:
+                return source.next(0.05)
+            except SourceFailed:
+                return None
+
+        assert wait_until(back, "it is back").pixels is not None
+        source.close()

@@ -174,6 +174,10 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
             if names - set(allowed) or not text or re.search("[+#\0]", text):
                 filled_in = ", ".join(f"{{{name}}}" for name in allowed)
                 raise ValueError(f"{setting} '{text}' is not one, expected no + and #, and only {filled_in} to fill in")
+        if self.payload == "sparkplug" and self.notices:
+            raise ValueError(
+                'the payload "sparkplug" has metrics for verdicts alone, expected notices = false, or "json"'
+            )
         if (self.ca_file or self.cert_file or self.key_file) and not self.tls:
             raise ValueError("ca_file, cert_file and key_file need tls = true")
         if bool(self.cert_file) != bool(self.key_file):

@@ -204,7 +204,8 @@ class Shadows:
         name = f"shadow {running.component.manifest.name}@{running.component.manifest.version}"
         if not running.ready:
             return f"{name}: {running.problem or 'loading'}"
-        return f"{name}: {running.judged} pictures judged, {running.disagreed} otherwise"
+        skipped = self._recorder.shadows_skipped[model]
+        return f"{name}: {running.judged} pictures judged, {running.disagreed} otherwise, {skipped} skipped"
 
     def read(self) -> tuple[ShadowReading, ...]:
         """Tell how all of them are now."""

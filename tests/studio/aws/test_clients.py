@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.cloud import Cloud, running_cloud
-from tests.support.daemon import running_daemon
+from tests.support.daemon import running_daemon, wait_until
 from tests.support.environments import Environments
 from tests.support.fakes import write_echo
 from tests.support.parts import write_folders
@@ -232,3 +232,33 @@ def test_the_client_for_javascript_works(place: Place) -> None:
     assert node is not None
     said = _run(place, node, folder / "flow.js", place.picture)
     assert _result(said) == [1, False, True, True, "node", "ResourceNotFoundException", "PROJECT"]
+
+
+def test_a_packaging_job_leaves_artifact_and_recipe_in_its_bucket(place: Place) -> None:
+    lv = place.cloud.client()
+    chosen = {
+        "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"},
+        "S3OutputLocation": {"Bucket": "line-1", "Prefix": "packaged"},
+        "ComponentName": "plates.model",
+        "ComponentVersion": "2.0.0",
+        "Tags": [{"Key": "line", "Value": "1"}],
+    }
+    asked = {"ProjectName": "plates", "ModelVersion": "1", "JobName": "job-1", "Configuration": {"Greengrass": chosen}}
+    assert lv.start_model_packaging_job(**asked)["JobName"] == "job-1"
+    found: dict[str, Any] = {}
+
+    def ended() -> bool:
+        job = lv.describe_model_packaging_job(ProjectName="plates", JobName="job-1")
+        found.update(job["ModelPackagingDescription"])
+        return found["Status"] not in ("CREATED", "RUNNING")
+
+    wait_until(ended, "the job has ended")
+    assert found["Status"] == "SUCCEEDED", found
+    assert found["ModelPackagingConfiguration"] == {"Greengrass": chosen}
+    assert found["ModelPackagingOutputDetails"]["Greengrass"]["ComponentVersion"] == "2.0.0"
+    folder = place.root / "bucket" / "packaged" / "plates.model" / "2.0.0"
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".zip"]
+    (job,) = lv.list_model_packaging_jobs(ProjectName="plates")["ModelPackagingJobs"]
+    assert (job["JobName"], job["ModelPackagingMethod"]) == ("job-1", "Greengrass")
+    with pytest.raises(lv.exceptions.ConflictException):
+        lv.start_model_packaging_job(**asked)

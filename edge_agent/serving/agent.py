@@ -87,8 +87,7 @@ class Agent:
         #: how the pictures of each model look
         self.cameras = Cameras(Path(settings.state_dir))
         pictures = PicturesOptions.of(settings)
-        #: where workers show their newest pictures to who watches; None: nowhere
-        self._live = LivePlace(Path(settings.state_dir)) if settings.live == "on" else None
+        self._live = LivePlace(Path(settings.state_dir), is_on=settings.live == "on")
         self._options = ModelOptions(
             pool=PoolOptions(
                 settings.instances,
@@ -104,7 +103,7 @@ class Agent:
                 settings.inline_mask_bytes,
                 self.cameras,
                 str(Path(settings.state_dir) / "shadows") if settings.records == "on" else "",
-                live="" if self._live is None else str(self._live.folder),
+                live=self._live.told,
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
@@ -135,8 +134,7 @@ class Agent:
             self.recorder.open()
         if self.pictures is not None:
             self.pictures.open()
-        if self._live is not None:
-            self._live.open()
+        self._live.open()
         await self._lookout.look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
@@ -151,8 +149,7 @@ class Agent:
             await self.recorder.close()
         if self.pictures is not None:
             await self.pictures.close()
-        if self._live is not None:
-            self._live.close()
+        self._live.close()
 
     def read_records(self) -> RecordsReading | None:
         """Tell how the writing down of verdicts stands; None where they are not."""
@@ -177,8 +174,7 @@ class Agent:
             self.recorder.kill()
         if self.pictures is not None:
             self.pictures.let_go()
-        if self._live is not None:
-            self._live.close()
+        self._live.close()
 
     async def _watch(self) -> None:
         while True:

@@ -67,7 +67,7 @@ def kinds_of(connection: sqlite3.Connection, numbers: Sequence[int], periods: Se
     if not numbers or not periods:
         return []
     rows = connection.execute(
-        f"WITH period(first, last) AS (VALUES {_spans(periods, QUARTER)}) "  # noqa: S608  # numbers from above
+        f"WITH period(first, last) AS (VALUES {_written(_joined(periods, QUARTER))}) "  # noqa: S608  # numbers from above
         "SELECT label, sum(pictures) AS often, sum(area) / sum(pictures) FROM period "
         f"CROSS JOIN label_quarters ON quarter >= first AND quarter < last WHERE model IN ({_listed(numbers)}) "
         "GROUP BY label ORDER BY often DESC, label"
@@ -82,17 +82,27 @@ def distributions_of(
     scores, times = [0] * SCORE_BINS, Counter[int]()
     if not numbers or not periods:
         return scores, times
-    for table in ("score_hours", "time_hours"):
+    hours = _joined(periods, HOUR)
+    # Scores are counted by day, too: of a long time only its ends are read by the hour.
+    whole = [(-(-first // 24), last // 24) for first, last in hours if -(-first // 24) < last // 24]
+    ends = [span for first, last in hours for span in _without_days(first, last)]
+    for table, unit, spans in (
+        ("score_days", "day", whole),
+        ("score_hours", "hour", ends),
+        ("time_hours", "hour", hours),
+    ):
+        if not spans:
+            continue
         rows = connection.execute(
-            f"WITH period(first, last) AS (VALUES {_spans(periods, HOUR)}) "  # noqa: S608  # numbers from above
-            f"SELECT bin, sum(pictures) FROM period CROSS JOIN {table} ON hour >= first AND hour < last "
+            f"WITH period(first, last) AS (VALUES {_written(spans)}) "  # noqa: S608  # numbers from above
+            f"SELECT bin, sum(pictures) FROM period CROSS JOIN {table} ON {unit} >= first AND {unit} < last "
             f"WHERE model IN ({_listed(numbers)}) GROUP BY bin"
         )
         for part, pictures in rows:
-            if table == "score_hours":
-                scores[part] = pictures
-            else:
+            if table == "time_hours":
                 times[part] = pictures
+            else:
+                scores[part] += pictures
     return scores, times
 
 
@@ -115,15 +125,28 @@ def begun(connection: sqlite3.Connection, numbers: Sequence[int]) -> int | None:
     return None if row[0] is None else int(row[0]) * QUARTER
 
 
-def _spans(periods: Sequence[Period], unit: int) -> str:
-    """Write periods as rows, those that follow one another as one."""
-    joined: list[list[int]] = []
+def _joined(periods: Sequence[Period], unit: int) -> list[tuple[int, int]]:
+    """Give periods in whole units, those that follow one another as one."""
+    joined: list[tuple[int, int]] = []
     for period in periods:
-        if joined and joined[-1][1] == period.begin:
-            joined[-1][1] = period.end
+        first, last = period.begin // unit, -(-period.end // unit)
+        if joined and joined[-1][1] >= first:
+            joined[-1] = joined[-1][0], last
         else:
-            joined.append([period.begin, period.end])
-    return ",".join(f"({begin // unit},{-(-end // unit)})" for begin, end in joined)
+            joined.append((first, last))
+    return joined
+
+
+def _without_days(first: int, last: int) -> list[tuple[int, int]]:
+    """Give what is left of some hours without the whole days of UTC in them."""
+    begin, end = -(-first // 24) * 24, last // 24 * 24
+    if begin >= end:
+        return [(first, last)]
+    return [span for span in ((first, begin), (end, last)) if span[0] < span[1]]
+
+
+def _written(spans: Sequence[tuple[int, int]]) -> str:
+    return ",".join(f"({first},{last})" for first, last in spans)
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -27,13 +27,20 @@ def link_of(state: Path) -> Path:
 class LivePlace:
     """The daemon's side: makes the folder, and removes it."""
 
-    def __init__(self, state: Path, memory: Path = _MEMORY) -> None:
-        """Choose a name that nobody else has; nothing is made yet."""
-        self._link, self._memory = link_of(state), memory
+    def __init__(self, state: Path, memory: Path = _MEMORY, *, is_on: bool = True) -> None:
+        """Choose a name that nobody else has; nothing is made yet, nor ever unless `is_on`."""
+        self._link, self._memory, self._is_on = link_of(state), memory, is_on
         self.folder = memory / f"{_PREFIX}{os.geteuid()}-{secrets.token_hex(8)}"
+
+    @property
+    def told(self) -> str:
+        """What workers are told: the folder, "" where nothing is shown."""
+        return str(self.folder) if self._is_on else ""
 
     def open(self) -> None:
         """Make the folder. Where that can't be done there is no live view; the line does not wait for one."""
+        if not self._is_on:
+            return
         try:
             self._remove_former()
             self.folder.mkdir(mode=0o750)

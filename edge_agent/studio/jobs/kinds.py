@@ -13,6 +13,7 @@ from PIL import Image
 
 from edge_agent.children.command import child_command
 from edge_agent.errors import StudioError
+from edge_agent.studio.jobs.fetching import is_in_s3, require_boto3
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.layout import PROPOSALS, TEST, TRAIN
 from edge_agent.studio.store.masks import encode_mask
@@ -167,11 +168,17 @@ def _snapshot(store: Store, jobs: Jobs, project: str, number: int) -> tuple[Path
 
 
 def take_in(store: Store, jobs: Jobs, project: str, path: str, images: str = "") -> int:
-    """Put the taking in of a dataset (a folder, manifest or CSV file on this machine) into the list."""
+    """Put the taking in of a dataset (a folder, manifest or CSV file, on this machine or in S3) into the list."""
     store.projects.number(project)
-    if not Path(path).is_absolute():
-        raise StudioError(f"'{path}' is not a whole path, expected one such as /data/pictures")
-    if not Path(path).exists():
+    if is_in_s3(path):
+        require_boto3()
+        if images:
+            raise StudioError(
+                f"'{path}' is in S3, and its pictures too: expected no folder of pictures on this machine"
+            )
+    elif not Path(path).is_absolute():
+        raise StudioError(f"'{path}' is not a whole path, expected one such as /data/pictures or s3://bucket/pictures")
+    elif not Path(path).exists():
         raise StudioError(f"'{path}' does not exist on this machine")
     number = jobs.prepare(project, IMPORT, path)
     command = child_command("edge_agent.studio.jobs.importing", str(store.layout.root), project, path)

@@ -70,7 +70,7 @@ def main() -> None:
         now = time.time()
         for model in ("", "flange"):
             for span in SPANS:
-                wanted = Wanted(model=model, span=span)
+                wanted = Wanted(model=model, span=span)  # type: ignore[arg-type]  # it is one of them
                 told(f"{model or 'all models'}, {span}", partial(figures.dashboard, wanted))
         told("a year by day", lambda: figures.dashboard(Wanted(span="", since=now - 365 * 86_400, by="day")))
         told("6 months, one shift", lambda: figures.dashboard(Wanted(span="6m", only="14:00")))

@@ -54,7 +54,7 @@ _MQTT = {"sender": "mqtt", "host": "x"}
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({}, "event 'a': sender is '', expected one of file, datagram, pipe, gpio, webhook, mqtt"),
+        ({}, "event 'a': sender is '', expected one of file, datagram, pipe, gpio, webhook, mqtt, greengrass"),
         ({"sender": "file"}, "event 'a': Object missing required field 'path'"),
         (_FILE | {"name": 7}, "event number 1: Expected 'str', got 'int' at key 'name'"),
         (_FILE | {"path": "x"}, "event 'a': path 'x' does not begin with /"),

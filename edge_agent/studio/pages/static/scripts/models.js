@@ -44,7 +44,8 @@ async function follow(number) {
 let step = { what: "", began: 0, done: 0 };
 function remaining({ progress, done, total }) {
   const now = Date.now() / 1000;
-  if (step.what !== progress || done < step.done) step = { what: progress, began: now, done };
+  // From the first thing that was done on: what comes before it, such as loading, says nothing of the pace.
+  if (step.what !== progress || done < step.done || !step.done) step = { what: progress, began: now, done };
   const passed = now - step.began;
   return passed < 3 || done <= step.done || !total ? null : (passed / (done - step.done)) * (total - done);
 }

@@ -280,6 +280,26 @@ def _certificates(folder: Path) -> None:
                 f"{name}.pem", "-days", "2", "-extfile", "extension")  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as below
+def test_a_certificate_that_has_expired_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    _certificates(folder)
+    subprocess.run(
+        ["openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
+         "server.pem", "-days", "-1", "-extfile", "extension"], cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    broker = Broker(folder, f"cafile {folder}/ca.pem", f"certfile {folder}/server.pem", f"keyfile {folder}/server.key")
+    try:
+        post = post_to(tmp_path, broker.port, tls=True, ca_file=f"{folder}/ca.pem")
+        post.take([record(1)])
+        wait_until(lambda: "expired" in line_states(tmp_path)[0].problem, "it says that it has expired")
+        post.close()
+        assert line_states(tmp_path)[0].waiting == 1
+    finally:
+        broker.kill()
+
+
 # Paho leaves the socket of a handshake that failed to the garbage collection.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_tls_with_a_clients_certificate_and_a_user(tmp_path: Path) -> None:

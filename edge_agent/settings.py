@@ -178,10 +178,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...],
         Meta(
             description="which pictures are kept: asked (by the client), anomalous, near=0.05 (score so close to the "
-            "threshold), normal=100 (every 100th); each has an equal share of keep_mib"
+            "threshold), normal=100 (every 100th), disagreement (of a shadow model); each has an equal share of "
+            "keep_mib"
         ),
-    ] = ("asked", "anomalous", "near=0.05", "normal=100")
+    ] = ("asked", "anomalous", "near=0.05", "normal=100", "disagreement")
     keep_format: Annotated[Literal["png", "jpeg"], Meta(description="how pictures are kept: png is lossless")] = "png"
+    live: Annotated[
+        Literal["on", "off"],
+        Meta(description="whether the newest pictures are shown to who watches the line; see studio.md"),
+    ] = "on"
     metrics: Annotated[
         str, Meta(description="address that Prometheus asks for metrics, HOST:PORT or unix:///PATH; empty: none")
     ] = ""

@@ -8,6 +8,9 @@ import os
 # processes of tests that train took twice as long for it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# Else each of some hundred processes would compile the package anew, where that variable is set, as in many containers.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import posix_ipc
 import pytest
 
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from tests.support.cost import Cost
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.fakes import U8, write_echo
 
@@ -108,3 +112,18 @@ def mask_of() -> Callable[[bytes, int, int], U8]:
         return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
     return read
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cost",
+        type=int,
+        default=0,
+        metavar="N",
+        help="end with the N files and tests that cost the most processor time",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if lines := config.getoption("--cost"):
+        config.pluginmanager.register(Cost(lines))

@@ -17,7 +17,7 @@ PACKAGE = Path(edge_agent.__file__).parent
 # rows below. Of its own row a wing knows only what KNOWN says.
 ROWS = [
     {"cli", "__main__"},
-    {"device", "studio"},
+    {"device", "line", "studio"},
     {"client", "delivery"},
     {"building", "serving"},
     {"records"},
@@ -33,7 +33,15 @@ KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}, {"requirements"}],
-    "serving": [{"rpc"}, {"http2"}, {"agent"}, {"lifecycle"}, {"catalogue", "workers"}, {"observing"}, {"auditing"}],
+    "serving": [
+        {"rpc"},
+        {"http2"},
+        {"agent"},
+        {"lifecycle", "shadowing"},
+        {"catalogue", "workers"},
+        {"observing"},
+        {"auditing"},
+    ],
     "device": [{"support"}, {"bench", "doctor"}],
 }
 # Plain data without numpy, part of the vocabulary of every wing.
@@ -94,7 +102,8 @@ def test_http2_knows_nothing_but_who_is_at_the_other_end() -> None:
     modules = sorted((PACKAGE / "serving" / "http2").glob("*.py"))
     assert len(modules) > 8
     for path in modules:
-        known = ("edge_agent.serving.http2.", "edge_agent.access.peer", "edge_agent.shortage")
+        access = ("edge_agent.access.peer", "edge_agent.access.names")
+        known = ("edge_agent.serving.http2.", *access, "edge_agent.shortage")
         assert all(name.startswith(known) for name in _imports(path)), path
 
 

@@ -6,7 +6,7 @@ import functools
 import grp
 import pwd
 
-from edge_agent.access.peer import UNKNOWN
+from edge_agent.access.peer import UNKNOWN, Peer
 from edge_agent.errors import SettingsError
 
 _KNOWN = 256
@@ -39,6 +39,15 @@ def describe_user(uid: int) -> str:
         return f"user '{pwd.getpwuid(uid).pw_name}' ({uid})"
     except KeyError:
         return f"user {uid}"
+
+
+def describe_client(peer: Peer, program: str) -> str:
+    """Say who a client is: its process, the name of that one's program ("" where it is not known), and its user.
+
+    May ask the network, as describe_user. The program is asked for before, by program_of: a client may soon be gone.
+    """
+    process = f"process {peer.pid}" if peer.pid else "a process of another namespace"
+    return f"{process}{f' ({program})' if program else ''} of {describe_user(peer.uid)}"
 
 
 @functools.lru_cache(_KNOWN)

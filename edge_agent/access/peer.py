@@ -67,14 +67,6 @@ def _known(uid: int, groups: tuple[int, ...], pid: int) -> Peer:
     )
 
 
-def describe_peer(peer: Peer) -> str:
-    """Return who a client is, for a line of the log: program, process and user, as far as they can be told."""
-    program = program_of(peer.pid) if peer.pid else ""
-    process = f"process {peer.pid}" if peer.pid else "a process of another namespace"
-    user = f"user {peer.uid}" if peer.uid != UNKNOWN else "a user of another namespace"
-    return f"{program or 'a client'} ({process}, {user})"
-
-
 def program_of(pid: int) -> str:
     """Return the name of a process's program, as `ps` shows it; "" when it is gone, or hidden from this user."""
     try:

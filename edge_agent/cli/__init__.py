@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from edge_agent.cli.native import check_libraries
 from edge_agent.errors import EdgeAgentError
 from edge_agent.version import __version__
 
@@ -25,18 +26,25 @@ _COMMANDS = {
     "models": "list, describe, start and stop models",
     "healthcheck": "tell a container or a nucleus by the exit code whether the daemon and its models serve",
     "detect": "send pictures to a running model",
+    "line": "run a line: from camera or folder to outputs and events, without writing a program",
     "audit": "show who did what to which model, and whether that was changed afterwards",
     "records": "what the daemon has seen and said: list, show, count, confirm",
     "dataset": "check, show and convert labelled pictures",
     "train": "build a model component of labelled pictures",
     "evaluate": "measure a model component on labelled pictures",
     "studio": "serve a page for pictures, labels, training, trials and deployment",
+    "cloud": "answer scripts that were written for the cloud service: its own API, and a small S3",
     "import": "make a model component of a model that someone else made",
     "sign": "sign model components, check signatures, and make keys",
     "package": "make a Greengrass component of a model component",
     "bench": "measure this device with a model",
     "support-bundle": "write an archive of logs, settings and findings for whoever helps",
 }
+
+#: those that load numpy or OpenCV; doctor looks for itself
+_NATIVE = {
+    "demo", "models", "detect", "records", "dataset", "train", "evaluate", "import", "bench", "support-bundle",
+}  # fmt: skip
 
 
 class _LazyGroup(click.Group):
@@ -48,6 +56,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name in _NATIVE:
+            check_libraries()
         module = f"edge_agent.cli.{cmd_name.replace('-', '_')}" + "_" * keyword.iskeyword(cmd_name)
         command: click.Command = importlib.import_module(module).command
         return command

@@ -110,7 +110,9 @@ def _folder(state_dir: str | None) -> Path:
 
 
 def _who(entry: dict[str, Any]) -> str:
-    if "user" not in entry:
+    if "pid" not in entry and entry.get("user"):  # a key of the service's API
+        return str(entry["user"])
+    if not entry.get("user"):
         return ""
     program = f" ({entry['program']})" if entry.get("program") else ""
     return f"{entry['user']}, process {entry.get('pid')}{program}"

@@ -7,11 +7,13 @@ from typing import Any, get_args
 
 import click
 
+from edge_agent.cli.compare import compare
 from edge_agent.cli.output import json_option, print_json, print_table, socket_option, status_line
 from edge_agent.client.client import Client
 from edge_agent.client.detection import ModelInfo
 from edge_agent.device.doctor.building import build as build_component
 from edge_agent.inference.engines.options import ENGINES, Precision
+from edge_agent.records.shadow.wanted import parse_named
 from edge_agent.settings import load_settings
 
 _PATH = click.Path(path_type=Path)
@@ -19,7 +21,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.group(epilog="Example: edge-agent models start cookies --wait")
 def command() -> None:
-    """List, describe, start and stop the models of a daemon; build them for a GPU."""
+    """List, describe, start, stop and compare the models of a daemon; build them for a GPU."""
 
 
 @command.command("list", epilog="Example: edge-agent models list --json")
@@ -79,6 +81,33 @@ def stop(name: str, socket: str) -> None:
     with Client(socket) as client:
         client.stop(name)
     click.echo(f"model '{name}' is STOPPED")
+
+
+@command.command(epilog="Example: edge-agent models shadow cookies --with cookies@1.1.0")
+@click.argument("name")
+@click.option("--with", "other", metavar="MODEL[@VERSION]", help="What judges the same pictures.")
+@click.option("--off", is_flag=True, help="No shadow any more.")
+@socket_option
+def shadow(name: str, other: str | None, off: bool, socket: str) -> None:
+    """Have another model judge the pictures of the model NAME, after that has answered.
+
+    Nobody waits for it and nobody is told what it says: `edge-agent models compare` shows where they differ. It is so
+    until it is switched off, also after a restart. Pictures that it has no time for are skipped.
+    """
+    if (other is None) == (not off):
+        raise click.UsageError("expected either --with MODEL[@VERSION] or --off")
+    if other is None:
+        with Client(socket) as client:
+            client.shadow(name)
+        click.echo(f"model '{name}' has no shadow")
+        return
+    named = parse_named(other)
+    with Client(socket) as client:
+        message = client.shadow(name, named.model, named.version)
+    click.echo(f"model '{name}': {message}")
+
+
+command.add_command(compare)
 
 
 @command.command(epilog="Example: edge-agent models build cookies --precision fp16")

@@ -9,9 +9,10 @@ import click
 
 from edge_agent.cli.output import print_table, socket_option
 from edge_agent.errors import StudioError
+from edge_agent.settings import load_settings
 
 _PATH = click.Path(path_type=Path)
-_DATA = click.option(
+data_option = click.option(
     "--data",
     type=_PATH,
     default="edge-agent-studio",
@@ -23,7 +24,7 @@ _DATA = click.option(
 
 
 @click.group(invoke_without_command=True, epilog="Example: edge-agent studio --data studio --port 8501")
-@_DATA
+@data_option
 @click.option("--host", default="127.0.0.1", show_default=True,
               help="Address to listen on; any but loopback asks people to sign in.")  # fmt: skip
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Port to listen on.")
@@ -31,11 +32,15 @@ _DATA = click.option(
               help="A folder of the agent's --model-dir, where models are put  [default: DATA/deployed]")  # fmt: skip
 @click.option("--certificate", type=_PATH, metavar="FILE", help="TLS certificate (PEM), with --key.")
 @click.option("--key", type=_PATH, metavar="FILE", help="Its private key (PEM).")
+@click.option("--aws-port", type=click.IntRange(1, 65535), metavar="PORT",
+              help="Serve the cloud service's API and a small S3 too, here; see edge-agent cloud.")  # fmt: skip
+@click.option("--config", type=_PATH, metavar="FILE", help="TOML file with a table [buckets], for --aws-port.")
 @socket_option
+@click.option("--state-dir", metavar="DIR", help="State folder of the agent, as for serve: its records are there.")
 @click.pass_context
 def command(
     ctx: click.Context, data: Path, host: str, port: int, deploy_to: Path | None, certificate: Path | None,
-    key: Path | None, socket: str,
+    key: Path | None, aws_port: int | None, config: Path | None, socket: str, state_dir: str | None,
 ) -> None:  # fmt: skip
     """Serve a page on which a line is set up and taught: pictures, labels, masks, training, trials, deployment.
 
@@ -49,20 +54,28 @@ def command(
     for path in (certificate, key):
         if path is not None and not path.is_file():
             raise StudioError(f"{path} is not there, expected a PEM file")
-    _require_packages()
+    require_packages()
     from edge_agent.studio.server import Options, run
 
     data = data.absolute()
     address = f"http{'s' if key else ''}://{f'[{host}]' if ':' in host else host}:{port}"
     target = (deploy_to or data / "deployed").absolute()
-    options = Options(data, host, port, socket, target, certificate, key)
+    api = None
+    if aws_port is not None:
+        from edge_agent.studio.aws.server import Options as ApiOptions
+
+        api = ApiOptions(host, aws_port, load_settings({}, config=config).buckets, certificate, key)
+    state = Path(load_settings({"state_dir": state_dir} if state_dir else {}, config=config).state_dir).absolute()
+    options = Options(data, host, port, socket, target, certificate, key, api, state=state)
     click.echo(f"studio at {address}, data in {data}; end it with Ctrl-C")
+    if api is not None:
+        click.echo(f"the service's API and S3 at {api.address}")
     click.echo(f"an agent that is to serve what is deployed: edge-agent serve --model-dir {target}")
     run(options)
 
 
 @command.command(epilog="Example: edge-agent studio reindex --data studio")
-@_DATA
+@data_option
 def reindex(data: Path) -> None:
     """Make the index anew, after somebody has copied files in or out of the data folder."""
     from edge_agent.studio.store.reindex import reindex
@@ -88,7 +101,7 @@ def user() -> None:
               help="viewer: look; operator: label, paint, try; engineer: everything.")  # fmt: skip
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="EDGE_AGENT_STUDIO_PASSWORD",
               help="Asked for if not given (also the variable EDGE_AGENT_STUDIO_PASSWORD).")  # fmt: skip
-@_DATA
+@data_option
 def add(name: str, role: str, password: str, data: Path) -> None:
     """Add a user, or give one another role and password."""
     from edge_agent.studio.access.users import Users
@@ -101,7 +114,7 @@ def add(name: str, role: str, password: str, data: Path) -> None:
 
 @user.command(epilog="Example: edge-agent studio user remove anna")
 @click.argument("name")
-@_DATA
+@data_option
 def remove(name: str, data: Path) -> None:
     """Remove a user, whose sessions end at once."""
     from edge_agent.studio.access.users import Users
@@ -112,7 +125,7 @@ def remove(name: str, data: Path) -> None:
 
 
 @user.command("list", epilog="Example: edge-agent studio user list --data studio")
-@_DATA
+@data_option
 def list_(data: Path) -> None:
     """List the users."""
     from edge_agent.studio.access.users import Users
@@ -122,7 +135,7 @@ def list_(data: Path) -> None:
         print_table(("NAME", "ROLE"), [tuple(found) for found in Users(store.database).all()])
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
     try:
         import jinja2  # noqa: F401
         import starlette  # noqa: F401

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import Message
@@ -17,6 +18,7 @@ from edge_agent.client.segments import CallSegments
 from edge_agent.errors import AgentUnreachable, CallFailed, SettingsError
 from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from edge_agent.serving.rpc.standard import SetShadowRequest
 from edge_agent.serving.rpc.versions import asking
 from edge_agent.settings import DEFAULT_SOCKET, check_address, socket_path
 
@@ -160,6 +162,16 @@ class Client:
     def stop(self, model: str) -> None:
         """Stop a model, after the calls that it is at."""
         self._call("StopModel", pb2.StopModelRequest(model_component=model))
+
+    def shadow(self, model: str, other: str = "", version: str = "") -> str:
+        """Have `other` judge the pictures of a model after it has answered, or none (""); returns how that stands."""
+        request: Any = SetShadowRequest(
+            model_component=model,
+            shadow_component=other,
+            shadow_version=version,
+        )
+        response: Any = self._call("SetShadow", request)
+        return str(response.message)
 
     def detect(self, model: str, picture: U8, *, order: Order | None = None) -> Detection:
         """Inspect a picture, uint8 [height, width, 3], of the size that the model was trained on.

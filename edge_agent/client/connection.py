@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from edge_agent.client.unreachable import why_unreachable
 from edge_agent.errors import AgentUnreachable, CallFailed
 from edge_agent.serving.rpc.contract import MAX_MESSAGE_BYTES, METHODS
+from edge_agent.serving.rpc.standard import SET_SHADOW, SetShadowRequest, SetShadowResponse
 
 #: gRPC's own limit of 4 MiB is less than many masks
 MESSAGE_LIMITS = [
@@ -36,6 +37,11 @@ class Connection:
             )
             for name, method in METHODS.items()
         }
+        self._calls["SetShadow"] = self._channel.unary_unary(
+            SET_SHADOW,
+            request_serializer=SetShadowRequest.SerializeToString,
+            response_deserializer=SetShadowResponse.FromString,
+        )
 
     def wait(self, seconds: float) -> None:
         """Wait until an agent is there; AgentUnreachable when none is after so many seconds."""
@@ -47,7 +53,7 @@ class Connection:
             ) from None
 
     def call(self, name: str, request: Message) -> Message:
-        """Make one of the five calls.
+        """Make one of the five calls, or SetShadow.
 
         Raises:
             AgentUnreachable: nobody answers; the text says why, as far as it can be seen from here.

@@ -87,6 +87,23 @@ class DigitalOutput:
                 raise
             raise ValueError("the chip has no line of that name") from None
 
+    def user(self) -> str:
+        """Tell who has the line now, without taking it; "" for nobody.
+
+        Raises:
+            OutputError: as `open`.
+        """
+        try:
+            import gpiod
+        except ImportError:
+            raise OutputError(MISSING) from None
+        try:
+            with gpiod.Chip(self._chip) as chip:
+                info = chip.get_line_info(self._number(chip))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self.name} can't be used: {_reason(error)}") from None
+        return (info.consumer or "another program") if info.used else ""
+
     def set(self, active: bool) -> None:
         """Make the line active, or inactive; it is opened if it is not.
 

@@ -32,6 +32,8 @@ class Verdict(msgspec.Struct, frozen=True):
     areas: tuple[Area, ...] = ()
     #: under which name its picture is kept, as records.md says; "" when it is not
     picture: str = ""
+    #: under which token it is given to a shadow model; "" when it is not
+    shadow: str = ""
 
 
 def calibrate(raw: float, calibration: Calibration | None) -> float:

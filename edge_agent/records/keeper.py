@@ -14,6 +14,7 @@ from edge_agent.errors import RecordsError
 from edge_agent.records.condition.keeping import ConditionKeeper
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.record import LOST, Note, Record, State
+from edge_agent.records.shadow.keeping import ShadowKeeper
 from edge_agent.records.store.writer import RecordWriter
 
 log = logging.getLogger("edge_agent.records")
@@ -51,6 +52,8 @@ class Keeper:
         self._last_id = 0
         #: how scores and cameras are
         self.condition = ConditionKeeper(options.drift_pictures)
+        #: what shadow models said
+        self.shadows = ShadowKeeper()
         self._retry_at, self._retry = 0.0, _FIRST_RETRY
         self._tidy_at = self._look_at = clock()
         self._open()
@@ -95,13 +98,15 @@ class Keeper:
                 self._size = self._writer.size
             if batch:
                 lost = sum(self._untold.values())
-                self._writer.write(batch, lost, "; ".join(LOST[why] for why in self._untold))
+                numbers = self._writer.write(batch, lost, "; ".join(LOST[why] for why in self._untold))
+                self.shadows.written(batch, numbers)
                 self._untold.clear()
                 self._written += len(batch)
                 self._last_id = self._writer.last_id
                 for _ in batch:
                     self._waiting.popleft()
             self.condition.work(self._writer.connection, batch)
+            self.shadows.work(self._writer.connection, self._writer.model_number)
             self._writer.fill()
             self._writer.sync()
             if now >= self._tidy_at:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from edge_agent.records.condition.notice import Camera
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.pictures.rules import SKIPPED
 from edge_agent.records.record import PACKET, Known, Note, Origin, Record, State, decode_state, encode, short_name
+from edge_agent.records.shadow.passing import Judged
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Recorder:
         self.dropped = self._untold = 0
         #: pictures that were given to be kept, and those that should have been and were not
         self.pictures_kept = self.pictures_skipped = 0
+        #: pictures that a shadow model had no time for, by the first model
+        self.shadows_skipped: Counter[str] = Counter()
         #: what the process has said last
         self.state = State()
         self._is_writing = False
@@ -75,6 +78,10 @@ class Recorder:
     def camera(self, camera: Camera) -> None:
         """Tell the process how the pictures of a model look now."""
         self._tell(("camera", camera.model), camera)
+
+    def judged(self, judged: Judged) -> None:
+        """Tell the process what a shadow model said of a picture."""
+        self._send(encode(judged))
 
     def _tell(self, key: tuple[str, ...], told: Known | Camera) -> None:
         self._told[key] = told
@@ -115,6 +122,8 @@ class Recorder:
             picture = ""
         elif picture:
             self.pictures_kept += 1
+        if verdict.shadow == SKIPPED:
+            self.shadows_skipped[model] += 1
         record = Record(
             number,
             at,
@@ -133,6 +142,7 @@ class Recorder:
             short_name(origin.part),
             short_name(origin.station),
             picture,
+            "" if verdict.shadow == SKIPPED else verdict.shadow,
         )
         if self._send(encode(Note(record, self._untold))):
             self._untold = 0

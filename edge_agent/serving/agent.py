@@ -14,19 +14,24 @@ from edge_agent.access.control import Control
 from edge_agent.access.peer import Peer
 from edge_agent.component.trust import Trust
 from edge_agent.component.version import check_name
-from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound
+from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound, WrongState
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
+from edge_agent.records.live.place import LivePlace
 from edge_agent.records.options import PicturesOptions, RecordsOptions
 from edge_agent.records.pictures.child import PictureKeeping
 from edge_agent.records.record import Origin
 from edge_agent.records.recorder import Recorder
-from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
+from edge_agent.records.shadow.wanted import Named
+from edge_agent.serving.catalogue.catalogue import Catalogue, Component, Entry
+from edge_agent.serving.catalogue.lookout import Lookout
+from edge_agent.serving.lifecycle.memory import check_memory
 from edge_agent.serving.lifecycle.model import Model, ModelOptions
 from edge_agent.serving.lifecycle.remembered import RememberedModels
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.observing.readings import ModelReading, RecordsReading
+from edge_agent.serving.shadowing.shadows import First, Shadows
 from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer, OnStages
 from edge_agent.serving.workers.cameras import Cameras
 from edge_agent.serving.workers.parcels import ParcelShelf
@@ -82,6 +87,7 @@ class Agent:
         #: how the pictures of each model look
         self.cameras = Cameras(Path(settings.state_dir))
         pictures = PicturesOptions.of(settings)
+        self._live = LivePlace(Path(settings.state_dir), is_on=settings.live == "on")
         self._options = ModelOptions(
             pool=PoolOptions(
                 settings.instances,
@@ -96,6 +102,8 @@ class Agent:
                 None if pictures is None else pictures.keeping,
                 settings.inline_mask_bytes,
                 self.cameras,
+                str(Path(settings.state_dir) / "shadows") if settings.records == "on" else "",
+                live=self._live.told,
             ),
             drain_seconds=settings.drain_seconds,
             first_restart=settings.first_restart,
@@ -105,16 +113,18 @@ class Agent:
         #: who writes verdicts down; None: nobody
         records = RecordsOptions.of(settings)
         self.recorder = Recorder(records) if settings.records == "on" else None
+        #: models that judge beside others; None where nobody would write down what they say
+        self.shadows: Shadows | None = None
         if self.recorder is not None:
             self.cameras.on_change = self.recorder.camera
+            state_dir, level = Path(settings.state_dir), settings.log_level
+            self.shadows = Shadows(state_dir, self._options.pool, self.recorder, level)
         #: who keeps pictures; None: nobody
         self.pictures = None if pictures is None else PictureKeeping(pictures)
         #: called when a model has come, changed its status, or gone
         self.watchers: set[Callable[[], None]] = set()
         self._watcher: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[None] | None = None
-        self._next_look: asyncio.Task[None] | None = None
-        self._is_blind = False  # the last look saw nothing
+        self._lookout = Lookout(self._catalogue.scan, self._apply)
 
     # Life
 
@@ -124,7 +134,8 @@ class Agent:
             self.recorder.open()
         if self.pictures is not None:
             self.pictures.open()
-        await self._look()
+        self._live.open()
+        await self._lookout.look()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
     async def close(self, drain_seconds: float) -> None:
@@ -132,10 +143,13 @@ class Agent:
         if self._watcher is not None:
             self._watcher.cancel()
         await asyncio.gather(*(model.shut_down(drain_seconds) for model in self._models.values()))
+        if self.shadows is not None:
+            await self.shadows.close()
         if self.recorder is not None:
             await self.recorder.close()
         if self.pictures is not None:
             await self.pictures.close()
+        self._live.close()
 
     def read_records(self) -> RecordsReading | None:
         """Tell how the writing down of verdicts stands; None where they are not."""
@@ -154,50 +168,27 @@ class Agent:
         """End all workers at once."""
         for model in self._models.values():
             model.kill()
+        if self.shadows is not None:
+            self.shadows.kill()
         if self.recorder is not None:
             self.recorder.kill()
         if self.pictures is not None:
             self.pictures.let_go()
+        self._live.close()
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._settings.scan_seconds)
-            await self._look()
+            await self._lookout.look()
             if not self._remembered.is_saved:  # the disk was full
                 await asyncio.to_thread(self._remembered.save)
-
-    async def _look(self) -> None:
-        """Look at the model folders, never twice at a time: those who ask during a look share the next one."""
-        if self._next_look is None:
-            task = asyncio.get_running_loop().create_task(self._scan(self._looking))
-            if self._looking is None:
-                self._looking = task
-            else:
-                self._next_look = task
-        await asyncio.wait([self._next_look or task])
-
-    async def _scan(self, previous: asyncio.Task[None] | None) -> None:
-        if previous is not None:
-            await asyncio.wait([previous])
-            self._looking, self._next_look = self._next_look, None
-        try:
-            self._apply(await asyncio.to_thread(self._catalogue.scan))
-            self._is_blind = False
-        except OSError as error:  # no file descriptor is left, say: what was seen last is taken to be there still
-            if not self._is_blind:
-                log.warning("the model folders can't be looked at: %s", error)
-            self._is_blind = True
-        except Exception:  # a defect here must not end the watch for the rest of the daemon's life
-            log.exception("looking at the model folders failed")
-        finally:
-            self._looking = None
 
     async def _look_again(self) -> None:
         """Look for what has come since the last look: a component that has just been deployed has clients at once.
 
         Reading a large component takes long; a call waits a moment for that and no longer.
         """
-        await asyncio.wait([asyncio.ensure_future(self._look())], timeout=_LOOK_SECONDS)
+        await asyncio.wait([asyncio.ensure_future(self._lookout.look())], timeout=_LOOK_SECONDS)
 
     def _apply(self, entries: dict[str, Entry]) -> None:
         """Bring the models in line with what the catalogue has found."""
@@ -224,6 +215,25 @@ class Agent:
                 self.cameras.forget(name)
                 if name in self._remembered.names:  # it had failed; when the component comes back, so does the model
                     self._to_resume.add(name)
+
+        self._update_shadows()
+
+    def _update_shadows(self) -> None:
+        if self.shadows is not None:
+            self.shadows.update(self._first, self._component, self._check_memory)
+
+    def _first(self, name: str) -> First | None:
+        model = self._models.get(name)
+        return None if model is None else First(model.is_live, model.component)
+
+    def _component(self, name: str, version: str) -> Component | None:
+        if version:
+            return self._catalogue.find(name, version)
+        model = self._models.get(name)
+        return None if model is None else model.component
+
+    def _check_memory(self, component: Component) -> None:
+        check_memory(component, self._options.pool._replace(instances=1), self._options.memory_reserve)
 
     def _on_change(self) -> None:
         for tell in tuple(self.watchers):
@@ -265,6 +275,7 @@ class Agent:
         version = model.version
         drifts = self.recorder.state.drifts if self.recorder is not None else ()
         texts = [one.text for one in drifts if (one.model, one.version) == (model.name, version)]
+        texts += [self.shadows.describe(model.name)] if self.shadows is not None else []
         return Description(model.name, arn, status, "; ".join(filter(None, [message, *texts])), version)
 
     def model_names(self) -> list[str]:
@@ -307,10 +318,28 @@ class Agent:
                 await asyncio.to_thread(self._remembered.save)
         return Status.STOPPED
 
+    async def set_shadow(self, name: str, other: Named | None, peer: Peer) -> str:
+        """Have another model judge the pictures of a model, or (None) none any more; returns how that stands now.
+
+        Raises:
+            InvalidRequest, ModelNotFound, NotPermitted: see Shadows.check.
+            WrongState: records are off; InternalError: it can't be remembered.
+        """
+        async with self._audited("SetShadow", name, peer, f"with {other}" if other is not None else "off"):
+            await self._control.check(peer, "SetShadow")
+            model = await self._find_or_look(name)
+            if self.shadows is None:
+                raise WrongState('records are off, and nobody would write down what a shadow says: set records = "on"')
+            if other is not None:
+                self.shadows.check(name, other, model.component, self._component)
+            await self.shadows.set(name, other)
+            self._update_shadows()
+        return self.shadows.describe(name)
+
     @contextlib.asynccontextmanager
-    async def _audited(self, call: str, name: str, peer: Peer) -> AsyncIterator[None]:
+    async def _audited(self, call: str, name: str, peer: Peer, what: str = "") -> AsyncIterator[None]:
         """Write down, before the call is answered, who made it and what came of it."""
-        audit, outcome, details = self._observer.audit, "done", ""
+        audit, outcome, details = self._observer.audit, "done", what
         try:
             yield
         except EdgeAgentError as error:

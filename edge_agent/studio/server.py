@@ -13,19 +13,26 @@ from typing import NamedTuple
 import uvicorn
 from starlette.applications import Starlette
 
-from edge_agent.errors import EdgeAgentError
+from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.errors import ComponentError, EdgeAgentError
 from edge_agent.studio.access.guard import Guard
 from edge_agent.studio.access.users import Users
 from edge_agent.studio.api.call import Parts
 from edge_agent.studio.api.routes import routes
 from edge_agent.studio.api.session import Session
 from edge_agent.studio.api.table import OPERATIONS
+from edge_agent.studio.aws.results import finish
+from edge_agent.studio.aws.server import Api
+from edge_agent.studio.aws.server import Options as ApiOptions
 from edge_agent.studio.device import Device
 from edge_agent.studio.jobs import kinds
 from edge_agent.studio.jobs.runner import Runner
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.pages.pages import Pages
 from edge_agent.studio.store.store import Store
+from edge_agent.studio.watching.dashboard import Figures
+from edge_agent.studio.watching.feed import Feed
+from edge_agent.studio.watching.records import Records
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +52,12 @@ class Options(NamedTuple):
     deploy_to: Path
     certificate: Path | None = None
     key: Path | None = None
+    #: the service's API beside the pages; None: not served
+    api: ApiOptions | None = None
+    #: without the pages and their API, the service's is all that is served
+    pages: bool = True
+    #: the state folder of the agent, in which its records are
+    state: Path = Path()
 
     @property
     def is_local(self) -> bool:
@@ -70,43 +83,91 @@ def run(options: Options) -> None:
     store = Store(options.data)
     try:
         users = Users(store.database)
-        if not options.is_local and not users.any():
+        if options.pages and not options.is_local and not users.any():
             raise EdgeAgentError(
                 f"others can reach {options.host}, so users have to sign in and there is none yet; make one with: "
                 f"edge-agent studio user add NAME --role engineer --data {options.data}"
             )
-        stopping = Stopping()
-        config = uvicorn.Config(
-            application(options, store, users, stopping), host=options.host, port=options.port, log_level="warning",
-            access_log=False, server_header=False, ssl_certfile=options.certificate, ssl_keyfile=options.key,
-            timeout_graceful_shutdown=5,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
-        stopping.server = server
-        server.run()
+        if options.pages:
+            _serve(options, store, users)
+        else:
+            asyncio.run(_serve_api(options, store))
     finally:
         store.close()
 
 
+def _serve(options: Options, store: Store, users: Users) -> None:
+    stopping = Stopping()
+    config = uvicorn.Config(
+        application(options, store, users, stopping), host=options.host, port=options.port, log_level="warning",
+        access_log=False, server_header=False, ssl_certfile=options.certificate, ssl_keyfile=options.key,
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    stopping.server = server
+    server.run()
+
+
 def application(options: Options, store: Store, users: Users, stopping: Callable[[], bool]) -> Starlette:
     """Put the parts together."""
-    jobs = Jobs(store)
-    runner = Runner(jobs, functools.partial(kinds.finish, store, jobs))
+    works = _Works(options, store)
     guard = Guard(users, open_=options.is_local and not users.any())
-    parts = Parts(store, jobs, Device(store, options.socket, options.deploy_to), users, runner.nudge)
+    records = Records(options.state)
+    figures = Figures(records, functools.partial(_manifest, store, works.device))
+    feed = Feed(works.device, records, stopping)
+    parts = Parts(store, works.jobs, works.device, users, works.runner.nudge, records, figures, feed)
     session = Session(OPERATIONS, parts, guard, PREFIX, stopping)
     pages = Pages(guard)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        runner.start()
-        writing = asyncio.get_running_loop().create_task(_write_manifests(store))
-        yield
-        writing.cancel()
-        await runner.close()
+        async with works.running(), works.api.running() if works.api else contextlib.nullcontext():
+            yield
 
     found = [*routes(OPERATIONS, parts, guard, PREFIX), *session.routes(), *pages.routes()]
     return Starlette(routes=found, lifespan=lifespan)
+
+
+def _manifest(store: Store, device: Device, name: str, version: str) -> Manifest | None:
+    """Give the manifest of a version that was built or deployed here; None for one that came another way."""
+    for folder in (store.layout.models / name / version, device.folder / name / version):
+        with contextlib.suppress(OSError, ComponentError):
+            return decode_manifest((folder / FILE_NAME).read_bytes(), source=FILE_NAME)
+    return None
+
+
+async def _serve_api(options: Options, store: Store) -> None:
+    works = _Works(options, store)
+    assert works.api is not None
+    async with works.running():
+        await works.api.serve()
+
+
+class _Works:
+    """What goes on behind the pages and behind the service's API."""
+
+    def __init__(self, options: Options, store: Store) -> None:
+        self._store = store
+        self.jobs = Jobs(store)
+        self.runner = Runner(self.jobs, self._finish)
+        self.device = Device(store, options.socket, options.deploy_to)
+        self.api = Api(options.api, store, self.jobs, self.device, self.runner.nudge) if options.api else None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run jobs, and write what people say, while the block runs."""
+        self.runner.start()
+        writing = asyncio.get_running_loop().create_task(_write_manifests(self._store))
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await self.runner.close()
+
+    def _finish(self, job: int) -> None:
+        kinds.finish(self._store, self.jobs, job)
+        if self.api is not None:
+            finish(self.api.service, job)
 
 
 async def _write_manifests(store: Store) -> None:

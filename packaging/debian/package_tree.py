@@ -88,11 +88,12 @@ def _write_environment(root: Path, site: Path, target: Target) -> None:
 def _write_service(root: Path) -> None:
     for source, place in (
         ("systemd/edge-agent.service", "usr/lib/systemd/system/edge-agent.service"),
+        ("systemd/edge-agent-line@.service", "usr/lib/systemd/system/edge-agent-line@.service"),
         ("systemd/edge-agent.sysusers", "usr/lib/sysusers.d/edge-agent.conf"),
         ("systemd/edge-agent.tmpfiles", "usr/lib/tmpfiles.d/edge-agent.conf"),
         ("config.toml", "etc/edge-agent/config.toml"),
     ):
-        (root / place).parent.mkdir(parents=True)
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(_PACKAGING / source, root / place)
 
 
@@ -100,7 +101,8 @@ def _write_documents(root: Path, packages: dict[str, Message]) -> None:
     folder = root / _DOC
     folder.mkdir(parents=True)
     shutil.copy(_HERE / "copyright", folder)
-    told = ("install", "security", "settings", "metrics", "operation", "api", "manifest", "records", "events")
+    told = ("install", "security", "settings", "metrics", "operation", "api", "manifest", "records", "events",
+            "line", "applications")  # fmt: skip
     for name in (*(f"{page}.md" for page in told), "event.schema.json"):
         shutil.copy(_PROJECT / "docs" / name, folder)
     for name in (

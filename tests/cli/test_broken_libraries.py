@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import failed, run
+from tests.support.commands import failed, run
 from tests.support.fakes import write_echo
 from tests.support.libraries import WAYS, break_library
 
@@ -28,6 +29,22 @@ def test_commands_that_load_the_engine(tmp_path: Path, command: list[str], way: 
     assert "; what may help: " in line
     if way == "illegal instruction":
         assert "is killed by SIGILL (Illegal instruction) on this processor, " in line
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("numpy", ["train", "parts", "-o", "out"]),
+        ("numpy", ["detect", "echo", "part.png"]),
+        ("cv2", ["evaluate", "component", "parts"]),
+    ],
+)
+def test_commands_that_load_other_libraries(tmp_path: Path, module: str, command: list[str]) -> None:
+    path = break_library(tmp_path / "broken", module, "illegal instruction")
+    line = failed(run(*command, PYTHONPATH=path))
+    cause = r"is killed by SIGILL \(Illegal instruction\) on this processor, .+; what may help: "
+    assert re.match(rf"edge-agent: importing \S+ \d+\.\S+ {cause}", line)
+    assert {"numpy": "importing numpy ", "cv2": "importing opencv-python"}[module] in line
 
 
 def test_a_damaged_package_that_nobody_looked_for(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.test_cli import failed, run
+from tests.support.commands import failed, run
 from tests.support.parts import write_folders
 
 

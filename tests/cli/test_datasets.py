@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import failed, run
+from tests.support.commands import failed, run, run_in
 from tests.support.manifests import classified, is_bad, labelled, write_lines, write_pictures
 
 
@@ -131,6 +129,4 @@ def test_a_single_problem_is_one_line(data: Path, tmp_path: Path) -> None:
 
 def _in(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, where it may write."""
-    command = [sys.executable, "-m", "edge_agent", *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return run_in(folder, *arguments)

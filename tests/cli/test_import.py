@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from edge_agent.client.client import Client
 from tests.building.importing.formats import IMAGE, Served, network, pictures, write_dda
 from tests.building.importing.test_any_onnx import classifier, masks
-from tests.cli.test_cli import failed, run
+from tests.support.commands import failed, run
 from tests.support.daemon import PATIENCE, running_daemon
 
 

@@ -5,23 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.commands import run
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import half_bright, picture, write_echo
 from tests.support.records import rows
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "edge_agent", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
 
 
 class Line(NamedTuple):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from edge_agent.cli.sign import command
 from edge_agent.delivery.signing import make_key_pair, read_private_key
 from edge_agent.errors import EdgeAgentError, SigningError
-from tests.cli.test_cli import failed, run
+from tests.support.commands import failed, run
 from tests.support.fakes import write_echo
 from tests.support.keys import Signer, edit_manifest
 

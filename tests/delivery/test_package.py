@@ -21,7 +21,7 @@ from edge_agent.delivery.packager import Order, package
 from edge_agent.delivery.recipe_rules import check_recipe
 from edge_agent.delivery.signing import check_signed
 from edge_agent.serving.catalogue.catalogue import Catalogue
-from tests.cli.test_cli import failed, run
+from tests.support.commands import failed, run
 from tests.support.fakes import write_echo
 from tests.support.keys import Signer
 

@@ -47,6 +47,7 @@ class RawClient:
         if window > DEFAULT_WINDOW:
             self._socket.sendall(word_frame(Frame.WINDOW_UPDATE, 0, window - DEFAULT_WINDOW))
         self._encoder = hpack.Encoder()
+        self._headers = _HEADERS
         self._stream = -1
         self._unsent = b""
 
@@ -57,6 +58,12 @@ class RawClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def call(self, path: str, message: bytes, count: int = 1) -> None:
+        """Send a call of another method, or several at once."""
+        self._headers = [(name, path if name == ":path" else value) for name, value in _HEADERS]
+        self._socket.sendall(b"".join(self._call(message) for _ in range(count)))
+        self._headers = _HEADERS
 
     def detect(self, message: bytes, count: int = 1) -> None:
         """Send a DetectAnomalies call, or several at once."""
@@ -112,7 +119,7 @@ class RawClient:
     def _call(self, message: bytes, compressed: bytes = b"\0", *headers: tuple[str, str]) -> bytes:
         self._stream += 2
         data = compressed + len(message).to_bytes(4, "big") + message
-        block = self._encoder.encode([*_HEADERS, *headers], huffman=False)
+        block = self._encoder.encode([*self._headers, *headers], huffman=False)
         return headers_frame(self._stream, block) + frame_head(Frame.DATA, END_STREAM, self._stream, len(data)) + data
 
     def received(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,45 @@ def test_a_deployed_model_is_served_replaced_and_withdrawn(
         nucleus.remove("echo")
         wait_until(lambda: agent.stub.listed() == {}, "the agent no longer knows it")
         assert not list(registry.glob("*")) or flavour == "lite", "on lite the link may stay; it leads nowhere"
+
+
+@pytest.mark.long  # a start of the model for each step
+def test_a_startup_that_is_killed_at_each_step_leaves_a_model_that_starts(agent: Daemon, tmp_path: Path) -> None:
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    second = make_package(tmp_path, "2.0.0", 0.6)
+    with running_nucleus("lite") as nucleus:
+        first = _deploy(nucleus, make_package(tmp_path, "1.0.0", 0.5), registry, local=True)
+        wait_until(lambda: "echo" in agent.stub.listed(), "the agent knows the model")
+        agent.stub.start("echo")
+        update = nucleus.place(second, local=True, architecture=NUCLEUS_WORD, configuration={"Registry": str(registry)})
+        script = update.lifecycle["startup"]["Script"].splitlines()
+        killed = 0
+        for number, line in enumerate(script):
+            if line.split()[0] in ("else", "fi", "done"):
+                continue
+            nucleus.run_phase(first, "startup")
+            before = _unpacked(nucleus, first)
+            broken = "\n".join([*script[:number], "kill -KILL $$", *script[number:], ""])
+            update.lifecycle = {**update.lifecycle, "startup": {"Script": broken}}
+            process = nucleus.launch(update, "startup")
+            process.communicate(timeout=60)
+            killed += process.returncode == -signal.SIGKILL
+            assert (before / "manifest.json").is_file(), f"killed before {line!r}: the predecessor stays"
+            assert (registry / "echo" / "manifest.json").is_file(), "and the link leads to a component"
+            agent.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
+            agent.stub.start("echo")
+            assert _threshold(agent) in (0.5, 0.6)
+        assert killed > len(script) // 2, "most of its lines were come to"
+        update.lifecycle = {**update.lifecycle, "startup": {"Script": "\n".join([*script, ""])}}
+        nucleus.run_phase(update, "startup")
+        wait_until(lambda: _threshold(agent) == 0.6, "in the end the new version answers")
+
+
+def _unpacked(nucleus: Nucleus, component: Component) -> Path:
+    """Give the folder into which a local deployment was unpacked."""
+    (folder,) = nucleus.work(component).glob(f"{component.version}-????????????")
+    return folder
 
 
 def test_a_version_before_can_be_deployed_again(agent: Daemon, tmp_path: Path) -> None:

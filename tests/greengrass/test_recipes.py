@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from edge_agent.component.manifest import Target
+from edge_agent.component.version import parse_version
 from edge_agent.delivery.recipe import model_recipe, write_recipe
 from edge_agent.delivery.recipe_rules import MAX_BYTES, check_recipe
 from edge_agent.version import __version__
@@ -132,3 +135,31 @@ def test_the_deployment_names_the_components() -> None:
     assert deployment["components"]["EdgeAgent"]["componentVersion"] == __version__
     socket = json.loads(deployment["components"]["EdgeAgent"]["configurationUpdate"]["merge"])["Socket"]
     assert socket == "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"
+
+
+def _build(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(GREENGRASS / "build.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("version", ["1.1", "v1.1.1", "1.1.1.1", "latest", ""])
+def test_an_ill_formed_version_of_a_component_is_named(tmp_path: Path, version: str) -> None:
+    done = _build("agent", "--component-version", version, "-o", str(tmp_path / "packages"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: --component-version: ")
+    assert f"'{version}'" in done.stderr
+    assert not (tmp_path / "packages").exists()
+
+
+def test_the_version_that_suits_a_components_name() -> None:
+    spec = importlib.util.spec_from_file_location("greengrass_build", GREENGRASS / "build.py")
+    assert spec is not None and spec.loader is not None
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    known = parse_version(build._version(None, "aws.iot.lookoutvision.EdgeAgent", is_agent=True))
+    assert (1, 0, 0) < known[:3] < (2, 0, 0), "fleets depend on >=1.0.0 <2.0.0"
+    assert known[1] >= 100, "above every version that AWS' agent had"
+    assert build._version(None, "EdgeAgent", is_agent=True) == __version__
+    assert build._version(None, "com.example.Client", is_agent=False) == "1.0.0"
+    for is_agent in (True, False):
+        assert build._version("1.1.1", "aws.iot.lookoutvision.EdgeAgent", is_agent=is_agent) == "1.1.1"

@@ -24,7 +24,7 @@ from edge_agent.records.events.outbox import Outbox, line_states
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import AnyRule, parse_events
 from edge_agent.records.record import Record
-from tests.cli.test_records import run
+from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.records import record
@@ -54,7 +54,7 @@ _MQTT = {"sender": "mqtt", "host": "x"}
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({}, "event 'a': sender is '', expected one of file, datagram, pipe, gpio, webhook, mqtt"),
+        ({}, "event 'a': sender is '', expected one of file, datagram, pipe, gpio, webhook, mqtt, greengrass"),
         ({"sender": "file"}, "event 'a': Object missing required field 'path'"),
         (_FILE | {"name": 7}, "event number 1: Expected 'str', got 'int' at key 'name'"),
         (_FILE | {"path": "x"}, "event 'a': path 'x' does not begin with /"),
@@ -63,6 +63,9 @@ _MQTT = {"sender": "mqtt", "host": "x"}
         (_FILE | {"name": "a b"}, "event 'a b': Expected 'str' matching regex"),
         (_HOOK | {"url": "ftp://x"}, "event 'a': url 'ftp://x' is not one such as https://"),
         (_HOOK | {"secret_file": "/no"}, "event 'a': /no can't be read: No such file"),
+        (_FILE | {"verdicts": "none"}, "event 'a': verdicts is \"none\" and notices is false"),
+        (_FILE | {"format": "csv", "notices": True}, 'a file of format "csv" has columns for verdicts alone'),
+        (_MQTT | {"payload": "sparkplug", "notices": True}, 'the payload "sparkplug" has metrics for verdicts alone'),
         (_MQTT | {"topic": "a/#"}, "event 'a': topic 'a/#' is not one"),
         (_MQTT | {"topic": "{part}"}, "only {device}, {model}, {verdict}, {station} to fill in"),
         (_MQTT | {"ca_file": "/x"}, "event 'a': ca_file, cert_file and key_file need tls = true"),

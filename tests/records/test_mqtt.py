@@ -22,6 +22,7 @@ from edge_agent.records.events import delivery
 from edge_agent.records.events.outbox import line_states
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
+from tests.support import sparkplug
 from tests.support.daemon import bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.records import record
@@ -63,6 +64,14 @@ class Broker:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    def save(self) -> None:
+        """Have it write down what it has to remember, who has subscribed too."""
+        assert self.process is not None
+        store = self.folder / "mosquitto.db"
+        before = store.stat().st_mtime_ns if store.exists() else 0
+        self.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: store.exists() and store.stat().st_mtime_ns > before, "the broker has saved")
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
@@ -76,6 +85,8 @@ class Subscriber:
         self.messages: list[tuple[str, bytes, bool]] = []
         self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id="subscriber", clean_session=False)
         self.client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+        self.subscribed = False
+        self.client.on_subscribe = lambda *_: setattr(self, "subscribed", True)
         self.client.on_message = lambda _, __, message: self.messages.append(
             (message.topic, bytes(message.payload), message.retain)
         )
@@ -142,6 +153,39 @@ def test_a_verdict_arrives_and_the_device_says_that_it_is_there(
     wait_until(lambda: (available, b"offline") == subscriber.messages[-1][:2], "it says that it goes")
 
 
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_host_of_sparkplug_hears_births_data_and_death(
+    tmp_path: Path, broker: Broker, subscriber: Subscriber, version: str
+) -> None:
+    def kinds() -> list[str]:
+        return [topic.split("/")[2] for topic, _, _ in list(subscriber.messages) if "/NCMD/" not in topic]
+
+    post = post_to(tmp_path, broker.port, payload="sparkplug", version=version)
+    wait_until(lambda: kinds() == ["NBIRTH"], "it is born")
+    post.take([record(1, anomalous=True, areas={"crack": 0.5}), record(2)])
+    wait_until(lambda: kinds() == ["NBIRTH", "DBIRTH", "DDATA", "DDATA"], "verdicts are told")
+    told = [sparkplug.read(payload) for _, payload, _ in subscriber.messages]
+    assert [payload.seq for payload in told] == [0, 1, 2, 3]
+    assert [payload.metrics["id"] for payload in told[2:]] == [1, 2]
+    subscriber.client.publish("spBv1.0/edge-agent/NCMD/d", sparkplug.rebirth_command(), qos=0)
+    wait_until(lambda: kinds()[4:] == ["NBIRTH", "DBIRTH"], "it is born again")
+    broker.kill()
+    wait_until(lambda: not subscriber.client.is_connected(), "the host has noticed")
+    broker.start()
+    wait_until(subscriber.client.is_connected, "the host is back")
+    post.take([record(3)])
+    wait_until(lambda: kinds()[-1] == "DDATA", "it is told by another connection")
+    subscriber.client.publish("spBv1.0/edge-agent/NCMD/d", sparkplug.rebirth_command(), qos=0)
+    wait_until(lambda: kinds()[-2:] == ["NBIRTH", "DBIRTH"], "it is born again")
+    births = [
+        sparkplug.read(payload).metrics["bdSeq"] for topic, payload, _ in subscriber.messages if "/NBIRTH/" in topic
+    ]
+    assert births[0] == births[1] != births[-1]
+    post.close()
+    wait_until(lambda: kinds()[-1] == "NDEATH", "it says that it goes")
+    assert sparkplug.read(subscriber.messages[-1][1]).metrics == {"bdSeq": births[-1]}
+
+
 def test_a_broker_that_is_killed_in_mid_stream_loses_nothing(
     tmp_path: Path, broker: Broker, subscriber: Subscriber
 ) -> None:
@@ -195,6 +239,8 @@ def test_a_device_that_is_killed_is_told_offline_by_its_last_will(
 
 
 def test_a_broker_that_is_away_gets_what_waited_for_it(tmp_path: Path, broker: Broker, subscriber: Subscriber) -> None:
+    wait_until(lambda: subscriber.subscribed, "it has subscribed")
+    broker.save()
     broker.kill()
     post = post_to(tmp_path, broker.port, most=50)
     for number in range(1, 101):
@@ -232,6 +278,26 @@ def _certificates(folder: Path) -> None:
         (folder / "extension").write_text("subjectAltName=IP:127.0.0.1\n")
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
                 f"{name}.pem", "-days", "2", "-extfile", "extension")  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as below
+def test_a_certificate_that_has_expired_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    _certificates(folder)
+    subprocess.run(
+        ["openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
+         "server.pem", "-days", "-1", "-extfile", "extension"], cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    broker = Broker(folder, f"cafile {folder}/ca.pem", f"certfile {folder}/server.pem", f"keyfile {folder}/server.key")
+    try:
+        post = post_to(tmp_path, broker.port, tls=True, ca_file=f"{folder}/ca.pem")
+        post.take([record(1)])
+        wait_until(lambda: "expired" in line_states(tmp_path)[0].problem, "it says that it has expired")
+        post.close()
+        assert line_states(tmp_path)[0].waiting == 1
+    finally:
+        broker.kill()
 
 
 # Paho leaves the socket of a handshake that failed to the garbage collection.

@@ -20,7 +20,8 @@ from edge_agent.errors import SettingsError
 from edge_agent.inference.verdict import decide
 from edge_agent.records.pictures.ring import Ring
 from edge_agent.records.pictures.rules import KeepRules, parse_rules
-from tests.cli.test_records import Line, run
+from tests.cli.test_records import Line
+from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, segment_request, wait_until
 from tests.support.fakes import U8, half_bright, picture, write_echo
 from tests.support.scraping import fetch, samples

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from selenium import webdriver
@@ -24,6 +25,8 @@ from tests.support.studio import Studio, running_studio
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 #: a folder for pictures of the pages, to be looked at
 SHOTS = os.environ.get("EDGE_AGENT_SCREENSHOTS")
+
+SCRATCH_AND_DENT = [{"name": "scratch", "color": "#2ca02c"}, {"name": "dent", "color": "#1f77b4"}]
 
 pytestmark = [
     pytest.mark.long,
@@ -87,6 +90,12 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[webdriver.Chrome]:
+    found = browser()
+    yield found
+    found.quit()
+
+
+def browser() -> webdriver.Chrome:
     assert BROWSER
     assert DRIVER
     options = webdriver.ChromeOptions()
@@ -94,9 +103,7 @@ def driver() -> Iterator[webdriver.Chrome]:
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1366,900", "--lang=en"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield found
-    found.quit()
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
 
 
 @pytest.fixture
@@ -149,7 +156,7 @@ def test_masks_are_painted_saved_undone_and_opened_again(person: Person, studio:
     studio.send(
         "PATCH",
         f"/projects/{flange}",
-        {"labels": [{"name": "scratch", "color": "#2ca02c"}, {"name": "dent", "color": "#1f77b4"}]},
+        {"labels": SCRATCH_AND_DENT},
     )
     person.go(f"/projects/{flange}/paint/{number}?class=anomaly")
     person.until("the picture is open", "document.body.dataset.ready")
@@ -202,6 +209,38 @@ def test_masks_are_painted_saved_undone_and_opened_again(person: Person, studio:
     person.until("what is there now is shown", "document.querySelector('#state').dataset.state === 'saved'")
     assert all("409" in complaint for complaint in person.complaints())
     studio.send("PATCH", f"/projects/{flange}", {})
+
+
+def test_a_crash_of_the_browser_loses_one_stroke_at_most(person: Person, studio: Studio, flange: str) -> None:
+    number = studio.get(f"/projects/{flange}/picture-numbers?class=anomaly")[1]
+    studio.send("PATCH", f"/projects/{flange}", {"labels": SCRATCH_AND_DENT})
+    before = studio.get(f"/projects/{flange}/pictures/{number}")["revision"]
+    crashing = browser()
+    try:
+        other = Person(crashing, studio)
+        other.go(f"/projects/{flange}/paint/{number}")
+        other.until("the picture is open", "document.body.dataset.ready")
+        stage = other.find("#stage")
+        for stroke in range(3):
+            ActionChains(crashing).move_to_element_with_offset(stage, 60 * stroke, 0).click().perform()
+            if stroke < 2:
+                other.until("it is saved", "document.querySelector('#state').dataset.state === 'saved'")
+                wait_until(
+                    lambda: studio.get(f"/projects/{flange}/pictures/{number}")["revision"] > before + stroke,  # noqa: B023
+                    "the stroke is in the file",
+                )
+        for process in psutil.Process(crashing.service.process.pid).children(recursive=True):
+            process.kill()
+    finally:
+        crashing.service.stop()
+    assert studio.get(f"/projects/{flange}/pictures/{number}")["revision"] >= before + 2
+    content = studio.ask("GET", f"/api/projects/{flange}/pictures/{number}/mask").content
+    painted = np.frombuffer(content, np.uint8).reshape(480, 640)
+    person.go(f"/projects/{flange}/paint/{number}")
+    person.until("the picture is open", "document.body.dataset.ready")
+    # Two round strokes at least, beside each other.
+    columns = (painted > 0).any(axis=0).astype(int)
+    assert np.count_nonzero(np.diff(columns) == 1) >= 2
 
 
 def test_train_measure_try_and_train_again(person: Person, studio: Studio, flange: str) -> None:

@@ -37,9 +37,10 @@ class Environments:
         """Give an environment with packages; the test is skipped where no registry can be reached."""
         if packages not in self._made:
             environment = Environment(self._folder / str(len(self._made)))
-            subprocess.run([sys.executable, "-m", "venv", str(environment.folder)], check=True)
-            pip = [str(environment.program), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
-            done = subprocess.run(pip, capture_output=True, text=True, check=False)
+            uv = [sys.executable, "-m", "uv", "--no-config", "--quiet"]
+            subprocess.run([*uv, "venv", "--python", sys.executable, str(environment.folder)], check=True)
+            install = [*uv, "pip", "install", "--python", str(environment.program), *packages]
+            done = subprocess.run(install, capture_output=True, text=True, check=False)
             if done.returncode:
                 pytest.skip(f"{' '.join(packages)} can't be installed: {done.stderr.strip().splitlines()[-1:]}")
             self._made[packages] = environment

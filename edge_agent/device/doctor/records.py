@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
+from edge_agent.device.doctor.senders import reach
 from edge_agent.errors import RecordsError, SettingsError
 from edge_agent.records.events.outbox import line_states
-from edge_agent.records.options import RecordsOptions, records_folder
+from edge_agent.records.events.rules import Rule
+from edge_agent.records.events.sender import SendFailed
+from edge_agent.records.options import RecordsOptions, pictures_folder, records_folder
+from edge_agent.records.pictures.rules import parse_rules
+from edge_agent.records.shadow.comparison import Count, pairs
+from edge_agent.records.shadow.wanted import Named, read_shadows
 from edge_agent.records.span import local_text
 from edge_agent.records.statistics import losses
 from edge_agent.records.store.conditions import Condition, conditions
@@ -23,22 +30,59 @@ from edge_agent.settings import Settings
 _MIB = 1 << 20
 
 
-def _events(folder: Path, rules: set[str]) -> Iterator[Finding]:
+def _events(folder: Path, rules: Sequence[Rule], device: str) -> Iterator[Finding]:
     try:
         states = {state.rule: state for state in line_states(folder)}
     except (sqlite3.Error, OSError) as error:
         yield Finding(Verdict.NOTE, "events", f"the outbox in {folder} can't be read: {error}", "see docs/events.md")
-        return
-    for rule in sorted(rules):
-        state = states.get(rule)
-        if state is None:
-            yield Finding(Verdict.OK, f"event {rule}", "nothing has been sent yet")
+        states = {}
+    for rule in rules:
+        state = states.get(rule.name)
+        found = "nothing has been sent yet"
+        if state is not None:
+            found = f"{state.sent} sent, {state.waiting} wait, {state.dropped} were dropped"
+        try:
+            place = reach(rule, device)
+        except (SendFailed, OSError, ValueError) as error:
+            place = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            yield Finding(Verdict.NOTE, f"event {rule.name}", f"{found}: {place}", "see docs/events.md")
             continue
-        found = f"{state.sent} sent, {state.waiting} wait, {state.dropped} were dropped"
-        if state.problem:
-            yield Finding(Verdict.NOTE, f"event {rule}", f"{found}: {state.problem}", "see docs/events.md")
+        if state is not None and state.problem:
+            found = f"{found}: {place}, but the daemon says: {state.problem}"
+            yield Finding(Verdict.NOTE, f"event {rule.name}", found, "see docs/events.md")
         else:
-            yield Finding(Verdict.OK, f"event {rule}", found)
+            yield Finding(Verdict.OK, f"event {rule.name}", f"{found}: {place}")
+
+
+def _pictures(settings: Settings, folder: Path) -> Iterator[Finding]:
+    """Look at the pictures that are kept."""
+    if not settings.keep_mib:
+        return
+    check = "kept pictures"
+    try:
+        kinds = parse_rules(settings.keep).kinds
+    except SettingsError as error:
+        yield Finding(Verdict.WRONG, check, str(error), "see docs/records.md")
+        return
+    told, total = [], 0
+    for kind in kinds:
+        try:
+            files = [entry for entry in os.scandir(folder / kind) if not entry.name.endswith(".new")]
+            total += sum(entry.stat().st_size for entry in files)
+        except FileNotFoundError:
+            files = []
+        except PermissionError:
+            yield Finding(Verdict.NOTE, check, f"this user may not read {folder / kind}", join_group_of(folder))
+            return
+        told.append(f"{len({entry.name.partition('.')[0] for entry in files})} {kind}")
+    found = f"{', '.join(told)} in {total // _MIB} of {settings.keep_mib} MiB"
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if total + free < settings.keep_mib * _MIB:
+        found = f"{found}, and {existing} has {free // _MIB} MiB free"
+        yield Finding(Verdict.NOTE, check, found, "free some, or set a smaller keep_mib")
+    else:
+        yield Finding(Verdict.OK, check, found)
 
 
 def _conditions(found: list[Condition]) -> Iterator[Finding]:
@@ -61,6 +105,22 @@ def _conditions(found: list[Condition]) -> Iterator[Finding]:
             yield Finding(Verdict.OK, f"line of {line.model}", ", ".join(told))
 
 
+def _shadows(folder: Path, connection: sqlite3.Connection, now: int) -> Iterator[Finding]:
+    """Tell what shadow models have done in the last week; `folder` is the state folder."""
+    for model, other in sorted(read_shadows(folder).items()):
+        count = Count()
+        with contextlib.suppress(RecordsError):  # it has judged nothing yet
+            for pair in pairs(connection, Named(model), other, since=now - 7 * DAY, until=now):
+                count.add(pair)
+        done = count.result()
+        found = f"{other} has judged {done.pictures} pictures in 7 days, {done.only_a + done.only_b} otherwise"
+        check = f"shadow of {model}"
+        if done.pictures:
+            yield Finding(Verdict.OK, check, found)
+        else:
+            yield Finding(Verdict.NOTE, check, found, f"edge-agent models describe {model}")
+
+
 def examine_records(settings: Settings) -> Iterator[Finding]:
     """Look at the records that a daemon with these settings writes."""
     folder = records_folder(settings)
@@ -72,7 +132,8 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding(Verdict.WRONG, "events", str(error), "see docs/events.md")
     else:
-        yield from _events(folder, {rule.name for rule in options.events})
+        yield from _events(folder, options.events, options.device)
+    yield from _pictures(settings, pictures_folder(folder))
     path = folder / FILE_NAME
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not os.access(existing, os.R_OK | os.X_OK):
@@ -91,6 +152,7 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
         with reading(folder, seconds=5.0) as connection:
             newest = next(find(connection, Query()), None)
             lines = conditions(connection)
+            shadows = list(_shadows(Path(settings.state_dir), connection, now))
             lost = sum(count for _, _, count in losses(connection, since=now - 7 * DAY, until=now))
     except RecordsError as error:
         yield Finding(Verdict.WRONG, "records", str(error), "see docs/records.md")
@@ -104,3 +166,4 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding(Verdict.OK, "records", found)
     yield from _conditions(lines)
+    yield from shadows

@@ -1,7 +1,7 @@
-"""The sender to an MQTT broker, 3.1.1 or 5, by Eclipse Paho: QoS 1, and a retained word whether the device is there.
+"""The sender to an MQTT broker, 3.1.1 or 5, by Eclipse Paho; talk.py and sparkplug.py say what is said.
 
-Only a broker's PUBACK counts as taken. After a lost connection all that it has not acknowledged is sent again, with the
-same ids and in the same order.
+At QoS 1 only a broker's PUBACK counts as taken. After a lost connection all that it has not acknowledged is sent again,
+with the same ids and in the same order.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Mqtt
 from edge_agent.records.events.sender import SendFailed
+from edge_agent.records.events.talk import JsonTalk, Message, Talk
 
 _KEEPALIVE = 10  # seconds without a word after which broker and client give each other up, half as much again
 _POLL_SECONDS = 0.05
@@ -27,7 +28,8 @@ class MqttSender:
 
     def __init__(self, rule: Mqtt, device: str) -> None:
         self._rule, self._device = rule, device
-        self._available = rule.available.format(device=device)
+        self._talk = _talk(rule, device)
+        self._lock = threading.Lock()  # Paho calls from a thread of its own
         self._client: paho.Client | None = None
         self._connected = threading.Event()
         self._lost = threading.Event()
@@ -37,19 +39,13 @@ class MqttSender:
         client = self._connect()
         sent = []
         for event in events:
-            topic = self._topic(event)
-            sent.append(client.publish(topic, event.payload, qos=1))
+            with self._lock:
+                sent += [_publish(client, message) for message in self._talk.tell(event)]
         end = time.monotonic() + self._rule.seconds
         for info in sent:
             while not info.is_published():
                 self._check(end)
                 info.wait_for_publish(_POLL_SECONDS)
-
-    def _topic(self, event: Event) -> str:
-        fields = event.fields
-        # What a client calls a station must not become a level, or a wildcard, of a topic.
-        values = {name: str(fields[name]).translate(_UNFIT) or "-" for name in ("model", "verdict", "station")}
-        return self._rule.topic.format(device=self._device, **values)
 
     def _check(self, end: float) -> None:
         if self._lost.is_set():
@@ -66,29 +62,15 @@ class MqttSender:
             return self._client
         self.close()
         rule = self._rule
-        protocol = paho.MQTTv5 if rule.version == "5" else paho.MQTTv311
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=rule.client_id.format(device=self._device),
-            protocol=protocol,
-            reconnect_on_failure=False,  # what then is sent again, and in which order, is decided here
-        )
+        client = _client(rule, rule.client_id.format(device=self._device))
         self._connected.clear()
         self._lost.clear()
         self._refused = ""
         client.on_connect = self._on_connect
         client.on_disconnect = lambda *_: self._lost.set()
-        client.connect_timeout = rule.seconds
+        client.on_message = self._on_message
         client.max_inflight_messages_set(100)
-        client.will_set(self._available, b"offline", qos=1, retain=True)
-        if rule.user:
-            password = Path(rule.password_file).read_text().strip() if rule.password_file else None
-            client.username_pw_set(rule.user, password)
-        if rule.tls:
-            context = ssl.create_default_context(cafile=rule.ca_file or None)
-            if rule.cert_file:
-                context.load_cert_chain(rule.cert_file, rule.key_file)
-            client.tls_set_context(context)
+        client.will_set(*self._talk.will())
         client.connect(rule.host, rule.to_port, keepalive=_KEEPALIVE)
         self._client = client
         client.loop_start()
@@ -97,8 +79,17 @@ class MqttSender:
             if self._refused:
                 raise SendFailed(f"{self._place} refused the connection: {self._refused}")
             self._check(end)
-        client.publish(self._available, b"online", qos=1, retain=True)
+        if self._talk.commands:
+            client.subscribe(self._talk.commands, qos=1)
+        with self._lock:
+            for message in self._talk.hello():
+                _publish(client, message)
         return client
+
+    def _on_message(self, client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
+        with self._lock:
+            for answer in self._talk.obey(bytes(message.payload)):
+                _publish(client, answer)
 
     def _on_connect(
         self, client: paho.Client, _: object, flags: paho.ConnectFlags, reason: object, properties: object
@@ -117,7 +108,7 @@ class MqttSender:
         if client is None:
             return
         if self._connected.is_set() and not self._lost.is_set():
-            gone = client.publish(self._available, b"offline", qos=1, retain=True)
+            gone = _publish(client, self._talk.goodbye())
             end = time.monotonic() + 1.0
             while not gone.is_published() and not self._lost.is_set() and time.monotonic() < end:
                 gone.wait_for_publish(_POLL_SECONDS)
@@ -125,4 +116,55 @@ class MqttSender:
         client.loop_stop()
 
 
-_UNFIT = {ord(character): "_" for character in "/+#\0"}
+def _publish(client: paho.Client, message: Message) -> paho.MQTTMessageInfo:
+    return client.publish(message.topic, message.payload, message.qos, message.retain)
+
+
+def _talk(rule: Mqtt, device: str) -> Talk:
+    if rule.payload == "json":
+        return JsonTalk(rule, device)
+    from edge_agent.records.events.sparkplug import SparkplugTalk
+
+    return SparkplugTalk(rule, device)
+
+
+def _client(rule: Mqtt, client_id: str) -> paho.Client:
+    """Make a client with what a rule says of user and certificates, not yet connected."""
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=paho.MQTTv5 if rule.version == "5" else paho.MQTTv311,
+        reconnect_on_failure=False,  # what then is sent again, and in which order, is decided here
+    )
+    client.connect_timeout = rule.seconds
+    if rule.user:
+        password = Path(rule.password_file).read_text().strip() if rule.password_file else None
+        client.username_pw_set(rule.user, password)
+    if rule.tls:
+        context = ssl.create_default_context(cafile=rule.ca_file or None)
+        if rule.cert_file:
+            context.load_cert_chain(rule.cert_file, rule.key_file)
+        client.tls_set_context(context)
+    return client
+
+
+def reach(rule: Mqtt, device: str) -> None:
+    """See whether the broker lets this device in, without saying anything there.
+
+    Raises:
+        SendFailed, OSError: it does not.
+    """
+    client = _client(rule, f"{rule.client_id.format(device=device)}-doctor")
+    answers: list[object] = []
+    client.on_connect = lambda _, __, ___, reason, ____: answers.append(reason)
+    client.connect(rule.host, rule.to_port, keepalive=_KEEPALIVE)
+    place = f"{rule.host}:{rule.to_port}"
+    end = time.monotonic() + rule.seconds
+    while not answers and time.monotonic() < end:
+        if client.loop(_POLL_SECONDS) != paho.MQTT_ERR_SUCCESS and not answers:
+            raise SendFailed(f"the connection to {place} was lost")
+    client.disconnect()
+    if not answers:
+        raise SendFailed(f"{place} has not answered for {rule.seconds:g} s")
+    if getattr(answers[0], "is_failure", False):
+        raise SendFailed(f"{place} refused the connection: {answers[0]}")

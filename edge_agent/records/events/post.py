@@ -69,7 +69,7 @@ class Post:
             for rule in self._rules:
                 if rule.wants_notice(notice):
                     payloads[rule.name].append(payload_of_notice(notice, self._device))
-        self._put(payloads)
+        self.put(payloads)
 
     def take(self, records: Sequence[Record]) -> None:
         """Put what is told of verdicts into the outbox."""
@@ -80,9 +80,10 @@ class Post:
                 if rule.wants(record):
                     payload = payload or payload_of(record, self._device)
                     payloads[rule.name].append(payload)
-        self._put(payloads)
+        self.put(payloads)
 
-    def _put(self, payloads: dict[str, list[bytes]]) -> None:
+    def put(self, payloads: dict[str, list[bytes]]) -> None:
+        """Put events into the outbox, by rule; what does not get there is counted."""
         if not payloads:
             return
         if self._outbox is None:

@@ -161,14 +161,20 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     cert_file: str = ""
     key_file: str = ""
     seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    #: JSON on `topic`, or Sparkplug B, whose topics are the specification's, in the group `group`
+    payload: Literal["json", "sparkplug"] = "json"
+    group: str = "edge-agent"
 
     def check(self) -> None:
-        for setting, text in (("topic", self.topic), ("available", self.available), ("client_id", self.client_id)):
-            allowed = TOPIC_FIELDS if setting == "topic" else TOPIC_FIELDS[:1]
-            names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-            if names - set(allowed) or not text or re.search("[+#\0]", text):
-                filled_in = ", ".join(f"{{{name}}}" for name in allowed)
-                raise ValueError(f"{setting} '{text}' is not one, expected no + and #, and only {filled_in} to fill in")
+        if not self.group or re.search("[/+#\0]", self.group):
+            raise ValueError(f"group '{self.group}' is not one, expected a name without /, + and #")
+        _check_topic("topic", self.topic, TOPIC_FIELDS)
+        _check_topic("available", self.available, TOPIC_FIELDS[:1])
+        _check_topic("client_id", self.client_id, TOPIC_FIELDS[:1])
+        if self.payload == "sparkplug" and self.notices:
+            raise ValueError(
+                'the payload "sparkplug" has metrics for verdicts alone, expected notices = false, or "json"'
+            )
         if (self.ca_file or self.cert_file or self.key_file) and not self.tls:
             raise ValueError("ca_file, cert_file and key_file need tls = true")
         if bool(self.cert_file) != bool(self.key_file):
@@ -181,9 +187,23 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
         return self.port or (8883 if self.tls else 1883)
 
 
-AnyRule = File | Datagram | Pipe | Gpio | Webhook | Mqtt
+class Greengrass(Rule, frozen=True, kw_only=True, tag="greengrass"):
+    """A message through the Greengrass nucleus, to AWS IoT Core or to components on the device."""
+
+    to: Literal["iot-core", "local"] = "iot-core"
+    topic: str = "edge-agent/{device}/{model}"
+    seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
+
+    def check(self) -> None:
+        _check_topic("topic", self.topic, TOPIC_FIELDS)
+        if not is_installed("awsiot"):
+            raise ValueError("it needs the package awsiotsdk: pip install 'edge-agent[greengrass]'")
+
+
+AnyRule = File | Datagram | Pipe | Gpio | Webhook | Mqtt | Greengrass
 _KINDS = {
     "file": File, "datagram": Datagram, "pipe": Pipe, "gpio": Gpio, "webhook": Webhook, "mqtt": Mqtt,
+    "greengrass": Greengrass,
 }  # fmt: skip
 
 
@@ -209,6 +229,13 @@ def parse_events(tables: Sequence[Mapping[str, Any]]) -> tuple[AnyRule, ...]:
             raise SettingsError(f"{what}: there are two of that name")
         rules.append(rule)
     return tuple(rules)
+
+
+def _check_topic(key: str, text: str, allowed: Sequence[str]) -> None:
+    names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    if names - set(allowed) or not text or re.search("[+#\0]", text):
+        filled_in = ", ".join(f"{{{name}}}" for name in allowed)
+        raise ValueError(f"{key} '{text}' is not one, expected no + and #, and only {filled_in} to fill in")
 
 
 def _check_absolute(path: str, key: str = "path") -> None:

@@ -12,7 +12,7 @@ import importlib
 from typing import Protocol
 
 from edge_agent.records.events.event import Event
-from edge_agent.records.events.rules import Datagram, File, Gpio, Mqtt, Pipe, Rule, Webhook
+from edge_agent.records.events.rules import Datagram, File, Gpio, Greengrass, Mqtt, Pipe, Rule, Webhook
 
 
 class SendFailed(Exception):
@@ -40,6 +40,7 @@ _SENDERS: dict[type[Rule], str] = {
     Gpio: "gpio:GpioSender",
     Webhook: "webhook:WebhookSender",
     Mqtt: "mqtt:MqttSender",
+    Greengrass: "greengrass:GreengrassSender",
 }
 
 

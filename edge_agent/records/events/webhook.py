@@ -57,12 +57,7 @@ class WebhookSender:
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._connection is None:
-            host, port, seconds = self._url.hostname or "", self._url.port, self._rule.seconds
-            if self._url.scheme == "https":
-                context = ssl.create_default_context(cafile=self._rule.ca_file or None)
-                self._connection = http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
-            else:
-                self._connection = http.client.HTTPConnection(host, port, timeout=seconds)
+            self._connection = connection_of(self._rule, self._rule.seconds)
         return self._connection
 
     def idle(self) -> None:
@@ -73,3 +68,12 @@ class WebhookSender:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def connection_of(rule: Webhook, seconds: float) -> http.client.HTTPConnection:
+    """Make the connection to a rule's server, not yet open."""
+    url = urlsplit(rule.url)
+    if url.scheme == "https":
+        context = ssl.create_default_context(cafile=rule.ca_file or None)
+        return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=seconds, context=context)
+    return http.client.HTTPConnection(url.hostname or "", url.port, timeout=seconds)

@@ -38,6 +38,11 @@ class Picture(msgspec.Struct, frozen=True, array_like=True):
     height: int
     has_mask: bool
     verdict: Verdict
+    #: what a shadow model said of it, and which; its mask is behind the other
+    shadow: Verdict | None = None
+    shadow_model: str = ""
+    shadow_version: str = ""
+    has_shadow_mask: bool = False
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -45,7 +50,7 @@ decode = msgspec.msgpack.Decoder(Picture).decode
 
 
 @contextmanager
-def socket_address(folder: Path) -> Iterator[str]:
+def socket_address(folder: Path, name: str = SOCKET_NAME) -> Iterator[str]:
     """Give an address of the socket in a folder that fits into sun_path, however long the folder's name is; unix(7).
 
     Raises:
@@ -53,6 +58,6 @@ def socket_address(folder: Path) -> Iterator[str]:
     """
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
+        yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)

@@ -22,11 +22,12 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge_agent.children.priority import give_way
 from edge_agent.inference.imaging.bitmap import CHANNELS
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.options import PicturesOptions
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
-from edge_agent.records.pictures.ring import MASK, VERDICT, Ring
+from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
 from edge_agent.records.pictures.stock import Stock, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
@@ -99,7 +100,13 @@ class PictureKeeper:
         if picture.has_mask:
             mask = np.frombuffer(memory[HEAD + size : HEAD + 2 * size], np.uint8).reshape(shape)
             files[MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+        if picture.has_shadow_mask:
+            mask = np.frombuffer(memory[HEAD + 2 * size : HEAD + 3 * size], np.uint8).reshape(shape)
+            files[SHADOW_MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
         told = {"model": picture.model, "version": picture.version, "verdict": msgspec.to_builtins(picture.verdict)}
+        if picture.shadow is not None:
+            shadow = {"model": picture.shadow_model, "version": picture.shadow_version}
+            told["shadow"] = shadow | {"verdict": msgspec.to_builtins(picture.shadow)}
         files[VERDICT] = msgspec.json.encode(told)
         return files
 
@@ -112,9 +119,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log_to_stderr(options.log_level, "pictures: ")
     os.umask(0o027)
-    os.nice(19)
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    give_way()
     cv2.setNumThreads(1)
     try:
         keeper = PictureKeeper(options)

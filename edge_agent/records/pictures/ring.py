@@ -13,7 +13,7 @@ from pathlib import Path
 from edge_agent.records.pictures.stock import Stock
 
 #: endings of the files of one picture
-MASK, VERDICT = ".mask.png", ".json"
+MASK, SHADOW_MASK, VERDICT = ".mask.png", ".shadow-mask.png", ".json"
 PICTURES = (".png", ".jpg")
 
 
@@ -83,7 +83,7 @@ class Ring:
         kept = self._kept[kind]
         while kept and self._sizes[kind] + size > self._share:
             stem, taken = kept.popleft()
-            for ending in (*PICTURES, MASK, VERDICT):
+            for ending in (*PICTURES, MASK, SHADOW_MASK, VERDICT):
                 (self.folder / kind / f"{stem}{ending}").unlink(missing_ok=True)
             self._sizes[kind] -= taken
             removed += 1

@@ -13,7 +13,13 @@ from edge_agent.inference.verdict import Verdict
 #: stands where a picture's name would, when it should have been kept and could not be
 SKIPPED = "!"
 
-_EXPECTED = "expected asked, anomalous, near=0.05 (score so close to the threshold) or normal=100 (every 100th)"
+_KINDS = ("asked", "anomalous", "near", "normal")
+#: which is known only when the shadow model has judged, and does not ask for what else the picture is kept
+DISAGREEMENT = "disagreement"
+
+_EXPECTED = (
+    "expected asked, anomalous, disagreement, near=0.05 (score so close to the threshold) or normal=100 (every 100th)"
+)
 
 
 class KeepRules(msgspec.Struct, frozen=True, array_like=True):
@@ -25,11 +31,13 @@ class KeepRules(msgspec.Struct, frozen=True, array_like=True):
     near: float = 0.0
     #: every so many-th of the normal pictures; 0: none
     normal: int = 0
+    #: those of which a shadow model says otherwise
+    disagreement: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of pictures that are kept."""
-        return tuple(kind for kind in ("asked", "anomalous", "near", "normal") if getattr(self, kind))
+        return tuple(kind for kind in (*_KINDS, DISAGREEMENT) if getattr(self, kind))
 
     def kind_of(self, verdict: Verdict, *, asked: bool, normals: int) -> str:
         """Return as which kind a picture is kept, "" for not at all; `normals` counts normal ones, itself included."""
@@ -53,7 +61,7 @@ def parse_rules(texts: Iterable[str]) -> KeepRules:
         name, _, value = text.partition("=")
         if name in found:
             raise SettingsError(f"rule '{name}' stands twice in the setting 'keep'")
-        if text in ("asked", "anomalous"):
+        if text in ("asked", "anomalous", DISAGREEMENT):
             found[name] = True
         elif name == "near" and re.fullmatch(r"0?\.\d+", value) and float(value) > 0:
             found[name] = float(value)

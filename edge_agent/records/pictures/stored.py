@@ -9,7 +9,7 @@ import msgspec
 
 from edge_agent.errors import RecordsError
 from edge_agent.inference.verdict import Verdict
-from edge_agent.records.pictures.ring import MASK, PICTURES, VERDICT
+from edge_agent.records.pictures.ring import MASK, PICTURES, SHADOW_MASK, VERDICT
 
 
 class Stored(NamedTuple):
@@ -18,10 +18,18 @@ class Stored(NamedTuple):
     picture: Path
     mask: Path | None
     verdict: Verdict
+    #: what a shadow model said of it, where it said otherwise
+    shadow_mask: Path | None = None
+    shadow: Verdict | None = None
+
+
+class _Shadow(msgspec.Struct):
+    verdict: Verdict
 
 
 class _Told(msgspec.Struct):
     verdict: Verdict
+    shadow: _Shadow | None = None
 
 
 def stored(folder: Path, name: str) -> Stored:
@@ -38,4 +46,12 @@ def stored(folder: Path, name: str) -> Stored:
     if not paths:
         raise RecordsError(f"there is no picture {folder / name} any more; newer ones took its room (keep_mib)")
     mask = folder / f"{name}{MASK}"
-    return Stored(paths[0], mask if mask.exists() else None, told.verdict)
+    shadow_mask = folder / f"{name}{SHADOW_MASK}"
+    shadow = None if told.shadow is None else told.shadow.verdict
+    return Stored(
+        paths[0],
+        mask if mask.exists() else None,
+        told.verdict,
+        shadow_mask if shadow_mask.exists() else None,
+        shadow,
+    )

@@ -65,6 +65,12 @@ class Query(NamedTuple):
     pictured: bool = False
     #: of those that a person has, or has not, said something of; None: all
     confirmed: bool | None = None
+    #: one of the kinds of anomaly that were marked; scores and milliseconds from the first, below the second
+    label: str = ""
+    scores: tuple[float, float] | None = None
+    milliseconds: tuple[float, float] | None = None
+    #: only those of which a person says this
+    truth: str = ""
     #: only records before (newest first) or after (oldest first) this id: how a page goes on
     beyond: int | None = None
     oldest_first: bool = False
@@ -173,6 +179,16 @@ def _conditions(query: Query) -> tuple[str, list[object]]:
         parts.append("records.anomalous" if query.anomalous else "NOT records.anomalous")
     if query.confirmed is not None:
         parts.append("truth IS NOT NULL" if query.confirmed else "truth IS NULL")
+    for column, among in (("score", query.scores), ("milliseconds", query.milliseconds)):
+        if among is not None:
+            parts.append(f"{column} >= ? AND {column} < ?")
+            values += among
+    if query.label:
+        parts.append("areas IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(areas) WHERE key = ?)")
+        values.append(query.label)
+    if query.truth:
+        parts.append("truth = ?")
+        values.append(query.truth)
     if query.pictured:
         parts.append("picture IS NOT NULL")
     if query.beyond is not None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -81,8 +82,10 @@ class RecordWriter:
         """
         return self.path.stat().st_size + Path(f"{self.path}-wal").stat().st_size
 
-    def write(self, records: Sequence[Record], lost: int = 0, why: str = "") -> None:
+    def write(self, records: Sequence[Record], lost: int = 0, why: str = "") -> list[int]:
         """Write records, in the order of their ids, and how many were lost before them; all or nothing.
+
+        Returns the ids under which they are written.
 
         Raises:
             sqlite3.Error: they can't be written.
@@ -93,7 +96,7 @@ class RecordWriter:
         try:
             rows = []
             for record in records:
-                model = self._model(record.model, record.version)
+                model = self.model_number(record.model, record.version)
                 # Ids rise already, unless the daemon began before it knew the last one and the clock was set back.
                 self.last_id = max(record.id, self.last_id + 1)
                 rows.append(_row(record, self.last_id, model))
@@ -108,8 +111,10 @@ class RecordWriter:
                 self._connection.rollback()
             raise
         self._dirty = True
+        return [row[0] for row in rows]
 
-    def _model(self, name: str, version: str) -> int:
+    def model_number(self, name: str, version: str) -> int:
+        """Return the number of a model's version, which is made where there is none; sqlite3.Error."""
         number = self._models.get((name, version))
         if number is None:
             cursor = self._connection.execute("INSERT INTO models (name, version) VALUES (?,?)", (name, version))
@@ -231,7 +236,7 @@ class RecordWriter:
         self._connection.close()
 
 
-def _row(record: Record, number: int, model: int) -> tuple[object, ...]:
+def _row(record: Record, number: int, model: int) -> tuple[Any, ...]:
     return (
         number,
         record.at,

@@ -98,6 +98,13 @@ class Catalogue:
         self._known = seen
         return {name: self._choose(name, versions) for name, versions in sorted(found.items())}
 
+    def find(self, name: str, version: str) -> Component | None:
+        """Return a version as it was at the last scan, whether it is the one to serve or not; None where it is not."""
+        for _, found in self._known.values():
+            if isinstance(found, Component) and (found.manifest.name, found.manifest.version) == (name, version):
+                return found
+        return None
+
     def _check(self, name: str, version: str | None, folder: Path) -> tuple[object, Component | str]:
         try:
             manifest_stamp = _stamp(folder, FILE_NAME)

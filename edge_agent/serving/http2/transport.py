@@ -9,7 +9,8 @@ import socket
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
-from edge_agent.access.peer import Peer, describe_peer, read_peer
+from edge_agent.access.names import describe_client
+from edge_agent.access.peer import Peer, program_of, read_peer
 from edge_agent.serving.http2.connection import Connection
 from edge_agent.serving.http2.frames import ProtocolError
 from edge_agent.serving.http2.outbox import Outbox, Told
@@ -98,7 +99,9 @@ class ClientProtocol(asyncio.BufferedProtocol, Generic[R]):
                     break
                 self._take(buffer, nbytes)
         except ProtocolError as error:
-            log.info("%s was disconnected: %s", describe_peer(self.peer), error)
+            # In a thread, since a user's name may have to be asked for.
+            loop = asyncio.get_running_loop()
+            loop.run_in_executor(None, _tell_disconnected, self.peer, program_of(self.peer.pid), str(error))
             self.close()
 
     def _take(self, buffer: memoryview, count: int) -> None:
@@ -137,3 +140,7 @@ class ClientProtocol(asyncio.BufferedProtocol, Generic[R]):
             self._transport.close()
         else:
             self._outbox.then(self._transport.close)
+
+
+def _tell_disconnected(peer: Peer, program: str, why: str) -> None:
+    log.info("%s was disconnected: %s", describe_client(peer, program), why)

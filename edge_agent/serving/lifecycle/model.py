@@ -168,6 +168,7 @@ class Model:
             wanted=self._wanted,
             waiting=pool.waiting if pool else 0,
             pids=tuple(pool.pids) if pool else (),
+            exchanged=pool.exchanged if pool and self.status is Status.RUNNING else None,
         )
 
     @property

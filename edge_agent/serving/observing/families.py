@@ -102,6 +102,8 @@ def _of_models(front: FrontReading) -> Iterable[Metric]:
     yield _scalar("edge_agent_model_wanted", (((model.name,), model.wanted) for model in models))
     yield _scalar("edge_agent_waiting_calls", (((model.name,), model.waiting) for model in models))
     yield _scalar("edge_agent_workers", (((model.name,), len(model.pids)) for model in models))
+    exchanged = [(model.name, model.exchanged) for model in models if model.exchanged is not None]
+    yield _scalar("edge_agent_channels_exchanged", (((name,), is_so) for name, is_so in exchanged))
     cameras = [(model.name, model.camera.state) for model in models if model.camera is not None]
     yield _scalar(
         "edge_agent_camera", (((name, state), state == now) for name, now in cameras for state in get_args(CameraState))
@@ -135,6 +137,10 @@ def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[Metric]:
         yield _scalar("edge_agent_drift_psi", (((one.model, one.version), one.psi) for one in drifts))
         yield _scalar("edge_agent_drift_ks", (((one.model, one.version), one.ks) for one in drifts))
         yield _scalar("edge_agent_drifted", (((one.model, one.version), one.state == "drifted") for one in drifts))
+    shadows = [((one.model, one.shadow, one.version), one) for one in front.shadows]
+    yield _scalar("edge_agent_shadow_pictures", ((labels, one.judged) for labels, one in shadows))
+    yield _scalar("edge_agent_shadow_disagreements", ((labels, one.disagreed) for labels, one in shadows))
+    yield _scalar("edge_agent_shadow_skipped_pictures", ((labels, one.skipped) for labels, one in shadows))
     if front.memory_available is not None:
         yield _scalar("edge_agent_memory_available_bytes", [((), front.memory_available)])
     for name, room in (("shared_memory", device.shared_memory), ("disk", device.disk)):

@@ -30,6 +30,8 @@ class ModelReading(NamedTuple):
     wanted: bool
     waiting: int
     pids: tuple[int, ...]
+    #: red and blue of the pictures that it is sent look exchanged; None while it is not running
+    exchanged: bool | None = None
     #: how its pictures look; None while that is not known
     camera: Camera | None = None
 
@@ -52,6 +54,18 @@ class RecordsReading(NamedTuple):
     stock: tuple[Stock, ...] = ()
 
 
+class ShadowReading(NamedTuple):
+    """What a shadow model has done since its process was set to work."""
+
+    model: str
+    shadow: str
+    version: str
+    judged: int
+    disagreed: int
+    #: pictures that there was no time for, since the daemon started
+    skipped: int
+
+
 class FrontReading(NamedTuple):
     """The daemon's front as it is now."""
 
@@ -66,6 +80,7 @@ class FrontReading(NamedTuple):
     memory_available: int | None
     #: None where verdicts are not written down
     records: RecordsReading | None = None
+    shadows: tuple[ShadowReading, ...] = ()
 
 
 class Room(NamedTuple):

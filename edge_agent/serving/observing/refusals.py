@@ -9,7 +9,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from edge_agent.access.names import describe_user
+from edge_agent.access.names import describe_client
 from edge_agent.access.peer import Peer, program_of
 from edge_agent.logs import fields
 
@@ -58,12 +58,13 @@ class Refusals:
         loop = asyncio.get_running_loop()
         if self._timer is None:
             self._timer = loop.call_later(self._seconds, self.tell)
-        task = loop.create_task(self._introduce(peer, refused, reason, f"{rpc} was refused ({reason}): {details}"))
+        text = f"{rpc} was refused ({reason}): {details}"
+        task = loop.create_task(self._introduce(peer, program_of(peer.pid), refused, reason, text))
         self._introducing.add(task)
         task.add_done_callback(self._introducing.discard)
 
-    async def _introduce(self, peer: Peer, refused: _Refused, reason: str, text: str) -> None:
-        refused.who = await asyncio.to_thread(describe_client, peer)  # a user's name may have to be asked for
+    async def _introduce(self, peer: Peer, program: str, refused: _Refused, reason: str, text: str) -> None:
+        refused.who = await asyncio.to_thread(describe_client, peer, program)  # a user's name may have to be asked for
         more = fields(MODEL=refused.model, PID=peer.pid, REASON=reason)
         log.warning("%s: %s", refused.who, text, extra=more)
 
@@ -94,10 +95,3 @@ class Refusals:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def describe_client(peer: Peer) -> str:
-    """Say who a client is: its program and process id, and its user."""
-    program = program_of(peer.pid)
-    process = f"process {peer.pid} ({program})" if program else f"process {peer.pid or 'of another namespace'}"
-    return f"{process} of {describe_user(peer.uid)}"

@@ -90,14 +90,16 @@ class Calls:
             self._witness.refused(dict(headers).get(b":path", b""), refused)
             return
         if isinstance(handler, Streaming):
-            call = StreamedCall(stream, self._client.connection, read, self._client.then, self._forget_streamed)
+            over = functools.partial(self._on_over, read.path)
+            call = StreamedCall(stream, self._client.connection, read, self._client.then, over)
             self._streamed[stream] = call
             handler.begin(call)
         else:
             self._incoming[stream] = Incoming(read, handler)
 
-    def _forget_streamed(self, stream: int) -> None:
+    def _on_over(self, path: bytes, stream: int, refused: RefusedCall | None, cancelled: bool) -> None:
         self._streamed.pop(stream, None)
+        self._witness.streamed(path, refused, cancelled=cancelled)
 
     def _unknown(self, path: bytes) -> RefusedCall:
         methods = ", ".join(sorted(path.decode() for path in self._handlers))

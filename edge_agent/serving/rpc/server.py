@@ -26,6 +26,7 @@ from edge_agent.serving.rpc.health import Health
 from edge_agent.serving.rpc.listener import SocketClaim
 from edge_agent.serving.rpc.readiness import Readiness
 from edge_agent.serving.rpc.servicer import Servicer
+from edge_agent.serving.rpc.shadowing import Shadowing
 from edge_agent.serving.rpc.witness import Witness
 from edge_agent.settings import Settings
 
@@ -125,7 +126,12 @@ class Server:
 def _serve(agent: Agent, observer: Observer, client: ClientProtocol[Calls]) -> Calls:
     if observer.counts is not None:
         observer.counts.connections_opened += 1
-    handlers = {**Servicer(agent, client.peer).handlers(), **Health(agent).handlers(), **reflection.handlers()}
+    handlers = {
+        **Servicer(agent, client.peer).handlers(),
+        **Health(agent).handlers(),
+        **Shadowing(agent, client.peer).handlers(),
+        **reflection.handlers(),
+    }
     return Calls(client, handlers, agent.shelf, Witness(observer, client.peer))
 
 
@@ -149,6 +155,7 @@ def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[Cli
         audit_lost=observer.audit.lost if observer.audit else 0,
         memory_available=available,
         records=agent.read_records(),
+        shadows=agent.shadows.read() if agent.shadows is not None else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""The standard services beside the contract: grpc.health.v1, and grpc.reflection in v1 and v1alpha.
+"""The services beside the contract: grpc.health.v1, grpc.reflection in v1 and v1alpha, and our own.
 
 Described here and kept in a pool of their own, so that a process may import gRPC's packages for the same services.
 Source of names and numbers: https://github.com/grpc/grpc-proto.
@@ -108,7 +108,27 @@ def _reflection(version: str) -> descriptor_pb2.FileDescriptorProto:
     return file
 
 
-FILES = [_health(), _reflection("v1"), _reflection("v1alpha")]
+def _shadowing() -> descriptor_pb2.FileDescriptorProto:
+    """Our own service beside the contract, for `edge-agent models shadow`."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="edge_agent/shadowing.proto", package="edge_agent.v1", syntax="proto3"
+    )
+    _add_message(
+        [
+            ("SetShadowRequest", ["1 string model_component", "2 string shadow_component", "3 string shadow_version"]),
+            ("SetShadowResponse", ["1 string message"]),
+        ],
+        file,
+        {},
+    )
+    file.service.add(name="Shadowing").method.add(
+        name="SetShadow", input_type=".edge_agent.v1.SetShadowRequest",
+        output_type=".edge_agent.v1.SetShadowResponse",
+    )  # fmt: skip
+    return file
+
+
+FILES = [_health(), _reflection("v1"), _reflection("v1alpha"), _shadowing()]
 _POOL = descriptor_pool.DescriptorPool()
 for _file in FILES:
     _POOL.Add(_file)
@@ -118,3 +138,9 @@ def message_class(name: str) -> type[Message]:
     """Return the class of a message by its full name."""
     found: type[Message] = message_factory.GetMessageClass(_POOL.FindMessageTypeByName(name))
     return found
+
+
+#: our own service's one rpc
+SET_SHADOW = "/edge_agent.v1.Shadowing/SetShadow"
+SetShadowRequest = message_class("edge_agent.v1.SetShadowRequest")
+SetShadowResponse = message_class("edge_agent.v1.SetShadowResponse")

@@ -41,11 +41,15 @@ class StreamedCall:
         connection: Connection,
         headers: CallHeaders,
         then: Callable[[Callable[[], None]], None],
-        forget: Callable[[int], None],
+        over: Callable[[int, RefusedCall | None, bool], None],
     ) -> None:
-        """`then` calls a function when what was said before has gone; `forget` is told when the call has ended."""
+        """`then` calls a function when what was said before has gone.
+
+        `over` is told when the call has ended: with the status that refused it, if one did, and whether it was the
+        client that went away.
+        """
         self._stream, self._connection, self._headers = stream, connection, headers
-        self._then, self._forget = then, forget
+        self._then, self._over = then, over
         self._received = bytearray()
         self._answers: deque[bytes] = deque()
         self._begun = self._sending = False
@@ -137,24 +141,27 @@ class StreamedCall:
         """End the call with a status."""
         if not self.ended and not self._begun:
             self._connection.refuse(self._stream, refusal_headers(refused, self._connection.max_header_list))
-            self.cancel()
+            self._close(refused)
         else:
-            self._end(trailers_of(refused, self._connection.max_header_list))
+            self._end(trailers_of(refused, self._connection.max_header_list), refused)
 
-    def _end(self, trailers: bytes) -> None:
+    def _end(self, trailers: bytes, refused: RefusedCall | None = None) -> None:
         if self.ended:
             return
         if not self._begun:
             self._connection.begin(self._stream, RESPONSE_HEADERS)
         self._connection.end(self._stream, trailers)
-        self.cancel()
+        self._close(refused)
 
     def cancel(self) -> None:
-        """End the call without a word."""
+        """End the call without a word: its client has gone, or wants no more of it."""
+        self._close(None, cancelled=True)
+
+    def _close(self, refused: RefusedCall | None, *, cancelled: bool = False) -> None:
         if not self.ended:
             self.ended = True
             self._answers.clear()
             if self._timer is not None:
                 self._timer.cancel()
-            self._forget(self._stream)
+            self._over(self._stream, refused, cancelled)
             self.on_over()

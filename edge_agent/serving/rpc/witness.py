@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from edge_agent.logs import fields
 from edge_agent.serving.observing.observer import Observer
 from edge_agent.serving.rpc.contract import METHODS
 from edge_agent.serving.rpc.framing import RefusedCall
+from edge_agent.serving.rpc.standard import FILES
 
 if TYPE_CHECKING:
     from edge_agent.serving.rpc.exchange import Exchange, Reply
@@ -31,6 +31,14 @@ class Witness:
             self._counts.ended(rpc_of(path), "", refused.code.name, 0.0)
         self._tell(refused, rpc_of(path) or path[:80].decode(errors="replace"), "")
 
+    def streamed(self, path: bytes, refused: RefusedCall | None, *, cancelled: bool) -> None:
+        """Take note of the end of a call that went on: well, refused, or because the client went away."""
+        code = "CANCELLED" if cancelled else refused.code.name if refused else "OK"
+        if self._counts is not None:
+            self._counts.ended(rpc_of(path), "", code, 0.0)
+        if refused is not None:
+            self._tell(refused, rpc_of(path), "")
+
     def untaken(self, size: int) -> None:
         """Take note of a client that did not want an answer, of `size` bytes, any more when it had begun to come."""
         details = f"the client gave up an answer of {size} bytes, as one does whose limit for messages is lower"
@@ -45,7 +53,7 @@ class Witness:
             self._counts.ended(rpc, exchange.model, code, now - exchange.begun)
         if refused is not None:
             self._tell(refused, rpc, exchange.model)
-        if self._observer.tracer is not None and rpc:
+        if self._observer.tracer is not None and rpc in METHODS:
             self._trace(exchange, rpc, code, refused.details if refused else "", now)
         if log.isEnabledFor(logging.DEBUG):
             milliseconds = 1000 * (now - exchange.begun)
@@ -71,8 +79,18 @@ class Witness:
         self._observer.refusals.note(self._peer, reason, rpc, model, details)
 
 
-@functools.lru_cache(64)
+#: by path: the contract's by their own names, those that gRPC has for every server with their service's
+_RPCS = {method.path.encode(): name for name, method in METHODS.items()} | {
+    f"/{name}".encode(): name
+    for name in (
+        f"{file.package}.{service.name}/{method.name}"
+        for file in FILES
+        for service in file.service
+        for method in service.method
+    )
+}
+
+
 def rpc_of(path: bytes) -> str:
-    """Return the last part of a path that names an rpc; "" for another."""
-    name = path.rpartition(b"/")[2].decode(errors="replace")
-    return name if name in METHODS and METHODS[name].path.encode() == path else ""
+    """Return the name of the rpc that a path leads to; "" where it leads to none of the agent's."""
+    return _RPCS.get(path, "")

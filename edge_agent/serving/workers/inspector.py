@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +16,10 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
 from edge_agent.inference.verdict import Verdict
+from edge_agent.records.live.tap import LiveTap
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.sender import PictureSender
+from edge_agent.records.shadow.sender import ShadowSender
 from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.mapped import MappedParcels
 from edge_agent.serving.workers.messages import Baseline, Detect
@@ -72,10 +75,13 @@ class Inspector:
         parcels: MappedParcels,
         keeping: Keeping | None = None,
         learned: Baseline | None = None,
+        shadow_dir: str = "",
+        live: str = "",
     ) -> None:
-        """Serve calls whose pictures are in clients' segments or in `parcels`; pass on those that are to be kept.
+        """Serve calls whose pictures are in clients' segments or in `parcels`.
 
-        `learned` is how pictures looked at first.
+        Those that are to be kept are passed on, and the newest shown in the folder `live`, if that is not "".
+        `learned` is how pictures looked at first, `shadow_dir` where a shadow model may take them.
         """
         manifest: Manifest = pipeline.manifest
         self._pipeline, self._manifest, self._parcels = pipeline, manifest, parcels
@@ -85,6 +91,8 @@ class Inspector:
         #: looks at pictures now and then
         self.camera = CameraWatch(manifest, learned)
         self._sender = None if keeping is None else PictureSender(keeping, manifest)
+        self._shadow = ShadowSender(Path(shadow_dir), manifest) if shadow_dir else None
+        self._tap = LiveTap(Path(live), manifest) if live else None
 
     @property
     def batch(self) -> int:
@@ -157,7 +165,10 @@ class Inspector:
             else:
                 self._parcels[job.mask.parcel].write(result.mask, job.mask.start)
         # Before the answer: afterwards the client may change the picture.
-        return result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
+        if self._tap is not None:
+            self._tap.show(pixels, result)
+        verdict = result.verdict if self._sender is None else self._sender.keep(pixels, result, asked=job.keep)
+        return verdict if self._shadow is None else self._shadow.show(pixels, result, verdict)
 
     def _check(self, place: Place, what: str, *, exact: bool) -> None:
         height, width, _ = self._shape

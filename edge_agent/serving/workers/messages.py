@@ -48,6 +48,10 @@ class Load(_Message, frozen=True):
     keeping: Keeping | None = None
     #: how pictures looked at first, where that has been learned
     learned: Baseline | None = None
+    #: where shadow models take pictures; "": nowhere
+    shadow_dir: str = ""
+    #: the folder in which the newest pictures are shown to who watches; "": nowhere
+    live: str = ""
 
 
 class Span(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -107,6 +111,8 @@ class Noticed(_Message, frozen=True):
 
     state: CameraState
     text: str
+    #: red and blue, by the look of them
+    exchanged: bool = False
 
 
 class Learned(_Message, frozen=True):

@@ -64,6 +64,10 @@ class PoolOptions(NamedTuple):
     inline_mask_bytes: int = 64 << 20
     #: who is told how pictures look
     cameras: Cameras | None = None
+    #: where shadow models take pictures; "": nowhere
+    shadow_dir: str = ""
+    #: the folder in which workers show their newest pictures to who watches; "": nowhere
+    live: str = ""
 
 
 class WorkerPool:
@@ -100,6 +104,8 @@ class WorkerPool:
         self.note = ""
         #: and of the pictures that it is sent
         self.remark = ""
+        #: red and blue of these look exchanged
+        self.exchanged = False
 
     @property
     def pids(self) -> list[int]:
@@ -124,8 +130,9 @@ class WorkerPool:
         name, version = self.manifest.name, self.manifest.version
         learned = options.cameras.baseline(name, version) if options.cameras is not None else None
         load = Load(
-            str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping, learned
-        )
+            str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping, learned,
+            options.shadow_dir, options.live,
+        )  # fmt: skip
         for number in range(options.instances):
             ready: asyncio.Future[None] = loop.create_future()
             link = WorkerLink(
@@ -276,6 +283,7 @@ class WorkerPool:
         said = [seat.remark for seat in self._seats if seat.remark is not None]
         worst = next((one for one in said if one.state != "ok"), said[0])
         text = "; ".join(dict.fromkeys(one.text for one in said if one.text))
+        self.exchanged = any(one.exchanged for one in said)
         name = self.manifest.name
         if self._options.cameras is not None:
             self._options.cameras.said(name, self.manifest.version, worst.state, worst.text)

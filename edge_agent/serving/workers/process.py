@@ -43,6 +43,7 @@ from edge_agent.serving.workers.messages import (
     describe,
     encode,
 )
+from edge_agent.serving.workers.watch import Opinion
 
 log = logging.getLogger("edge_agent.worker")
 
@@ -71,7 +72,7 @@ class Worker:
         self._waiting: deque[Detect] = deque()
         self._cancelled: set[int] = set()
         self._lost = ""  # why the engine can't go on
-        self._opinion: tuple[str, str] | None = None  # what has been said of the pictures
+        self._opinion: Opinion | None = None  # what has been said of the pictures
 
     def run(self) -> None:
         """Load the model, then inspect pictures until the front process closes the socket."""
@@ -97,7 +98,9 @@ class Worker:
         self._progress("checking the artifacts")
         with checked_component(Path(load.folder), load.manifest_digest, load.trust) as (folder, manifest):
             loaded = load_pipeline(folder, manifest, load.options, self._progress)
-        self._inspector = Inspector(loaded.pipeline, self._parcels, load.keeping, load.learned)
+        self._inspector = Inspector(
+            loaded.pipeline, self._parcels, load.keeping, load.learned, load.shadow_dir, load.live
+        )
         self._gathering = Gathering(self._inspector.batch, load.batch_seconds)
         if self._stderr is not None:
             os.dup2(self._stderr, 2)

@@ -42,6 +42,8 @@ class Opinion(NamedTuple):
 
     state: CameraState = "ok"
     text: str = ""
+    #: red and blue, by the look of them: the client's doing, not the camera's
+    exchanged: bool = False
 
 
 class CameraWatch:
@@ -102,7 +104,8 @@ class CameraWatch:
             kinds = ["black"]  # it is dark, without contrast, and perhaps frozen, too
         opinions = [self._seen[kind][1] for kind in kinds]
         states: list[CameraState] = [opinion.state for opinion in opinions if opinion.state != "ok"]
-        return Opinion(states[0] if states else "ok", "; ".join(opinion.text for opinion in opinions))
+        text = "; ".join(opinion.text for opinion in opinions)
+        return Opinion(states[0] if states else "ok", text, "exchanged" in kinds)
 
     def _compare(self, now: float) -> list[tuple[str, Opinion]]:
         looks = [sight.look for sight in self._sights]

@@ -10,7 +10,8 @@ from starlette.responses import FileResponse, Response
 
 from edge_agent import errors
 from edge_agent.studio.access.guard import SECURITY_HEADERS
-from edge_agent.studio.api.call import File, Raw
+from edge_agent.studio.api.call import Events, File, Raw
+from edge_agent.studio.api.streams import EventStream
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ def answer(result: Any) -> Response:
         if result.is_page:
             headers["content-security-policy"] = _PAGE_POLICY
         return FileResponse(result.path, media_type=result.media_type, headers=headers)
+    if isinstance(result, Events):
+        return EventStream(result)
     if isinstance(result, Raw):
         return Response(
             result.content, media_type=result.media_type, headers={"cache-control": "no-cache", **result.headers}

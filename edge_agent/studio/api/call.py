@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -10,6 +10,9 @@ from edge_agent.studio.access.users import Role, User, Users
 from edge_agent.studio.device import Device
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.store import Store
+from edge_agent.studio.watching.dashboard import Figures
+from edge_agent.studio.watching.feed import Feed
+from edge_agent.studio.watching.records import Records
 
 
 class Parts(NamedTuple):
@@ -21,6 +24,10 @@ class Parts(NamedTuple):
     users: Users
     #: tells the runner that a job was added
     nudge: Callable[[], None]
+    #: what the agent has written down, the figures of it, and the line now
+    records: Records
+    figures: Figures
+    feed: Feed
 
 
 class Call(NamedTuple):
@@ -64,6 +71,13 @@ class Raw(NamedTuple):
     content: bytes
     media_type: str
     headers: dict[str, str] = {}  # noqa: RUF012, it is never changed
+
+
+class Events(NamedTuple):
+    """An answer that goes on: events of one name, as Server-Sent Events."""
+
+    name: str
+    events: AsyncIterator[bytes]
 
 
 class Operation(NamedTuple):

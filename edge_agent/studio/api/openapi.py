@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from edge_agent.studio.access.guard import OUR_HEADER
-from edge_agent.studio.api.call import File, Operation
+from edge_agent.studio.api.call import Events, File, Operation, Raw
 from edge_agent.version import __version__
 
 _REF = "#/components/schemas/{name}"
 _BINARY = {"type": "string", "format": "binary"}
-_RAW = (bytes, Path, File)
+_RAW = (bytes, Path, File, Raw, Events)
 
 
 def openapi(operations: tuple[Operation, ...], prefix: str) -> dict[str, Any]:
@@ -70,6 +70,8 @@ def _describe(operation: Operation, of: dict[Any, Any], components: dict[str, An
 def _content(kind: Any, of: dict[Any, Any]) -> dict[str, Any]:
     if kind is None:
         return {}
+    if kind is Events:
+        return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if kind in _RAW:
         return {"content": {"application/octet-stream": {"schema": _BINARY}}}
     return {"content": {"application/json": {"schema": of[kind]}}}

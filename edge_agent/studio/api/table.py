@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_agent.studio.api.call import Operation
-from edge_agent.studio.api.operations import device, jobs, masks, models, pictures, projects
+from edge_agent.studio.api.operations import dashboard, device, jobs, live, masks, models, pictures, projects, records
 
 OPERATIONS: tuple[Operation, ...] = (
     *projects.OPERATIONS,
@@ -12,4 +12,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *models.OPERATIONS,
     *jobs.OPERATIONS,
     *device.OPERATIONS,
+    *dashboard.OPERATIONS,
+    *records.OPERATIONS,
+    *live.OPERATIONS,
 )

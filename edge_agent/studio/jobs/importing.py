@@ -19,6 +19,7 @@ from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Reading, read_datasets
 from edge_agent.building.datasets.sentences import sentence
 from edge_agent.errors import DatasetError, EdgeAgentError
+from edge_agent.studio.jobs.fetching import fetch, is_in_s3
 from edge_agent.studio.jobs.kinds import add_labels
 from edge_agent.studio.store.layout import TEST, TRAIN
 from edge_agent.studio.store.projects import Label
@@ -32,20 +33,28 @@ def main() -> None:
     data, project, path, *images = sys.argv[1:]
     try:
         with contextlib.closing(Store(Path(data))) as store:
-            counts = import_dataset(store, project, Path(path), Path(images[0]) if images else None)
+            if is_in_s3(path):
+                with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="fetched-") as folder:
+                    counts = import_dataset(store, project, fetch(path, Path(folder)), Path(folder), fetching=True)
+            else:
+                counts = import_dataset(store, project, Path(path), Path(images[0]) if images else None)
         print(json.dumps(counts))  # noqa: T201
     except EdgeAgentError as error:
         sys.exit(f"edge-agent: {error}")
 
 
-def import_dataset(store: Store, project: str, path: Path, images: Path | None) -> dict[str, int]:
+def import_dataset(
+    store: Store, project: str, path: Path, images: Path | None, *, fetching: bool = False
+) -> dict[str, int]:
     """Copy a dataset's pictures, with what is known of them, into a project; return how many were added and there.
+
+    With `fetching` those that a manifest has in S3 are downloaded to the folder `images`.
 
     Raises:
         DatasetError: the dataset can't be read.
         StudioError: a label can't be one of the project's.
     """
-    datasets = read_datasets(path, None, Reading(images))
+    datasets = read_datasets(path, None, Reading(images, fetch=fetching))
     for dataset in (datasets.train, datasets.test):
         for reason in dataset.reasons if dataset else ():
             print(f"note: {sentence(reason)}", file=sys.stderr)  # noqa: T201

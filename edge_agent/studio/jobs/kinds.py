@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from PIL import Image
 
 from edge_agent.children.command import child_command
 from edge_agent.errors import StudioError
+from edge_agent.studio.jobs.fetching import is_in_s3, require_boto3
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.layout import PROPOSALS, TEST, TRAIN
 from edge_agent.studio.store.masks import encode_mask
@@ -19,6 +21,7 @@ from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.projects import Label
 from edge_agent.studio.store.store import Store
 from edge_agent.studio.store.writing import write_file
+from edge_agent.studio.watching.records import RecordFilter
 
 TRAINING, EVALUATION, TRIAL, PACKAGE, IMPORT = "train", "evaluate", "try", "package", "import"
 EVALUATION_FOLDER = "evaluation"
@@ -41,10 +44,11 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     description: str = ""
 
 
-def train(store: Store, jobs: Jobs, project: str, options: TrainOptions) -> int:
+def train(store: Store, jobs: Jobs, project: str, options: TrainOptions, around: Sequence[str] = ()) -> int:
     """Put a training into the list; return its number.
 
-    The job trains with the manifests as they are now: what people say meanwhile counts for the next model.
+    The job trains with the manifests as they are now: what people say meanwhile counts for the next model. `around` is
+    a command that is given the training's own as its arguments.
 
     Raises:
         StudioError: there is too little to train with.
@@ -69,7 +73,7 @@ def train(store: Store, jobs: Jobs, project: str, options: TrainOptions) -> int:
     command += ["--recall", str(options.recall)] if options.recall is not None else []
     command += ["--target-precision", str(options.target_precision)] if options.target_precision is not None else []
     command += ["--description", options.description] if options.description else []
-    jobs.queue(number, command)
+    jobs.queue(number, [*around, *command])
     return number
 
 
@@ -164,15 +168,44 @@ def _snapshot(store: Store, jobs: Jobs, project: str, number: int) -> tuple[Path
 
 
 def take_in(store: Store, jobs: Jobs, project: str, path: str, images: str = "") -> int:
-    """Put the taking in of a dataset (a folder, manifest or CSV file on this machine) into the list."""
+    """Put the taking in of a dataset (a folder, manifest or CSV file, on this machine or in S3) into the list."""
     store.projects.number(project)
-    if not Path(path).is_absolute():
-        raise StudioError(f"'{path}' is not a whole path, expected one such as /data/pictures")
-    if not Path(path).exists():
+    if is_in_s3(path):
+        require_boto3()
+        if images:
+            raise StudioError(
+                f"'{path}' is in S3, and its pictures too: expected no folder of pictures on this machine"
+            )
+    elif not Path(path).is_absolute():
+        raise StudioError(f"'{path}' is not a whole path, expected one such as /data/pictures or s3://bucket/pictures")
+    elif not Path(path).exists():
         raise StudioError(f"'{path}' does not exist on this machine")
     number = jobs.prepare(project, IMPORT, path)
     command = child_command("edge_agent.studio.jobs.importing", str(store.layout.root), project, path)
     jobs.queue(number, [*command, *([images] if images else [])])
+    return number
+
+
+class WantedRecords(msgspec.Struct, frozen=True):
+    """The records whose kept pictures are taken in: these, or those that a filter lets pass, `most` at the most."""
+
+    records: list[str]
+    filter: RecordFilter | None
+    most: int
+
+
+def take_records(
+    store: Store, jobs: Jobs, project: str, state: Path, records: list[str], wanted: RecordFilter | None, most: int
+) -> int:
+    """Put the taking in of kept pictures of an agent's records into the list."""
+    store.projects.number(project)
+    if any(not number.isdecimal() or len(number) > 18 for number in records):
+        raise StudioError("a record's number is expected to have only digits")
+    number = jobs.prepare(project, IMPORT, project)
+    listed = jobs.folder(number) / "records.json"
+    listed.write_bytes(msgspec.json.encode(WantedRecords(records, wanted, max(1, most))))
+    command = child_command("edge_agent.studio.jobs.taking", str(store.layout.root), project, str(state), str(listed))
+    jobs.queue(number, command)
     return number
 
 

@@ -29,6 +29,9 @@ _PAGES = (
     ("/projects/{project}/paint/{picture:int}", "paint"),
     ("/projects/{project}/models", "models"),
     ("/projects/{project}/try", "try"),
+    ("/live", "live"),
+    ("/dashboard", "dashboard"),
+    ("/records", "records"),
     ("/device", "device"),
     ("/jobs", "jobs"),
 )

@@ -20,13 +20,13 @@ _PATIENCE = 10.0  # seconds that a writer waits for one in another process, such
 class Database:
     """Open connections: one to write, for whoever holds the lock, and one for each thread that reads."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the index, or make it, and bring it to the newest form.
+    def __init__(self, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
+        """Open the index, or make it, and bring it to the newest of its forms.
 
         Raises:
             StudioError: it can't be opened, or a newer program has written it.
         """
-        self._path = path
+        self._path, self._migrations = path, migrations
         self._lock = threading.Lock()
         self._mine = threading.local()
         try:
@@ -46,11 +46,12 @@ class Database:
 
     def _migrate(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
+        if version > len(self._migrations):
             raise StudioError(
-                f"{self._path} has form {version}, this program knows {len(MIGRATIONS)}: it needs a newer edge-agent"
+                f"{self._path} has form {version}, this program knows {len(self._migrations)}: "
+                "it needs a newer edge-agent"
             )
-        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        for number, script in enumerate(self._migrations[version:], start=version + 1):
             self._writer.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
 
     @contextmanager

@@ -11,12 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_agent.building.datasets.reading import read_dataset
+from edge_agent.building.datasets.sentences import sentence
 from edge_agent.errors import DatasetError, InvalidRequest, StudioError
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.studio.store.layout import PICTURES, TEST, TRAIN
 from edge_agent.studio.store.pictures import file_digest, place_of
 from edge_agent.studio.store.projects import read_project
 from edge_agent.studio.store.store import Store
+
+_MEANT = {"picture-missing"}
 
 
 class Found(NamedTuple):
@@ -52,7 +55,7 @@ def reindex(store: Store, tell: Callable[[str], None] = lambda text: None) -> Fo
 
 def _read_folder(store: Store, folder: Path, problems: list[str]) -> int:
     description, created, labels = read_project(folder)
-    said = _said(folder, problems)
+    said, unread = _said(folder, problems)
     with store.database.writing() as write:
         write.execute(
             "INSERT INTO projects (name, description, created) VALUES (?, ?, ?)"
@@ -93,6 +96,9 @@ def _read_folder(store: Store, folder: Path, problems: list[str]) -> int:
                         time.time(),
                     ),
                 )
+        if path.name not in said and unread and row is not None:
+            # A manifest that can't be read says nothing of it; what people said is not forgotten for that.
+            said[path.name] = (row["class"], row["part"])
         _apply(store, folder.name, number, path.name, said, problems)
     gone = set(known) - {path.name for path in there}
     with store.database.writing() as write:
@@ -100,23 +106,30 @@ def _read_folder(store: Store, folder: Path, problems: list[str]) -> int:
     return len(there)
 
 
-def _said(folder: Path, problems: list[str]) -> dict[str, tuple[str, str]]:
-    """Read from the manifests which class and part each picture's file name has."""
-    said = {}
+def _said(folder: Path, problems: list[str]) -> tuple[dict[str, tuple[str | None, str]], bool]:
+    """Read from the manifests which class and part each picture's file name has, and whether one can't be read."""
+    said: dict[str, tuple[str | None, str]] = {}
+    unread = False
     for part in (TRAIN, TEST):
         path = folder / f"{part}.manifest"
         if not path.is_file():
             continue
         try:
-            for example in read_dataset(path).labelled:
-                said[example.path.name] = (str(example.label), part)
+            dataset = read_dataset(path)
         except DatasetError as error:
-            problems.append(str(error))
-    return said
+            sentences = [str(error)]
+        else:
+            said |= {example.path.name: (str(example.label), part) for example in dataset.labelled}
+            # A picture that was copied out is missing, and that is meant.
+            sentences = [sentence(reason) for reason in dataset.reasons if reason.stops and reason.code not in _MEANT]
+        if sentences:
+            unread = True
+            problems.append(f"{sentences[0]}; what the index knows of its pictures stays")
+    return said, unread
 
 
 def _apply(
-    store: Store, project: str, number: int, file: str, said: dict[str, tuple[str, str]], problems: list[str]
+    store: Store, project: str, number: int, file: str, said: dict[str, tuple[str | None, str]], problems: list[str]
 ) -> None:
     class_, part = said.get(file, (None, TRAIN))
     row = store.database.row("SELECT id, revision FROM pictures WHERE project = ? AND file = ?", (number, file))

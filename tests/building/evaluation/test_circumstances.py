@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,13 +11,9 @@ from PIL import Image
 
 from edge_agent.building.datasets.manifests.writing import classification
 from tests.inference.imaging.test_picture import photo
+from tests.support.commands import run
 
 SIZE = (192, 144)
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edge_agent", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def draw(folder: Path, first: int, count: int) -> None:

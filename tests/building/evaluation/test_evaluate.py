@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support import commands
 from tests.support.fakes import write_echo
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edge_agent", "evaluate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return commands.run("evaluate", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from tests.building.importing.formats import (
     imported,
     pictures,
 )
-from tests.cli.test_cli import run
+from tests.support.commands import run
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
 from torch import nn  # noqa: E402

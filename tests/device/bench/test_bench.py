@@ -11,7 +11,7 @@ from PIL import Image
 
 from edge_agent.device.bench.measurement import Load, Measured, Sample
 from edge_agent.device.bench.report import sentence
-from tests.cli.test_cli import failed, run
+from tests.support.commands import failed, run
 from tests.support.daemon import alive
 from tests.support.fakes import half_bright, write_echo
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import run
 from tests.support.daemon import running_daemon
 from tests.support.fakes import write_echo
 
 
 def _bundle(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edge_agent", "support-bundle", "-o", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return run("support-bundle", "-o", folder, *arguments)
 
 
 def _contents(path: Path) -> dict[str, bytes]:

@@ -19,8 +19,8 @@ import pytest
 from edge_agent.component.manifest import Golden, Target
 from edge_agent.hardware.processor import architecture
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
-from tests.cli.test_cli import failed, run
 from tests.stand_ins import python_path
+from tests.support.commands import failed, run
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import U8, half_bright, picture, write_echo
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 
 from edge_agent.records.store.bins import score_bin
 from edge_agent.records.store.schema import SCORE_BINS
-from tests.cli.test_records import run
+from tests.support.commands import run
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.scraping import fetch, samples
 
 METRIC = ("echo", "1.0.0")
+SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "event.schema.json"
 
 
 def send(daemon: Daemon, seed: int, count: int, middle: float) -> None:
@@ -48,6 +50,7 @@ def test_everybody_is_told_of_drift(tmp_path: Path) -> None:
         assert daemon.log.read_text().count(said) == 1
         (event,) = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
         assert (event["kind"], event["state"], event["version"]) == ("drift", "drifted", "1.0.0")
+        jsonschema.validate(event, json.loads(SCHEMA.read_text()))
         found = run("doctor", "--config", str(tmp_path / "config.toml"), "--state-dir", tmp_path / "state", "--json")
         assert any(said in finding["found"] for finding in json.loads(found.stdout)), found.stdout
         send(daemon, 4, 120, 40)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ import pytest
 
 from edge_agent.serving.auditing.files import NAME
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+from tests.support.commands import run
 from tests.support.daemon import running_daemon, wait_until
 from tests.support.fakes import write_echo
 
 
 def _command(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edge_agent", "audit", "--state-dir", str(state), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run("audit", "--state-dir", state, *arguments)
 
 
 @pytest.fixture(scope="module")

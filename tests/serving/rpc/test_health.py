@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +18,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from edge_agent.serving.http2.frames import PREFACE, Setting, settings_frame
+from edge_agent.serving.http2.frames import DEFAULT_WINDOW, PREFACE, Setting, settings_frame
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.contract import SERVICE
+from tests.faults.raw import RawClient
+from tests.support.commands import run
 from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, suspend, wait_until
 from tests.support.fakes import picture, write_echo
+from tests.support.scraping import fetch, samples
 
+_WATCH = "grpc.health.v1.Health/Watch"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
@@ -36,7 +38,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp("health")
     write_echo(folder / "models", "one")
     write_echo(folder / "models", "two")
-    with running_daemon(folder, "--queue-size", "1", "--first-restart", "0.2") as running:
+    metrics = f"unix://{folder}/metrics.sock"
+    with running_daemon(folder, "--queue-size", "1", "--first-restart", "0.2", "--metrics", metrics) as running:
         running.stub.start("one")
         yield running
 
@@ -160,11 +163,71 @@ def test_clients_that_vanish_or_read_nothing_are_forgotten(daemon: Daemon) -> No
     assert daemon.stub.status("one") == "RUNNING"
 
 
+def _counted(daemon: Daemon, rpc: str) -> dict[str, float]:
+    """Give how many calls of an rpc have ended, by their status."""
+    found = samples(fetch(daemon.folder / "metrics.sock")).items()
+    return {
+        labels[0]: value
+        for (name, labels), value in found
+        if name == "edge_agent_calls_total" and labels[1:] == ("", rpc)
+    }
+
+
+def test_these_calls_are_counted_under_their_own_names(daemon: Daemon, channel: grpc.Channel, health: Any) -> None:
+    before = {rpc: _counted(daemon, f"grpc.health.v1.Health/{rpc}") for rpc in ("Check", "Watch")}
+    health.Check(_ask(""))
+    with pytest.raises(grpc.RpcError):
+        health.Check(_ask("model/none"))
+    for timeout in (0.1, None):
+        watch = health.Watch(_ask(""), timeout=timeout)
+        next(watch)
+        if timeout is None:
+            watch.cancel()
+        with pytest.raises(grpc.RpcError):
+            next(watch)
+    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+    list(reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")])))
+
+    def more(rpc: str) -> dict[str, float]:
+        now = _counted(daemon, f"grpc.health.v1.Health/{rpc}")
+        return {code: now[code] - before[rpc].get(code, 0) for code in now if now[code] > before[rpc].get(code, 0)}
+
+    assert more("Check") == {"OK": 1, "NOT_FOUND": 1}
+    # Whether the deadline or the client was first, nobody knows; and watches of other tests end in between.
+    wait_until(lambda: sum(more("Watch").values()) >= 2, "both are counted")
+    assert more("Watch").keys() <= {"DEADLINE_EXCEEDED", "CANCELLED"}
+    assert _counted(daemon, "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")["OK"] >= 1
+    assert _counted(daemon, "") == {}, "nothing else has been called"
+
+
+@pytest.mark.parametrize("window", [0, DEFAULT_WINDOW], ids=["takes no answer", "never reads"])
+def test_watches_that_nobody_reads(daemon: Daemon, health: Any, window: int) -> None:
+    """A window that was closed on the screen: what waits for it stays small, and goes with it."""
+    front = psutil.Process(daemon.process.pid)
+    before = _counted(daemon, _WATCH).get("CANCELLED", 0)
+    message = _ask("model/two").SerializeToString()
+    memory = front.memory_info().rss
+    clients = [RawClient(daemon.path, window=window) for _ in range(20)]
+    for client in clients:
+        client.call(f"/{_WATCH}", message, 50)
+    watcher = Watcher(health, "model/two")
+    assert watcher.next() == NOT_SERVING
+    for _ in range(5):
+        daemon.stub("StartModel", pb2.StartModelRequest(model_component="two"))
+        watcher.until(SERVING)
+        daemon.stub("StopModel", pb2.StopModelRequest(model_component="two"))
+        watcher.until(NOT_SERVING)
+    assert front.memory_info().rss - memory < 16 << 20
+    for client in clients:
+        client.close()
+    wait_until(lambda: _counted(daemon, _WATCH)["CANCELLED"] - before >= 1000, "all have ended with their clients")
+
+
 def test_reflection_describes_the_contract(channel: grpc.Channel) -> None:
     database = ProtoReflectionDescriptorDatabase(channel)
     assert set(database.get_services()) == {
         SERVICE.full_name, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-        "grpc.reflection.v1alpha.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection", "edge_agent.v1.Shadowing",
     }  # fmt: skip
     pool = DescriptorPool(database)
     detect = pool.FindServiceByName(SERVICE.full_name).FindMethodByName("DetectAnomalies")
@@ -188,7 +251,7 @@ def test_reflection_in_both_versions_answers_one_request_after_the_other(channel
         for answer in call(iter([one.SerializeToString() for one in asked]))
     ]
     assert [answer.original_request for answer in answers] == asked
-    assert len(answers[0].list_services_response.service) == 4
+    assert len(answers[0].list_services_response.service) == 5
     assert answers[1].error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
     assert answers[2].file_descriptor_response.file_descriptor_proto == [pb2.DESCRIPTOR.serialized_pb]
 
@@ -201,8 +264,7 @@ def test_many_reflection_requests_in_one_call(channel: grpc.Channel) -> None:
 
 
 def _healthcheck(daemon: Daemon, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "edge_agent", "healthcheck", "--socket", daemon.socket, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    done = run("healthcheck", "--socket", daemon.socket, *arguments)
     return done.returncode, (done.stdout + done.stderr).strip()
 
 

@@ -12,6 +12,7 @@ import h2.connection
 import h2.events
 import pytest
 
+from edge_agent.access.names import describe_user
 from edge_agent.serving.rpc.contract import METHODS
 from tests.support.daemon import Daemon, wait_until
 
@@ -112,5 +113,5 @@ def test_strangers_are_closed_with_a_line_that_names_them(serving: Daemon, first
         peer.sendall(first)
         while peer.recv(1 << 16):
             pass
-    line = rf"\(process {os.getpid()}, user {os.geteuid()}\) was disconnected: {said}"
+    line = rf"process {os.getpid()} \(\S+\) of {re.escape(describe_user(os.geteuid()))} was disconnected: {said}"
     wait_until(lambda: re.search(line, serving.log.read_text()), f"the log says {said}")

@@ -19,8 +19,8 @@ from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.inference.imaging.sight import copy_rows, measure, summarize_sharpness
 from edge_agent.serving.workers import watch as watching
 from edge_agent.serving.workers.messages import Baseline
-from edge_agent.serving.workers.watch import CameraWatch
-from tests.cli.test_records import run
+from edge_agent.serving.workers.watch import CameraWatch, Opinion
+from tests.support.commands import run
 from tests.support.daemon import running_daemon, wait_until
 from tests.support.fakes import U8, echo_fields, write_echo
 from tests.support.parts import draw_part
@@ -119,7 +119,7 @@ def black(picture: U8) -> U8:
 def test_what_happens_to_cameras(pictures: Pictures, clock: Clock, change: Callable[[U8], U8], state: str) -> None:
     before, others = pictures
     line = Line(clock, manifest_of(before, trained=True))
-    assert line.show(others) == "ok" and line.watch.opinion == ("ok", "")
+    assert line.show(others) == "ok" and line.watch.opinion == Opinion()
     assert line.show([change(picture) for picture in others]) == state
     assert line.watch.opinion is not None and line.watch.opinion.text
     assert line.show(others * 3) == "ok"

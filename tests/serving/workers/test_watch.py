@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 import edge_agent
-from tests.support.daemon import Daemon, wait_until
+from tests.support.daemon import Daemon, running_daemon, wait_until
 from tests.support.fakes import write_echo
+from tests.support.scraping import fetch, samples
 
 RED = np.full((64, 64, 3), (150, 110, 90), np.uint8)
 APPEARANCE = {
@@ -23,18 +26,28 @@ def _message(daemon: Daemon) -> str:
     return str(daemon.stub.describe("echo").status_message)
 
 
-def test_red_and_blue_exchanged(daemon: Daemon) -> None:
-    write_echo(daemon.models, training={"appearance": APPEARANCE})
-    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
-    with edge_agent.Client(daemon.socket) as client:
+def test_red_and_blue_exchanged(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models", training={"appearance": APPEARANCE})
+    metrics = tmp_path / "metrics.sock"
+    said = "these pictures look as if red and blue were exchanged"
+
+    def exchanged() -> float | None:
+        return samples(fetch(metrics)).get(("edge_agent_channels_exchanged", ("echo",)))
+
+    with (
+        running_daemon(tmp_path, "--metrics", f"unix://{metrics}") as daemon,
+        edge_agent.Client(daemon.socket) as client,
+    ):
+        assert exchanged() is None
         client.start("echo")
         for _ in range(6):
             client.detect("echo", RED)
         assert _message(daemon) == ""
-        said = "these pictures look as if red and blue were exchanged"
+        assert exchanged() == 0
         wait_until(lambda: client.detect("echo", RED[..., ::-1]) and said in _message(daemon), "it is said")
-    wait_until(lambda: f"model echo: {said}" in daemon.log.read_text(), "it is logged")
-    assert daemon.log.read_text().count(said) == 1
+        assert exchanged() == 1
+        wait_until(lambda: f"model echo: {said}" in daemon.log.read_text(), "it is logged")
+        assert daemon.log.read_text().count(said) == 1
 
 
 def test_a_model_of_which_nothing_is_known(daemon: Daemon) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,14 +10,14 @@ import pytest
 from edge_agent.errors import StudioError
 from edge_agent.studio.access.attempts import Attempts
 from edge_agent.studio.api.table import OPERATIONS
+from tests.support.commands import run
 from tests.support.studio import Studio, running_studio
 
 PASSWORD = "correct horse"
 
 
 def studio_command(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edge_agent", "studio", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environ})
+    return run("studio", *arguments, **environ)
 
 
 def add_user(data: Path, name: str, role: str) -> None:

@@ -193,6 +193,19 @@ def test_the_index_is_made_anew_from_the_files(store: Store) -> None:
     store.close = lambda: None  # type: ignore[method-assign]
 
 
+def test_a_damaged_manifest_makes_nobody_forget_what_was_said(store: Store) -> None:
+    good, bad = add(store, "good.png", (1, 1, 1)), add(store, "bad.png", (2, 2, 2))
+    store.pictures.say("part", [good], class_="normal")
+    store.pictures.say("part", [bad], class_="anomaly", part="test")
+    store.manifests.write_changed()
+    store.manifests.path("part", "train").write_bytes(b"\x00 no manifest")
+    (problem,) = reindex(store).problems
+    assert "train.manifest" in problem
+    assert "what the index knows of its pictures stays" in problem
+    assert store.pictures.get("part", good).class_ == "normal"
+    assert (store.pictures.get("part", bad).class_, store.pictures.get("part", bad).part) == ("anomaly", "test")
+
+
 def test_labels_keep_their_places(store: Store) -> None:
     picture = add(store, "a.png")
     store.masks.save("part", picture, b"\1" * 6144, 0)

@@ -46,7 +46,7 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class SourceFolder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A dataset on this machine: a folder, a manifest or a CSV file; `images` is where relative references lie."""
+    """A folder, manifest or CSV file, on this machine or s3://; `images` is where relative references lie."""
 
     path: str
     images: str = ""
@@ -112,7 +112,8 @@ OPERATIONS = (
     Operation("RemovePictures", "POST", _ALL + "/remove", "engineer", "Remove pictures and their masks.", _remove,
               body=Chosen, answer=Count),
     Operation("ImportDataset", "POST", "/projects/{project}/import", "engineer",
-              "Take in a folder, manifest or CSV file of this machine.", _take_in, body=SourceFolder, answer=Started),
+              "Take in a folder, manifest or CSV file, of this machine or s3://.", _take_in, body=SourceFolder,
+              answer=Started),
     Operation("GetPicture", "GET", _ONE, "viewer", "Describe a picture.", _get, answer=Picture),
     Operation("GetImage", "GET", _ONE + "/image", "viewer", "Give the picture's file.", _image, answer=File),
     Operation("GetThumbnail", "GET", _ONE + "/thumbnail", "viewer", "Give a small copy.", _thumbnail, answer=File),

@@ -40,6 +40,16 @@ async function follow(number) {
   await attempt(showModels);
 }
 
+// How long the step under way will still take, at the pace that it has had so far; null while nobody can say.
+let step = { what: "", began: 0, done: 0 };
+function remaining({ progress, done, total }) {
+  const now = Date.now() / 1000;
+  // From the first thing that was done on: what comes before it, such as loading, says nothing of the pace.
+  if (step.what !== progress || done < step.done || !step.done) step = { what: progress, began: now, done };
+  const passed = now - step.began;
+  return passed < 3 || done <= step.done || !total ? null : (passed / (done - step.done)) * (total - done);
+}
+
 function drawProgress(job) {
   const { progress, done, total } = job.progress;
   const bar = $("#progress progress");
@@ -49,7 +59,9 @@ function drawProgress(job) {
   } else bar.removeAttribute("value");
   const passed = job.started ? Date.now() / 1000 - job.started : 0;
   const text = progress ? w("train.running", { what: progress }) : w(`job.${job.state}`);
-  $("#progress .what").textContent = `${text} ${passed > 1 ? duration(passed) : ""}`;
+  const left = remaining(job.progress);
+  const more = left === null ? "" : ` · ${w("train.left", { time: duration(left) })}`;
+  $("#progress .what").textContent = `${text} ${passed > 1 ? duration(passed) : ""}${more}`;
 }
 
 async function showModels() {

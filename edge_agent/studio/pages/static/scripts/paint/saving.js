@@ -2,7 +2,6 @@
 
 import { call, name } from "../api.js";
 
-const SOON = 250; // milliseconds after a stroke
 const AGAIN = 3000; // milliseconds after a request that got no answer
 
 async function zipped(bytes) {
@@ -31,8 +30,8 @@ export class Saving {
   changed() {
     this.isDirty = true;
     this.tell("unsaved");
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.flush(), SOON);
+    // At once, however quickly strokes follow each other: while one is sent, those that come are sent together next.
+    if (!this.isWaiting) this.flush();
   }
 
   // Send what has not been sent; resolves when all is safe, or can't be.

@@ -1,0 +1,93 @@
+"""What a shadow model costs the model whose pictures it judges.
+
+`python -m benchmarks.shadow [WIDTH HEIGHT]` sends the same picture to two daemons of the same model in turn, to one
+without a shadow and to one whose shadow is the same model again, version 1.1.0: as a line does, a picture every 150 ms,
+and as fast as answers come, so that the shadow always has something to do. Blocks of both take turns, with a pause in
+which the shadow finishes. Claim: the line notices nothing but the copy of a picture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.rig import (
+    REFERENCE,
+    BareClient,
+    cookie_picture,
+    daemon,
+    light_component,
+    machine,
+    median,
+    quantile,
+    reference_component,
+    variant,
+)
+from edge_agent.client.client import Client
+
+ROUNDS, EACH = 8, 15
+CYCLE_SECONDS, PAUSE_SECONDS = 0.15, 0.6
+
+
+def block(client: BareClient, cycle: float) -> list[float]:
+    """Send pictures, one every `cycle` seconds or as fast as possible (0); what each took, in seconds."""
+    taken = []
+    for _ in range(EACH):
+        begun = time.perf_counter()
+        client()
+        taken.append(time.perf_counter() - begun)
+        time.sleep(max(0.0, cycle - taken[-1]))
+    return taken
+
+
+def measure(width: int, height: int) -> None:
+    """Print p50 and p99 of both, and what the shadow judged."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        models = Path(folder)
+        make = reference_component if REFERENCE.exists() else light_component
+        manifest = make(models, width, height)
+        first = models / manifest.name / manifest.version
+        variant(first, models / manifest.name / "1.1.0", version="1.1.0")
+        clients, controls = {}, {}
+        for way in ("without", "with"):
+            socket, _ = stack.enter_context(daemon(models, "--pin", f"{manifest.name}={manifest.version}"))
+            control = controls[way] = stack.enter_context(Client(socket))
+            control.start(manifest.name)
+            clients[way] = BareClient(socket, manifest, cookie_picture(width, height))
+            stack.callback(clients[way].close)
+        controls["with"].shadow(manifest.name, manifest.name, "1.1.0")
+        while "judged" not in controls["with"].describe(manifest.name).message:
+            time.sleep(0.1)
+        time.sleep(1.2)  # workers look for the shadow every second
+        for name, cycle in (("a picture every 150 ms", CYCLE_SECONDS), ("as fast as answers come", 0.0)):
+            taken: dict[str, list[float]] = {way: [] for way in clients}
+            for client in clients.values():
+                block(client, cycle)
+            for _ in range(ROUNDS):
+                for way, client in clients.items():
+                    time.sleep(PAUSE_SECONDS)
+                    taken[way] += block(client, cycle)
+            print(f"  {manifest.name}, {name}, {ROUNDS * EACH} calls each")
+            for way, samples in taken.items():
+                p50, p99 = median(samples) * 1e3, quantile(samples, 0.99) * 1e3
+                print(f"    {way:8} a shadow  p50 {p50:.3f} ms  p99 {p99:.3f} ms")
+            added = [f"{(q(taken['with']) - q(taken['without'])) * 1e3:+.3f} ms" for q in (median, _p99)]
+            print(f"    it adds {added[0]} at p50, {added[1]} at p99")
+        print(f"  {controls['with'].describe(manifest.name).message}")
+
+
+def _p99(samples: list[float]) -> float:
+    return quantile(samples, 0.99)
+
+
+def main() -> None:
+    print(machine())
+    width, height = map(int, sys.argv[1:3]) if sys.argv[2:] else (1280, 960)
+    measure(width, height)
+
+
+if __name__ == "__main__":
+    main()

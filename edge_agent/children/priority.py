@@ -1,0 +1,20 @@
+"""The lowest priority there is, for a process beside the daemon that works when nothing else wants the processor."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def give_way() -> None:
+    """Let everything else have the processor first.
+
+    Where the kernel shares the processor between sessions, priorities count within one only, and a process in a session
+    of its own would get as much as all of another: so the session itself is made the least important; sched(7).
+    """
+    os.nice(19)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")

@@ -1,0 +1,146 @@
+"""edge-agent line."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from PIL import Image
+
+from edge_agent.cli.output import check_output, json_option, print_json, print_table
+from edge_agent.errors import EdgeAgentError
+from edge_agent.inference.imaging.overlay import draw
+from edge_agent.line.pins import Pins
+from edge_agent.line.reading import read_line
+from edge_agent.line.status import read_status
+from edge_agent.line.supervisor import Supervisor
+from edge_agent.line.telling import line_folder
+from edge_agent.logs import log_to_stderr
+
+_FILE = click.Path(path_type=Path)
+
+
+class _Group(click.Group):
+    """`edge-agent line line.toml` is `edge-agent line run line.toml`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands and args[0].endswith(".toml"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Group, epilog="Example: edge-agent line line.toml")
+def command() -> None:
+    """Run a line: pictures of a folder or a camera, steps, a model, rules, output pins and events.
+
+    docs/line.md explains the file. `edge-agent line FILE` is `edge-agent line run FILE`.
+    """
+
+
+@command.command(epilog="Example: edge-agent line run line.toml --parts 100")
+@click.argument("file", type=_FILE)
+@click.option("--parts", type=click.IntRange(1), help="End after so many parts.")
+def run(file: Path, parts: int | None) -> None:
+    """Run the line FILE until SIGTERM or SIGINT."""
+    line = read_line(file)
+    log_to_stderr("info")
+    Supervisor(file, line, parts or 0).run()
+
+
+@command.command(epilog="Example: edge-agent line check line.toml")
+@click.argument("file", type=_FILE)
+def check(file: Path) -> None:
+    """Tell what is wrong with FILE, every mistake at once."""
+    line = read_line(file)
+    click.echo(f"{file}: line '{line.name}' is right")
+
+
+@command.command("try", epilog="Example: edge-agent line try line.toml --output tried")
+@click.argument("file", type=_FILE)
+@click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="How many pictures.")
+@click.option("--output", type=_FILE, metavar="DIR", help="Write each picture to DIR, with what was found in it.")
+@json_option
+def try_(file: Path, count: int, output: Path | None, as_json: bool) -> None:
+    """Show what would be decided of pictures, without any output. Files of a folder stay where they are."""
+    from edge_agent.line.inspecting import Inspector, NotInspected
+    from edge_agent.line.trial import some_parts
+
+    line = read_line(file)
+    if output is not None:
+        check_output(output)
+        output.mkdir(parents=True, exist_ok=True)
+    inspector = Inspector(line)
+    found: list[dict[str, Any]] = []
+    try:
+        if problem := inspector.ready():
+            raise EdgeAgentError(problem)
+        for part in some_parts(line, count):
+            try:
+                seen = inspector.inspect(part)
+            except NotInspected as error:
+                found.append({"part": part.name, "outcome": "failed", "reason": str(error), "milliseconds": 0.0})
+                continue
+            found.append({"part": part.name, **seen.decision._asdict(), "milliseconds": round(seen.milliseconds, 3)})
+            if output is not None:
+                marked = Image.fromarray(draw(seen.picture, seen.detection))
+                marked.save(output / f"{len(found):03}-{seen.decision.outcome}-{Path(part.name).stem}.png")
+    finally:
+        inspector.close()
+    if as_json:
+        print_json(found)
+        return
+    rows = [(row["part"], row["outcome"], row["reason"], f"{row['milliseconds']:.1f}") for row in found]
+    print_table(("PART", "OUTCOME", "REASON", "MS"), rows, right=("MS",))
+
+
+@command.command(epilog="Example: edge-agent line record line.toml training/normal --count 50")
+@click.argument("file", type=_FILE)
+@click.argument("folder", type=_FILE)
+@click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="How many pictures.")
+def record(file: Path, folder: Path, count: int) -> None:
+    """Store pictures for training in FOLDER, as the model would see them: after the steps, as PNG."""
+    from edge_agent.line.steps import apply
+    from edge_agent.line.trial import some_parts
+
+    line = read_line(file)
+    check_output(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    stored, problems = 0, []
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S")
+    for number, part in enumerate(some_parts(line, count), 1):
+        if part.pixels is None:
+            problems.append(part.problem)
+            continue
+        name = f"{line.name}-{now}-{number:05}-{Path(part.name).stem}.png"
+        Image.fromarray(apply(line.step, part.pixels)).save(folder / name)
+        stored += 1
+    click.echo(f"{stored} {'picture' if stored == 1 else 'pictures'} stored in {folder}")
+    if problems:
+        raise EdgeAgentError(*problems)
+
+
+@command.command(epilog="Example: edge-agent line status line.toml")
+@click.argument("file", type=_FILE)
+@json_option
+def status(file: Path, as_json: bool) -> None:
+    """Show what the line has counted since it was started."""
+    line = read_line(file)
+    found = read_status(line_folder(line))
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+        return
+    click.echo(f"line '{line.name}' {'can inspect' if found.able else 'can not inspect: ' + found.problem}")
+    names = ("passed", "rejected", "looked", "failed", "early")
+    print_table([name.upper() for name in names], [[str(getattr(found, name)) for name in names]], right=())
+
+
+@command.command(epilog="Example: edge-agent line safe line.toml")
+@click.argument("file", type=_FILE)
+def safe(file: Path) -> None:
+    """Make the line's pins safe: for systemd, after a line whose processes were all killed."""
+    line = read_line(file)
+    log_to_stderr("info")
+    Pins(line.pin).close()

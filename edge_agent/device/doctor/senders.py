@@ -1,0 +1,106 @@
+"""Whether the places that events go to can be reached, without telling them anything."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_agent.records.events.rules import Datagram, File, Gpio, Greengrass, Mqtt, Pipe, Rule, Webhook
+from edge_agent.records.events.sender import SendFailed
+
+#: a doctor's patience
+_SECONDS = 5.0
+
+
+def reach(rule: Rule, device: str) -> str:
+    """Look for the place that a rule's events go to; returns what was found, in a few words.
+
+    Raises:
+        SendFailed, OSError: it can't be reached, or not by this user; the text says why.
+    """
+    return _LOOKS[type(rule)](rule, device)
+
+
+def _mqtt(rule: Mqtt, device: str) -> str:
+    from edge_agent.records.events.mqtt import reach as reach_broker
+
+    reach_broker(rule, device)
+    return f"the broker {rule.host}:{rule.to_port} lets this device in"
+
+
+def _webhook(rule: Webhook, device: str) -> str:
+    from edge_agent.records.events.webhook import connection_of
+
+    connection = connection_of(rule, min(_SECONDS, rule.seconds))
+    try:
+        connection.connect()
+    except http.client.HTTPException as error:
+        raise SendFailed(f"{rule.url}: {error}") from None
+    finally:
+        connection.close()
+    return f"{rule.url} takes connections"
+
+
+def _file(rule: File, device: str) -> str:
+    path = Path(rule.path)
+    place = path if path.exists() else path.parent
+    if not place.exists():
+        raise SendFailed(f"the folder {path.parent} is not there")
+    if not os.access(place, os.W_OK):
+        raise SendFailed(f"this user may not write to {place}")
+    return f"{path} can be written"
+
+
+def _datagram(rule: Datagram, device: str) -> str:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.connect(rule.path)
+        except OSError as error:
+            raise SendFailed(f"nobody listens at {rule.path}: {error.strerror}") from None
+    return f"somebody listens at {rule.path}"
+
+
+def _pipe(rule: Pipe, device: str) -> str:
+    path = Path(rule.path)
+    if not path.exists():
+        return f"{path} is made with the first event"
+    if not stat.S_ISFIFO(path.stat().st_mode):
+        raise SendFailed(f"{path} is not a named pipe")
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        raise SendFailed(f"nobody reads {path}: {error.strerror}") from None
+    return f"somebody reads {path}"
+
+
+def _gpio(rule: Gpio, device: str) -> str:
+    from edge_agent.errors import OutputError
+    from edge_agent.hardware.digital_output import DigitalOutput
+
+    output = DigitalOutput(rule.chip, rule.line)
+    try:
+        user = output.user()
+    except OutputError as error:
+        raise SendFailed(str(error)) from None
+    return f"{output.name} is there, {f'in use by {user}' if user else 'and free'}"
+
+
+def _greengrass(rule: Greengrass, device: str) -> str:
+    from edge_agent.records.events.greengrass import SOCKET
+
+    path = os.environ.get(SOCKET, "")
+    if not path:
+        return "only a process of a Greengrass component can tell"
+    if not Path(path).exists():
+        raise SendFailed(f"the nucleus' socket {path} is not there")
+    return f"the nucleus' socket is {path}"
+
+
+_LOOKS: dict[type[Rule], Callable[[Any, str], str]] = {
+    Mqtt: _mqtt, Webhook: _webhook, File: _file, Datagram: _datagram, Pipe: _pipe, Gpio: _gpio, Greengrass: _greengrass,
+}  # fmt: skip

@@ -1,0 +1,184 @@
+"""The process that inspects: `process.py FILE PARTS`. Its output is words for the supervisor, who has the pins.
+
+When the supervisor is killed, its end of our standard input closes: the pins are then made safe here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+
+from edge_agent.errors import EdgeAgentError
+from edge_agent.line.inspecting import Inspector, NotInspected
+from edge_agent.line.opening import open_source
+from edge_agent.line.pins import Pins
+from edge_agent.line.reading import read_line
+from edge_agent.line.source import Part, SourceFailed
+from edge_agent.line.status import Status
+from edge_agent.line.tables import Line
+from edge_agent.line.telling import Telling, line_folder
+from edge_agent.line.words import Word, encode
+from edge_agent.logs import log_to_stderr
+
+log = logging.getLogger("edge_agent.line")
+
+_STATUS_SECONDS = 1.0
+#: words come this often within a cycle
+_WORDS = 4
+_LOOK_SECONDS = 0.5
+
+
+class Runner:
+    """A line at work."""
+
+    def __init__(self, line: Line, parts: int) -> None:
+        self._line, self._parts = line, parts
+        self._source = open_source(line)
+        self._inspector = Inspector(line)
+        self._telling = Telling(line)
+        self._status, self._folder = Status(), line_folder(line)
+        self._write_at = self._look_at = 0.0
+        self._problem: str | None = None
+        self._was_able = False
+        self._source_problem = ""
+        self._ending = False
+
+    def end(self, *_: object) -> None:
+        """Finish the part that is being inspected, and end."""
+        self._ending = True
+
+    def run(self) -> None:
+        """Inspect until the end, or until so many parts are decided."""
+        pause = min(self._line.cycle / _WORDS, _LOOK_SECONDS)
+        done = 0
+        while not self._ending and not (self._parts and done >= self._parts) and not self._source.is_over():
+            self._look()
+            if not self._was_able and not self._source_problem:
+                time.sleep(pause)  # the model is starting: parts wait where they are
+                continue
+            try:
+                part = self._source.next(pause)
+                if self._source_problem:
+                    self._source_problem, self._look_at = "", 0.0
+            except SourceFailed as error:
+                self._source_problem = str(error)
+                self._say_state(self._source_problem)
+                if not self._source.is_over():
+                    time.sleep(pause)
+                continue
+            self._count_early()
+            if part is not None:
+                self._decide(part)
+                done += 1
+        self._count_early()
+        if self._source_problem:
+            raise EdgeAgentError(self._source_problem)
+
+    def _look(self) -> None:
+        """Say whether the line can inspect, at least several times a cycle."""
+        now = time.monotonic()
+        if not self._source_problem and now >= self._look_at:
+            self._look_at = now + min(self._line.cycle / _WORDS, _LOOK_SECONDS)
+            self._say_state(self._inspector.problem())
+        elif self._source_problem:
+            self._say_state(self._source_problem)
+        if now >= self._write_at:
+            self._write_at = now + _STATUS_SECONDS
+            self._write()
+
+    def _say_state(self, problem: str) -> None:
+        _say(Word("unable", problem) if problem else Word("able"))
+        if problem == self._problem:
+            return
+        # What a model says while it starts changes often; who is told wants to know that it can't inspect.
+        if problem and not self._problem:
+            log.warning("line '%s' can't inspect: %s", self._line.name, problem)
+            self._telling.state(False, problem)
+        elif not problem:
+            self._was_able = True
+            log.info("line '%s' can inspect", self._line.name)
+            self._telling.state(True, "")
+        self._problem = problem
+        self._status.able, self._status.problem = not problem, problem
+        self._write()
+
+    def _decide(self, part: Part) -> None:
+        _say(Word("begun"))
+        try:
+            found = self._inspector.inspect(part)
+        except NotInspected as error:
+            _say(Word("failed", str(error)))
+            log.warning("part %s was not inspected: %s", part.name, error)
+            self._telling.not_inspected(part.name, "failed", str(error))
+            self._look_at, outcome = 0.0, "failed"
+        else:
+            outcome = found.decision.outcome
+            _say(Word(found.decision.outcome))
+            self._telling.part(part.name, found.decision, found.detection, found.milliseconds)
+        self._status.count(outcome)
+        try:
+            self._source.done(part, outcome)
+        except OSError as error:  # else it would be inspected again and again
+            raise EdgeAgentError(f"{part.path} can't be moved or deleted: {error.strerror}") from None
+
+    def _count_early(self) -> None:
+        early = self._source.early()
+        if not early:
+            return
+        self._status.early += early
+        text = f"{early} {'part' if early == 1 else 'parts'} came while as many as fit were waiting"
+        log.warning("line '%s': %s", self._line.name, text)
+        _say(Word("early"))
+        for _ in range(early):
+            self._telling.not_inspected("", "early", text)
+
+    def _write(self) -> None:
+        try:
+            self._status.write(self._folder)
+        except OSError as error:
+            log.warning("the status can't be written: %s", error)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._status.able, self._status.problem = False, "not running"
+        self._write()
+        self._source.close()
+        self._inspector.close()
+        self._telling.close()
+
+
+def _say(word: Word) -> None:
+    sys.stdout.buffer.write(encode(word) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _watch(line: Line) -> None:
+    """Make the pins safe when the supervisor has been killed."""
+    while os.read(0, 1 << 12):
+        pass
+    pins = Pins(line.pin)
+    pins.close()
+    os._exit(1)
+
+
+def main() -> None:
+    """Entry point of the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the supervisor too
+    log_to_stderr("info")
+    try:
+        line = read_line(Path(sys.argv[1]))
+        threading.Thread(target=_watch, args=(line,), daemon=True).start()
+        runner = Runner(line, int(sys.argv[2]))
+        signal.signal(signal.SIGTERM, runner.end)
+        try:
+            runner.run()
+        finally:
+            runner.close()
+    except (EdgeAgentError, OSError, sqlite3.Error) as error:
+        sys.exit(f"edge-agent: {error}")

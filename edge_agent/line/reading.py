@@ -1,0 +1,167 @@
+"""Reading line.toml: every mistake at once, each with its key and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+from edge_agent.errors import SettingsError
+from edge_agent.hardware.digital_output import MISSING
+from edge_agent.hardware.library import is_installed
+from edge_agent.inference.decision import Rule
+from edge_agent.line.tables import CHOICES, Folder, Line, Model, Pin
+from edge_agent.records.events.rules import parse_events
+from edge_agent.settings import check_address
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_PLAIN: dict[str, type[msgspec.Struct]] = {"model": Model, "rule": Rule, "pin": Pin}
+_SEVERAL = ("step", "rule", "pin", "event")
+
+
+def read_line(path: Path) -> Line:
+    """Read and check a line's file.
+
+    Raises:
+        SettingsError: it can't be read, or has mistakes: a line of text for each.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    mistakes = list(_mistakes(values))
+    if mistakes:
+        raise SettingsError(*(f"{path}: {mistake}" for mistake in mistakes))
+    return _build(values)
+
+
+def _build(values: Mapping[str, Any]) -> Line:
+    made = dict(values)
+    for name, (key, kinds) in CHOICES.items():
+        if name in _SEVERAL:
+            made[name] = tuple(msgspec.convert(table, kinds[table[key]]) for table in values.get(name, ()))
+        else:
+            made[name] = msgspec.convert(values[name], kinds[values[name][key]])
+    for name, kind in _PLAIN.items():
+        if name in _SEVERAL:
+            made[name] = tuple(msgspec.convert(table, kind) for table in values.get(name, ()))
+        else:
+            made[name] = msgspec.convert(values[name], kind)
+    made["event"] = tuple(values.get("event", ()))
+    return Line(**made)
+
+
+def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
+    tables = {*_PLAIN, *CHOICES, "event"}
+    yield from _in_table(values, Line, "", leave=tables)
+    yield from _in_socket(values.get("socket"))
+    for name in sorted(tables & values.keys()):
+        several = name in _SEVERAL
+        found = values[name]
+        if not isinstance(found, list if several else dict):
+            yield f"{name}: expected {f'[[{name}]] tables' if several else f'a table [{name}]'}"
+            continue
+        for number, table in enumerate(found if several else [found], 1):
+            where = f"{name} {number}: " if several else f"{name}."
+            if not isinstance(table, dict):
+                yield f"{where}expected a table"
+            elif name != "event":
+                yield from _in_choice(name, table, where)
+    if isinstance(values.get("event"), list) and all(isinstance(table, dict) for table in values["event"]):
+        yield from _in_events(values["event"])
+    has_chip = any(isinstance(pin, dict) and pin.get("chip") for pin in _listed(values.get("pin")))
+    if has_chip and not is_installed("gpiod"):
+        yield f"pin: {MISSING}"
+    source = values.get("source")
+    if isinstance(source, dict) and source.get("kind") == "folder" and isinstance(source.get("path"), str):
+        yield from _in_folder(source)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _in_choice(name: str, table: Mapping[str, Any], where: str) -> Iterator[str]:
+    if name in _PLAIN:
+        yield from _in_table(table, _PLAIN[name], where)
+        return
+    key, kinds = CHOICES[name]
+    kind = table.get(key)
+    if kind not in kinds:
+        said = f"is {kind!r}" if key in table else "is missing"
+        yield f"{where}{key} {said}, expected one of {', '.join(kinds)}"
+        return
+    yield from _in_table(table, kinds[kind], where)
+
+
+def _in_table(
+    values: Mapping[str, Any], kind: type[msgspec.Struct], where: str, leave: set[str] | None = None
+) -> Iterator[str]:
+    hints = get_type_hints(kind, include_extras=True)
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    before = True
+    for key in values.keys() - fields.keys():
+        near = difflib.get_close_matches(key, fields, 1)
+        meant = f"; did you mean {near[0]}?" if near else f", expected one of {', '.join(fields)}"
+        before = False
+        yield f"{where}{key} is not a key{meant}"
+    for name, field in fields.items():
+        if name not in values:
+            if field.required:
+                before = False
+                yield f"{where}{name} is missing"
+        elif name not in (leave or ()):
+            try:
+                msgspec.convert(values[name], hints[name])
+            except msgspec.ValidationError as error:
+                before = False
+                yield f"{where}{name} is {values[name]!r}: {str(error).replace('`', chr(39))}"
+    if before and kind is not Line:  # each key by itself is right: do they go together?
+        try:
+            msgspec.convert(dict(values), kind)
+        except msgspec.ValidationError as error:
+            yield f"{where.rstrip(': .')}: {error}"
+
+
+def _in_socket(socket: object) -> Iterator[str]:
+    try:
+        if isinstance(socket, str):
+            check_address(socket)
+    except ValueError as error:
+        yield str(error)
+
+
+def _in_events(tables: list[dict[str, Any]]) -> Iterator[str]:
+    for number, table in enumerate(tables, 1):
+        try:
+            parse_events([table])
+        except SettingsError as error:
+            yield str(error) if "name" in table else f"event {number}: {str(error).partition(': ')[2]}"
+        if table.get("sender") == "file" and table.get("format") == "csv":
+            yield f"event {number}: format is 'csv', expected 'json': a line's events have more fields than its columns"
+    names = [table.get("name") for table in tables]
+    for name in sorted({str(name) for name in names if names.count(name) > 1}):
+        yield f"event '{name}': there are two of that name"
+
+
+def _in_folder(source: Mapping[str, Any]) -> Iterator[str]:
+    path = Path(source["path"])
+    if path.is_absolute() and not path.is_dir():
+        yield f"source.path is '{path}', expected a folder that is there"
+    if source.get("after", "move") == "keep" and source.get("to"):
+        yield f"source.to is '{source['to']}', expected none with after = \"keep\""
+
+
+def moved_to(source: Folder) -> Path:
+    """Give the folder into which files are moved, one for each outcome."""
+    return Path(source.to) if source.to else Path(source.path) / "done"

@@ -1,0 +1,54 @@
+"""What a line has done, for `edge-agent line status`: a file that is replaced whole."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from edge_agent.errors import EdgeAgentError
+
+FILE_NAME = "status.json"
+
+
+class Status(msgspec.Struct):
+    """Counts since the line was started, and how it stands."""
+
+    able: bool = False
+    problem: str = "starting"
+    passed: int = 0
+    rejected: int = 0
+    looked: int = 0
+    failed: int = 0
+    early: int = 0
+    #: seconds since 1970
+    began: float = msgspec.field(default_factory=time.time)
+    at: float = 0.0
+
+    def count(self, outcome: str) -> None:
+        """Count a part."""
+        name = {"pass": "passed", "reject": "rejected", "look": "looked"}.get(outcome, outcome)
+        setattr(self, name, getattr(self, name) + 1)
+
+    def write(self, folder: Path) -> None:
+        """Write it down."""
+        self.at = time.time()
+        folder.mkdir(parents=True, exist_ok=True)
+        new = folder / f".{FILE_NAME}.new"
+        new.write_bytes(msgspec.json.encode(self))
+        new.replace(folder / FILE_NAME)
+
+
+def read_status(folder: Path) -> Status:
+    """Read what a line wrote last.
+
+    Raises:
+        EdgeAgentError: there is nothing, or it can't be read.
+    """
+    try:
+        return msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=Status)
+    except FileNotFoundError:
+        raise EdgeAgentError(f"{folder / FILE_NAME} is not there: the line has not run yet") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise EdgeAgentError(f"{folder / FILE_NAME} can't be read: {error}") from None

@@ -1,0 +1,135 @@
+"""The process that has the pins: it starts the one that inspects, and makes the pins safe when that falls silent.
+
+silent for a cycle, ended, killed, or says that it can't inspect: safe at once
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+
+from edge_agent.children.command import child_command
+from edge_agent.line.pins import Pins
+from edge_agent.line.tables import Line
+from edge_agent.line.words import Word, decode
+
+log = logging.getLogger("edge_agent.line")
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
+#: after so long without a word the process is killed, and another takes its place
+_HUNG_SECONDS = 30.0
+_END_SECONDS = 10.0
+
+
+class Supervisor:
+    """One line's pins and its inspecting process."""
+
+    def __init__(self, path: Path, line: Line, parts: int) -> None:
+        self._path, self._line, self._parts = path, line, parts
+        self._pins = Pins(line.pin)
+        self._is_able = False
+        #: no decision came within the cycle; what comes still is for a part that has gone
+        self._is_late = False
+        self._hold_until = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        """Run the line until it ends by itself."""
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                self._pins.safe()
+                began = time.monotonic()
+                process = self._start()
+                self._listen(process)
+                self._unable("the inspecting process has ended")
+                if (code := process.wait()) == 0:
+                    return
+                if time.monotonic() - began > _LONGEST_PAUSE:
+                    pause = _FIRST_PAUSE
+                log.error("line '%s': the inspecting process ended with %d and is started again", self._line.name, code)
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        finally:
+            self._pins.close()
+            self._end()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = child_command("edge_agent.line.process", str(self._path), str(self._parts))
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return self._process
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        """Follow what the process says, until it closes its output."""
+        assert process.stdout is not None
+        descriptor = process.stdout.fileno()
+        kept, last = b"", time.monotonic()
+        while True:
+            later = self._pins.turn()
+            silent = time.monotonic() - last
+            left = self._line.cycle - silent if self._is_able else _HUNG_SECONDS - silent
+            if left <= 0 and self._is_able:
+                self._unable(f"no decision within the cycle of {self._line.cycle_ms:g} ms")
+                self._is_late = True
+                continue
+            if left <= 0:
+                log.error("line '%s': the inspecting process hangs, and is killed", self._line.name)
+                process.kill()
+            if select.select([descriptor], [], [], max(0.0, min(left, later if later is not None else left)))[0]:
+                data = os.read(descriptor, 1 << 16)
+                if not data:
+                    return
+                last = time.monotonic()
+                *lines, kept = (kept + data).split(b"\n")
+                for text in lines:
+                    self._heed(text)
+
+    def _heed(self, text: bytes) -> None:
+        try:
+            word: Word = decode(text)
+        except msgspec.DecodeError:
+            return  # a library has printed something
+        if word.what == "begun":
+            self._is_late = False
+        elif word.what == "able":
+            if time.monotonic() >= self._hold_until:
+                self._able()
+        elif word.what == "unable":
+            self._unable(word.text)
+        elif word.what == "failed":
+            self._unable(word.text)
+            self._hold_until = time.monotonic() + self._line.cycle  # as long as this part may still be here
+            self._pins.mark("failed")
+        elif word.what == "early":
+            self._pins.mark("early")
+        elif not self._is_late:  # a verdict that comes too late would be given to another part
+            self._able()
+            self._pins.outcome(word.what)
+
+    def _able(self) -> None:
+        if not self._is_able:
+            self._is_able = True
+            self._pins.able()
+
+    def _unable(self, why: str) -> None:
+        if self._is_able:
+            log.warning("line '%s' is at its safe state: %s", self._line.name, why)
+        self._is_able = False
+        self._pins.safe()
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

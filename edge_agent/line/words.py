@@ -1,0 +1,18 @@
+"""What the inspecting process tells the supervisor, a line of JSON each. Any word says that it lives."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Word(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`begun`: a part has come. `able`, `unable`: whether the line can inspect. Otherwise an outcome."""
+
+    what: Literal["begun", "able", "unable", "pass", "reject", "look", "failed", "early"]
+    text: str = ""
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Word).decode

@@ -1,0 +1,1 @@
+"""What a dashboard shows, from what was added up when it was written: periods, sums, limits and their signals."""

@@ -1,0 +1,123 @@
+"""From a worker to another process: pictures in memory of which there are a few pieces, used again and again.
+
+Their pages are there, and memory is bounded. When all are taken, or nobody takes pictures, there is no piece to be had.
+A piece is a memfd; its first byte says whether it is taken, and whoever has done with it says that it is free.
+"""
+
+from __future__ import annotations
+
+import array
+import mmap
+import os
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.records.pictures.passing import FREE, HEAD, TAKEN, socket_address
+
+#: between two looks whether the taker of pictures is still there, while all slots are taken
+_PROBE_SECONDS = 1.0
+
+
+class Slot:
+    """A piece of memory: HEAD bytes, then pictures one behind the other."""
+
+    def __init__(self, what: str, size: int, pictures: int) -> None:
+        """Make one for `pictures` of `size` bytes; OSError when there is no memory."""
+        self.descriptor = os.memfd_create(what)
+        os.ftruncate(self.descriptor, HEAD + pictures * size)
+        self.memory = mmap.mmap(self.descriptor, 0)
+        self._size = size
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody has it."""
+        return bool(self.memory[0] == FREE)
+
+    def take(self) -> None:
+        """Say that it is taken."""
+        self.memory[0] = TAKEN
+
+    def free(self) -> None:
+        """Say that it is free."""
+        self.memory[0] = FREE
+
+    def picture(self, shape: tuple[int, ...]) -> U8:
+        """Give the first picture's pixels, to be written."""
+        return np.frombuffer(self.memory, np.uint8, self._size, HEAD).reshape(shape)
+
+    def put(self, place: int, buffers: list[memoryview]) -> None:
+        """Write the picture number `place`, from 0, of pieces."""
+        position = HEAD + place * self._size
+        for buffer in buffers:
+            self.memory[position : position + len(buffer)] = buffer
+            position += len(buffer)
+
+
+class Slots:
+    """The slots of one worker, and its way to whoever takes pictures at the socket of a folder. Used by one thread."""
+
+    def __init__(self, folder: Path, name: str, what: str, *, size: int, pictures: int, most: int) -> None:
+        """Send to the socket `name` in `folder`; slots are for so many pictures of `size` bytes, `most` of them."""
+        self._folder, self._name, self._what = folder, name, what
+        self._size, self._pictures, self._most = size, pictures, most
+        self._slots: list[Slot] = []
+        self._socket: socket.socket | None = None
+        self._probed = 0.0
+
+    def free_slot(self) -> Slot | None:
+        """Return a slot that is free; None when all are taken.
+
+        Raises:
+            OSError: nobody is at the socket, or there is no memory.
+        """
+        if self._socket is None:
+            self._connect()
+        for slot in self._slots:
+            if slot.is_free:
+                return slot
+        if len(self._slots) < self._most:
+            self._slots.append(Slot(self._what, self._size, self._pictures))
+            return self._slots[-1]
+        if self._socket is not None and time.monotonic() - self._probed > _PROBE_SECONDS:
+            self._probed = time.monotonic()
+            self._socket.send(b"")  # fails when the taker has gone, which will then never free a slot
+        return None
+
+    def send(self, slot: Slot, packet: bytes) -> None:
+        """Pass a slot on, with what belongs to it.
+
+        Raises:
+            OSError: nobody takes it; it is free again.
+        """
+        assert self._socket is not None
+        slot.take()
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [slot.descriptor]))
+        try:
+            self._socket.sendmsg([packet], [rights])
+        except OSError:
+            slot.free()
+            raise
+
+    def _connect(self) -> None:
+        channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        channel.setblocking(False)
+        try:
+            with socket_address(self._folder, self._name) as address:
+                channel.connect(address)
+        except OSError:
+            channel.close()
+            raise
+        self._socket = channel
+
+    def forget(self) -> None:
+        """Begin anew: whoever was at the other end has gone, perhaps with slots that it had not freed."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        for slot in self._slots:
+            os.close(slot.descriptor)
+        self._slots.clear()

@@ -1,0 +1,1 @@
+"""What another model says of the same pictures: passed on by workers, judged in a process of its own, kept beside."""

@@ -1,0 +1,264 @@
+"""A line at work: a real agent, a real broker, files; and each of its processes killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+from tests.support.daemon import Daemon, running_daemon, suspend, wait_until
+from tests.support.fakes import picture, write_echo
+
+pytestmark = pytest.mark.long
+
+NORMAL, ANOMALOUS = 60, 220
+CYCLE_MS = 1500
+
+
+class Line:
+    """`edge-agent line` with a folder, three pins and a file of events, in a folder of its own."""
+
+    def __init__(self, folder: Path, socket: str, more: str = "") -> None:
+        self.folder, self.pictures = folder, folder / "in"
+        self.pictures.mkdir(parents=True)
+        self.file = folder / "line.toml"
+        self.file.write_text(
+            f'name = "flange"\ncycle_ms = {CYCLE_MS}\nsocket = "{socket}"\n'
+            f'[source]\nkind = "folder"\npath = "{self.pictures}"\n[model]\nname = "echo"\n'
+            f'[[rule]]\nverdict = "any"\nconfidence_below = 0.6\noutcome = "look"\n[[rule]]\n'
+            f'[[pin]]\non = "able"\npath = "{folder}/able"\n'
+            f'[[pin]]\non = "reject"\npath = "{folder}/reject"\nsafe = 1\n'
+            f'[[event]]\nname = "log"\nsender = "file"\npath = "{folder}/events"\nnotices = true\n{more}'
+        )
+        self.environment = os.environ | {"XDG_STATE_HOME": str(folder / "state"), "STATE_DIRECTORY": str(folder)}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        with (self.folder / "log").open("ab") as log:
+            command = [sys.executable, "-m", "edge_agent", "line", str(self.file)]
+            if options:
+                command[4:] = ["run", str(self.file), *options]
+            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self.environment)
+
+    def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "edge_agent", "line", *map(str, arguments)],
+            capture_output=True, text=True, check=False, env=self.environment,
+        )  # fmt: skip
+
+    def inspecting(self) -> psutil.Process:
+        assert self.process is not None
+        found: psutil.Process = wait_until(
+            lambda: next(iter(psutil.Process(self.process.pid if self.process else 0).children()), None), "it is there"
+        )
+        return found
+
+    def pin(self, name: str) -> str:
+        path = self.folder / name
+        return path.read_text().strip() if path.exists() else ""
+
+    def is_able(self) -> bool:
+        return self.pin("able") == "1"
+
+    def wait_able(self) -> None:
+        wait_until(self.is_able, f"the line can inspect: {self.log()}")
+
+    def wait_safe(self) -> None:
+        wait_until(lambda: (self.pin("able"), self.pin("reject")) == ("0", "1"), f"the pins are safe: {self.log()}")
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def put(self, name: str, brightness: int) -> None:
+        Image.fromarray(picture(brightness)).save(self.folder / f"{name}.png")
+        (self.folder / f"{name}.png").rename(self.pictures / f"{name}.png")
+
+    def events(self) -> list[dict[str, Any]]:
+        path = self.folder / "events"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def event_of(self, part: str) -> dict[str, Any]:
+        def find() -> dict[str, Any] | None:
+            return next((event for event in self.events() if event.get("part_id") == f"{part}.png"), None)
+
+        found: dict[str, Any] = wait_until(find, f"part {part} is told: {self.log()}")
+        return found
+
+    def close(self) -> None:
+        if self.process is None:
+            return
+        left = []
+        if self.process.poll() is None:
+            left = psutil.Process(self.process.pid).children(recursive=True)
+            for process in left:
+                process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            self.process.wait(60)
+        psutil.wait_procs(left, 60)
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    folder = tmp_path_factory.mktemp("agent")
+    write_echo(folder / "models")
+    with running_daemon(folder) as daemon:
+        wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+        yield daemon
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Line]]:
+    made: list[Line] = []
+
+    def line(socket: str, more: str = "") -> Line:
+        made.append(Line(tmp_path / f"line-{len(made)}", socket, more))
+        return made[-1]
+
+    yield line
+    for each in made:
+        each.close()
+
+
+def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line]) -> None:
+    line = make(agent.socket)
+    line.start()
+    line.wait_able()
+    assert line.pin("reject") == "0"
+    line.put("good", NORMAL)
+    told = line.event_of("good")
+    assert (told["outcome"], told["verdict"], told["line"], told["model"]) == ("pass", "normal", "flange", "echo")
+    line.put("bad", ANOMALOUS)
+    assert line.event_of("bad")["outcome"] == "reject"
+    assert line.pin("reject") == "1"
+    line.put("unsure", 110)
+    told = line.event_of("unsure")
+    assert (told["outcome"], told["verdict"]) == ("look", "normal")
+    assert "confidence below 60.00%" in told["reason"]
+    assert line.pin("reject") == "0"
+    moved = sorted(str(path.relative_to(line.pictures)) for path in line.pictures.rglob("*.png"))
+    assert moved == ["done/look/unsure.png", "done/pass/good.png", "done/reject/bad.png"]
+    line.put("dark", 2)
+    told = line.event_of("dark")
+    assert (told["outcome"], told["verdict"]) == ("failed", "")
+    assert "black" in told["reason"]
+    line.wait_able()
+    (line.pictures / "broken.png").write_bytes(b"not a picture")
+    assert line.event_of("broken")["outcome"] == "failed"
+    line.wait_able()
+
+    def counted() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(line.command("status", line.file, "--json").stdout)
+        return found
+
+    wait_until(lambda: counted()["failed"] == 2, "the status is written")
+    assert [counted()[name] for name in ("able", "passed", "rejected", "looked", "early")] == [True, 1, 1, 1, 0]
+    assert line.process is not None
+    line.process.terminate()
+    assert line.process.wait(60) == 128 + signal.SIGTERM
+    assert (line.pin("able"), line.pin("reject")) == ("0", "1"), "it ends in its safe state"
+
+
+def test_each_process_killed_is_the_safe_state(agent: Daemon, make: Callable[..., Line]) -> None:
+    line = make(agent.socket)
+    line.start()
+    line.wait_able()
+    first = line.inspecting()
+    first.kill()
+    line.wait_safe()
+    line.wait_able()
+    line.put("after", NORMAL)
+    assert line.event_of("after")["outcome"] == "pass", "another process has taken its place"
+    hanging = line.inspecting()
+    assert hanging.pid != first.pid
+    suspend(hanging)
+    line.wait_safe()
+    hanging.resume()
+    line.wait_able()
+    assert line.process is not None
+    line.process.kill()
+    line.process.wait()
+    line.wait_safe()
+    psutil.wait_procs([hanging], 60)
+    assert not hanging.is_running()
+
+
+def test_agent_and_model_that_fail_are_the_safe_state(tmp_path: Path, make: Callable[..., Line]) -> None:
+    write_echo(tmp_path / "agent" / "models")
+    with running_daemon(tmp_path / "agent") as daemon:
+        wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+        line = make(daemon.socket)
+        line.start()
+        line.wait_able()
+        daemon.stub("StopModel", _stop())
+        line.wait_safe()
+        daemon.stub.start("echo")
+        line.wait_able()
+        daemon.process.kill()
+        daemon.process.wait()
+        line.wait_safe()
+        line.put("lost", NORMAL)
+        assert line.event_of("lost")["outcome"] == "failed"
+        daemon.restart()
+        line.wait_able()
+        line.put("found", NORMAL)
+        assert line.event_of("found")["outcome"] == "pass"
+        suspend(psutil.Process(daemon.process.pid))
+        line.wait_safe()
+        daemon.process.send_signal(signal.SIGCONT)
+        line.wait_able()
+        line.pictures.rename(tmp_path / "away")
+        line.wait_safe()
+        (tmp_path / "away").rename(line.pictures)
+        line.wait_able()
+
+        def states() -> list[str]:
+            return [event["state"] for event in line.events() if event.get("kind") == "line"]
+
+        told = wait_until(lambda: states()[-1:] == ["able"] and states(), "the end is told")
+        assert all(one != other for one, other in pairwise(told)), "each change once"
+        assert told.count("able") >= 4
+
+
+def test_try_record_check_and_safe(agent: Daemon, make: Callable[..., Line], tmp_path: Path) -> None:
+    line = make(agent.socket)
+    for name, brightness in (("a", NORMAL), ("b", ANOMALOUS)):
+        line.put(name, brightness)
+    done = line.command("try", line.file, "--json", "--output", tmp_path / "tried")
+    assert done.returncode == 0, done.stderr
+    tried = [(row["part"], row["outcome"]) for row in json.loads(done.stdout)]
+    assert tried == [
+        ("a.png", "pass"),
+        ("b.png", "reject"),
+    ]
+    assert sorted(path.name for path in (tmp_path / "tried").iterdir()) == ["001-pass-a.png", "002-reject-b.png"]
+    done = line.command("record", line.file, tmp_path / "kept")
+    assert done.stdout == f"2 pictures stored in {tmp_path / 'kept'}\n", done.stderr
+    assert len(list(line.pictures.glob("*.png"))) == 2, "they stay where they are"
+    assert not line.events()
+    assert line.command("check", line.file).stdout == f"{line.file}: line 'flange' is right\n"
+    assert line.command("safe", line.file).returncode == 0
+    assert line.pin("reject") == "1"
+    line.start("--parts", "2")
+    assert line.process is not None
+    assert line.process.wait(60) == 0, line.log()
+    assert {path.parent.name for path in line.pictures.rglob("*.png")} == {"pass", "reject"}
+    line.file.write_text(line.file.read_text().replace("cycle_ms", "cycle"))
+    wrong = line.command("check", line.file)
+    assert wrong.returncode == 1
+    assert "cycle is not a key" in wrong.stderr
+
+
+def _stop() -> Any:
+    from edge_agent.serving.rpc import edge_agent_pb2 as pb2
+
+    return pb2.StopModelRequest(model_component="echo")

@@ -1,0 +1,42 @@
+"""Pins: outcomes with delay and pulse, and the safe state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_agent.line.pins import Pins
+from edge_agent.line.tables import Pin
+from tests.support.daemon import wait_until
+
+
+def test_outcomes_pulses_and_the_safe_state(tmp_path: Path) -> None:
+    def value(name: str) -> str:
+        return (tmp_path / name).read_text().strip()
+
+    def pin(name: str, on: str, **changes: object) -> Pin:
+        return Pin(on=on, path=str(tmp_path / name), **changes)  # type: ignore[arg-type]
+
+    pins = Pins([pin("able", "able"), pin("gate", "reject", safe=1), pin("lamp", "look", pulse_ms=30, delay_ms=20)])
+    pins.safe()
+    assert [value(name) for name in ("able", "gate", "lamp")] == ["0", "1", "0"]
+    pins.able()
+    assert [value(name) for name in ("able", "gate", "lamp")] == ["1", "0", "0"]
+    pins.outcome("reject")
+    assert [value(name) for name in ("able", "gate", "lamp")] == ["1", "1", "0"]
+    pins.outcome("look")
+    assert [value(name) for name in ("able", "gate", "lamp")] == ["1", "0", "0"], "its delay has not passed"
+    wait_until(lambda: pins.turn() is not None and value("lamp") == "1", "the lamp is set")
+    wait_until(lambda: pins.turn() is None and value("lamp") == "0", "its pulse is over")
+    pins.outcome("look")
+    pins.safe()
+    assert pins.turn() is None, "what was to come is forgotten"
+    assert value("gate") == "1"
+    pins.close()
+
+
+def test_failed_and_early_leave_the_other_pins_alone(tmp_path: Path) -> None:
+    pins = Pins([Pin(on="reject", path=str(tmp_path / "gate"), safe=1), Pin(on="early", path=str(tmp_path / "early"))])
+    pins.safe()
+    pins.mark("early")
+    assert (tmp_path / "early").read_text() == "1\n"
+    assert (tmp_path / "gate").read_text() == "1\n"

@@ -1,0 +1,134 @@
+"""line.toml: what is right is read, and every mistake is named at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import SettingsError
+from edge_agent.inference.decision import Rule
+from edge_agent.line.reading import read_line
+from edge_agent.line.tables import Crop, Folder, Resize
+
+DOCS = Path(__file__).parents[2] / "docs" / "line.md"
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "line.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    line = read_line(
+        _write(
+            tmp_path,
+            f"""
+name = "flange"
+cycle_ms = 250
+[source]
+kind = "folder"
+path = "{tmp_path}"
+after = "delete"
+[model]
+name = "flange"
+[[step]]
+do = "crop"
+x = 1
+y = 2
+width = 30
+height = 40
+[[step]]
+do = "resize"
+width = 64
+height = 64
+[[rule]]
+confidence = 0.8
+[[rule]]
+outcome = "look"
+[[pin]]
+on = "reject"
+path = "{tmp_path}/pin"
+pulse_ms = 20
+[[event]]
+name = "mes"
+sender = "file"
+path = "{tmp_path}/events"
+""",
+        )
+    )
+    assert line.source == Folder(kind="folder", path=str(tmp_path), after="delete")
+    assert line.step == (Crop(do="crop", x=1, y=2, width=30, height=40), Resize(do="resize", width=64, height=64))
+    assert line.rule == (Rule(confidence=0.8), Rule(outcome="look"))
+    assert (line.cycle, line.pin[0].pulse_ms, line.pin[0].safe) == (0.25, 20, 0)
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path,
+        f"""
+name = "a b"
+cycle = 5
+socket = "tcp:1"
+[source]
+kind = "folder"
+path = "{tmp_path}/none"
+afer = "delete"
+[model]
+[[step]]
+do = "turn"
+[[step]]
+do = "crop"
+x = -1
+y = 0
+width = 10
+[[rule]]
+confidence = 80
+label = "scratch"
+[[pin]]
+on = "reject"
+[[event]]
+name = "mes"
+sender = "carrier-pigeon"
+""",
+    )
+    with pytest.raises(SettingsError) as caught:
+        read_line(path)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    text = "\n".join(line.removeprefix(f"{path}: ") for line in lines)
+    for expected in (
+        "cycle is not a key; did you mean cycle_ms?",
+        "name is 'a b': Expected `str` matching regex",
+        "socket 'tcp:1' is not an address",
+        "source.afer is not a key; did you mean after?",
+        f"source.path is '{tmp_path}/none', expected a folder that is there",
+        "model.name is missing",
+        "step 1: do is 'turn', expected one of rotate, flip, crop, mask, resize",
+        "step 2: x is -1: Expected `int` >= 0",
+        "step 2: height is missing",
+        "rule 1: confidence is 80: Expected `float` <= 1.0",
+        "pin 1: expected either chip and line, or path",
+        "event 'mes': sender is 'carrier-pigeon'",
+    ):
+        assert expected.replace("`", "'") in text, text
+    assert len(lines) == 12, text
+
+
+def test_what_is_no_file_and_no_toml(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="can't be read: No such file"):
+        read_line(tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        read_line(_write(tmp_path, "name = "))
+    with pytest.raises(SettingsError, match=r"name is missing(.|\n)*source is missing(.|\n)*model is missing"):
+        read_line(_write(tmp_path, ""))
+    with pytest.raises(SettingsError, match=r"rule: expected \[\[rule\]\] tables"):
+        read_line(_write(tmp_path, "rule = 3"))
+
+
+def test_the_page_s_example_is_right(tmp_path: Path) -> None:
+    found = re.search(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    assert found
+    read_line(_write(tmp_path, found[1].replace("/tmp/flange/in", str(tmp_path))))

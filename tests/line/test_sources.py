@@ -1,0 +1,210 @@
+"""Sources: folders with half-written files, video files, and what is away, frozen or too early."""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_agent.line.folder import FolderSource
+from edge_agent.line.source import Part, SourceFailed
+from edge_agent.line.tables import Folder, Video
+from edge_agent.line.video import VideoSource
+from tests.support.daemon import wait_until
+from tests.support.fakes import picture
+
+
+def _folder(path: Path, **changes: object) -> FolderSource:
+    return FolderSource(Folder(**({"kind": "folder", "path": str(path), "settle_seconds": 30.0} | changes)))  # type: ignore[arg-type]
+
+
+def _next(source: FolderSource | VideoSource) -> Part:
+    return wait_until(lambda: source.next(0.1), "a part comes")  # type: ignore[no-any-return]
+
+
+def test_a_file_is_taken_when_it_is_closed_and_not_before(tmp_path: Path) -> None:
+    whole, data = tmp_path / "made.png", tmp_path / "in"
+    data.mkdir()
+    Image.fromarray(picture(90)).save(whole)
+    content = whole.read_bytes()
+    source = _folder(data)
+    assert source.next(0) is None
+    with (data / "a.png").open("wb") as file:
+        file.write(content[:50])
+        file.flush()
+        assert source.next(0.1) is None, "half-written"
+        file.write(content[50:])
+    part = _next(source)
+    assert part.name == "a.png"
+    assert part.pixels is not None
+    assert int(part.pixels[0, 0, 0]) == 90
+    source.done(part, "pass")
+    assert [path.relative_to(data) for path in data.rglob("*.png")] == [Path("done/pass/a.png")]
+    shutil.copy(whole, data / "a.png")
+    source.done(_next(source), "pass")
+    assert sorted(path.name for path in (data / "done/pass").iterdir()) == ["a-2.png", "a.png"]
+    source.close()
+
+
+def test_moved_in_deleted_kept_patterns_and_damage(tmp_path: Path) -> None:
+    data = tmp_path / "in"
+    data.mkdir()
+    Image.fromarray(picture(90)).save(tmp_path / "x.png")
+    source = _folder(data, after="delete", pattern="x*")
+    assert source.next(0) is None
+    shutil.copy(tmp_path / "x.png", data / "other.png")
+    (tmp_path / "x.png").rename(data / "x.png")
+    part = _next(source)
+    source.done(part, "pass")
+    assert [path.name for path in data.iterdir()] == ["other.png"]
+    (data / "x2.png").write_text("not a picture")
+    part = _next(source)
+    assert part.pixels is None
+    assert "x2.png is not a" in part.problem
+    source.close()
+    keeping = _folder(data, after="keep", settle_seconds=0.01)
+    seen = []
+    for _ in range(2):
+        part = _next(keeping)
+        seen.append(part.name)
+        keeping.done(part, "pass")
+    assert sorted(seen) == ["other.png", "x2.png"]
+    assert keeping.next(0.1) is None
+    keeping.close()
+
+
+def test_a_folder_that_goes_away_is_said_and_found_again(tmp_path: Path) -> None:
+    data = tmp_path / "in"
+    data.mkdir()
+    source = _folder(data)
+    assert source.next(0) is None
+    data.rmdir()
+    with pytest.raises(SourceFailed, match="No such file"):
+        source.next(0)
+    data.mkdir()
+    assert source.next(0) is None
+    Image.fromarray(picture(90)).save(data / "a.png")
+    assert _next(source).name == "a.png"
+    source.close()
+
+
+def _video(path: Path, greys: list[int]) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 64))
+    for grey in greys:
+        frame = np.zeros((64, 64, 3), np.uint8)
+        frame[..., 2] = grey  # red, in OpenCV's order
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+def test_every_frame_of_a_video_is_a_part_in_rgb(tmp_path: Path) -> None:
+    path = _video(tmp_path / "line.avi", [60, 120, 180, 240])
+    source = VideoSource(Video(kind="video", address=str(path)))
+    reds = []
+    while not source.is_over():
+        if (part := source.next(0.2)) is not None:
+            assert part.pixels is not None
+            reds.append(int(part.pixels[32, 32, 0]))
+            assert part.pixels[32, 32, 2] < 20
+    assert len(reds) == 4
+    assert all(abs(red - grey) < 12 for red, grey in zip(reds, [60, 120, 180, 240], strict=True))
+    source.close()
+
+
+def test_a_frozen_camera_is_no_source_of_parts(tmp_path: Path) -> None:
+    path = _video(tmp_path / "line.avi", [60] + [120] * 40 + [200])
+    source = VideoSource(Video(kind="video", address=str(path), frozen_frames=3))
+    parts = 0
+    while not source.is_over():
+        parts += source.next(0.2) is not None
+    assert parts == 5, "the first of each, two more of the same, and the last: the third repetition is frozen"
+    source.close()
+
+
+def test_a_camera_that_is_not_there_is_said(tmp_path: Path) -> None:
+    source = VideoSource(Video(kind="video", address=str(tmp_path / "none.avi")))
+
+    def said() -> str:
+        try:
+            source.next(0.05)
+        except SourceFailed as error:
+            return str(error)
+        return ""
+
+    assert wait_until(lambda: "can't be opened" in said(), "the camera is missed")
+    source.close()
+
+
+@contextmanager
+def _camera(port: int = 0) -> Iterator[tuple[str, int]]:
+    """A network camera: fifty JPEG pictures a second, each another grey, for as long as it is plugged in."""
+    plugged = threading.Event()
+    plugged.set()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            for number in itertools.count():
+                if not plugged.is_set():
+                    return
+                data = cv2.imencode(".jpg", np.full((64, 64, 3), 50 + number % 150, np.uint8))[1].tobytes()
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                try:
+                    self.wfile.write(head.encode() + data + b"\r\n")
+                except OSError:
+                    return
+                time.sleep(0.02)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/stream.mjpg", server.server_port
+    finally:
+        plugged.clear()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.long
+def test_a_camera_is_early_unplugged_and_back(tmp_path: Path) -> None:
+    with _camera() as (address, port):
+        source = VideoSource(Video(kind="video", address=address, queue=2))
+        assert _next(source).pixels is not None
+        assert wait_until(source.early, "frames come while two wait") > 0
+
+    def said() -> str:
+        try:
+            source.next(0.05)
+        except SourceFailed as error:
+            return str(error)
+        return ""
+
+    assert address in wait_until(said, "it is missed")
+    with _camera(port):
+
+        def back() -> Part | None:
+            try:
+                return source.next(0.05)
+            except SourceFailed:
+                return None
+
+        assert wait_until(back, "it is back").pixels is not None
+        source.close()

@@ -1,0 +1,46 @@
+"""Steps: each does what its name says, in the order of the file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_agent.errors import InvalidRequest
+from edge_agent.line.steps import apply
+from edge_agent.line.tables import Crop, Flip, Mask, Resize, Rotate
+
+PICTURE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+
+
+def test_turning_mirroring_and_cutting() -> None:
+    turned = apply([Rotate(do="rotate", degrees=90)], PICTURE)
+    assert turned.shape == (6, 4, 3)
+    assert (turned[0, 3] == PICTURE[0, 0]).all(), "the left upper corner goes to the right"
+    assert (apply([Rotate(do="rotate", degrees=180)], PICTURE) == PICTURE[::-1, ::-1]).all()
+    assert (apply([Flip(do="flip", axis="left-right")], PICTURE)[:, 0] == PICTURE[:, 5]).all()
+    assert (apply([Flip(do="flip", axis="up-down")], PICTURE)[0] == PICTURE[3]).all()
+    assert (apply([Crop(do="crop", x=2, y=1, width=3, height=2)], PICTURE) == PICTURE[1:3, 2:5]).all()
+
+
+def test_the_order_counts() -> None:
+    crop, turn = Crop(do="crop", x=0, y=0, width=2, height=1), Rotate(do="rotate", degrees=90)
+    assert apply([crop, turn], PICTURE).shape == (2, 1, 3)
+    assert apply([turn, crop], PICTURE).shape == (1, 2, 3)
+
+
+def test_masking_leaves_the_given_picture_as_it_was() -> None:
+    before = PICTURE.copy()
+    masked = apply([Mask(do="mask", x=0, y=0, width=6, height=2)], PICTURE)
+    assert not masked[:2].any()
+    assert (masked[2:] == PICTURE[2:]).all()
+    assert (before == PICTURE).all()
+
+
+def test_resizing() -> None:
+    grey = np.full((80, 60, 3), 77, np.uint8)
+    assert (apply([Resize(do="resize", width=30, height=40)], grey) == np.full((40, 30, 3), 77)).all()
+
+
+def test_a_region_outside_is_said() -> None:
+    with pytest.raises(InvalidRequest, match="step crop: 3x2 at 4,1 is not within the picture, 6x4"):
+        apply([Crop(do="crop", x=4, y=1, width=3, height=2)], PICTURE)

@@ -1,0 +1,199 @@
+"""A shadow model: it judges the same pictures, in nobody's way, and what it says stands beside the first one's word."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+import edge_agent
+from edge_agent.errors import CallFailed
+from tests.support.commands import run
+from tests.support.daemon import Daemon, bytes_request, running_daemon, suspend, wait_until
+from tests.support.fakes import picture, write_echo
+from tests.support.records import rows
+from tests.support.scraping import fetch, samples
+
+PAIR = ("echo", "echo", "1.1.0")
+
+
+class Line:
+    """A daemon with echo 1.0.0 (threshold 0.5) and its shadow 1.1.0 (threshold 0.3)."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon, self.records = daemon, daemon.folder / "state" / "records"
+
+    def models(self, *arguments: str) -> Any:
+        return run("models", *arguments, "--socket", self.daemon.socket)
+
+    def compare(self, *arguments: str) -> Any:
+        return run("models", "compare", *arguments, "--state-dir", self.daemon.folder / "state")
+
+    def shadows(self) -> list[Any]:
+        return rows(self.records, "SELECT agrees, anomalous, score, picture FROM shadows ORDER BY record")
+
+    def process(self) -> psutil.Process:
+        """Give the process of the shadow."""
+        (found,) = [
+            child
+            for child in psutil.Process(self.daemon.process.pid).children()
+            if "edge_agent.serving.shadowing.process" in child.cmdline()
+        ]
+        return found
+
+    def metric(self, name: str) -> float:
+        return samples(fetch(self.daemon.folder / "metrics.sock")).get((f"edge_agent_{name}_total", PAIR), -1.0)
+
+    def send(self, brightness: int) -> Any:
+        return self.daemon.stub("DetectAnomalies", bytes_request("echo", picture(brightness))).detect_anomaly_result
+
+
+def show(line: Line, brightness: int) -> Any:
+    """Send a picture, again when the shadow had no time for it, until the shadow has judged it."""
+    before = len(line.shadows())
+    for _ in range(60):
+        answer = line.send(brightness)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            if len(line.shadows()) > before:
+                return answer
+            time.sleep(0.02)
+    raise AssertionError("no picture was judged")
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    folder = tmp_path_factory.mktemp("shadow")
+    write_echo(folder / "models", "echo")
+    write_echo(folder / "models", "echo", version="1.1.0", threshold=0.3)
+    write_echo(folder / "models", "small", 80, 64)
+    flags = ["--pin", "echo=1.0.0", "--keep-mib", "64", "--metrics", f"unix://{folder}/metrics.sock"]
+    with running_daemon(folder, *flags) as daemon:
+        wait_until((folder / "state/records/pictures/keeper.sock").exists, "pictures are taken")
+        daemon.stub.start("echo")
+        yield Line(daemon)
+
+
+def test_from_the_command_to_the_comparison(line: Line, tmp_path: Path) -> None:
+    line.send(10)  # without a shadow
+    done = line.models("shadow", "echo", "--with", "echo@1.1.0")
+    assert done.returncode == 0 and "model 'echo': shadow echo@1.1.0: loading" in done.stdout, done
+    wait_until(lambda: "0 pictures judged" in line.daemon.stub.describe("echo").status_message, "the shadow is ready")
+    show(line, 30)  # workers look for it every second
+    for brightness in (20, 100, 200, 240):  # by 1.0.0: normal, normal, anomalous, anomalous
+        answer = show(line, brightness)
+        assert answer.is_anomalous == (brightness > 128) and answer.anomaly_threshold == 0.5
+        assert line.shadows()[-1][:3] == ((brightness != 100), (brightness > 76), _score(brightness))
+    differing = rows(line.records, "SELECT record, picture FROM shadows WHERE NOT agrees")
+    record, kept = differing[0]
+    assert rows(line.records, "SELECT picture FROM records WHERE id = ?", record) == [(kept,)]
+    _look_at_the_picture(line.records / "pictures", kept)
+    run("records", "confirm", str(record), "anomaly", "--state-dir", line.daemon.folder / "state")
+    found = json.loads(line.compare("echo@1.0.0", "echo@1.1.0", "--json", "--output", str(tmp_path / "differ")).stdout)
+    count = found["pictures"]
+    assert (found["agree"], found["only_a"], found["only_b"]) == (count - len(differing), 0, len(differing))
+    assert found["both_anomalous"] >= 2 and found["correlation"] == pytest.approx(1.0)
+    assert found["confirmed"]["b_right"] == 1 and found["confirmed"]["a"]["escapes"]["wrong"] == 1
+    assert [one["id"] for one in found["differing"]] == [number for number, _ in differing]
+    assert sum(day["pictures"] for day in found["days"]) == count
+    page = (tmp_path / "differ" / "index.html").read_text()
+    assert page.count("data:image/jpeg") == 2 * len(differing) and "a person says: anomaly" in page
+    turned = json.loads(line.compare("echo@1.1.0", "echo@1.0.0", "--json").stdout)
+    assert (turned["only_a"], turned["only_b"], turned["confirmed"]["a_right"]) == (len(differing), 0, 1)
+    assert "only echo@1.1.0 says anomalous:" in line.compare("echo@1.0.0", "echo@1.1.0").stdout
+    seen = run("doctor", "--state-dir", line.daemon.folder / "state", "--model-dir", line.daemon.models, "--json")
+    checks = {finding["check"]: finding["found"] for finding in json.loads(seen.stdout)}
+    assert checks["shadow of echo"] == f"echo@1.1.0 has judged {count} pictures in 7 days, {len(differing)} otherwise"
+    assert line.metric("shadow_pictures") == count and line.metric("shadow_disagreements") == len(differing)
+    assert f"{len(differing)} otherwise" in line.daemon.stub.describe("echo").status_message
+
+
+def _score(brightness: int) -> Any:
+    return pytest.approx(brightness / 255, abs=1e-4)
+
+
+def _look_at_the_picture(folder: Path, name: str) -> None:
+    """The picture has both verdicts and both masks."""
+    path = wait_until(lambda: [*folder.glob(f"{name}.json")], "the picture is kept")[0]
+    told = json.loads(path.read_text())
+    assert name.startswith("disagreement/")
+    assert (told["version"], told["verdict"]["is_anomalous"]) == ("1.0.0", False)
+    assert (told["shadow"]["version"], told["shadow"]["verdict"]["is_anomalous"]) == ("1.1.0", True)
+    assert np.asarray(Image.open(path.with_suffix(".png"))).mean() == 100
+    assert path.with_name(f"{path.stem}.mask.png").exists() and path.with_name(f"{path.stem}.shadow-mask.png").exists()
+
+
+def test_a_shadow_that_stands_still_is_waited_for_by_nobody(line: Line) -> None:
+    show(line, 31)
+    shadow, skipped = line.process(), line.metric("shadow_skipped_pictures")
+    assert shadow.nice() == 19
+    suspend(shadow)
+    try:
+        for _ in range(6):
+            assert line.send(32).anomaly_score == _score(32)
+        wait_until(lambda: line.metric("shadow_skipped_pictures") >= skipped + 3, "what it has no time for is counted")
+    finally:
+        shadow.send_signal(signal.SIGCONT)
+    show(line, 33)
+
+
+def test_a_shadow_that_is_killed_comes_back(line: Line) -> None:
+    show(line, 34)
+    shadow = line.process().pid
+    os.kill(shadow, signal.SIGKILL)
+    assert line.send(35).anomaly_score == _score(35)
+    show(line, 36)
+
+
+def test_what_can_not_be_a_shadow_is_refused(line: Line) -> None:
+    with edge_agent.Client(line.daemon.socket) as client:
+        for model, other, version, said in (
+            ("echo", "echo", "1.0.0", "echo 1.0.0 is served itself: name another version, echo@VERSION, or another"),
+            ("echo", "echo", "", "echo 1.0.0 is served itself"),
+            ("echo", "echo", "3.0.0", "there is no model component version 3.0.0 of 'echo' that can be served on"),
+            ("echo", "small", "", "'small' 1.0.0 takes pictures of 80x64, 'echo' of 64x64"),
+            ("nothing", "echo", "", "there is no model component 'nothing'"),
+        ):
+            with pytest.raises(CallFailed, match=re.escape(said)):
+                client.shadow(model, other, version)
+    done = line.models("shadow", "echo", "--with", "small", "--off")
+    assert done.returncode == 2 and "expected either --with MODEL[@VERSION] or --off" in done.stderr
+    done = line.compare("echo@1.0.0", "small")
+    assert done.returncode == 1
+    assert "begin with `edge-agent models shadow echo --with small`" in done.stderr
+
+
+def test_it_is_remembered_until_it_is_switched_off(line: Line) -> None:
+    line.daemon.stop()
+    line.daemon.restart()
+    line.daemon.stub.wait_for("echo", "RUNNING")
+    wait_until(lambda: "pictures judged" in line.daemon.stub.describe("echo").status_message, "the shadow is back")
+    show(line, 37)
+    done = line.models("shadow", "echo", "--off")
+    assert done.returncode == 0 and done.stdout == "model 'echo' has no shadow\n"
+    assert "shadow" not in line.daemon.stub.describe("echo").status_message
+    assert not (line.daemon.folder / "state" / "shadows" / "echo.sock").exists()
+    audit = [json.loads(text) for text in (line.daemon.folder / "state" / "audit.jsonl").read_text().splitlines()]
+    told = [(entry["outcome"], entry.get("details", "")) for entry in audit if entry.get("event") == "SetShadow"]
+    assert told[0] == ("done", "with echo@1.1.0") and told[-1] == ("done", "off")
+    assert ("ModelNotFound", "there is no model component 'nothing', this device has 'echo', 'small'") in told
+
+
+def test_without_records_there_is_no_shadow(tmp_path: Path) -> None:
+    write_echo(tmp_path / "models", "echo")
+    with (
+        running_daemon(tmp_path, "--records", "off") as daemon,
+        edge_agent.Client(daemon.socket) as client,
+        pytest.raises(CallFailed, match="records are off"),
+    ):
+        client.shadow("echo", "other")

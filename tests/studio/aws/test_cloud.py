@@ -1,0 +1,371 @@
+"""The service's API through boto3, over a running agent: everything but training, which test_clients.py has."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from botocore.exceptions import ClientError
+from PIL import Image
+
+import edge_agent
+from edge_agent.serving.auditing.reading import read_entries
+from edge_agent.studio.aws.keys import AccessKeys
+from edge_agent.studio.store.pictures import Filter
+from edge_agent.studio.store.store import Store
+from tests.support.cloud import Cloud, running_cloud
+from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.fakes import write_echo
+from tests.support.parts import draw_part, write_folders
+
+LINE = {"confidence": 1, "type": "groundtruth/image-classification", "human-annotated": "yes", "job-name": "job"}
+
+
+class Place(NamedTuple):
+    cloud: Cloud
+    agent: Daemon
+    data: Path
+    pictures: Path
+    lv: Any
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    root = tmp_path_factory.mktemp("cloud")
+    data = root / "studio"
+    pictures = write_folders(root / "bucket" / "parts", normal=3, anomaly=3, masks=True)
+    write_echo(data / "models", "plates", 128, 96)
+    (root / "config.toml").write_text(f'[buckets]\nline-1 = "{root}/bucket"\n')
+    (root / "agent").mkdir()
+    with (
+        running_daemon(root / "agent", models=data / "deployed") as agent,
+        running_cloud(data, "--config", str(root / "config.toml"), agent=agent.socket) as cloud,
+    ):
+        yield Place(cloud, agent, data, pictures, cloud.client())
+
+
+def _refused(call: Any, **values: Any) -> dict[str, Any]:
+    with pytest.raises(ClientError) as caught:
+        call(**values)
+    response: dict[str, Any] = caught.value.response
+    return response
+
+
+def _line(key: str, class_: str, **more: Any) -> dict[str, Any]:
+    # The number is the wrong way round, as PyPI's lookoutvision writes it: the name counts.
+    label = {"auto-label": int(class_ == "normal"), "auto-label-metadata": {**LINE, "class-name": class_}}
+    return {"source-ref": f"s3://line-1/{key}", **label, **more}
+
+
+def _manifest(place: Place, name: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
+    (place.pictures.parent / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return {"GroundTruthManifest": {"S3Object": {"Bucket": "line-1", "Key": name}}}
+
+
+def _settled(place: Place, project: str, type_: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def settled() -> bool:
+        found.update(place.lv.describe_dataset(ProjectName=project, DatasetType=type_)["DatasetDescription"])
+        return not found["Status"].endswith("IN_PROGRESS")
+
+    wait_until(settled, "the dataset is settled")
+    return found
+
+
+def test_projects_are_made_listed_in_pages_and_removed(place: Place) -> None:
+    lv = place.lv
+    for name in ("p-1", "p-2", "p-3"):
+        made = lv.create_project(ProjectName=name)["ProjectMetadata"]
+        assert made["ProjectArn"] == f"arn:aws:lookoutvision:eu-central-1:000000000000:project/{name}"
+    pages = list(lv.get_paginator("list_projects").paginate(PaginationConfig={"PageSize": 2}))
+    assert [[project["ProjectName"] for project in page["Projects"]] for page in pages] == [["p-1", "p-2"], ["p-3"]]
+    described = lv.describe_project(ProjectName="p-2")["ProjectDescription"]
+    assert described["Datasets"] == []
+    assert described["CreationTimestamp"].year >= 2026
+    error = _refused(lv.create_project, ProjectName="p-1")
+    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == ("ConflictException", 409)
+    assert (error["ResourceId"], error["ResourceType"]) == ("p-1", "PROJECT")
+    for name in ("p-1", "p-2", "p-3"):
+        assert lv.delete_project(ProjectName=name)["ProjectArn"].endswith(f"project/{name}")
+    assert lv.list_projects()["Projects"] == []
+    error = _refused(lv.describe_project, ProjectName="p-1")
+    assert (error["Error"]["Code"], error["ResourceType"]) == ("ResourceNotFoundException", "PROJECT")
+    assert error["Error"]["Message"] == "Project p-1 does not exist."
+
+
+def test_what_botocore_does_not_check_is_checked(place: Place) -> None:
+    error = _refused(place.lv.describe_project, ProjectName="bad name/..")
+    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == ("ValidationException", 400)
+    assert "regular expression pattern" in error["Error"]["Message"]
+    error = _refused(place.lv.list_projects, NextToken="bm9uZQ==")
+    assert error["Error"]["Message"] == "NextToken 'bm9uZQ==' is none that was given here"
+
+
+def test_a_token_makes_a_call_once(place: Place) -> None:
+    lv = place.lv
+    first = lv.create_project(ProjectName="once", ClientToken="token-1")
+    again = lv.create_project(ProjectName="once", ClientToken="token-1")
+    assert first["ProjectMetadata"] == again["ProjectMetadata"]
+    error = _refused(lv.create_project, ProjectName="other", ClientToken="token-1")
+    assert "was used for another CreateProject" in error["Error"]["Message"]
+    lv.delete_project(ProjectName="once", ClientToken="token-2")
+    lv.delete_project(ProjectName="once", ClientToken="token-2")
+    lv.create_project(ProjectName="once", ClientToken="token-1")
+    lv.delete_project(ProjectName="once", ClientToken="token-2")
+    assert _refused(lv.describe_project, ProjectName="once")
+
+
+def test_a_dataset_comes_from_a_manifest_and_is_on_the_page(place: Place) -> None:
+    lv, name = place.lv, "datasets"
+    lv.create_project(ProjectName=name)
+    lines = [_line(f"parts/normal/good-{number}.png", "normal") for number in range(2)]
+    mask = {
+        "anomaly-mask-ref": "s3://line-1/parts/masks/bad-0.png",
+        "anomaly-mask-ref-metadata": {
+            "internal-color-map": {
+                "0": {"class-name": "BACKGROUND", "hex-color": "#ffffff", "confidence": 0.0},
+                "1": {"class-name": "scratch", "hex-color": "#2ca02c", "confidence": 0.0},
+            },
+            "type": "groundtruth/semantic-segmentation",
+            "human-annotated": "yes",
+            "creation-date": "2021-11-23T20:31:57.758889",
+            "job-name": "labeling-job/segmentation",
+        },
+    }
+    lines += [
+        _line("parts/anomaly/bad-0.png", "anomaly", **mask),
+        {"source-ref": "s3://line-1/parts/anomaly/bad-1.png"},
+    ]
+    made = lv.create_dataset(ProjectName=name, DatasetType="train", DatasetSource=_manifest(place, "a.manifest", lines))
+    assert made["DatasetMetadata"]["Status"] == "CREATE_IN_PROGRESS"
+    found = _settled(place, name, "train")
+    assert (found["Status"], found["StatusMessage"]) == ("CREATE_COMPLETE", "The dataset was successfully created.")
+    assert found["ImageStats"] == {"Total": 4, "Labeled": 3, "Normal": 2, "Anomaly": 1}
+    listed = lv.list_dataset_entries(ProjectName=name, DatasetType="train")["DatasetEntries"]
+    assert [json.loads(line) for line in listed] == lines
+
+    def count(**wanted: Any) -> int:
+        return len(lv.list_dataset_entries(ProjectName=name, DatasetType="train", **wanted)["DatasetEntries"])
+
+    assert count(Labeled=False) == 1
+    assert count(AnomalyClass="normal") == 2
+    assert count(SourceRefContains="anomaly/") == 2
+    assert count(AfterCreationDate="2020-01-01T00:00:00Z", BeforeCreationDate="2020-01-02T00:00:00Z") == 0
+    pages = lv.get_paginator("list_dataset_entries").paginate(
+        ProjectName=name, DatasetType="train", PaginationConfig={"PageSize": 3}
+    )
+    assert [len(page["DatasetEntries"]) for page in pages] == [3, 1]
+
+    store = Store(place.data)
+    pictures = store.pictures.page(name, Filter(), 0, 10).pictures
+    assert [(p.file, p.class_, p.marked) for p in pictures] == [
+        ("bad-0.png", "anomaly", ["scratch"]), ("bad-1.png", None, []), ("good-0.png", "normal", []),
+        ("good-1.png", "normal", []),
+    ]  # fmt: skip
+    store.pictures.say(name, [pictures[2].id], class_="anomaly", by="anna")  # on the page
+    store.close()
+    line = json.loads(lv.list_dataset_entries(ProjectName=name, DatasetType="train")["DatasetEntries"][0])
+    assert (line["auto-label"], line["auto-label-metadata"]["class-name"]) == (1, "anomaly")
+
+    changes = [_line("parts/normal/good-0.png", "normal"), _line("parts/anomaly/bad-2.png", "anomaly")]
+    text = "\n".join(json.dumps(line) for line in changes)
+    assert (
+        lv.update_dataset_entries(ProjectName=name, DatasetType="train", Changes=text)["Status"] == "UPDATE_IN_PROGRESS"
+    )
+    found = _settled(place, name, "train")
+    assert (found["Status"], found["ImageStats"]["Normal"], found["ImageStats"]["Total"]) == ("UPDATE_COMPLETE", 2, 5)
+    lv.update_dataset_entries(ProjectName=name, DatasetType="train", Changes=json.dumps(_line("gone.png", "normal")))
+    found = _settled(place, name, "train")
+    assert found["Status"] == "UPDATE_FAILED_ROLLBACK_COMPLETE"
+    assert "gone.png" in found["StatusMessage"]
+    assert found["ImageStats"]["Total"] == 5
+    datasets = lv.describe_project(ProjectName=name)["ProjectDescription"]["Datasets"]
+    assert [dataset["DatasetType"] for dataset in datasets] == ["train"]
+    lv.delete_dataset(ProjectName=name, DatasetType="train")
+    assert _refused(lv.describe_dataset, ProjectName=name, DatasetType="train")["ResourceType"] == "DATASET"
+    lv.delete_project(ProjectName=name)
+
+
+@pytest.mark.long
+def test_a_dataset_that_fails_says_which_line(place: Place) -> None:
+    lv, name = place.lv, "failing"
+    lv.create_project(ProjectName=name)
+    lines = [_line("parts/normal/good-0.png", "normal"), {"source-ref": "/etc/hostname"}, _line("gone.png", "normal")]
+    lv.create_dataset(ProjectName=name, DatasetType="test", DatasetSource=_manifest(place, "b.manifest", lines))
+    found = _settled(place, name, "test")
+    assert found["Status"] == "CREATE_FAILED"
+    assert "line 2: '/etc/hostname' is no address of an object" in found["StatusMessage"]
+    assert "line 3: " in found["StatusMessage"]
+    assert found["ImageStats"]["Total"] == 0
+    source = {"GroundTruthManifest": {"S3Object": {"Bucket": "nowhere", "Key": "a.manifest"}}}
+    error = _refused(lv.create_dataset, ProjectName=name, DatasetType="train", DatasetSource=source)
+    assert "s3://nowhere/a.manifest can't be read" in error["Error"]["Message"]
+    lv.create_dataset(ProjectName=name, DatasetType="train")
+    assert _settled(place, name, "train")["Status"] == "CREATE_COMPLETE"
+    assert _refused(lv.create_dataset, ProjectName=name, DatasetType="train")["Error"]["Code"] == "ConflictException"
+    location = {"S3Location": {"Bucket": "line-1", "Prefix": ""}}
+    error = _refused(lv.create_model, ProjectName=name, OutputConfig=location)
+    assert (error["Error"]["Code"], "no picture with a class" in error["Error"]["Message"]) == (
+        "ValidationException",
+        True,
+    )
+    lv.delete_dataset(ProjectName=name, DatasetType="train")
+    lv.delete_dataset(ProjectName=name, DatasetType="test")
+    lv.delete_project(ProjectName=name)
+
+
+def _encoded(pixels: Any, form: str, orientation: int = 1) -> bytes:
+    content, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(content, form, exif=exif.tobytes(), **({"quality": 95} if form == "JPEG" else {}))
+    return content.getvalue()
+
+
+def _status(place: Place, status: str, version: str = "1") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def reached() -> bool:
+        found.update(place.lv.describe_model(ProjectName="plates", ModelVersion=version)["ModelDescription"])
+        return bool(found["Status"] == status)
+
+    wait_until(reached, f"the model is {status}")
+    return found
+
+
+def test_a_model_is_hosted_asked_and_stopped(place: Place) -> None:
+    lv = place.lv
+    lv.create_project(ProjectName="plates")
+    (model,) = lv.list_models(ProjectName="plates")["Models"]
+    assert (model["ModelVersion"], model["Status"]) == ("1", "TRAINED")
+    asked = {"ProjectName": "plates", "ModelVersion": "1"}
+    picture = draw_part(1)[0]
+    error = _refused(lv.detect_anomalies, **asked, ContentType="image/png", Body=_encoded(picture, "PNG"))
+    assert (error["Error"]["Code"], error["ResourceType"]) == ("ConflictException", "MODEL")
+    assert error["Error"]["Message"] == "Model 1 of project plates is TRAINED; expected HOSTED."
+
+    started = lv.start_model(**asked, MinInferenceUnits=2, MaxInferenceUnits=4, ClientToken="the-same")
+    assert started["Status"] == "STARTING_HOSTING"
+    described = _status(place, "HOSTED")
+    assert (described["MinInferenceUnits"], described["MaxInferenceUnits"]) == (2, 4)
+    assert described["OutputConfig"]["S3Location"]["Prefix"] == ""
+    assert lv.start_model(**asked, MinInferenceUnits=2, ClientToken="the-same")["Status"] == "HOSTED"
+    assert _refused(lv.start_model, **asked, MinInferenceUnits=1)["Error"]["Code"] == "ConflictException"
+    assert _refused(lv.delete_model, **asked)["Error"]["Code"] == "ConflictException"
+    assert _refused(lv.delete_project, ProjectName="plates")["Error"]["Code"] == "ConflictException"
+
+    with edge_agent.Client(place.agent.socket) as client:
+        for form, orientation in (("PNG", 1), ("JPEG", 1), ("JPEG", 3), ("JPEG", 6)):
+            pixels = np.ascontiguousarray(picture.swapaxes(0, 1)) if orientation == 6 else picture
+            body = _encoded(pixels, form, orientation)
+            (place.data / "sent").write_bytes(body)
+            same = client.detect("plates.1", edge_agent_picture(place.data / "sent"))
+            result = lv.detect_anomalies(**asked, ContentType=f"image/{form.lower()}", Body=body)["DetectAnomalyResult"]
+            assert (result["Confidence"], result["IsAnomalous"]) == (same.confidence, same.is_anomalous)
+            assert result["Source"] == {"Type": "direct"}
+            assert [(a["Name"], a["PixelAnomaly"]["TotalPercentageArea"]) for a in result["Anomalies"]] == [
+                (area.label, area.fraction) for area in same.areas
+            ]
+            mask = np.asarray(Image.open(io.BytesIO(result["AnomalyMask"])).convert("RGB"))
+            assert same.mask is not None
+            assert (mask == same.mask).all()
+
+    def refusal(body: bytes, content_type: str = "image/png") -> str:
+        return str(_refused(lv.detect_anomalies, **asked, ContentType=content_type, Body=body)["Error"]["Message"])
+
+    assert "96x128" in refusal(_encoded(np.ascontiguousarray(picture.swapaxes(0, 1)), "PNG"))
+    assert refusal(_encoded(picture, "PNG"), "image/jpeg") == "the picture is PNG, content-type says image/jpeg"
+    assert "content-type must be one of the following. image/jpeg, image/png" in refusal(b"x", "image/gif")
+    assert "not a" in refusal(b"nothing")
+    assert "expected 64 to 4096" in refusal(_encoded(picture[:60], "PNG"))
+    assert "4 MB" in refusal(b"\x89PNG" + bytes(4 << 20))
+
+    assert lv.stop_model(**asked)["Status"] == "STOPPING_HOSTING"
+    assert "MinInferenceUnits" not in _status(place, "TRAINED")
+    # A Lambda that sends one and the same token for ever starts it again all the same.
+    assert lv.start_model(**asked, MinInferenceUnits=1, ClientToken="the-same")["Status"] == "STARTING_HOSTING"
+    _status(place, "HOSTED")
+    lv.stop_model(**asked)
+    _status(place, "TRAINED")
+    metrics = _raw(place, "GET", "/metrics")[2].decode()
+    assert 'lookoutvision_processed_image_count_total{ModelVersion="1",ProjectName="plates"} 4.0' in metrics
+    assert 'lookoutvision_invalid_image_count_total{ModelVersion="1",ProjectName="plates"} 6.0' in metrics
+    arn = model["ModelArn"]
+    lv.tag_resource(ResourceArn=arn, Tags=[{"Key": "line", "Value": "1"}, {"Key": "Größe", "Value": ""}])
+    lv.untag_resource(ResourceArn=arn, TagKeys=["line", "none"])
+    assert lv.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "Größe", "Value": ""}]
+    error = _refused(lv.tag_resource, ResourceArn=arn, Tags=[{"Key": f"k{n}", "Value": ""} for n in range(50)])
+    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == (
+        "ServiceQuotaExceededException",
+        402,
+    )
+    copied = shutil.copytree(place.data / "models" / "plates" / "1.0.0", place.data.parent / "kept")
+    assert lv.delete_model(**asked)["ModelArn"] == arn
+    assert lv.list_models(ProjectName="plates")["Models"] == []
+    shutil.copytree(copied, place.data / "models" / "plates" / "1.0.0")
+    assert [model["ModelVersion"] for model in lv.list_models(ProjectName="plates")["Models"]] == ["2"]
+
+
+def edge_agent_picture(path: Path) -> Any:
+    from edge_agent.inference.imaging.picture import read_picture
+
+    return read_picture(path)
+
+
+def _raw(place: Place, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", place.cloud.port, timeout=10)
+    connection.request(method, path, headers=headers)
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    return response.status, {name.lower(): value for name, value in response.getheaders()}, content
+
+
+def test_what_is_no_operation_is_answered_as_aws_does(place: Place) -> None:
+    status, headers, content = _raw(place, "GET", "/2020-11-20/trials")
+    assert (status, headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
+    assert "x-amzn-requestid" in headers
+    assert json.loads(content)["Message"] == "GET /2020-11-20/trials is no operation of 2020-11-20"
+    # A page in somebody's browser can't sign.
+    status, headers, _ = _raw(place, "GET", "/2020-11-20/projects")
+    assert (status, headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
+    anybody = "AWS4-HMAC-SHA256 Credential=a/20240101/r/lookoutvision/aws4_request, SignedHeaders=host, Signature=a"
+    status, _, content = _raw(place, "GET", "/2020-11-20/projects", Authorization=anybody, Host="evil.example")
+    assert (status, "evil.example" in content.decode()) == (403, True)
+
+
+def test_with_a_key_all_calls_are_checked(place: Place) -> None:
+    keys = AccessKeys(place.data)
+    reader, owner = keys.add("dashboard", "read"), keys.add("laptop", "administer")
+    assert _refused(place.lv.list_projects)["Error"]["Code"] == "UnrecognizedClientException"
+    lv = place.cloud.client(id_=reader.id, secret=reader.secret)
+    lv.list_projects()
+    error = _refused(lv.create_project, ProjectName="keys")
+    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == ("AccessDeniedException", 403)
+    wrong = place.cloud.client(id_=owner.id, secret=reader.secret)
+    assert _refused(wrong.list_projects)["Error"]["Code"] == "InvalidSignatureException"
+    right = place.cloud.client(id_=owner.id, secret=owner.secret)
+    right.create_project(ProjectName="keys")
+    right.delete_project(ProjectName="keys")
+    s3 = place.cloud.client("s3", owner.id, owner.secret)
+    assert "line-1" in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    assert _refused(place.cloud.client("s3").list_buckets)["Error"]["Code"] == "InvalidAccessKeyId"
+    keys.remove(reader.id)
+    keys.remove(owner.id)
+    place.lv.list_projects()
+
+    def written() -> list[dict[str, Any]]:
+        return [entry for entry in read_entries(place.data / "service-audit", "", "") if "laptop" in entry["user"]]
+
+    wait_until(lambda: len(written()) >= 2, "the trail has the calls")
+    assert [(entry["event"], entry["model"], entry["outcome"]) for entry in written()] == [
+        ("CreateProject", "keys", "ok"), ("DeleteProject", "keys", "ok"),
+    ]  # fmt: skip
+    assert written()[0]["user"] == f"laptop ({owner.id})"

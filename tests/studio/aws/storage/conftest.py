@@ -33,11 +33,15 @@ class Place(NamedTuple):
     pictures: Path
     buckets: Buckets
 
-    def client(self, key: str = "key", secret: str = "secret", **config: Any) -> Any:
-        return boto3.client(
-            "s3", endpoint_url=self.address, region_name="local", aws_access_key_id=key, aws_secret_access_key=secret,
-            config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, **config),
-        )  # fmt: skip
+    def account(self, key: str = "key", secret: str = "secret") -> dict[str, Any]:
+        return {
+            "endpoint_url": self.address, "region_name": "local", "aws_access_key_id": key,
+            "aws_secret_access_key": secret,
+            "config": Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
+        }  # fmt: skip
+
+    def client(self, key: str = "key", secret: str = "secret") -> Any:
+        return boto3.client("s3", **self.account(key, secret))
 
 
 @contextmanager

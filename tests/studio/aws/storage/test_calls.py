@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
@@ -399,3 +400,23 @@ class TestOfTheApi:
         with pytest.raises(ServiceRefused, match=r"object 'x' of bucket 'b' at http://127\.0\.0\.1:9/b can't be had"):
             buckets.read("dead", "x")
         buckets.close()
+
+
+def test_the_resource_api_of_the_guides_scripts(place: Place, tmp_path: Path) -> None:
+    s3 = boto3.resource("s3", **place.account())
+    picture = tmp_path / "part 1.png"
+    picture.write_bytes(b"pixels" * 100)
+    bucket = s3.create_bucket(Bucket="from-a-resource")
+    bucket.wait_until_exists()
+    bucket.upload_file(str(picture), "train/normal/part 1.png")
+    s3.Object("from-a-resource", "train/normal/part 1.png").wait_until_exists()
+    bucket.Object("train/train.manifest").put(Body=b"{}\n", ServerSideEncryption="AES256")
+    listed = [(each.key, each.size) for each in bucket.objects.filter(Prefix="train/", Delimiter="/")]
+    assert listed == [("train/train.manifest", 3)]
+    assert [each.key for each in bucket.objects.all()] == ["train/normal/part 1.png", "train/train.manifest"]
+    bucket.download_file("train/normal/part 1.png", str(tmp_path / "back.png"))
+    assert (tmp_path / "back.png").read_bytes() == picture.read_bytes()
+    bucket.objects.all().delete()
+    bucket.delete()
+    s3.meta.client.close()
+    assert not (place.made / "from-a-resource").exists()

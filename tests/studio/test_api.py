@@ -16,6 +16,8 @@ from PIL import Image
 
 from edge_agent.client.client import Client
 from edge_agent.component.manifest import decode_manifest
+from edge_agent.component.trust import Trust, read_trusted_keys
+from edge_agent.delivery.signing import check_signed, make_key_pair
 from edge_agent.studio.api.openapi import openapi
 from edge_agent.studio.api.table import OPERATIONS
 from tests.support.daemon import running_daemon, wait_until
@@ -88,6 +90,23 @@ def test_from_pictures_to_a_verdict_on_the_device(tmp_path_factory: pytest.TempP
         assert (other["version"], other["threshold"]) == ("1.1.0", 0.25)
         manifest = decode_manifest((studio.data / "models/part/1.1.0/manifest.json").read_bytes(), source="manifest")
         assert manifest.training["made_from"] == "1.0.0"
+
+        keys = make_key_pair(tmp_path / "release.pem")
+        studio.post("/projects/part/models/1.1.0/sign", {"key": str(keys.private)})
+        trust = Trust(True, read_trusted_keys([keys.public]))
+        assert check_signed(studio.data / "models/part/1.1.0", trust)
+        refused = studio.ask("POST", "/api/projects/part/models/1.1.0/sign", b'{"key": "/nowhere.pem"}')
+        assert (refused.status, "/nowhere.pem" in refused.error) == (400, True)
+        orders: list[tuple[str, dict[str, str]]] = [
+            ("1.0.0", {}),
+            ("1.1.0", {"platform": "LINUX/ARM64", "component": "plant.part", "sign_key": str(keys.private)}),
+        ]
+        for version, order in orders:
+            packaged = studio.job(studio.post(f"/projects/part/models/{version}/package", order)["job"])
+            assert packaged["job"]["state"] == "done", packaged
+            files = {file.rpartition("/")[2] for file in packaged["files"]}
+            recipe = f"{order.get('component', 'part')}-{version}.json"
+            assert recipe in files and any(name.endswith(".zip") for name in files), files
 
         def served() -> str:
             (found,) = studio.get("/device")["models"] or [{"deployed": "", "status": ""}]

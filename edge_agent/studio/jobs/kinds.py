@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from edge_agent.children.command import child_command
 from edge_agent.errors import StudioError
+from edge_agent.hardware.processor import architecture
 from edge_agent.studio.jobs.fetching import is_in_s3, require_boto3
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.layout import PROPOSALS, TEST, TRAIN
@@ -110,12 +112,24 @@ def try_model(store: Store, jobs: Jobs, project: str, version: str, pictures: li
     return number
 
 
-def package(store: Store, jobs: Jobs, project: str, version: str, component: str) -> int:
+class Packaging(NamedTuple):
+    """What a Greengrass component is made for ("": this machine's platform), called and signed with ("": not)."""
+
+    platform: str = ""
+    component: str = ""
+    sign_key: str = ""
+
+
+def package(store: Store, jobs: Jobs, project: str, version: str, order: Packaging) -> int:
     """Put the making of a Greengrass component of a model into the list."""
     folder = store.models.folder(project, version)
     number = jobs.prepare(project, PACKAGE, f"{project} {version}", version=version)
-    command = [*_program(), "package", str(folder), "-o", str(jobs.folder(number) / "package"), "--json"]
-    command += ["--component-name", component] if component else []
+    place = jobs.folder(number)
+    command = [*_program(), "package", str(folder), "--location", str(place / "package"), "--jobs-dir",
+               str(place / "records"), "--json"]  # fmt: skip
+    command += ["--target-platform", order.platform or f"LINUX/{architecture()}"]
+    command += ["--component-name", order.component] if order.component else []
+    command += ["--sign-key", order.sign_key] if order.sign_key else []
     jobs.queue(number, command)
     return number
 

@@ -64,6 +64,10 @@ class Models:
                 continue
         return [_describe(name, place) for _, place in sorted(versions, reverse=True)]
 
+    def get(self, name: str, version: str) -> Model:
+        """Describe a version; NotThere when there is none."""
+        return _describe(name, self.folder(name, version))
+
     def next_version(self, name: str) -> str:
         """Give the version of the next model of a project: 1.0.0, 1.1.0, …"""
         versions = [parse_version(model.version) for model in self.all(name)]

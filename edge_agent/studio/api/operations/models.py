@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from edge_agent.delivery.signing import read_private_key, sign_component
 from edge_agent.studio.api.call import Call, Operation
 from edge_agent.studio.api.operations.projects import Started
 from edge_agent.studio.jobs import kinds
@@ -32,9 +34,20 @@ class Tried(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Packaged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The name of the Greengrass component; "" for the usual one."""
+    """What a Greengrass component is made for and called ("": this machine's platform, and the model's name).
 
+    `sign_key` is a private key (PEM), a file of the machine on which the studio runs; "" leaves it unsigned.
+    """
+
+    platform: Literal["", "LINUX/X86_64", "LINUX/ARM64"] = ""
     component: str = ""
+    sign_key: str = ""
+
+
+class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A private key (PEM), a file of the machine on which the studio runs."""
+
+    key: str
 
 
 def _started(call: Call, number: int) -> Started:
@@ -61,8 +74,16 @@ def _try(call: Call) -> Started:
 
 
 def _package(call: Call) -> Started:
-    version, component = call.path["version"], call.body.component
-    return _started(call, kinds.package(call.parts.store, call.parts.jobs, call.project, version, component))
+    body = call.body
+    order = kinds.Packaging(body.platform, body.component, body.sign_key)
+    return _started(call, kinds.package(call.parts.store, call.parts.jobs, call.project, call.path["version"], order))
+
+
+def _sign(call: Call) -> Model:
+    store, version = call.parts.store, call.path["version"]
+    key = read_private_key(Path(call.body.key))
+    sign_component(store.models.folder(call.project, version), key)
+    return store.models.get(call.project, version)
 
 
 def _threshold(call: Call) -> Model:
@@ -86,6 +107,8 @@ OPERATIONS = (
               body=Tried, answer=Started),
     Operation("Package", "POST", _ONE + "/package", "engineer", "Make a Greengrass component of a model.", _package,
               body=Packaged, answer=Started),
+    Operation("Sign", "POST", _ONE + "/sign", "engineer", "Sign a model, for devices that serve nothing unsigned.",
+              _sign, body=Signed, answer=Model),
     Operation("UseThreshold", "POST", _ONE + "/threshold", "engineer",
               "Make a new version that differs in its threshold alone.", _threshold, body=Threshold, answer=Model),
     Operation("RemoveModel", "DELETE", _ONE, "engineer", "Remove a version; what is deployed stays deployed.", _remove),

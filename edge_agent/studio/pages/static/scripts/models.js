@@ -36,7 +36,21 @@ async function follow(number) {
   training = null;
   $("#progress").hidden = true;
   if (job.state === "failed") say(`${w("failed")}: ${job.problem}`, { error: true });
-  await attempt(showReady);
+  async function sign(model) {
+  const answer = await ask($("#sign-dialog"));
+  if (!answer) return;
+  await post(`${api}/models/${name(model.version)}/sign`, { key: answer.key });
+  say(w("models.signed", { version: model.version }));
+}
+
+async function makePackage(model) {
+  const answer = await ask($("#package-dialog"));
+  if (!answer) return;
+  await post(`${api}/models/${name(model.version)}/package`, answer);
+  location.href = "/jobs";
+}
+
+await attempt(showReady);
   await attempt(showModels);
 }
 
@@ -104,10 +118,8 @@ function row(model, deployed, jobs) {
   act("look", async () => look(model, measured.id));
   act("deploy", () => deploy(model));
   act("threshold", () => changeThreshold(model));
-  act("package", async () => {
-    await post(`${api}/models/${name(model.version)}/package`);
-    location.href = "/jobs";
-  });
+  act("sign", () => sign(model));
+  act("package", () => makePackage(model));
   hideForbidden(element);
   return element;
 }

@@ -1,9 +1,11 @@
 """How long a line takes: a picture is put into a folder, and comes out as an MQTT message and on a (stand-in) pin.
 
-    python benchmarks/line.py [--pictures 200] [--lines 4 --frames 25 --seconds 20]
+    python benchmarks/line.py [--pictures 200] [--backlog 500] [--lines 4 --frames 25 --seconds 20]
 
-Prints p50 and p99, in milliseconds, of the bare detect call, and of the line from the file's appearance to the pin and
-to the message at a subscriber of a broker on loopback. Then several lines at once: how many of their parts came out.
+Prints p50 and p99, in milliseconds, of the bare detect call, of reading and decoding the file, which the line does and
+the bare call does not, of both together, and of the line from the file's appearance to the pin and to the message at a
+subscriber of a broker on loopback. Then how fast a line works off a folder full of pictures. Then several lines at
+once: how many of their parts came out.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.client.client import Client
+from edge_agent.line.folder import read_part
 from edge_agent.line.inotify import Watch
 from tests.support.daemon import running_daemon, wait_until
 from tests.support.fakes import U8, write_echo
@@ -90,12 +93,15 @@ def show(what: str, seconds: list[float]) -> None:
 
 def measure_one(running: Running, agent: str, picture: Path, pixels: U8, count: int) -> None:
     """Send pictures one after the other."""
-    bare = []
+    bare, reading = [], []
     with Client(agent) as client:
         for _ in range(count):
             begun = time.perf_counter()
             client.detect("echo", pixels)
             bare.append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            read_part(picture)
+            reading.append(time.perf_counter() - begun)
     pins, messages = [], []
     watch = Watch(running.pin)
     for number in range(count):
@@ -109,8 +115,21 @@ def measure_one(running: Running, agent: str, picture: Path, pixels: U8, count: 
         messages.append(running.told[name] - begun)
     watch.close()
     show("bare detect", bare)
+    show("reading the file", reading)
+    show("reading and bare detect", [one + other for one, other in zip(reading, bare, strict=True)])
     show("file to pin", pins)
     show("file to MQTT message", messages)
+
+
+def measure_backlog(running: Running, picture: Path, count: int) -> None:
+    """Put pictures into the folder all at once, and see how long the line takes for them."""
+    names = {f"backlog-{number}.bmp" for number in range(count)}
+    begun = time.perf_counter()
+    for name in sorted(names):
+        (running.folder / name).hardlink_to(picture)
+        (running.folder / name).rename(running.pictures / name)
+    wait_until(lambda: names <= running.told.keys(), "all that waited are told")
+    print(f"{count} pictures at once: {count / (time.perf_counter() - begun):.1f} parts a second")
 
 
 def measure_many(lines: list[Running], picture: Path, frames: float, seconds: float) -> None:
@@ -141,6 +160,7 @@ def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--backlog", type=int, default=500)
     parser.add_argument("--lines", type=int, default=4)
     parser.add_argument("--frames", type=float, default=25)
     parser.add_argument("--seconds", type=float, default=20)
@@ -165,6 +185,7 @@ def main() -> None:
                 daemon.stub.start("echo")
                 lines.append(Running(folder, "line-0", daemon.socket, port))
                 measure_one(lines[0], daemon.socket, picture, pixels, options.pictures)
+                measure_backlog(lines[0], picture, options.backlog)
                 lines += [Running(folder, f"line-{n}", daemon.socket, port) for n in range(1, options.lines)]
                 measure_many(lines, picture, options.frames, options.seconds)
                 for running in lines:

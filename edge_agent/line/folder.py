@@ -1,10 +1,19 @@
-"""Pictures that somebody puts into a folder. Nothing is lost: what is not yet decided stays there."""
+"""Pictures that somebody puts into a folder. Nothing is lost: what is not yet decided stays there.
+
+What inotify tells goes into a queue. The folder is listed only when it is opened, and now and then for what inotify
+does not tell: a listing for each part would take longer and longer the more pictures wait.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import heapq
+import os
+import stat
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.picture import read_picture
@@ -14,8 +23,22 @@ from edge_agent.line.source import Part, SourceFailed
 from edge_agent.line.tables import Folder
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-#: a folder on a network tells nothing of what other machines do: it is looked at this often, too
+#: a folder on a network tells nothing of what other machines do: it is listed this often, too
 _LOOK_SECONDS = 0.25
+#: but a large one less often: listing has at most one part in so many of the time
+_LISTING_SHARE = 20
+
+
+class _State(NamedTuple):
+    """What tells whether a file is still the one that it was."""
+
+    changed: int
+    size: int
+    number: int
+
+    def is_same(self, other: _State) -> bool:
+        """Tell whether it is the same file; its time is set by programs that copy after they have closed it."""
+        return (self.size, self.number) == (other.size, other.number)
 
 
 class FolderSource:
@@ -24,65 +47,96 @@ class FolderSource:
     def __init__(self, table: Folder) -> None:
         self._table, self._folder = table, Path(table.path)
         self._watch: Watch | None = None
-        self._whole: set[str] = set()
-        self._seen: dict[str, tuple[int, int, float]] = {}
+        self._list_at = 0.0
+        #: whole files whose turn has not come, and the same in the order of their turns
+        self._ready: dict[str, _State] = {}
+        self._turns: list[tuple[int, str]] = []
+        #: files that nobody was seen to close, and since when they are as they are
+        self._unsure: dict[str, tuple[_State, float]] = {}
         #: those that were decided and stay where they are
-        self._kept: dict[str, tuple[int, int]] = {}
-        self._look_at = 0.0
+        self._kept: dict[str, _State] = {}
+        self._taken: _State | None = None
 
     def next(self, seconds: float) -> Part | None:
         end = time.monotonic() + seconds
         while True:
-            if (path := self._first()) is not None:
-                return read_part(path)
-            left = end - time.monotonic()
-            if left <= 0 or self._watch is None:
+            self._take_news(0)
+            while self._turns:
+                changed, name = heapq.heappop(self._turns)
+                whole = self._ready.get(name)
+                if whole is None or whole.changed != changed:
+                    continue  # it was written again, and has another turn
+                del self._ready[name]
+                state = self._state_of(name)
+                if state is not None and state.is_same(whole):  # else it has gone, or is being written again
+                    self._taken = state
+                    return read_part(self._folder / name)
+            now = time.monotonic()
+            if now >= end:
                 return None
-            self._whole |= self._watch.wait(min(left, _LOOK_SECONDS))
+            self._take_news(max(0.0, min(end, self._list_at) - now))
 
-    def _first(self) -> Path | None:
-        """Give the oldest whole file."""
+    def _take_news(self, seconds: float) -> None:
+        """Put whole files into the queue; wait for one, at most so long."""
         try:
             if self._watch is None:
-                self._watch = Watch(self._folder)
-            self._whole |= self._watch.wait(0)
-            listed = [(path, path.stat()) for path in self._folder.iterdir() if self._wants(path)]
-        except FileNotFoundError as error:
-            if self._folder.is_dir():
-                return None  # a file went while it was looked at
-            self.close()
-            raise SourceFailed(f"{self._folder}: {error.strerror}") from None
+                self._watch, self._list_at = Watch(self._folder), 0.0
+            for name in self._watch.wait(seconds):
+                if self._wants(name) and (state := self._new(name)) is not None:
+                    self._enqueue(name, state)
+            if time.monotonic() >= self._list_at:
+                self._list()
         except OSError as error:
             self.close()
             raise SourceFailed(f"{self._folder}: {error.strerror}") from None
-        now = time.monotonic()
-        found = []
-        for path, status in listed:
-            state = status.st_size, status.st_mtime_ns
-            if self._kept.get(path.name) == state:
-                continue
-            size, changed, since = self._seen.get(path.name, (-1, -1, now))
-            if (size, changed) != state:
-                since = now
-            self._seen[path.name] = (*state, since)
-            if path.name in self._whole or now - since >= self._table.settle_seconds:
-                found.append((status.st_mtime_ns, path.name, path))
-        names = {path.name for path, _ in listed}
-        self._seen = {name: state for name, state in self._seen.items() if name in names}
-        self._whole &= names
-        return min(found)[2] if found else None
 
-    def _wants(self, path: Path) -> bool:
+    def _list(self) -> None:
+        now = time.monotonic()
+        with os.scandir(self._folder) as entries:
+            names = {entry.name for entry in entries if self._wants(entry.name)}
+        for name in names - self._ready.keys():
+            if (state := self._new(name)) is None:
+                continue
+            last, since = self._unsure.get(name, (state, now))
+            if last != state:
+                since = now
+            self._unsure[name] = state, since
+            if now - since >= self._table.settle_seconds:
+                self._enqueue(name, state)
+        for name in self._unsure.keys() - names:
+            del self._unsure[name]
+        for name in self._kept.keys() - names:
+            del self._kept[name]
+        self._list_at = now + max(_LOOK_SECONDS, _LISTING_SHARE * (time.monotonic() - now))
+
+    def _enqueue(self, name: str, state: _State) -> None:
+        self._unsure.pop(name, None)
+        self._ready[name] = state
+        heapq.heappush(self._turns, (state.changed, name))
+
+    def _wants(self, name: str) -> bool:
         return (
-            path.suffix.lower() in _SUFFIXES
-            and not path.name.startswith(".")
-            and fnmatch.fnmatchcase(path.name, self._table.pattern)
-            and path.is_file()
+            name.lower().endswith(_SUFFIXES)
+            and not name.startswith(".")
+            and fnmatch.fnmatchcase(name, self._table.pattern)
         )
+
+    def _new(self, name: str) -> _State | None:
+        """Look at a file; None also when it was decided already, and kept."""
+        state = self._state_of(name)
+        return None if state is None or self._kept.get(name) == state else state
+
+    def _state_of(self, name: str) -> _State | None:
+        """Look at a file; None when it has gone, or is none."""
+        try:
+            found = (self._folder / name).stat()
+        except FileNotFoundError:
+            return None
+        return _State(found.st_mtime_ns, found.st_size, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
     def waiting(self) -> list[Path]:
         """List what lies there now, in the order of its names, whole or not."""
-        return sorted(path for path in self._folder.iterdir() if self._wants(path))
+        return sorted(path for path in self._folder.iterdir() if self._wants(path.name) and path.is_file())
 
     def early(self) -> int:
         return 0  # they wait in the folder
@@ -93,8 +147,12 @@ class FolderSource:
     def done(self, part: Part, outcome: str) -> None:
         path = part.path
         assert path is not None
-        self._whole.discard(path.name)
-        self._seen.pop(path.name, None)
+        with contextlib.suppress(SourceFailed):  # it is said when the next part is asked for
+            self._take_news(0)
+        state = self._state_of(path.name)
+        assert self._taken is not None
+        if state is None or path.name in self._ready or not state.is_same(self._taken):
+            return  # it has gone, or another picture of that name has come, whose turn is still to come
         if self._table.after == "delete":
             path.unlink(missing_ok=True)
         elif self._table.after == "move":
@@ -106,13 +164,15 @@ class FolderSource:
                 target = folder / f"{path.stem}-{number}{path.suffix}"
             path.rename(target)
         else:
-            status = path.stat()
-            self._kept[path.name] = status.st_size, status.st_mtime_ns
+            self._kept[path.name] = state
 
     def close(self) -> None:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+        self._ready.clear()
+        self._turns.clear()
+        self._unsure.clear()
 
 
 def read_part(path: Path) -> Part:

@@ -121,6 +121,8 @@ class Runner:
             outcome = found.decision.outcome
             _say(Word(found.decision.outcome))
             self._telling.part(part.name, found.decision, found.detection, found.milliseconds)
+            if not self._problem:  # a verdict says as much as asking the agent would, which takes time from parts
+                self._look_at = time.monotonic() + min(self._line.cycle / _WORDS, _LOOK_SECONDS)
         self._status.count(outcome)
         try:
             self._source.done(part, outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import itertools
+import os
 import shutil
 import threading
 import time
@@ -81,6 +82,59 @@ def test_moved_in_deleted_kept_patterns_and_damage(tmp_path: Path) -> None:
     assert sorted(seen) == ["other.png", "x2.png"]
     assert keeping.next(0.1) is None
     keeping.close()
+
+
+def test_a_folder_is_not_listed_for_each_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "in"
+    data.mkdir()
+    Image.fromarray(picture(90)).save(tmp_path / "x.png")
+    listed = []
+    scandir = os.scandir
+
+    def listing(folder: Path) -> object:
+        listed.append(folder)
+        return scandir(folder)
+
+    monkeypatch.setattr("edge_agent.line.folder.os.scandir", listing)
+    monkeypatch.setattr("edge_agent.line.folder._LOOK_SECONDS", 3600.0)
+    source = _folder(data, after="delete")
+    assert source.next(0) is None
+    for number in range(50):
+        shutil.copy2(tmp_path / "x.png", data / f"{number:02}.png")
+        os.utime(data / f"{number:02}.png", (1000 + number, 1000 + number))
+    names = []
+    for _ in range(50):
+        part = _next(source)
+        source.done(part, "pass")
+        names.append(part.name)
+    assert names == sorted(names), "the oldest first"
+    assert len(listed) == 1, "when it was opened"
+    assert not list(data.iterdir())
+    source.close()
+
+
+def test_a_picture_that_replaces_one_that_is_inspected_has_its_own_turn(tmp_path: Path) -> None:
+    data = tmp_path / "in"
+    data.mkdir()
+    source = _folder(data)
+    assert source.next(0) is None
+    for brightness in (90, 150):
+        Image.fromarray(picture(brightness)).save(tmp_path / f"{brightness}.png")
+    (tmp_path / "90.png").rename(data / "a.png")
+    first = _next(source)
+    (tmp_path / "150.png").rename(data / "a.png")
+    source.done(first, "pass")
+    second = _next(source)
+    assert second.pixels is not None
+    assert int(second.pixels[0, 0, 0]) == 150
+    source.done(second, "reject")
+    assert [path.relative_to(data) for path in data.rglob("*.png")] == [Path("done/reject/a.png")]
+    (data / "b.png").touch()
+    gone = _next(source)
+    (data / "b.png").unlink()
+    source.done(gone, "failed")
+    assert source.next(0) is None
+    source.close()
 
 
 def test_a_folder_that_goes_away_is_said_and_found_again(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_short_soak_finds_that_nothing_has_grown(tmp_path: Path) -> None:
     for row in measured["rows"]:
         assert row["zombies"] == 0
         assert 0 < row["p50"] <= row["p99"]
-        assert row["segments"] == 8, "two clients with two segments for each of two models"
+        assert row["segments"] == 9, "two clients with two segments for each of two models, and who watches the line"
         assert row["front"]["own"] > 5, "an interpreter has some memory of its own"
 
 

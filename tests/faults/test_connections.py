@@ -165,6 +165,7 @@ def test_messages_that_never_end(daemon: Daemon, front: psutil.Process) -> None:
         assert received.count(refusal) == 1
 
 
+@pytest.mark.long
 def test_64_kb_that_become_64_mb(daemon: Daemon, front: psutil.Process) -> None:
     """Calls with gzip are decompressed in turns with the calls of others, and what they become is bounded."""
     before = front.memory_info().rss

@@ -51,7 +51,9 @@ class Studio:
         request = urllib.request.Request(self.address + path, body, sent, method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-                return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.read())
+                headers_ = {k.lower(): v for k, v in response.headers.items()}
+                goes_on = headers_.get("content-type", "").startswith("text/event-stream")
+                return Answer(response.status, headers_, b"" if goes_on else response.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
 

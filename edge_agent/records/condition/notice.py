@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 import msgspec
@@ -67,6 +68,11 @@ class Camera(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     since: int
     #: a sentence; "" while all is well
     text: str = ""
+
+    @classmethod
+    def since_now(cls, model: str, version: str, state: CameraState, text: str) -> Camera:
+        """Make one that begins now: a time to be read by people, by which nothing is decided."""
+        return cls(model, version, state, time.time_ns() // 1000, text)
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +50,7 @@ class Cameras:
         before = self._now.get(model)
         if before is not None and before.state == state:
             return
-        self._now[model] = camera = Camera(model, version, state, time.time_ns() // 1000, text)
+        self._now[model] = camera = Camera.since_now(model, version, state, text)
         self.on_change(camera)
 
     def baseline(self, model: str, version: str) -> Baseline | None:

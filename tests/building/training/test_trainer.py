@@ -173,6 +173,7 @@ def test_masks_of_test_pictures_alone_are_nothing_to_learn(unseen: Path, tmp_pat
     assert read(build(bare, tmp_path / "models", Options(), test=unseen)).task == "classification"
 
 
+@pytest.mark.long
 def test_an_agent_starts_it_and_checks_its_golden_samples(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "models" / "part" / "1.0.0"
     folder.parent.mkdir(parents=True)

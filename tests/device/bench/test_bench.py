@@ -44,6 +44,7 @@ def _command_line(process: psutil.Process) -> str:
         return ""
 
 
+@pytest.mark.long
 def test_the_table_of_a_model_that_serve_would_find(tmp_path: Path) -> None:
     write_echo(tmp_path / "models")
     picture = tmp_path / "part.png"
@@ -59,6 +60,7 @@ def test_the_table_of_a_model_that_serve_would_find(tmp_path: Path) -> None:
     assert lines[7].startswith("at 10 parts a second this device is ")
 
 
+@pytest.mark.long
 def test_what_can_not_be_measured(tmp_path: Path) -> None:
     nothing = {"EDGE_AGENT_MODEL_DIR": str(tmp_path / "none"), "EDGE_AGENT_STATE_DIR": str(tmp_path)}
     assert "'cookies' is neither a folder nor a model component, this device has no model components" in failed(

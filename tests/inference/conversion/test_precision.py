@@ -401,6 +401,7 @@ def _prepared(manifest: Manifest, images: list[U8]) -> Callable[[], Iterator[Ten
     return lambda: (normalize(resize(ArrayPixels(image))) for image in images)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("precision", "score", "area"), [("fp16", 0.005, 0.001), ("int8", 0.05, 0.005)])
 def test_the_reference_model_gives_the_known_answers(
     cookies: Path, tmp_path: Path, precision: Precision, score: float, area: float
@@ -432,6 +433,7 @@ def test_the_reference_model_gives_the_known_answers(
         assert areas.get("cracked", 0.0) == pytest.approx(known["areas"].get("cracked", 0.0), abs=area), name
 
 
+@pytest.mark.long
 def test_a_trained_model_decides_as_before(tmp_path: Path) -> None:
     """Its verdict is made of distances, which float16 or int8 would spoil."""
     data = write_folders(tmp_path / "data", normal=14, anomaly=8)

@@ -165,6 +165,7 @@ def test_clients_of_one_model_are_inspected_together_and_get_their_own_answers(d
             assert call.result().detect_anomaly_result.anomaly_score == pytest.approx(level / 255, abs=1e-3)
 
 
+@pytest.mark.long
 def test_building_says_how_far_it_is_and_ends_with_the_daemon(
     tmp_path: Path, builds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +293,7 @@ def test_after_a_fault_of_the_gpu_another_process_takes_over(
         _check_answers(daemon)
 
 
+@pytest.mark.long
 def test_a_fault_while_a_model_starts_does_not_make_it_run_on_the_processor(
     tmp_path: Path, builds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,6 +379,7 @@ def write_unreadable(models: Path, **changes: Any) -> None:
     write_component(models, {"model.onnx": model.SerializeToString()}, **fields)
 
 
+@pytest.mark.long
 def test_models_build_makes_the_first_start_a_short_one(tmp_path: Path, builds: Path) -> None:
     with running_daemon(tmp_path) as daemon:
         write_echo(daemon.models, width=96, height=64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib import metadata
 from pathlib import Path
 
@@ -55,7 +56,6 @@ def test_given_up_until_it_is_started_or_replaced(tmp_path: Path, monkeypatch: p
         library.write_text(WAYS["damaged"])
         daemon.stub("StartModel", pb2.StartModelRequest(model_component="echo"))
         wait_until(lambda: given_up("file too short"), "it is tried once more, and given up again")
-        library.unlink()
-        library.parent.rmdir()
+        shutil.rmtree(library.parent)
         write_echo(tmp_path / "models", version="1.0.1")
         assert daemon.stub.wait_for("echo", "RUNNING").status_message == ""

@@ -271,6 +271,7 @@ class Life(RuleBasedStateMachine):
         return set(found) if len(set(found)) == len(found) else {"two workers of one model"}
 
 
+@pytest.mark.long
 def test_any_life_is_as_the_reference_says(tmp_path: Path) -> None:
     flags = ("--first-restart", "0.05", "--longest-restart", "0.2")
     with running_daemon(tmp_path, *flags) as daemon:

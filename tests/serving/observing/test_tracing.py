@@ -97,6 +97,7 @@ def test_a_call_is_a_span_of_its_clients_trace_with_its_stages(tmp_path: Path, c
     assert sorted(codes) == ["INVALID_ARGUMENT", "OK", "OK"]
 
 
+@pytest.mark.long
 def test_a_collector_that_is_away_holds_up_no_call(tmp_path: Path) -> None:
     write_echo(tmp_path / "models", "echo")
     with running_daemon(tmp_path, "--traces", "http://127.0.0.1:9") as daemon:

@@ -84,6 +84,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         yield Line(daemon)
 
 
+@pytest.mark.long
 def test_from_the_command_to_the_comparison(line: Line, tmp_path: Path) -> None:
     line.send(10)  # without a shadow
     done = line.models("shadow", "echo", "--with", "echo@1.1.0")

@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from edge_agent.studio.jobs.runner import process_start
 from tests.support.daemon import wait_until
 from tests.support.parts import write_folders
@@ -23,6 +25,7 @@ def _state(studio: Studio, number: int) -> str:
     return state
 
 
+@pytest.mark.long
 def test_a_job_goes_on_while_the_studio_is_away_and_is_taken_up_by_the_next(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running_studio(data) as studio:
@@ -38,6 +41,7 @@ def test_a_job_goes_on_while_the_studio_is_away_and_is_taken_up_by_the_next(tmp_
             assert [model["version"] for model in other.get("/projects/part/models")] == ["2.0.0", "1.0.0"]
 
 
+@pytest.mark.long
 def test_a_job_can_be_ended_and_leaves_no_model(tmp_path: Path) -> None:
     with running_studio(tmp_path / "data") as studio:
         _prepared(studio, tmp_path)

@@ -29,17 +29,26 @@ CONSUMER = "edge-agent"
 class DigitalOutput:
     """One output line. May be used by several threads, which then wait for each other's pulses."""
 
-    def __init__(self, chip: str, line: int | str, *, active_low: bool = False, active_at_end: bool = False) -> None:
+    def __init__(
+        self,
+        chip: str,
+        line: int | str,
+        *,
+        active_low: bool = False,
+        active_at_start: bool = False,
+        active_at_end: bool = False,
+    ) -> None:
         """Name the line; nothing is opened yet.
 
         Args:
             chip: path of the chip, such as /dev/gpiochip0.
             line: its number on the chip, or its name, as `gpioinfo` shows them.
             active_low: active is the low level: an inverting driver, or a load against the supply.
+            active_at_start: the level that it gets when it is opened.
             active_at_end: the level that the line is left at when it is closed.
         """
         self._chip, self._line = chip, line
-        self._active_low, self._active_at_end = active_low, active_at_end
+        self._active_low, self._active_at_start, self._active_at_end = active_low, active_at_start, active_at_end
         self._request: gpiod.LineRequest | None = None
         self._at = -1
         self._lock = threading.RLock()
@@ -50,7 +59,7 @@ class DigitalOutput:
         return f"line {self._line} of {self._chip}"
 
     def open(self) -> None:
-        """Take the line and make it inactive, if that has not been done.
+        """Take the line and give it its first level, if that has not been done.
 
         Raises:
             OutputError: the package gpiod is missing, there is no such line, or somebody else has it.
@@ -63,9 +72,8 @@ class DigitalOutput:
                 from gpiod.line import Direction, Value
             except ImportError:
                 raise OutputError(MISSING) from None
-            settings = gpiod.LineSettings(
-                direction=Direction.OUTPUT, active_low=self._active_low, output_value=Value.INACTIVE
-            )
+            first = Value.ACTIVE if self._active_at_start else Value.INACTIVE
+            settings = gpiod.LineSettings(direction=Direction.OUTPUT, active_low=self._active_low, output_value=first)
             try:
                 with gpiod.Chip(self._chip) as chip:
                     number = self._number(chip)

@@ -22,7 +22,13 @@ class Pins:
     def __init__(self, pins: Sequence[Pin]) -> None:
         self._pins = pins
         self._outputs = {
-            pin: DigitalOutput(pin.chip, pin.line, active_low=pin.active_low, active_at_end=bool(pin.safe))
+            pin: DigitalOutput(
+                pin.chip,
+                pin.line,
+                active_low=pin.active_low,
+                active_at_start=bool(pin.safe),
+                active_at_end=bool(pin.safe),
+            )
             for pin in pins
             if pin.chip
         }

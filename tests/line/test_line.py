@@ -1,132 +1,24 @@
-"""A line at work: a real agent, a real broker, files; and each of its processes killed."""
+"""A line at work: a real agent, files; and each of its processes killed."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from PIL import Image
 
 from tests.support.daemon import Daemon, running_daemon, suspend, wait_until
-from tests.support.fakes import picture, write_echo
+from tests.support.fakes import write_echo
+from tests.support.line import Line
 
 pytestmark = pytest.mark.long
 
 NORMAL, ANOMALOUS = 60, 220
-CYCLE_MS = 1500
-
-
-class Line:
-    """`edge-agent line` with a folder, three pins and a file of events, in a folder of its own."""
-
-    def __init__(self, folder: Path, socket: str, more: str = "") -> None:
-        self.folder, self.pictures = folder, folder / "in"
-        self.pictures.mkdir(parents=True)
-        self.file = folder / "line.toml"
-        self.file.write_text(
-            f'name = "flange"\ncycle_ms = {CYCLE_MS}\nsocket = "{socket}"\n'
-            f'[source]\nkind = "folder"\npath = "{self.pictures}"\n[model]\nname = "echo"\n'
-            f'[[rule]]\nverdict = "any"\nconfidence_below = 0.6\noutcome = "look"\n[[rule]]\n'
-            f'[[pin]]\non = "able"\npath = "{folder}/able"\n'
-            f'[[pin]]\non = "reject"\npath = "{folder}/reject"\nsafe = 1\n'
-            f'[[event]]\nname = "log"\nsender = "file"\npath = "{folder}/events"\nnotices = true\n{more}'
-        )
-        self.environment = os.environ | {"XDG_STATE_HOME": str(folder / "state"), "STATE_DIRECTORY": str(folder)}
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *options: str) -> None:
-        with (self.folder / "log").open("ab") as log:
-            command = [sys.executable, "-m", "edge_agent", "line", str(self.file)]
-            if options:
-                command[4:] = ["run", str(self.file), *options]
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self.environment)
-
-    def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "edge_agent", "line", *map(str, arguments)],
-            capture_output=True, text=True, check=False, env=self.environment,
-        )  # fmt: skip
-
-    def inspecting(self) -> psutil.Process:
-        assert self.process is not None
-        found: psutil.Process = wait_until(
-            lambda: next(iter(psutil.Process(self.process.pid if self.process else 0).children()), None), "it is there"
-        )
-        return found
-
-    def pin(self, name: str) -> str:
-        path = self.folder / name
-        return path.read_text().strip() if path.exists() else ""
-
-    def is_able(self) -> bool:
-        return self.pin("able") == "1"
-
-    def wait_able(self) -> None:
-        wait_until(self.is_able, f"the line can inspect: {self.log()}")
-
-    def wait_safe(self) -> None:
-        wait_until(lambda: (self.pin("able"), self.pin("reject")) == ("0", "1"), f"the pins are safe: {self.log()}")
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    def put(self, name: str, brightness: int) -> None:
-        Image.fromarray(picture(brightness)).save(self.folder / f"{name}.png")
-        (self.folder / f"{name}.png").rename(self.pictures / f"{name}.png")
-
-    def events(self) -> list[dict[str, Any]]:
-        path = self.folder / "events"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def event_of(self, part: str) -> dict[str, Any]:
-        def find() -> dict[str, Any] | None:
-            return next((event for event in self.events() if event.get("part_id") == f"{part}.png"), None)
-
-        found: dict[str, Any] = wait_until(find, f"part {part} is told: {self.log()}")
-        return found
-
-    def close(self) -> None:
-        if self.process is None:
-            return
-        left = []
-        if self.process.poll() is None:
-            left = psutil.Process(self.process.pid).children(recursive=True)
-            for process in left:
-                process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-            self.process.wait(60)
-        psutil.wait_procs(left, 60)
-
-
-@pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    folder = tmp_path_factory.mktemp("agent")
-    write_echo(folder / "models")
-    with running_daemon(folder) as daemon:
-        wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
-        yield daemon
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Line]]:
-    made: list[Line] = []
-
-    def line(socket: str, more: str = "") -> Line:
-        made.append(Line(tmp_path / f"line-{len(made)}", socket, more))
-        return made[-1]
-
-    yield line
-    for each in made:
-        each.close()
 
 
 def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line]) -> None:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
-import itertools
 import os
 import shutil
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -21,6 +15,7 @@ from edge_agent.line.folder import FolderSource
 from edge_agent.line.source import Part, SourceFailed
 from edge_agent.line.tables import Folder, Video
 from edge_agent.line.video import VideoSource
+from tests.support.camera import camera
 from tests.support.daemon import wait_until
 from tests.support.fakes import picture
 
@@ -200,46 +195,10 @@ def test_a_camera_that_is_not_there_is_said(tmp_path: Path) -> None:
     source.close()
 
 
-@contextmanager
-def _camera(port: int = 0) -> Iterator[tuple[str, int]]:
-    """A network camera: fifty JPEG pictures a second, each another grey, for as long as it is plugged in."""
-    plugged = threading.Event()
-    plugged.set()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-            self.end_headers()
-            for number in itertools.count():
-                if not plugged.is_set():
-                    return
-                data = cv2.imencode(".jpg", np.full((64, 64, 3), 50 + number % 150, np.uint8))[1].tobytes()
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                try:
-                    self.wfile.write(head.encode() + data + b"\r\n")
-                except OSError:
-                    return
-                time.sleep(0.02)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/stream.mjpg", server.server_port
-    finally:
-        plugged.clear()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.mark.long
 def test_a_camera_is_early_unplugged_and_back(tmp_path: Path) -> None:
-    with _camera() as (address, port):
+    with camera() as seen:
+        address = seen.address
         source = VideoSource(Video(kind="video", address=address, queue=2))
         assert _next(source).pixels is not None
         assert wait_until(source.early, "frames come while two wait") > 0
@@ -252,7 +211,7 @@ def test_a_camera_is_early_unplugged_and_back(tmp_path: Path) -> None:
         return ""
 
     assert address in wait_until(said, "it is missed")
-    with _camera(port):
+    with camera(seen.port):
 
         def back() -> Part | None:
             try:

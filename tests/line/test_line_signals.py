@@ -1,0 +1,97 @@
+"""A line whose outputs are a chip's, and one whose camera freezes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.camera import camera
+from tests.support.daemon import Daemon, wait_until
+from tests.support.gpio import MISSING, Chip
+from tests.support.line import Line
+
+pytestmark = pytest.mark.long
+
+ABLE, PASS, REJECT, GATE = 1, 2, 5, 3
+FROZEN_FRAMES = 3
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+def test_outputs_of_a_chip(agent: Daemon, make: Callable[..., Line], tmp_path: Path) -> None:
+    chip = Chip(tmp_path / "gpio")
+
+    def pin(on: str, line: object, more: str = "") -> str:
+        return f'[[pin]]\non = "{on}"\nchip = "{chip.path}"\nline = {line}\n{more}\n'
+
+    pins = (
+        pin("able", ABLE)
+        + pin("pass", PASS, "pulse_ms = 40\ndelay_ms = 30")
+        + pin("reject", '"REJECT"', "active_low = true")
+        + pin("reject", GATE, "safe = 1")
+    )
+    line = make(agent.socket, pins, environment=chip.environment)
+
+    def changes(which: int) -> list[bool]:
+        highs = chip.highs(which)
+        return highs[:1] + [new for old, new in pairwise(highs) if new != old]
+
+    line.start()
+    wait_until(lambda: changes(ABLE) == [False, True], "the heartbeat says that it can inspect")
+    assert (changes(PASS), changes(REJECT), changes(GATE)) == ([False], [True], [True, False])
+    line.put("good", 60)
+    wait_until(lambda: changes(PASS) == [False, True, False], "the pulse of a part that passes")
+    up = next(level.at for level in chip.levels(PASS) if level.high)
+    down = chip.levels(PASS)[-1].at
+    assert down - up >= 0.039
+    assert changes(REJECT) == [True]
+    line.put("bad", 220)
+    wait_until(lambda: changes(REJECT) == [True, False], "the inverted output of a rejected part")
+    wait_until(lambda: changes(GATE) == [True, False, True], "the gate")
+    line.put("better", 60)
+    wait_until(lambda: changes(REJECT) == [True, False, True], "it falls with the next part")
+    wait_until(lambda: len(changes(PASS)) == 5, "a pulse again")
+    inspecting = line.inspecting()
+    inspecting.kill()
+    wait_until(lambda: changes(ABLE) == [False, True, False, True], "the heartbeat fell, and is back")
+    assert changes(GATE) == [True, False, True, False, True, False]
+    assert line.process is not None
+    left = line.inspecting()
+    line.process.kill()
+    line.process.wait()
+    psutil.wait_procs([left], 60)
+    assert (chip.highs(ABLE)[-1], chip.highs(REJECT)[-1], chip.highs(GATE)[-1]) == (False, True, True)
+    assert changes(GATE) == [True, False, True, False, True, False, True], "it was not let go in between"
+
+
+def test_a_frozen_camera_is_no_normal_part(agent: Daemon, make: Callable[..., Line]) -> None:
+    with camera() as source:
+        table = f'kind = "video"\naddress = "{source.address}"\nfrozen_frames = {FROZEN_FRAMES}'
+        line = make(agent.socket, source=table)
+        line.start()
+        wait_until(lambda: any(event.get("outcome") == "pass" for event in line.events()), f"it passes: {line.log()}")
+        line.wait_able()
+        source.frozen_at = 110
+        line.wait_safe()
+
+        def frozen() -> dict[str, Any] | None:
+            told = [event for event in line.events() if event.get("state") == "not able"]
+            return told[-1] if told and "is frozen" in told[-1]["text"] else None
+
+        since = wait_until(frozen, f"it is told: {line.log()}")
+        seen = line.inspecting().cpu_times().user
+        wait_until(lambda: line.inspecting().cpu_times().user > seen + 0.1, "it has read frozen pictures for a while")
+        after = [event for event in line.events() if event["id"] > since["id"]]
+        assert not after, "while it is frozen no part is told"
+        same = [event for event in line.events() if 0.42 < event.get("anomaly_score", 0) < 0.45]
+        assert len(same) <= FROZEN_FRAMES, "only the first, before it could be known"
+        assert (line.pin("able"), line.pin("reject")) == ("0", "1")
+        source.frozen_at = None
+        line.wait_able()
+        wait_until(
+            lambda: any(event["id"] > since["id"] and event.get("outcome") == "pass" for event in line.events()), "back"
+        )

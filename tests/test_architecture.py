@@ -37,6 +37,7 @@ INSIDE = {
         {"rpc"},
         {"http2"},
         {"agent"},
+        {"contract"},
         {"lifecycle", "shadowing"},
         {"catalogue", "workers"},
         {"observing"},

@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from edge_agent.access.control import Control
 from edge_agent.access.peer import Peer
@@ -16,7 +14,7 @@ from edge_agent.component.trust import Trust
 from edge_agent.component.version import check_name
 from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound, WrongState
 from edge_agent.inference.engines.options import EngineOptions
-from edge_agent.inference.imaging.bitmap import Place, check_byte_count, check_place, check_size
+from edge_agent.inference.imaging.bitmap import check_byte_count, check_place, check_size
 from edge_agent.records.live.place import LivePlace
 from edge_agent.records.options import PicturesOptions, RecordsOptions
 from edge_agent.records.pictures.child import PictureKeeping
@@ -25,8 +23,10 @@ from edge_agent.records.recorder import Recorder
 from edge_agent.records.shadow.wanted import Named
 from edge_agent.serving.catalogue.catalogue import Catalogue, Component, Entry
 from edge_agent.serving.catalogue.lookout import Lookout
+from edge_agent.serving.contract import Description, DetectRequest
 from edge_agent.serving.lifecycle.memory import check_memory
-from edge_agent.serving.lifecycle.model import Model, ModelOptions
+from edge_agent.serving.lifecycle.model import Model
+from edge_agent.serving.lifecycle.options import ModelOptions
 from edge_agent.serving.lifecycle.remembered import RememberedModels
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.observer import Observer
@@ -41,27 +41,6 @@ from edge_agent.settings import Settings, memory_reserve, queue_bytes
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0  # that a call waits for a look at the model folders
-
-
-class Description(NamedTuple):
-    """What is said of a model."""
-
-    name: str
-    arn: str
-    status: Status
-    message: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class DetectRequest:
-    """A picture to inspect: its pixels came with it, or lie at a place in shared memory, or (wrongly) neither."""
-
-    model: str
-    width: int
-    height: int
-    bitmap: Place | Enclosed | None
-    mask: Place | None
 
 
 class Agent:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from edge_agent.component.manifest import manifest_digest
 from edge_agent.component.pixel_options import say_pixel_options
@@ -18,6 +17,7 @@ from edge_agent.serving.lifecycle.changeover import Changeover, is_successor
 from edge_agent.serving.lifecycle.deaths import Deaths, final
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from edge_agent.serving.lifecycle.memory import check_memory
+from edge_agent.serving.lifecycle.options import ModelOptions
 from edge_agent.serving.lifecycle.restart import Restart, cause_alone, when_it_is_back
 from edge_agent.serving.lifecycle.retirement import Retirement
 from edge_agent.serving.lifecycle.state import Event, Status, next_status
@@ -26,19 +26,9 @@ from edge_agent.serving.observing.model_watch import ModelWatch
 from edge_agent.serving.observing.readings import ModelReading
 from edge_agent.serving.workers.calls import Call
 from edge_agent.serving.workers.parcels import ParcelShelf
-from edge_agent.serving.workers.pool import PoolOptions, WorkerPool
+from edge_agent.serving.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
-
-
-class ModelOptions(NamedTuple):
-    """What the settings say about every model."""
-
-    pool: PoolOptions
-    drain_seconds: float
-    first_restart: float
-    longest_restart: float
-    memory_reserve: int
 
 
 class Model:

@@ -16,7 +16,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
 from edge_agent.inference.verdict import Verdict
-from edge_agent.serving.agent import DetectRequest
+from edge_agent.serving.contract import DetectRequest
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.exchange import ParcelMessage
 from edge_agent.serving.workers.calls import Enclosed

@@ -15,7 +15,8 @@ from edge_agent.access.peer import Peer, program_of
 from edge_agent.errors import InvalidRequest, ModelNotFound
 from edge_agent.inference.verdict import Verdict
 from edge_agent.records.record import Origin
-from edge_agent.serving.agent import Agent, Description, DetectRequest
+from edge_agent.serving.agent import Agent
+from edge_agent.serving.contract import Description, DetectRequest
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.contract import METHODS

@@ -10,7 +10,7 @@ import pytest
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.verdict import Area, Verdict
-from edge_agent.serving.agent import DetectRequest
+from edge_agent.serving.contract import DetectRequest
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.exchange import ParcelMessage
 from edge_agent.serving.rpc.framing import PREFIX_BYTES

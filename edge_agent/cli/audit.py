@@ -37,11 +37,16 @@ def _since(_: click.Context, parameter: click.Parameter, value: str | None) -> s
         ) from None
 
 
+_state_dir_option = click.option(
+    "--state-dir", metavar="DIR", help="The daemon's state folder; else that of its settings."
+)
+
+
 @click.group(
     invoke_without_command=True,
     epilog="Example: edge-agent audit --since 7d --model cookies. Detections are counted (metrics.md), not audited.",
 )
-@click.option("--state-dir", metavar="DIR", help="The daemon's state folder; else that of its settings.")
+@_state_dir_option
 @click.option("--since", callback=_since, metavar="TIME", help="Only entries from then on: a date or time, 12h, 7d.")
 @click.option("--model", default="", metavar="NAME", help="Only entries about this model.")
 @json_option
@@ -52,11 +57,10 @@ def command(context: click.Context, state_dir: str | None, since: str, model: st
     The daemon writes it down: StartModel and StopModel with who called, refused attempts too, versions that came, took
     over or were refused, its own starts and ends with the settings.
     """
-    folder = _folder(state_dir)
-    context.obj = folder
+    context.obj = state_dir
     if context.invoked_subcommand is not None:
         return
-    entries = read_entries(folder, since, model)
+    entries = read_entries(_folder(state_dir), since, model)
     if as_json:
         for entry in entries:
             click.echo(json.dumps(entry, ensure_ascii=False))
@@ -76,15 +80,18 @@ def command(context: click.Context, state_dir: str | None, since: str, model: st
 
 
 @command.command("verify", short_help="Tell whether the trail was changed.", epilog="Example: edge-agent audit verify")
+@_state_dir_option
 @json_option
 @click.pass_obj
-def verify_command(folder: Path, as_json: bool) -> None:
+def verify_command(group_state_dir: str | None, state_dir: str | None, as_json: bool) -> None:
     """Tell whether an entry was removed, edited or swapped since the daemon wrote it. Exit code 1 when one was.
+
+    Also when audit.head is missing, which says what the last entry was.
 
     The trail shows what was done to single entries; whoever can write to its folder could also make all of it anew.
     Copy it elsewhere to be safe from that.
     """
-    found = verify(folder)
+    found = verify(_folder(state_dir or group_state_dir))
     if as_json:
         print_json(found._asdict())
     else:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from edge_agent.cli.output import socket_option
 from edge_agent.client.health import check_health
+from edge_agent.errors import EdgeAgentError
+from edge_agent.settings import check_address
 
 
 @click.command(epilog='Example, in a container: HEALTHCHECK CMD ["edge-agent", "healthcheck", "cookies"]')
@@ -26,9 +29,21 @@ def command(models: tuple[str, ...], timeout: float, socket: str) -> None:
 
     A model serves when it is RUNNING and has not refused calls for want of room within the last second.
     """
+    _check_socket(socket)
     check_health(socket, "", timeout)
     ill = [model for model in models if not check_health(socket, model, timeout)]
     if ill:
         click.echo(f"not serving: {', '.join(ill)}", err=True)
         sys.exit(1)
     click.echo("serving" + (f": the agent, {', '.join(models)}" if models else ""))
+
+
+def _check_socket(socket: str) -> None:
+    """Raise EdgeAgentError (exit code 1: a container knows no other) where no daemon could ever be reached."""
+    try:
+        check_address(socket)
+    except ValueError as error:
+        raise EdgeAgentError(str(error)) from None
+    path = socket.removeprefix("unix://").removeprefix("unix:")
+    if Path(path).is_dir():
+        raise EdgeAgentError(f"socket {socket!r} is a folder, expected the daemon's socket in it")

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,23 @@ def test_the_version_that_suits_a_components_name() -> None:
     assert build._version(None, "com.example.Client", is_agent=False) == "1.0.0"
     for is_agent in (True, False):
         assert build._version("1.1.1", "aws.iot.lookoutvision.EdgeAgent", is_agent=is_agent) == "1.1.1"
+
+
+@pytest.mark.long
+def test_the_agents_component_has_the_version_that_was_asked_for(tmp_path: Path) -> None:
+    name, version, location = "aws.iot.lookoutvision.EdgeAgent", "1.1.1", "s3://bucket/a"
+    smallest = ("--arch", "x86_64", "--python", "3.11", "--location", location)
+    done = _build("agent", "--name", name, "--component-version", version, *smallest, "-o", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / name / version
+    assert {path.name for path in folder.iterdir()} == {f"{name}-{version}.yaml", "edge_agent_x86_64.zip"}
+    recipe = yaml.safe_load((folder / f"{name}-{version}.yaml").read_text())
+    assert (recipe["ComponentName"], recipe["ComponentVersion"]) == (name, version)
+    assert check_recipe(recipe, 1) == []
+    (manifest,) = recipe["Manifests"]
+    assert [artifact["Uri"] for artifact in manifest["Artifacts"]] == [
+        f"{location}/{name}/{version}/edge_agent_x86_64.zip"
+    ]
+    with zipfile.ZipFile(folder / "edge_agent_x86_64.zip") as archive:
+        wheels = [inside for inside in archive.namelist() if inside.startswith("wheels/edge_agent-")]
+    assert wheels == [f"wheels/edge_agent-{__version__}-py3-none-any.whl"]  # the agent in it is the one that it is

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge_agent.serving.auditing.chain import FIRST, Link, follows, read_line
-from edge_agent.serving.auditing.files import lines, parts, read_head
+from edge_agent.serving.auditing.files import HEAD_NAME, lines, parts, read_head
 from edge_agent.serving.auditing.trail import DELETED, GAP, REMOVED
 
 
@@ -46,9 +46,13 @@ def verify(folder: Path) -> Verified:
     for path in parts(folder):
         for number, line in lines(path):
             chain.take(line, f"{path.name}, line {number}")
-    if head is not None:
-        chain.compare(head)
     problems = [*chain.problems, *chain.beginning()]
+    if head is not None:
+        problems = [*chain.problems, *chain.compare(head), *chain.beginning()]
+    elif _headless(folder, chain.count):
+        problems.append(
+            f"{HEAD_NAME} is missing or can't be read: nothing tells whether entries after {chain.last} were removed"
+        )
     return Verified(chain.count, chain.first.entry if chain.first else 0, chain.last, chain.gaps, problems)
 
 
@@ -104,14 +108,23 @@ class _Chain:
         elif not follows(self._first_line, self._deleted.hash):
             yield f"entry {self.first.entry}, the first, was edited"
 
-    def compare(self, head: Link) -> None:
-        """Compare with what the writer has noted as its last entry."""
+    def compare(self, head: Link) -> Iterator[str]:
+        """Say what is wrong beside what the writer has noted as its last entry."""
         if self.last < head.entry:
-            self.problems.append(
-                f"the trail ends with entry {self.last}, but {head.entry} were written: the last were removed"
-            )
+            yield f"the trail ends with entry {self.last}, but {head.entry} were written: the last were removed"
         elif self._hashes.get(head.entry) not in (head.hash, None):
-            self.problems.append(f"entry {head.entry} is not the one that was written")
+            yield f"entry {head.entry} is not the one that was written"
+
+
+def _headless(folder: Path, entries: int) -> bool:
+    """Tell whether the note of the last entry is still not there after the lines were read.
+
+    The writer makes an empty one before the trail's file, and fills it with the first entry.
+    """
+    if read_head(folder) is not None:
+        return False
+    path = folder / HEAD_NAME
+    return entries > 0 or not path.is_file() or path.stat().st_size > 0
 
 
 def _compare(before: Link, link: Link, line: bytes) -> str:

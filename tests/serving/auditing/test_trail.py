@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.serving.auditing.chain import read_line, write_line
-from edge_agent.serving.auditing.files import NAME, parts
+from edge_agent.serving.auditing.files import HEAD_NAME, NAME, parts
 from edge_agent.serving.auditing.reading import read_entries, verify
 from edge_agent.serving.auditing.trail import Trail
 
@@ -80,6 +80,25 @@ def test_a_trail_whose_end_was_removed_says_so_although_it_goes_on(tmp_path: Pat
     file.write_bytes(b"".join(line + b"\n" for line in file.read_bytes().splitlines()[:6]))
     _write(tmp_path, 9)
     assert verify(tmp_path).problems == ["audit.jsonl, line 7: the agent found 6 entries where 9 were written"]
+
+
+@pytest.mark.parametrize("head", [None, b"", b"a word"], ids=["missing", "empty", "no head"])
+def test_a_trail_without_the_note_of_its_last_entry_is_not_whole(tmp_path: Path, head: bytes | None) -> None:
+    _write(tmp_path, 9)
+    file = tmp_path / NAME
+    file.write_bytes(b"".join(line + b"\n" for line in file.read_bytes().splitlines()[:6]))
+    if head is None:
+        (tmp_path / HEAD_NAME).unlink()
+    else:
+        (tmp_path / HEAD_NAME).write_bytes(head)
+    (problem,) = verify(tmp_path).problems
+    assert "audit.head is missing or can't be read" in problem
+    assert "entries after 6 were removed" in problem
+
+
+def test_a_trail_that_has_just_begun_is_whole(tmp_path: Path) -> None:
+    _write(tmp_path, 0)
+    assert verify(tmp_path).problems == []
 
 
 def test_it_is_kept_in_parts_and_the_oldest_are_deleted(tmp_path: Path) -> None:

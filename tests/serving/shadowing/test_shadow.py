@@ -134,6 +134,7 @@ def _look_at_the_picture(folder: Path, name: str) -> None:
     assert path.with_name(f"{path.stem}.mask.png").exists() and path.with_name(f"{path.stem}.shadow-mask.png").exists()
 
 
+@pytest.mark.long
 def test_a_shadow_that_stands_still_is_waited_for_by_nobody(line: Line) -> None:
     show(line, 31)
     shadow, skipped = line.process(), line.metric("shadow_skipped_pictures")
@@ -148,6 +149,7 @@ def test_a_shadow_that_stands_still_is_waited_for_by_nobody(line: Line) -> None:
     show(line, 33)
 
 
+@pytest.mark.long
 def test_a_shadow_that_is_killed_comes_back(line: Line) -> None:
     show(line, 34)
     shadow = line.process().pid
@@ -174,6 +176,7 @@ def test_what_can_not_be_a_shadow_is_refused(line: Line) -> None:
     assert "begin with `edge-agent models shadow echo --with small`" in done.stderr
 
 
+@pytest.mark.long
 def test_it_is_remembered_until_it_is_switched_off(line: Line) -> None:
     line.daemon.stop()
     line.daemon.restart()

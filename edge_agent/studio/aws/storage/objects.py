@@ -98,7 +98,10 @@ class Objects:
             os.fsync(file.fileno())
         received.replace(path)
         plain = mimetypes.guess_type(key)[0]
-        says_more = bool(description.metadata) or description.media_type not in (plain, "binary/octet-stream")
+        says_more = bool(description.metadata or description.headers) or description.media_type not in (
+            plain,
+            "binary/octet-stream",
+        )
         self.descriptions.keep(key, description if says_more else None)
         return self._found(key, path)
 

@@ -95,6 +95,11 @@ def test_odd_keys_are_kept(client: Any, place: Place, key: str) -> None:
         client.head_object(Bucket="pictures", Key=key)
 
 
+def test_a_header_alone_is_kept(client: Any) -> None:
+    client.put_object(Bucket="pictures", Key="cached.png", Body=b"x", ContentType="image/png", CacheControl="no-cache")
+    assert client.head_object(Bucket="pictures", Key="cached.png")["CacheControl"] == "no-cache"
+
+
 def test_an_object_and_others_below_its_name(client: Any) -> None:
     for key in ("both", "both/below", "both/below/further"):
         client.put_object(Bucket="pictures", Key=key, Body=key.encode())

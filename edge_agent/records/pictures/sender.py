@@ -47,27 +47,8 @@ class PictureSender:
             return verdict
         self._last = max(self._last + 1, time.time_ns() // 1000)
         name = f"{kind}/{self._last}-{os.getpid()}"
-        kept = self._pass_on(name, pixels, inspection)
+        manifest, image = self._manifest, self._manifest.image
+        has_mask = inspection.mask is not None
+        picture = Picture(name, manifest.name, manifest.version, image.width, image.height, has_mask, verdict)
+        kept = self._slots.pass_on(pixels, self._shape, inspection.mask, encode(picture))
         return msgspec.structs.replace(verdict, picture=name if kept else SKIPPED)
-
-    def _pass_on(self, name: str, pixels: Pixels, inspection: Inspection) -> bool:
-        image = self._manifest.image
-        try:
-            slot = self._slots.free_slot()
-            if slot is None:
-                return False
-            pixels.read_into(slot.picture(self._shape))
-            if inspection.mask is not None:
-                slot.put(1, inspection.mask)
-            has_mask = inspection.mask is not None
-            picture = Picture(
-                name, self._manifest.name, self._manifest.version, image.width, image.height, has_mask,
-                inspection.verdict,
-            )  # fmt: skip
-            self._slots.send(slot, encode(picture))
-        except BlockingIOError:
-            return False
-        except OSError:  # nobody is there, or there is no memory: the next picture tries again
-            self._slots.forget()
-            return False
-        return True

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.resize import U8, Pixels
 from edge_agent.records.pictures.passing import FREE, HEAD, TAKEN, socket_address
 
 #: between two looks whether the taker of pictures is still there, while all slots are taken
@@ -67,6 +67,32 @@ class Slots:
         self._slots: list[Slot] = []
         self._socket: socket.socket | None = None
         self._probed = 0.0
+
+    @property
+    def has_taker(self) -> bool:
+        """Whether somebody was at the socket when that was last looked at."""
+        return self._socket is not None
+
+    def pass_on(self, pixels: Pixels, shape: tuple[int, ...], mask: list[memoryview] | None, packet: bytes) -> bool:
+        """Copy a picture and its mask, and send them with `packet`; False where no slot is free or nobody is there.
+
+        Raises:
+            InvalidRequest: the client has truncated the segment that the picture is read from.
+        """
+        try:
+            slot = self.free_slot()
+            if slot is None:
+                return False
+            pixels.read_into(slot.picture(shape))
+            if mask is not None:
+                slot.put(1, mask)
+            self.send(slot, packet)
+        except BlockingIOError:
+            return False
+        except OSError:  # nobody is there, or there is no memory: the next picture tries again
+            self.forget()
+            return False
+        return True
 
     def free_slot(self) -> Slot | None:
         """Return a slot that is free; None when all are taken.

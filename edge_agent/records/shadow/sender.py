@@ -56,22 +56,7 @@ class ShadowSender:
             return verdict
         self._last = max(self._last + 1, time.time_ns() // 1000)
         token = f"{self._last}-{os.getpid()}"
-        shown = self._pass_on(token, pixels, inspection)
+        packet = encode(Shown(token, self._version, inspection.mask is not None, inspection.verdict))
+        shown = self._slots.pass_on(pixels, self._shape, inspection.mask, packet)
+        self._is_there = self._slots.has_taker
         return msgspec.structs.replace(verdict, shadow=token if shown else SKIPPED)
-
-    def _pass_on(self, token: str, pixels: Pixels, inspection: Inspection) -> bool:
-        try:
-            slot = self._slots.free_slot()
-            if slot is None:
-                return False
-            pixels.read_into(slot.picture(self._shape))
-            if inspection.mask is not None:
-                slot.put(1, inspection.mask)
-            self._slots.send(slot, encode(Shown(token, self._version, inspection.mask is not None, inspection.verdict)))
-        except BlockingIOError:
-            return False
-        except OSError:  # nobody is there any more, or there is no memory
-            self._slots.forget()
-            self._is_there = False
-            return False
-        return True

@@ -205,6 +205,8 @@ def test_it_is_remembered_until_it_is_switched_off(line: Line) -> None:
     line.daemon.stub.wait_for("echo", "RUNNING")
     wait_until(lambda: "pictures judged" in line.daemon.stub.describe("echo").status_message, "the shadow is back")
     show(line, 37)
+    refused = line.models("shadow", "nothing", "--with", "echo")
+    assert refused.returncode == 1, refused.stderr
     done = line.models("shadow", "echo", "--off")
     assert done.returncode == 0 and done.stdout == "model 'echo' has no shadow\n"
     assert "shadow" not in line.daemon.stub.describe("echo").status_message

@@ -150,7 +150,7 @@ class _Works:
         self._store = store
         self.jobs = Jobs(store)
         self.runner = Runner(self.jobs, self._finish)
-        self.device = Device(store, options.socket, options.deploy_to)
+        self.device = Device(store, options.socket, options.deploy_to, options.state)
         self.api = Api(options.api, store, self.jobs, self.device, self.runner.nudge) if options.api else None
 
     @contextlib.asynccontextmanager

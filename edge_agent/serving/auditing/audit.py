@@ -97,9 +97,9 @@ class Audit:
         if problem != self._said:
             if problem:
                 log.error(
-                    "the audit trail in %s can't be written (%s); calls go on, and the gap will be recorded",
-                    self._trail.folder,
+                    "the audit trail can't be written (%s) in %s; calls go on, and the gap will be recorded",
                     problem,
+                    self._trail.folder,
                 )
             else:
                 log.warning("the audit trail is written again; the gap is recorded")

@@ -35,7 +35,7 @@ pytestmark = [
 def test_journalctl_finds_lines_by_model_process_and_reason(tmp_path: Path) -> None:
     root = tmp_path / "run"
     root.mkdir()
-    wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _WITH_JOURNAL, root]
+    wrapper: list[str | Path] = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _WITH_JOURNAL, root]
     write_echo(tmp_path / "models", "cookies")
     write_echo(tmp_path / "models", "bread")
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -72,7 +72,7 @@ pytestmark = [
 def test_health_and_reflection_for_node(tmp_path: Path) -> None:
     files = FileDescriptorSet()
     for module in (health_pb2, reflection_pb2, pb2):
-        module.DESCRIPTOR.CopyToProto(files.file.add())  # type: ignore[attr-defined]
+        module.DESCRIPTOR.CopyToProto(files.file.add())
     (tmp_path / "descriptors").write_bytes(files.SerializeToString())
     program = _MODULES.parent / "health.js"  # modules are looked for from where a program lies
     program.write_text(_PROGRAM)
@@ -87,10 +87,11 @@ def test_health_and_reflection_for_node(tmp_path: Path) -> None:
             finally:
                 node.kill()
     assert told[:2] == [["check", "SERVING"], ["refused", 5]]
+    assert told[2][0] == "services"
     assert {SERVICE.full_name, "grpc.health.v1.Health"} <= set(told[2][1])
     assert told[3] == ["files", 1]
     assert told[4:] == [["watch", "NOT_SERVING"], ["watch", "SERVING"], ["ended", 1]]
 
 
-def _read(lines: IO[str]) -> list[list[object]]:
+def _read(lines: IO[str]) -> list[list[Any]]:
     return [json.loads(line) for line in lines]

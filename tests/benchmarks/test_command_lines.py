@@ -40,7 +40,7 @@ def test_help_says_what_it_measures(
     assert ended.value.code == 0
     said = capsys.readouterr().out
     assert said.startswith(f"usage: python -m benchmarks.{name} ")
-    assert module.__doc__.splitlines()[0] in said
+    assert str(module.__doc__).splitlines()[0] in said
 
 
 @pytest.mark.long

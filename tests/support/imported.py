@@ -69,9 +69,6 @@ def _run() -> None:
         edge_agent.cli.main()
     except SystemExit as ended:
         code = ended.code
-    with open("/tmp/suite14/mods","a") as f:  # DEBUG
-        import time as _t
-        f.write(json.dumps([sys.argv[1:3], _t.process_time(), sorted(set(sys.modules)-_B)])+chr(10))  # DEBUG
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the end of an interpreter does
     atexit._run_exitfuncs()
     sys.stdout.flush()
@@ -84,8 +81,6 @@ def main() -> None:
     commands = [f"edge_agent.cli.{found.name}" for found in pkgutil.iter_modules(edge_agent.cli.__path__)]
     for module in [*_LIBRARIES, *_OWN, *commands]:
         importlib.import_module(module)
-    global _B  # DEBUG
-    _B=set(sys.modules)  # DEBUG
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C: pytest ends, and this with it
     if _serve(socket.socket(fileno=int(sys.argv[1]))):

@@ -54,7 +54,7 @@ class OwnedSegment:
 
     @property
     def is_there(self) -> bool:
-        """Whether its name still leads to it: a clean-up, or logind at the end of a session, removes it or empties it."""
+        """Whether its name leads to it: a clean-up, or logind at the end of a session, removes it, or it is emptied."""
         try:
             status = self._path.stat()
         except OSError:

@@ -216,7 +216,7 @@ class Agent:
         return None if model is None else model.component
 
     def _check_memory(self, component: Component) -> None:
-        check_memory(component, self._options.pool._replace(instances=1), self._options.memory_reserve)
+        check_memory(component, self._options.pool, self._options.memory_reserve, instances=1)
 
     def _on_change(self) -> None:
         for tell in tuple(self.watchers):

@@ -11,7 +11,6 @@ Goals: 30 µs at the median, 4 MB, 5 ms, 1 ms.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import BareClient, alternate, cookie_picture, daemon, empty_component, machine, median, quantile
 from edge_agent.client.client import Client
 from edge_agent.inference.verdict import decide
@@ -101,9 +101,9 @@ async def measure_scrapes(accept: str) -> tuple[list[float], list[float], int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what metrics and the audit trail cost.")
+    parser = command_line("observing", __doc__)
     parser.add_argument("--rounds", type=int, default=40, help="of 50 calls to each daemon")
-    arguments = parser.parse_args()
+    arguments = begin(parser)
     print(machine())
     print(f"a call through shared memory, {WIDTH}x{HEIGHT}, the empty model; metrics and audit trail off and on")
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,6 @@ Goals: 30 µs at the median, 4 MB, 5 ms, 1 ms.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import os
@@ -30,6 +29,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     BareClient,
     alternate,
@@ -202,13 +202,10 @@ async def measure_scrapes(accept: str) -> tuple[list[float], list[float], int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Measure what metrics, audit trail and records cost. Three minutes on two cores.",
-        epilog="Example: python -m benchmarks.observing --rounds 40",
-    )
+    parser = command_line("observing", __doc__)
     parser.add_argument("--rounds", type=int, default=40, help="of 50 calls to each daemon [40]")
     parser.add_argument("--scrapes", type=int, default=1500, help="during which a call is made [1500]")
-    arguments = parser.parse_args()
+    arguments = begin(parser)
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -23,6 +23,7 @@ from edge_agent.records.recorder import Recorder
 from edge_agent.records.shadow.wanted import Named
 from edge_agent.serving.catalogue.catalogue import Catalogue, Component, Entry
 from edge_agent.serving.catalogue.lookout import Lookout
+from edge_agent.serving.catalogue.predecessors import Predecessors
 from edge_agent.serving.contract import Description, DetectRequest
 from edge_agent.serving.lifecycle.memory import check_memory
 from edge_agent.serving.lifecycle.model import Model
@@ -104,6 +105,7 @@ class Agent:
         self.watchers: set[Callable[[], None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._lookout = Lookout(self._catalogue.scan, self._apply)
+        self._predecessors = Predecessors(settings.registry_dir)
 
     # Life
 
@@ -159,6 +161,8 @@ class Agent:
         while True:
             await asyncio.sleep(self._settings.scan_seconds)
             await self._lookout.look()
+            serving = {name: folder for name, model in self._models.items() if (folder := model.folder) is not None}
+            await asyncio.to_thread(self._predecessors.remove, serving)
             if not self._remembered.is_saved:  # the disk was full
                 await asyncio.to_thread(self._remembered.save)
 

@@ -10,7 +10,6 @@ once: how many of their parts came out.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import socket
@@ -26,6 +25,7 @@ import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.beginning import begin, command_line
 from edge_agent.client.client import Client
 from edge_agent.line.sources.folder import read_part
 from edge_agent.line.sources.inotify import Watch
@@ -161,13 +161,13 @@ def measure_many(lines: list[Running], picture: Path, frames: float, seconds: fl
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("line", __doc__)
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--backlog", type=int, default=500)
     parser.add_argument("--lines", type=int, default=4)
     parser.add_argument("--frames", type=float, default=25)
     parser.add_argument("--seconds", type=float, default=20)
-    options = parser.parse_args()
+    options = begin(parser)
     if MOSQUITTO is None:
         sys.exit("mosquitto is not installed: apt install mosquitto")
     with tempfile.TemporaryDirectory() as temporary:

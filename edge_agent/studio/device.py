@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from edge_agent.component.manifest import FILE_NAME
+from edge_agent.component.ed25519 import PrivateKey
+from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
 from edge_agent.component.version import parse_version
+from edge_agent.component.writing import write_component
+from edge_agent.delivery.signing import sign_component
 from edge_agent.errors import AgentUnreachable, CallFailed, StudioError
 from edge_agent.studio.store.store import Store
 
@@ -36,10 +41,15 @@ class DeviceState(msgspec.Struct, frozen=True):
 
 
 class Device:
-    """The agent behind a socket, and a folder that it serves."""
+    """The agent behind a socket, and a folder that it serves. With a `key`, what is put there is signed with it."""
 
-    def __init__(self, store: Store, socket: str, folder: Path) -> None:
-        self._store, self.socket, self.folder = store, socket, folder
+    def __init__(self, store: Store, socket: str, folder: Path, key: PrivateKey | None = None) -> None:
+        self._store, self.socket, self.folder, self._key = store, socket, folder, key
+
+    @property
+    def signs(self) -> bool:
+        """Tell whether what is put into the agent's folder is signed."""
+        return self._key is not None
 
     def state(self) -> DeviceState:
         """Ask the agent for its models."""
@@ -71,22 +81,52 @@ class Device:
         Raises:
             NotThere: there is no such version.
             StudioError: the folder can't be written to.
+            EdgeAgentError: it can't be signed.
         """
         source = self._store.models.folder(name, version)
-        target = self.folder / name / version
+        with self._preparing() as folder:
+            copy = folder / "component"
+            shutil.copytree(source, copy)
+            self._put(copy, name, version, folder)
+
+    def host(self, name: str, version: str, *, under: str, instances: int) -> None:
+        """Put a version into the agent's folder under another name, to be run by so many workers.
+
+        Raises:
+            NotThere, StudioError, EdgeAgentError: as `deploy`.
+        """
+        source = self._store.models.folder(name, version)
+        with self._preparing() as folder:
+            content = (source / FILE_NAME).read_bytes()
+            manifest = decode_manifest(content, source=str(source / FILE_NAME))
+            names = [field for field in Manifest.__struct_fields__ if field not in ("format", "artifacts")]
+            fields = {field: getattr(manifest, field) for field in names} | {"name": under, "instances": instances}
+            files = {artifact.path: (source / artifact.path).read_bytes() for artifact in manifest.artifacts}
+            made = write_component(folder, files, **fields)
+            self._put(made, under, manifest.version, folder)
+
+    @contextlib.contextmanager
+    def _preparing(self) -> Iterator[Path]:
+        """Give a folder beside the models, which the agent does not look at."""
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".deploying-", dir=target.parent) as temporary:
-                copy = Path(temporary) / "component"
-                shutil.copytree(source, copy)
-                if target.exists():
-                    target.rename(Path(temporary) / "replaced")
-                copy.rename(target)
-                for other in target.parent.iterdir():
-                    if other != target and (other / FILE_NAME).is_file():
-                        other.rename(Path(temporary) / f"removed-{other.name}")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".deploying-", dir=self.folder) as temporary:
+                yield Path(temporary)
         except OSError as error:
             raise StudioError(f"{self.folder} can't be written to: {error.strerror}") from None
+
+    def _put(self, made: Path, name: str, version: str, folder: Path) -> None:
+        """Move a component to its place, and others of its name to `folder`."""
+        if self._key is not None:
+            sign_component(made, self._key)
+        target = self.folder / name / version
+        target.parent.mkdir(exist_ok=True)
+        if target.exists():
+            target.rename(folder / "replaced")
+        made.rename(target)
+        for other in target.parent.iterdir():
+            if other != target and (other / FILE_NAME).is_file():
+                other.rename(folder / f"removed-{other.name}")
 
     def start(self, name: str) -> None:
         """Start a model; it is not waited for. AgentUnreachable and CallFailed as the client's."""

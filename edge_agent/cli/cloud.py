@@ -11,7 +11,7 @@ from typing import get_args
 import click
 
 from edge_agent.cli.output import json_option, print_json, print_table, socket_option
-from edge_agent.cli.studio import data_option, require_packages
+from edge_agent.cli.studio import data_option, require_packages, sign_key_option
 from edge_agent.errors import StudioError
 from edge_agent.settings import load_settings
 from edge_agent.studio.aws.table.shape import Scope
@@ -40,10 +40,11 @@ def command() -> None:
 @click.option("--certificate", type=_PATH, metavar="FILE", help="TLS certificate (PEM), with --key.")
 @click.option("--key", type=_PATH, metavar="FILE", help="Its private key (PEM).")
 @click.option("--config", type=_PATH, metavar="FILE", help="TOML file with a table [buckets]; see docs/settings.md.")
+@sign_key_option
 @socket_option
 def serve(
     data: Path, host: str, port: int, deploy_to: Path | None, certificate: Path | None, key: Path | None,
-    config: Path | None, socket: str,
+    config: Path | None, sign_key: Path | None, socket: str,
 ) -> None:  # fmt: skip
     """Serve the API alone, without the studio's page."""
     if (certificate is None) != (key is None):
@@ -61,7 +62,7 @@ def serve(
     click.echo(f"the service's API and S3 at {api.address}, data in {data}; end it with Ctrl-C")
     click.echo(f"for clients: export AWS_ENDPOINT_URL_LOOKOUTVISION={api.address} AWS_ENDPOINT_URL_S3={api.address}")
     click.echo(f"an agent that is to serve the models: edge-agent serve --model-dir {target}")
-    run(Options(data, host, port, socket, target, certificate, key, api, pages=False))
+    run(Options(data, host, port, socket, target, certificate, key, api, pages=False, sign_key=sign_key))
 
 
 @command.group(epilog="Example: edge-agent cloud keys add laptop --scope administer")

@@ -21,6 +21,12 @@ data_option = click.option(
     metavar="DIR",
     help="Folder for projects, models and jobs.",
 )
+sign_key_option = click.option(
+    "--sign-key",
+    type=_PATH,
+    metavar="KEY.pem",
+    help="Private key with which models are signed that the agent gets, for one with require_signature.",
+)
 
 
 @click.group(invoke_without_command=True, epilog="Example: edge-agent studio --data studio --port 8501")
@@ -35,12 +41,14 @@ data_option = click.option(
 @click.option("--aws-port", type=click.IntRange(1, 65535), metavar="PORT",
               help="Serve the cloud service's API and a small S3 too, here; see edge-agent cloud.")  # fmt: skip
 @click.option("--config", type=_PATH, metavar="FILE", help="TOML file with a table [buckets], for --aws-port.")
+@sign_key_option
 @socket_option
 @click.option("--state-dir", metavar="DIR", help="State folder of the agent, as for serve: its records are there.")
 @click.pass_context
 def command(
     ctx: click.Context, data: Path, host: str, port: int, deploy_to: Path | None, certificate: Path | None,
-    key: Path | None, aws_port: int | None, config: Path | None, socket: str, state_dir: str | None,
+    key: Path | None, aws_port: int | None, config: Path | None, sign_key: Path | None, socket: str,
+    state_dir: str | None,
 ) -> None:  # fmt: skip
     """Serve a page on which a line is set up and taught: pictures, labels, masks, training, trials, deployment.
 
@@ -66,7 +74,7 @@ def command(
 
         api = ApiOptions(host, aws_port, load_settings({}, config=config).buckets, certificate, key)
     state = Path(load_settings({"state_dir": state_dir} if state_dir else {}, config=config).state_dir).absolute()
-    options = Options(data, host, port, socket, target, certificate, key, api, state=state)
+    options = Options(data, host, port, socket, target, certificate, key, api, state=state, sign_key=sign_key)
     click.echo(f"studio at {address}, data in {data}; end it with Ctrl-C")
     if api is not None:
         click.echo(f"the service's API and S3 at {api.address}")

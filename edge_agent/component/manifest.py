@@ -19,6 +19,8 @@ from edge_agent.errors import ComponentError
 from edge_agent.inference.imaging.bitmap import MAX_SIDE, MIN_SIDE
 
 FILE_NAME = "manifest.json"
+#: worker processes of one running model
+MOST_INSTANCES = 64
 
 _Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file in lower-case hex")]
 _Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
@@ -219,6 +221,11 @@ class Manifest(_Part, frozen=True, kw_only=True):
     target: Annotated[Target | None, Meta(description="what `edge-agent package` was told; null: any device")] = None
     model_arn: Annotated[str, Meta(description="ARN of the model that this one was made from")] = ""
     description: str = ""
+    # Left out where nobody has said it: agents that do not know the key refuse it.
+    instances: Annotated[
+        Annotated[int, Meta(ge=1, le=MOST_INSTANCES)] | msgspec.UnsetType,
+        Meta(description="worker processes of the running model; left out, as many as the agent's setting says"),
+    ] = msgspec.UNSET
     training: Annotated[dict[str, Any], Meta(description="what the model was made from, and its figures")] = {}
     schema: Annotated[str, Meta(description="address of the JSON Schema, for editors")] = msgspec.field(
         name="$schema", default=""
@@ -243,6 +250,10 @@ class Manifest(_Part, frozen=True, kw_only=True):
             raise ValueError("a classification model has neither outputs.mask nor labels")
         if self.task == "segmentation":
             self._check_labels()
+
+    def workers(self, otherwise: int) -> int:
+        """How many worker processes the running model has; `otherwise` is the agent's setting."""
+        return otherwise if isinstance(self.instances, msgspec.UnsetType) else self.instances
 
     @property
     def onnx_file(self) -> str:

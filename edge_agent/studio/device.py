@@ -7,13 +7,16 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from edge_agent.component.ed25519 import PrivateKey
 from edge_agent.component.manifest import FILE_NAME
 from edge_agent.component.version import parse_version
-from edge_agent.errors import AgentUnreachable, CallFailed, ComponentError, StudioError
+from edge_agent.delivery.signing import sign_component
+from edge_agent.errors import AgentUnreachable, CallFailed, StudioError
 from edge_agent.studio.store.store import Store
 
 _SECONDS = 10.0
@@ -49,10 +52,15 @@ class DeviceState(msgspec.Struct, frozen=True):
 
 
 class Device:
-    """The agent behind a socket, and a folder that it serves."""
+    """The agent behind a socket, and a folder that it serves. With a `key`, what is put there is signed with it."""
 
-    def __init__(self, store: Store, socket: str, folder: Path, state: Path) -> None:
-        self._store, self.socket, self.folder, self._state = store, socket, folder, state
+    def __init__(self, store: Store, socket: str, folder: Path, state: Path, key: PrivateKey | None = None) -> None:
+        self._store, self.socket, self.folder, self._state, self._key = store, socket, folder, state, key
+
+    @property
+    def signs(self) -> bool:
+        """Tell whether what is put into the agent's folder is signed."""
+        return self._key is not None
 
     def state(self) -> DeviceState:
         """Ask the agent for its models."""
@@ -107,20 +115,25 @@ class Device:
         Raises:
             NotThere: there is no such version.
             StudioError: the folder can't be written to.
+            EdgeAgentError: it can't be signed.
         """
         source = self._store.models.folder(name, version)
-        target = self.folder / name / version
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".deploying-", dir=target.parent) as temporary:
-                copy = Path(temporary) / "component"
-                shutil.copytree(source, copy)
-                if target.exists():
-                    target.rename(Path(temporary) / "replaced")
-                copy.rename(target)
-                _remove_others(target, Path(temporary))
-        except OSError as error:
-            raise StudioError(f"{self.folder} can't be written to: {error.strerror}") from None
+        with self._preparing() as folder:
+            copy = folder / "component"
+            shutil.copytree(source, copy)
+            self._put(copy, name, version, folder)
+
+    def host(self, name: str, version: str, *, under: str, instances: int = 0) -> None:
+        """Put a version into the agent's folder under another name.
+
+        So many workers run it; with 0 of them, those of its manifest.
+
+        Raises:
+            NotThere, StudioError, EdgeAgentError: as `deploy`.
+        """
+        changed = {"name": under, **({"instances": instances} if instances else {})}
+        with self._preparing() as folder:
+            self._put(self._store.models.copy(name, version, folder, changed), under, version, folder)
 
     def shadow(self, name: str, version: str) -> None:
         """Have a version judge the pictures of the one that is deployed, of which clients are told nothing.
@@ -129,7 +142,7 @@ class Device:
 
         Raises:
             NotThere: there is no such version.
-            StudioError: nothing is deployed, or the agent does not see what is.
+            StudioError: nothing is deployed.
             AgentUnreachable, CallFailed: as the client's; the agent says why it can't be a shadow.
         """
         from edge_agent.client.client import Client
@@ -140,18 +153,17 @@ class Device:
         if (self._store.layout.projects / other).exists():
             raise StudioError(f"there is a project '{other}', whose name the shadow of '{name}' would need")
         with Client(self.socket, timeout=_SECONDS) as client:
-            try:
-                target = self._store.models.copy(name, version, self.folder, {"name": other}, {"shadow_of": name})
-                with tempfile.TemporaryDirectory(prefix=".removed-", dir=target.parent) as temporary:
-                    _remove_others(target, Path(temporary))
-            except (OSError, ComponentError) as error:
-                raise StudioError(f"{self.folder} can't be written to: {error}") from None
+            self.host(name, version, under=other)
             end = time.monotonic() + _SECONDS
-            while other not in (known := [model.name for model in client.models()]) and time.monotonic() < end:
-                time.sleep(_LOOK_SECONDS)
-            if other not in known:
-                raise StudioError(f"the agent does not see what lies in {self.folder}; it needs --model-dir")
-            client.shadow(name, other, version)
+            while True:  # the agent looks into its folder every second
+                try:
+                    client.shadow(name, other, version)
+                except CallFailed as error:
+                    if error.code != "NOT_FOUND" or time.monotonic() > end:
+                        raise
+                    time.sleep(_LOOK_SECONDS)
+                else:
+                    return
 
     def end_shadow(self, name: str) -> None:
         """Have no other version judge any more. AgentUnreachable and CallFailed as the client's."""
@@ -164,6 +176,29 @@ class Device:
             with contextlib.suppress(OSError):
                 (self.folder / (name + _SHADOW)).rename(aside)
             shutil.rmtree(aside, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _preparing(self) -> Iterator[Path]:
+        """Give a folder beside the models, which the agent does not look at."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".deploying-", dir=self.folder) as temporary:
+                yield Path(temporary)
+        except OSError as error:
+            raise StudioError(f"{self.folder} can't be written to: {error.strerror}") from None
+
+    def _put(self, made: Path, name: str, version: str, folder: Path) -> None:
+        """Move a component to its place, and others of its name to `folder`."""
+        if self._key is not None:
+            sign_component(made, self._key)
+        target = self.folder / name / version
+        target.parent.mkdir(exist_ok=True)
+        if target.exists():
+            target.rename(folder / "replaced")
+        made.rename(target)
+        for other in target.parent.iterdir():
+            if other != target and (other / FILE_NAME).is_file():
+                other.rename(folder / f"removed-{other.name}")
 
     def start(self, name: str) -> None:
         """Start a model; it is not waited for. AgentUnreachable and CallFailed as the client's."""
@@ -178,10 +213,3 @@ class Device:
 
         with Client(self.socket, timeout=60.0) as client:
             client.stop(name)
-
-
-def _remove_others(target: Path, aside: Path) -> None:
-    """Put the other versions of a model aside."""
-    for other in target.parent.iterdir():
-        if other != target and (other / FILE_NAME).is_file():
-            other.rename(aside / f"removed-{other.name}")

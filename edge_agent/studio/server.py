@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.delivery.signing import read_private_key
 from edge_agent.errors import ComponentError, EdgeAgentError
 from edge_agent.studio.access.guard import Guard
 from edge_agent.studio.access.users import Users
@@ -29,6 +30,7 @@ from edge_agent.studio.jobs import kinds
 from edge_agent.studio.jobs.runner import Runner
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.pages.pages import Pages
+from edge_agent.studio.store.sole import sole_server
 from edge_agent.studio.store.store import Store
 from edge_agent.studio.watching.dashboard import Figures
 from edge_agent.studio.watching.feed import Feed
@@ -58,6 +60,8 @@ class Options(NamedTuple):
     pages: bool = True
     #: the state folder of the agent, in which its records are
     state: Path = Path()
+    #: private key with which models are signed that the agent gets; None: they are not
+    sign_key: Path | None = None
 
     @property
     def is_local(self) -> bool:
@@ -78,10 +82,13 @@ def run(options: Options) -> None:
     """Serve until a signal comes.
 
     Raises:
-        StudioError: the data folder can't be used, or others could reach the studio and nobody has to sign in.
+        StudioError: the data folder can't be used, another server has it, or others could reach the studio and nobody
+            has to sign in.
     """
-    store = Store(options.data)
-    try:
+    with contextlib.ExitStack() as stack:
+        store = Store(options.data)
+        stack.callback(store.close)
+        stack.enter_context(sole_server(store.layout.root))
         users = Users(store.database)
         if options.pages and not options.is_local and not users.any():
             raise EdgeAgentError(
@@ -92,8 +99,6 @@ def run(options: Options) -> None:
             _serve(options, store, users)
         else:
             asyncio.run(_serve_api(options, store))
-    finally:
-        store.close()
 
 
 def _serve(options: Options, store: Store, users: Users) -> None:
@@ -150,7 +155,8 @@ class _Works:
         self._store = store
         self.jobs = Jobs(store)
         self.runner = Runner(self.jobs, self._finish)
-        self.device = Device(store, options.socket, options.deploy_to, options.state)
+        key = read_private_key(options.sign_key) if options.sign_key else None
+        self.device = Device(store, options.socket, options.deploy_to, options.state, key)
         self.api = Api(options.api, store, self.jobs, self.device, self.runner.nudge) if options.api else None
 
     @contextlib.asynccontextmanager

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from edge_agent.cli.cloud import command
-from edge_agent.errors import NotThere, StudioError
+from edge_agent.errors import NotThere, SigningError, StudioError
+from edge_agent.studio.store.sole import sole_server
 from tests.support.cloud import Cloud
 from tests.support.studio import free_port, running_studio
 
@@ -35,6 +37,20 @@ def test_keys_are_added_listed_and_removed(tmp_path: Path) -> None:
 def test_nobody_else_is_served_without_a_key(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="calls have to be signed and there is no access key yet"):
         _run("serve", "--data", str(tmp_path / "data"), "--host", "192.0.2.1")
+
+
+def test_a_second_server_of_the_folder_says_so(tmp_path: Path) -> None:
+    with (
+        sole_server(tmp_path),
+        pytest.raises(StudioError, match=rf"another server \(process {os.getpid()}\) has the data folder {tmp_path}"),
+    ):
+        _run("serve", "--data", str(tmp_path))
+
+
+def test_a_key_that_is_none_is_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("none")
+    with pytest.raises(SigningError, match=r"key\.pem"):
+        _run("serve", "--data", str(tmp_path / "data"), "--sign-key", str(tmp_path / "key.pem"))
 
 
 def test_the_client_is_installed_where_it_is_told(tmp_path: Path) -> None:

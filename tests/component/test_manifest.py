@@ -100,6 +100,13 @@ def test_what_is_not_a_manifest_at_all(data: bytes) -> None:
         decode_manifest(data, source="manifest.json")
 
 
+def test_the_workers_are_the_manifests_or_the_agents() -> None:
+    manifest = _decode(example())
+    assert manifest.workers(3) == 3
+    assert b"instances" not in encode_manifest(manifest)  # agents before this one refuse keys that they do not know
+    assert _decode(example() | {"instances": 2}).workers(3) == 2
+
+
 def test_an_anomaly_map_has_two_labels() -> None:
     document = _set("outputs.mask.kind", "anomaly_map")
     document["labels"].append({"name": "dent", "color": "#FF0000"})

@@ -198,7 +198,7 @@ def _components(settings: Settings, device: Device, trust: Trust) -> Iterator[Fi
         except ComponentError as error:
             yield Finding(Verdict.WRONG, check, str(error), _GPU_REMEDY if device.nvidia.gpus else _CPU_REMEDY)
             continue
-        needed = estimated_bytes(component.folder, manifest, settings.instances)
+        needed = estimated_bytes(component.folder, manifest, manifest.workers(settings.instances))
         found = f"{manifest.version}, {manifest.task}, {manifest.image.width}x{manifest.image.height}, "
         found += f"about {needed // _MIB} MiB when it runs"
         if trust.keys:

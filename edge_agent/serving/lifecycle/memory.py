@@ -31,8 +31,8 @@ _GPU_PROCESS_BYTES = 500 * _MIB
 _GPU_BYTES_PER_BITMAP_BYTE = 6
 
 
-def check_memory(component: Component, options: PoolOptions, reserve: int) -> None:
-    """See whether there is room for the workers of a component.
+def check_memory(component: Component, options: PoolOptions, reserve: int, *, instances: int | None = None) -> None:
+    """See whether there is room for the workers of a component; for so many `instances`, or for as many as it has.
 
     Raises:
         OutOfMemory: the device, or its GPU, has too little; it says how much there is and how much is needed, or that
@@ -41,8 +41,9 @@ def check_memory(component: Component, options: PoolOptions, reserve: int) -> No
     name, manifest = component.manifest.name, component.manifest
     on_gpu = may_use_gpu(manifest, options.engine)
     batch = options.engine.most(manifest.image) if on_gpu else options.engine.batch or 1
-    needed = estimated_bytes(component.folder, manifest, options.instances, batch)
-    needed_of_gpu = estimated_gpu_bytes(component.folder, manifest, options.instances, batch) if on_gpu else 0
+    instances = instances or manifest.workers(options.instances)
+    needed = estimated_bytes(component.folder, manifest, instances, batch)
+    needed_of_gpu = estimated_gpu_bytes(component.folder, manifest, instances, batch) if on_gpu else 0
     free_of_gpu = free_gpu_bytes() if on_gpu else None
     if free_of_gpu is None and is_jetson():  # there it is the same memory
         needed, needed_of_gpu = needed + needed_of_gpu, 0

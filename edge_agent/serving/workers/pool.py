@@ -133,7 +133,7 @@ class WorkerPool:
             str(self.folder), options.engine, options.batch_seconds, digest, options.trust, options.keeping, learned,
             options.shadow_dir, options.live,
         )  # fmt: skip
-        for number in range(options.instances):
+        for number in range(self.manifest.workers(options.instances)):
             ready: asyncio.Future[None] = loop.create_future()
             link = WorkerLink(
                 self.manifest.name,

@@ -19,6 +19,7 @@ from edge_agent.studio.aws.call import DEFAULT_REGION, Answer, Call, Service
 from edge_agent.studio.aws.gate import Gate
 from edge_agent.studio.aws.handlers import HANDLERS, OWN_TOKENS
 from edge_agent.studio.aws.metrics import MEDIA_TYPE, ServiceMetrics
+from edge_agent.studio.aws.models import hosted_units
 from edge_agent.studio.aws.signature import SentRequest, Signed, read_credential
 from edge_agent.studio.aws.table.operations import OPERATIONS, VERSION
 from edge_agent.studio.aws.table.shape import Operation
@@ -69,10 +70,10 @@ class Endpoint:
         except Exception as error:
             refused = as_refused(error)
             self._note(request, found, signed, values, refused.code, str(refused))
-            self._count(found, begun, refused)
+            self._count(found, values, begun, refused)
             return refusal(refused)
         self._note(request, found, signed, values, "ok")
-        self._count(found, begun, bool(content.get("DetectAnomalyResult", {}).get("IsAnomalous")))
+        self._count(found, values, begun, bool(content.get("DetectAnomalyResult", {}).get("IsAnomalous")))
         return answer(content, found.operation.status)
 
     async def metrics(self, request: Request) -> Response:
@@ -82,7 +83,8 @@ class Endpoint:
                 self._gate.check(sent_request(request), "read", b"")
         except ServiceRefused as error:
             return refusal(error)
-        return Response(self._metrics.page(), media_type=MEDIA_TYPE)
+        page = await anyio.to_thread.run_sync(lambda: self._metrics.page(hosted_units(self._service)))
+        return Response(page, media_type=MEDIA_TYPE)
 
     async def _run(self, operation: Operation, call: Call) -> Answer:
         handler = HANDLERS[operation.name]
@@ -117,21 +119,20 @@ class Endpoint:
         self, request: Request, found: _Found | None, signed: Signed | None, values: Values, outcome: str,
         details: str = "",
     ) -> None:  # fmt: skip
-        key = signed.key if signed else None
-        model = "/".join(str(values[name]) for name in ("ProjectName", "ModelVersion") if name in values)
         self._trail.note(
-            event=found.operation.name if found else "unknown operation",
-            model=model,
-            user=f"{key.name} ({key.id})" if key else "",
-            client=request.client.host if request.client else "",
-            outcome=outcome,
-            **({"details": details[:1000]} if details else {}),
+            found.operation.name if found else "unknown operation",
+            "/".join(str(values[name]) for name in ("ProjectName", "ModelVersion") if name in values),
+            str(signed.key) if signed else "",
+            request.client.host if request.client else "",
+            outcome,
+            details,
         )
 
-    def _count(self, found: _Found | None, begun: float, outcome: bool | ServiceRefused) -> None:
+    def _count(self, found: _Found | None, values: Values, begun: float, outcome: bool | ServiceRefused) -> None:
         if found is not None and found.operation.name == "DetectAnomalies":
             seconds = time.monotonic() - begun
-            self._metrics.detected(found.path["projectName"], found.path["modelVersion"], seconds, outcome)
+            version = values.get("ModelVersion") or found.path["modelVersion"]
+            self._metrics.detected(found.path["projectName"], version, seconds, outcome)
 
 
 def sent_request(request: Request) -> SentRequest:

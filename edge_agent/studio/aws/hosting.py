@@ -8,8 +8,6 @@ import threading
 import time
 
 from edge_agent.client.client import Client
-from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
-from edge_agent.component.writing import write_component
 from edge_agent.errors import CallFailed, EdgeAgentError
 from edge_agent.studio.aws.call import Service
 from edge_agent.studio.aws.models import STARTED, STARTING, STOPPING, Numbered
@@ -57,7 +55,9 @@ def _in_order(service: Service, model: Numbered, run: object) -> None:
 
 
 def _start(service: Service, model: Numbered) -> None:
-    _deploy(service, model)
+    # Under the model's own name, so that several versions run side by side.
+    units = model.units.get("MinInferenceUnits", 1)
+    service.device.host(model.project, model.version, under=model.component, instances=units)
     with Client(service.device.socket) as client:
         _wait_until_seen(service, client, model)
         client.start(model.component, wait=False)
@@ -67,12 +67,14 @@ def _start(service: Service, model: Numbered) -> None:
 def _wait_until_seen(service: Service, client: Client, model: Numbered) -> None:
     end = time.monotonic() + _SEEN_SECONDS
     while True:
-        try:
-            client.describe(model.component)
-        except CallFailed as error:
-            if error.code != "NOT_FOUND":
-                raise
-        else:
+        # The list, and not the one model: for a list the agent looks at its folders again.
+        found = next((one for one in client.models() if one.name == model.component), None)
+        if found is not None:
+            if "it is not signed" in found.message and found.status == "FAILED" and not service.device.signs:
+                raise EdgeAgentError(
+                    f"the agent serves signed models alone ({found.message}); start this server with --sign-key FILE, "
+                    "the private key of one that the agent trusts"
+                )
             return
         if time.monotonic() > end:
             raise EdgeAgentError(
@@ -91,16 +93,6 @@ def _stop(service: Service, model: Numbered) -> None:
                 raise
     withdraw(service, model)
     _set(service, model, "")
-
-
-def _deploy(service: Service, model: Numbered) -> None:
-    """Write the component into the agent's folder under the model's own name: several versions run side by side."""
-    folder = service.store.models.folder(model.project, model.version)
-    manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
-    names = [name for name in Manifest.__struct_fields__ if name not in ("format", "artifacts")]
-    fields = {name: getattr(manifest, name) for name in names}
-    files = {artifact.path: (folder / artifact.path).read_bytes() for artifact in manifest.artifacts}
-    write_component(service.device.folder, files, **(fields | {"name": model.component}))
 
 
 def _set(service: Service, model: Numbered, hosting: str, problem: str = "") -> None:

@@ -29,6 +29,9 @@ class AccessKey(msgspec.Struct, frozen=True):
     name: str
     created: float
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id})"
+
     def allows(self, scope: Scope) -> bool:
         """Tell whether the key is good for what needs a scope."""
         return _ORDER.index(self.scope) >= _ORDER.index(scope)

@@ -140,6 +140,29 @@ class Statuses:
         return self._agent
 
 
+class Units(NamedTuple):
+    """How many workers a hosted model was to have, at least and at most, and has."""
+
+    project: str
+    number: int
+    least: int
+    most: int | None
+    in_service: int
+
+
+def hosted_units(service: Service) -> list[Units]:
+    """List the models that are hosted, or about to be, with their inference units."""
+    statuses = Statuses(service)
+    rows = service.state.database.rows("SELECT * FROM models WHERE units != '{}' AND NOT deleted")
+    found = []
+    for model in (_numbered(row, None) for row in rows):
+        least = model.units["MinInferenceUnits"]
+        # The agent serves a model with all of its workers or not at all.
+        in_service = least if statuses.of(model)[0] == "HOSTED" else 0
+        found.append(Units(model.project, model.number, least, model.units.get("MaxInferenceUnits"), in_service))
+    return found
+
+
 def metadata(call: Call, model: Numbered, statuses: Statuses) -> Answer:
     """Write what lists of models have."""
     status, message = statuses.of(model)

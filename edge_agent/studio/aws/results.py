@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from edge_agent.errors import StudioError
 from edge_agent.studio.aws.call import Service
 from edge_agent.studio.jobs.kinds import EVALUATION_FOLDER, IMPORT, PACKAGE, TRAINING
 
+log = logging.getLogger(__name__)
+
+#: in a job's folder, once its results are where the service's API has them
+TAKEN = "taken"
 _METRICS = {"F1Score": "F1Score", "Recall": "Recall", "Precision": "Precision"}
 
 
@@ -20,6 +25,28 @@ def finish(service: Service, job: int) -> None:
     Raises:
         StudioError: a bucket can't be written to; the job has failed then, and says so.
     """
+    _finish(service, job)
+    (service.jobs.folder(job) / TAKEN).touch()
+
+
+def catch_up(service: Service) -> None:
+    """Take in the results of jobs that were done while the studio ran without the service's API."""
+    rows = service.state.database.rows(
+        "SELECT job FROM models WHERE job AND NOT deleted UNION SELECT job FROM packagings UNION"
+        " SELECT job FROM datasets WHERE job ORDER BY job"
+    )
+    for number in [row["job"] for row in rows]:
+        job = service.job(number)
+        if job is None or job.state != "done" or (service.jobs.folder(number) / TAKEN).exists():
+            continue
+        try:
+            finish(service, number)
+        except Exception as error:  # as for a job that is done now
+            log.exception("job %d was done, its result can't be used", number)
+            service.jobs.set(number, "failed", problem=f"its result can't be used: {error}")
+
+
+def _finish(service: Service, job: int) -> None:
     kind = service.jobs.get(job).kind
     if kind == TRAINING:
         _finish_training(service, job)

@@ -21,11 +21,11 @@ from edge_agent.studio.aws.gate import Gate
 from edge_agent.studio.aws.hosting import forget_unfinished
 from edge_agent.studio.aws.importing import made_buckets
 from edge_agent.studio.aws.keys import AccessKeys
+from edge_agent.studio.aws.results import catch_up
 from edge_agent.studio.aws.state import State
 from edge_agent.studio.aws.storage.authorizing import authorize_by
-from edge_agent.studio.aws.storage.body import ChunkSignatures
 from edge_agent.studio.aws.storage.buckets import Buckets
-from edge_agent.studio.aws.storage.routes import Authorize, Storage
+from edge_agent.studio.aws.storage.routes import NOBODY, Authorize, Sender, Storage
 from edge_agent.studio.aws.trail import ServiceTrail
 from edge_agent.studio.device import Device
 from edge_agent.studio.jobs.table import Jobs
@@ -78,7 +78,7 @@ class Api:
         self.service = Service(store, jobs, device, buckets, self._state, self._detectors, nudge, dict(options.buckets))
         gate = Gate(keys, local=options.is_local)
         self._endpoint = Endpoint(self.service, gate, self._trail)
-        self._storage = Storage(buckets, _authorize(gate))
+        self._storage = Storage(buckets, _authorize(gate), self._trail)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
@@ -114,6 +114,7 @@ class Api:
     def _config(self) -> uvicorn.Config:
         options = self._options
         forget_unfinished(self.service)
+        catch_up(self.service)
         return uvicorn.Config(
             self, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False,
             lifespan="off", ssl_certfile=options.certificate, ssl_keyfile=options.key, timeout_graceful_shutdown=5,
@@ -138,13 +139,13 @@ class _Beside(uvicorn.Server):
 def _authorize(gate: Gate) -> Authorize:
     signed = authorize_by(gate.signatures)
 
-    async def authorize(request: Request, name: str, writes: bool) -> ChunkSignatures | None:
+    async def authorize(request: Request, name: str, writes: bool) -> Sender:
         if not gate.is_open:
             return await signed(request, name, writes)
         try:
             gate.check_neighbour(sent_request(request))
         except ServiceRefused as error:
             raise ServiceRefused("AccessDenied", str(error)) from None
-        return None
+        return NOBODY
 
     return authorize

@@ -17,6 +17,7 @@ FOLDER = "service-audit"
 _MOST_BYTES = 64 << 20
 _MOST_WAITING = 10_000
 _MOST_AT_ONCE = 500
+_LONGEST = 1000
 
 
 class ServiceTrail:
@@ -33,8 +34,11 @@ class ServiceTrail:
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
         self._thread.start()
 
-    def note(self, **content: Any) -> None:
-        """Write an entry soon."""
+    def note(self, event: str, what: str, who: str, client: str, outcome: str, details: str = "") -> None:
+        """Write an entry soon: an operation, of which project, model or object, the access key, and what came of it."""
+        content = {"event": event, "model": what, "user": who, "client": client, "outcome": outcome}
+        if details:
+            content["details"] = details[:_LONGEST]
         try:
             self._waiting.put_nowait(content)
         except queue.Full:

@@ -9,6 +9,7 @@ projects/NAME/thumbnails/        small copies, made again when they are missing
 projects/NAME/proposals/         masks that a model has made of unlabelled pictures
 models/NAME/VERSION/             what was built of a project
 jobs/NUMBER/                     what a job was told, said and left
+server.lock                      whose process serves the folder
 """
 
 from __future__ import annotations

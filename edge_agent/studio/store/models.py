@@ -107,7 +107,7 @@ class Models:
         return _describe(name, made)
 
     def copy(
-        self, name: str, version: str, models: Path, changed: dict[str, Any], training: dict[str, Any]
+        self, name: str, version: str, models: Path, changed: dict[str, Any], training: dict[str, Any] | None = None
     ) -> Path:  # fmt: skip
         """Write a version into a folder of models with `changed` values of its manifest; return its folder there.
 
@@ -122,7 +122,7 @@ class Models:
         fields = {
             key: getattr(manifest, key) for key in Manifest.__struct_fields__ if key not in ("format", "artifacts")
         }
-        fields |= {**changed, "training": {**manifest.training, **training}}
+        fields |= {**changed, "training": {**manifest.training, **(training or {})}}
         files = {artifact.path: (folder / artifact.path).read_bytes() for artifact in manifest.artifacts}
         return write_component(models, files, **fields)
 

@@ -251,10 +251,13 @@ def test_a_model_is_hosted_asked_and_stopped(place: Place) -> None:
     assert (error["Error"]["Code"], error["ResourceType"]) == ("ConflictException", "MODEL")
     assert error["Error"]["Message"] == "Model 1 of project plates is TRAINED; expected HOSTED."
 
+    error = _refused(lv.start_model, **asked, MinInferenceUnits=65)
+    assert error["Error"]["Code"] == "ServiceQuotaExceededException"
     started = lv.start_model(**asked, MinInferenceUnits=2, MaxInferenceUnits=4, ClientToken="the-same")
     assert started["Status"] == "STARTING_HOSTING"
     described = _status(place, "HOSTED")
     assert (described["MinInferenceUnits"], described["MaxInferenceUnits"]) == (2, 4)
+    assert len(place.agent.workers("plates.1")) == 2
     assert described["OutputConfig"]["S3Location"]["Prefix"] == ""
     assert lv.start_model(**asked, MinInferenceUnits=2, ClientToken="the-same")["Status"] == "HOSTED"
     assert _refused(lv.start_model, **asked, MinInferenceUnits=1)["Error"]["Code"] == "ConflictException"
@@ -357,6 +360,14 @@ def test_with_a_key_all_calls_are_checked(place: Place) -> None:
     s3 = place.cloud.client("s3", owner.id, owner.secret)
     assert "line-1" in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     assert _refused(place.cloud.client("s3").list_buckets)["Error"]["Code"] == "InvalidAccessKeyId"
+    s3.create_bucket(Bucket="audited")
+    s3.put_object(Bucket="audited", Key="a/b.json", Body=b"{}")
+    s3.put_object(Bucket="audited", Key="c", Body=b"{}")
+    s3.get_object(Bucket="audited", Key="c")["Body"].read()
+    reading = place.cloud.client("s3", reader.id, reader.secret)
+    assert _refused(reading.delete_object, Bucket="audited", Key="c")["Error"]["Code"] == "AccessDenied"
+    s3.delete_objects(Bucket="audited", Delete={"Objects": [{"Key": "a/b.json"}, {"Key": "c"}]})
+    s3.delete_bucket(Bucket="audited")
     keys.remove(reader.id)
     keys.remove(owner.id)
     place.lv.list_projects()
@@ -364,8 +375,15 @@ def test_with_a_key_all_calls_are_checked(place: Place) -> None:
     def written() -> list[dict[str, Any]]:
         return [entry for entry in read_entries(place.data / "service-audit", "", "") if "laptop" in entry["user"]]
 
-    wait_until(lambda: len(written()) >= 2, "the trail has the calls")
+    wait_until(lambda: len(written()) >= 8, "the trail has the calls")
     assert [(entry["event"], entry["model"], entry["outcome"]) for entry in written()] == [
-        ("CreateProject", "keys", "ok"), ("DeleteProject", "keys", "ok"),
+        ("CreateProject", "keys", "ok"), ("DeleteProject", "keys", "ok"), ("CreateBucket", "s3://audited", "ok"),
+        ("PutObject", "s3://audited/a/b.json", "ok"), ("PutObject", "s3://audited/c", "ok"),
+        ("DeleteObjects", "s3://audited/a/b.json", "ok"), ("DeleteObjects", "s3://audited/c", "ok"),
+        ("DeleteBucket", "s3://audited", "ok"),
     ]  # fmt: skip
+    entries = read_entries(place.data / "service-audit", "", "")
+    refused = [entry for entry in entries if entry["event"] == "DeleteObject"]
+    assert [(entry["model"], entry["outcome"]) for entry in refused] == [("s3://audited/c", "AccessDenied")]
+    assert f"access key {reader.id} (dashboard) is for 'read'" in refused[0]["details"]
     assert written()[0]["user"] == f"laptop ({owner.id})"

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 
 from edge_agent.client.detection import Detection
+from edge_agent.component.manifest import MOST_INSTANCES
 from edge_agent.errors import AgentUnreachable, CallFailed, ServiceRefused
 from edge_agent.inference.imaging.resize import U8
-from edge_agent.studio.aws.call import Answer, Call, conflict, invalid
+from edge_agent.studio.aws.call import Answer, Call, conflict, invalid, quota
 from edge_agent.studio.aws.hosting import host, unhost
 from edge_agent.studio.aws.models import Numbered, Statuses, find
 
@@ -29,6 +30,9 @@ def start_model(call: Call) -> Answer:
     most = call.values.get("MaxInferenceUnits")
     if most is not None and most < least:
         raise invalid(f"MaxInferenceUnits is {most}, expected MinInferenceUnits ({least}) or more")
+    if least > MOST_INSTANCES:
+        name = f"{call.project}/{model.number}"
+        raise quota("MODEL", name, f"MinInferenceUnits is {least}; a model has {MOST_INSTANCES} workers at most here")
     status, _ = Statuses(service).of(model)
     token = call.values.get("ClientToken", "")
     if token and token == model.hosting_token and status in ("STARTING_HOSTING", "HOSTED"):
@@ -40,7 +44,7 @@ def start_model(call: Call) -> Answer:
         "UPDATE models SET hosting_token = ?, units = ? WHERE project = ? AND number = ?",
         token, json.dumps(units), model.project, model.number,
     )  # fmt: skip
-    host(service, model)
+    host(service, model._replace(units=units))
     return {"Status": "STARTING_HOSTING"}
 
 
@@ -66,7 +70,9 @@ def detect_anomalies(call: Call) -> Answer:
     values, service = call.values, call.service
     version = values["ModelVersion"]
     # The agent is asked at once, and only what it refuses is looked into: a picture is in a hurry.
-    component = f"{call.project}.{version}" if version != "latest" else find(call).component
+    if version == "latest":
+        version = values["ModelVersion"] = str(find(call).number)  # trail and metrics have the number
+    component = f"{call.project}.{version}"
     try:
         detection = service.detectors.detect(component, values["Body"], values["ContentType"])
     except CallFailed as error:

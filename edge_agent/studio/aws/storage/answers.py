@@ -57,14 +57,19 @@ def xml(name: str, content: Iterable[Element], status: int = 200) -> Response:
     return Response(text, status, media_type="application/xml")
 
 
-def refusal(error: Exception, resource: str, request_id: str, *, has_body: bool = True) -> Response:
-    """Answer with an error."""
-    if isinstance(error, OSError) and not isinstance(error, ServiceRefused):
+def as_refused(error: Exception) -> ServiceRefused:
+    """Make an error one of S3's."""
+    if isinstance(error, ServiceRefused):
+        return error
+    if isinstance(error, OSError):
         code = _OF_SYSTEM.get(error.errno or 0, "InternalError")
-        error = ServiceRefused(code, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-    if not isinstance(error, ServiceRefused):
-        log.error("a defect of the storage", exc_info=error)
-        error = ServiceRefused("InternalError", f"a defect of the storage: {type(error).__name__}; its log has more")
+        return ServiceRefused(code, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    log.error("a defect of the storage", exc_info=error)
+    return ServiceRefused("InternalError", f"a defect of the storage: {type(error).__name__}; its log has more")
+
+
+def refusal(error: ServiceRefused, resource: str, request_id: str, *, has_body: bool = True) -> Response:
+    """Answer with an error."""
     status = _STATUS.get(error.code, 400)
     if not has_body:
         return Response(status_code=status)

@@ -6,8 +6,7 @@ from starlette.requests import Request
 
 from edge_agent.errors import ServiceRefused
 from edge_agent.studio.aws.signature import SentRequest, Signatures
-from edge_agent.studio.aws.storage.body import ChunkSignatures
-from edge_agent.studio.aws.storage.routes import Authorize
+from edge_agent.studio.aws.storage.routes import NOBODY, Authorize, Sender
 
 _PIECEWISE = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 #: what signatures are refused with, in S3's words
@@ -23,9 +22,9 @@ _WORDS = {
 def authorize_by(signatures: Signatures | None) -> Authorize:
     """Make what the storage asks: a key for 'read' may read, one for 'use' may write; without `signatures`, anybody."""
 
-    async def authorize(request: Request, call: str, writes: bool) -> ChunkSignatures | None:
+    async def authorize(request: Request, call: str, writes: bool) -> Sender:
         if signatures is None:
-            return None
+            return NOBODY
         try:
             signed = signatures.check(_sent(request))
             if signed.credential.service != "s3":
@@ -34,7 +33,7 @@ def authorize_by(signatures: Signatures | None) -> Authorize:
             signed.require("use" if writes else "read")
         except ServiceRefused as error:
             raise ServiceRefused(_WORDS.get(error.code, error.code), str(error)) from None
-        return signed.chunks() if signed.payload.startswith(_PIECEWISE) else None
+        return Sender(str(signed.key), signed.chunks() if signed.payload.startswith(_PIECEWISE) else None)
 
     return authorize
 

@@ -14,13 +14,16 @@ from starlette.responses import Response
 
 from edge_agent.errors import ServiceRefused
 from edge_agent.studio.aws.storage import listing, parts, reading, writing
-from edge_agent.studio.aws.storage.answers import refusal
+from edge_agent.studio.aws.storage.answers import as_refused, refusal
 from edge_agent.studio.aws.storage.asked import Asked
 from edge_agent.studio.aws.storage.body import ChunkSignatures, check_signed_content, receive
 from edge_agent.studio.aws.storage.buckets import Buckets
+from edge_agent.studio.aws.trail import ServiceTrail
 
 _MOST_DOCUMENT = 4 << 20
 _Level = Literal["service", "bucket", "object"]
+#: of calls that only read, those are audited that were refused with these
+_DENIED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 #: what S3 can be asked beside objects, and this storage can't
 _NOT_HERE = (
     "accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory",
@@ -29,9 +32,17 @@ _NOT_HERE = (
     "torrent", "versioning", "versions", "website",
 )  # fmt: skip
 
-#: Says who asks and whether they may do what the call's name says: read (False) or write (True). Gives what checks the
-#: signatures of chunks, where the content is signed piece by piece. Raises ServiceRefused.
-Authorize = Callable[[Request, str, bool], Awaitable[ChunkSignatures | None]]
+
+class Sender(NamedTuple):
+    """Who asks, and what checks the signatures of chunks, where the content is signed piece by piece."""
+
+    name: str
+    chunks: ChunkSignatures | None
+
+
+NOBODY = Sender("", None)
+#: Says who asks and whether they may do what the call's name says: read (False) or write (True). Raises ServiceRefused.
+Authorize = Callable[[Request, str, bool], Awaitable[Sender]]
 
 
 class Call(NamedTuple):
@@ -47,6 +58,13 @@ class Call(NamedTuple):
     header: str = ""
     #: its content is an object's, received into a file
     receives: bool = False
+    #: it is a piece of a larger call, which has an entry in the trail
+    is_part: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether it changes something."""
+        return self.method not in ("GET", "HEAD")
 
 
 #: the first that fits is meant
@@ -59,8 +77,10 @@ CALLS = (
     Call("GetBucketLocation", "GET", "bucket", listing.location, query="location"),
     Call("ListMultipartUploads", "GET", "bucket", parts.list_uploads, query="uploads"),
     Call("ListObjects", "GET", "bucket", listing.list_objects),
-    Call("UploadPartCopy", "PUT", "object", parts.copy_part, query="uploadId", header="x-amz-copy-source"),
-    Call("UploadPart", "PUT", "object", parts.put_part, query="uploadId", receives=True),
+    Call(
+        "UploadPartCopy", "PUT", "object", parts.copy_part, query="uploadId", header="x-amz-copy-source", is_part=True
+    ),
+    Call("UploadPart", "PUT", "object", parts.put_part, query="uploadId", receives=True, is_part=True),
     Call("CopyObject", "PUT", "object", writing.copy, header="x-amz-copy-source"),
     Call("PutObject", "PUT", "object", writing.put, receives=True),
     Call("ListParts", "GET", "object", parts.list_parts, query="uploadId"),
@@ -76,38 +96,65 @@ CALLS = (
 class Storage:
     """Answers S3's calls over the buckets."""
 
-    def __init__(self, buckets: Buckets, authorize: Authorize) -> None:
+    def __init__(self, buckets: Buckets, authorize: Authorize, trail: ServiceTrail | None = None) -> None:
+        """With a `trail` there is an entry for each call that writes, and for each that its sender may not make."""
         self._buckets = buckets
         self._authorize = authorize
+        self._trail = trail
 
     async def answer(self, request: Request) -> Response:
         """Answer one request; what goes wrong becomes an answer too."""
         path = request.scope["raw_path"].decode("latin-1").split("?")[0]
         request_id = secrets.token_hex(8).upper()
+        turn = _Turn()
         try:
-            response = await self._run(request, *_split(path))
+            response = await self._run(request, turn)
+            self._note(request, turn, "ok")
         except ClientDisconnect:
             response = Response(status_code=400)
         except Exception as error:
-            response = refusal(error, unquote(path, errors="replace"), request_id, has_body=request.method != "HEAD")
+            refused = as_refused(error)
+            self._note(request, turn, refused.code, str(refused))
+            response = refusal(refused, unquote(path, errors="replace"), request_id, has_body=request.method != "HEAD")
             if request.method in ("PUT", "POST"):
                 response.headers["connection"] = "close"  # what follows of the content is not read
         response.headers["x-amz-request-id"] = request_id
         return response
 
-    async def _run(self, request: Request, bucket: str, key: str) -> Response:
+    async def _run(self, request: Request, turn: _Turn) -> Response:
+        bucket, key = turn.bucket, turn.key = _split(request.scope["raw_path"].decode("latin-1").split("?")[0])
         text = request.scope["query_string"].decode("latin-1")
         query = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
-        call = _call(request, "object" if key else "bucket" if bucket else "service", query)
-        signatures = await self._authorize(request, call.name, request.method not in ("GET", "HEAD"))
+        call = turn.call = _call(request, "object" if key else "bucket" if bucket else "service", query)
+        turn.sender = await self._authorize(request, call.name, call.writes)
         asked = Asked(self._buckets, bucket, key, query, request.headers, has_body=request.method != "HEAD")
         if not call.receives:
-            document = await _document(request)
+            document = turn.document = await _document(request)
             return await run_in_threadpool(call.run, asked._replace(document=document))
         await run_in_threadpool(writing.check_may_write, asked)
         with asked.objects.receiving() as file:
-            received = await receive(request, file, signatures)
+            received = await receive(request, file, turn.sender.chunks)
             return await run_in_threadpool(call.run, asked._replace(file=file, received=received))
+
+    def _note(self, request: Request, turn: _Turn, outcome: str, details: str = "") -> None:
+        call = turn.call
+        done = outcome == "ok"
+        if self._trail is None or call is None or not (call.writes or outcome in _DENIED) or (call.is_part and done):
+            return
+        keys = writing.keys_of(turn.document) if done and call.name == "DeleteObjects" else [turn.key]
+        for key in keys:
+            what = "s3://" + "/".join(filter(None, (turn.bucket, key)))
+            client = request.client.host if request.client else ""
+            self._trail.note(call.name, what, turn.sender.name, client, outcome, details)
+
+
+class _Turn:
+    """What is known of a request as far as it has come."""
+
+    call: Call | None = None
+    sender = NOBODY
+    bucket = key = ""
+    document = b""
 
 
 def _call(request: Request, level: _Level, query: dict[str, str]) -> Call:

@@ -119,6 +119,11 @@ def delete(asked: Asked) -> Response:
     return Response(status_code=204)
 
 
+def keys_of(document: bytes) -> list[str]:
+    """Read the keys that DeleteObjects lists; ServiceRefused when the document can't be read."""
+    return [value_of(each, "Key") for each in parse(document) if name_of(each) == "Object"]
+
+
 def delete_many(asked: Asked) -> Response:
     """Answer DeleteObjects.
 
@@ -126,7 +131,7 @@ def delete_many(asked: Asked) -> Response:
         ServiceRefused: the document can't be read, or lists too many.
     """
     root = parse(asked.document)
-    keys = [value_of(each, "Key") for each in root if name_of(each) == "Object"]
+    keys = keys_of(asked.document)
     if not 0 < len(keys) <= _MOST_DELETED:
         raise ServiceRefused("MalformedXML", f"the document lists {len(keys)} objects, expected 1 to {_MOST_DELETED}")
     quiet = value_of(root, "Quiet") == "true"

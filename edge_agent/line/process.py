@@ -124,7 +124,7 @@ class Runner:
         else:
             outcome = found.decision.outcome
             _say(Word(outcome))
-            said = self._telling.part(part.name, found.decision, found.detection, found.milliseconds)
+            said = self._telling.part(part.name, found)
             _answer(part, said)
             self._status.count(outcome)
             if not self._problem:  # a verdict says as much as asking the agent would, which takes time from parts

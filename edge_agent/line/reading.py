@@ -10,13 +10,14 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from edge_agent.errors import SettingsError
+from edge_agent.errors import InvalidRequest, SettingsError
 from edge_agent.hardware.digital_output import MISSING, missing
 from edge_agent.hardware.library import is_installed
 from edge_agent.inference.decision import Rule
+from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.outputs import Pin
 from edge_agent.line.tables.sources import SOURCES, Folder, Frames
-from edge_agent.line.tables.whole import CHOICES, Line, Model
+from edge_agent.line.tables.whole import CHOICES, Line
 from edge_agent.records.events.rules import parse_events
 from edge_agent.settings import check_address
 
@@ -26,11 +27,11 @@ else:
     import tomli as tomllib
 
 _PLAIN: dict[str, type[msgspec.Struct]] = {"model": Model, "rule": Rule, "pin": Pin}
-_SEVERAL = ("step", "rule", "pin", "event")
+_SEVERAL = ("model", "step", "rule", "pin", "event")
 
 
 def read_line(path: Path) -> Line:
-    """Read and check a line's file.
+    """Read and check a line's file. `[model]` is the same as one `[[model]]`.
 
     Raises:
         SettingsError: it can't be read, or has mistakes: a line of text for each.
@@ -41,6 +42,8 @@ def read_line(path: Path) -> Line:
         raise SettingsError(f"{path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    if isinstance(values.get("model"), dict):
+        values["model"] = [values["model"]]
     mistakes = list(_mistakes(values))
     if mistakes:
         raise SettingsError(*(f"{path}: {mistake}" for mistake in mistakes))
@@ -74,13 +77,18 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: expected {f'[[{name}]] tables' if several else f'a table [{name}]'}"
             continue
         for number, table in enumerate(found if several else [found], 1):
-            where = f"{name} {number}: " if several else f"{name}."
+            is_one = not several or (name == "model" and len(found) == 1)
+            where = f"{name}." if is_one else f"{name} {number}: "
             if not isinstance(table, dict):
                 yield f"{where}expected a table"
             elif name != "event":
                 yield from _in_choice(name, table, where)
+                if table.get("do") == "find" and isinstance(table.get("template"), str):
+                    yield from _in_template(table["template"], where)
     if isinstance(values.get("event"), list) and all(isinstance(table, dict) for table in values["event"]):
         yield from _in_events(values["event"])
+    if values.get("model") == []:
+        yield "model is missing"
     has_chip = any(isinstance(pin, dict) and pin.get("chip") for pin in _listed(values.get("pin")))
     if has_chip and not is_installed("gpiod"):
         yield f"pin: {MISSING}"
@@ -186,6 +194,15 @@ def _together(source: Mapping[str, Any], trigger: Mapping[str, Any] | None) -> I
     is_clocked = trigger is None or trigger.get("kind") == "frame"
     if kind == "segment" and source.get("counter_at") is None and is_clocked:
         yield "source: a segment without counter_at does not say when a picture is new, expected a trigger"
+
+
+def _in_template(path: str, where: str) -> Iterator[str]:
+    from edge_agent.line.steps.find import read_template
+
+    try:
+        read_template(path)
+    except InvalidRequest as error:
+        yield f"{where}{error}"
 
 
 def _in_folder(source: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from edge_agent.hardware.digital_output import MISSING, missing
 from edge_agent.hardware.library import is_installed
 from edge_agent.inference.decision import Rule
 from edge_agent.line.tables.models import Model
-from edge_agent.line.tables.outputs import Pin
+from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Folder, Frames
 from edge_agent.line.tables.whole import CHOICES, Line
 from edge_agent.records.events.rules import parse_events
@@ -26,7 +26,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_PLAIN: dict[str, type[msgspec.Struct]] = {"model": Model, "rule": Rule, "pin": Pin}
+_PLAIN: dict[str, type[msgspec.Struct]] = {"model": Model, "rule": Rule, "pin": Pin, "encoder": Encoder}
 _SEVERAL = ("model", "step", "rule", "pin", "event")
 
 
@@ -61,7 +61,7 @@ def _build(values: Mapping[str, Any]) -> Line:
         if name in _SEVERAL:
             made[name] = tuple(msgspec.convert(table, kind) for table in values.get(name, ()))
         else:
-            made[name] = msgspec.convert(values[name], kind)
+            made[name] = msgspec.convert(values[name], kind) if name in values else None
     made["event"] = tuple(values.get("event", ()))
     return Line(**made)
 
@@ -89,13 +89,24 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
         yield from _in_events(values["event"])
     if values.get("model") == []:
         yield "model is missing"
-    has_chip = any(isinstance(pin, dict) and pin.get("chip") for pin in _listed(values.get("pin")))
-    if has_chip and not is_installed("gpiod"):
-        yield f"pin: {MISSING}"
+    yield from _in_signals(values)
     source, trigger = values.get("source"), values.get("trigger")
     if isinstance(source, dict):
         yield from _in_source(source)
         yield from _together(source, trigger if isinstance(trigger, dict) else None)
+
+
+def _in_signals(values: Mapping[str, Any]) -> Iterator[str]:
+    """See whether what needs a chip, or the encoder, can have it."""
+    has_chip = any(isinstance(pin, dict) and pin.get("chip") for pin in _listed(values.get("pin")))
+    if has_chip and not is_installed("gpiod"):
+        yield f"pin: {MISSING}"
+    counted = any(isinstance(pin, dict) and pin.get("delay_pulses") for pin in _listed(values.get("pin")))
+    if counted and "encoder" not in values:
+        yield "pin: delay_pulses needs a table [encoder] with the chip and the line of its input"
+    if "encoder" in values and not is_installed("gpiod"):
+        yield f"encoder: {missing('inputs')}"
+    trigger = values.get("trigger")
     if isinstance(trigger, dict) and trigger.get("kind") == "input" and not is_installed("gpiod"):
         yield f"trigger: {missing('inputs')}"
 
@@ -160,8 +171,6 @@ def _in_events(tables: list[dict[str, Any]]) -> Iterator[str]:
             parse_events([table])
         except SettingsError as error:
             yield str(error) if "name" in table else f"event {number}: {str(error).partition(': ')[2]}"
-        if table.get("sender") == "file" and table.get("format") == "csv":
-            yield f"event {number}: format is 'csv', expected 'json': a line's events have more fields than its columns"
     names = [table.get("name") for table in tables]
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
         yield f"event '{name}': there are two of that name"

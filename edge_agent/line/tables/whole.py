@@ -10,7 +10,7 @@ from msgspec import Meta
 from edge_agent.inference.decision import Rule
 from edge_agent.line.tables.basics import Table
 from edge_agent.line.tables.models import Model
-from edge_agent.line.tables.outputs import Pin
+from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Source
 from edge_agent.line.tables.steps import STEPS, Step
 from edge_agent.line.tables.triggers import TRIGGERS, AnyTrigger
@@ -26,6 +26,7 @@ class Line(Table, frozen=True, kw_only=True):
     #: of several models: when the part is anomalous
     join: Literal["any", "all"] = "any"
     trigger: AnyTrigger | None = None
+    encoder: Encoder | None = None
     socket: str = DEFAULT_SOCKET
     device_name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{0,64}$")] = ""
     #: a part has to be decided within this time; the safe state is output when it is not

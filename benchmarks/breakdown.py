@@ -16,6 +16,7 @@ import time
 from bisect import bisect_left, bisect_right
 from pathlib import Path
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     BareClient,
     cookie_picture,
@@ -107,13 +108,13 @@ def _table(calls: list[tuple[int, int]], stamps: list[tuple[int, str]], slowest:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Where the time of a call goes.")
+    parser = command_line("breakdown", __doc__)
     parser.add_argument("--model", choices=("empty", "light", "reference"), default="empty")
     parser.add_argument("--by", choices=("segment", "bytes"), default="segment")
     parser.add_argument("--size", default="1280x960", metavar="WIDTHxHEIGHT")
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--slowest", type=int, default=0, metavar="N", help="tell of the N slowest calls too")
-    arguments = parser.parse_args()
+    arguments = begin(parser)
     print(machine())
     with tempfile.TemporaryDirectory(prefix="edge-agent-breakdown-") as name:
         calls = _measure(arguments, Path(name))

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     alternate,
     cookie_picture,
@@ -100,6 +101,7 @@ def engine_alone(socket: str, model: str, picture: bytes) -> float:
 
 def main() -> None:
     """Measure, and say whether the claims hold."""
+    begin(command_line("cloud", __doc__))
     print(machine())
     content = io.BytesIO()
     Image.fromarray(cookie_picture(WIDTH, HEIGHT)).save(content, "JPEG", quality=90)

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from benchmarks.ending import end_what_was_started
+from benchmarks.beginning import begin, command_line
 from benchmarks.held import page_faults, workers
 from benchmarks.light_clients import LightClient
 from benchmarks.light_clients import call_at_once as light_call_at_once
@@ -150,7 +150,7 @@ def _measure(given: argparse.Namespace, setting: Setting, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Processor time, waiting and context switches of a call.")
+    parser = command_line("scheduling", __doc__)
     parser.add_argument("--model", choices=("empty", "light", "reference"), default="empty")
     parser.add_argument("--by", choices=get_args(Way), default="shared memory")
     parser.add_argument("--clients", nargs="+", type=int, default=[1, 2, 8, 64], help="numbers of clients")
@@ -159,8 +159,7 @@ def main() -> None:
     parser.add_argument("--light", action="store_true", help="clients that do what HTTP/2 needs and nothing else")
     parser.add_argument("--nice", type=int, default=0, help="of front and workers; below 0 for root alone")
     parser.add_argument("--serve", default="", metavar="OPTIONS", help="more options of `edge-agent serve`")
-    given = parser.parse_args()
-    end_what_was_started()
+    given = begin(parser)
     print(machine())
     for setting in given.settings:
         print(f"{setting}, {os.getloadavg()[0]:.1f} programs ready to run at its begin")

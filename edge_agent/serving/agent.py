@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from edge_agent.access.control import Control
-from edge_agent.access.peer import Peer
+from edge_agent.access.peer import Peer, program_of
 from edge_agent.component.trust import Trust
 from edge_agent.component.version import check_name
 from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound, WrongState
@@ -323,6 +323,7 @@ class Agent:
     async def _audited(self, call: str, name: str, peer: Peer, what: str = "") -> AsyncIterator[None]:
         """Write down, before the call is answered, who made it and what came of it."""
         audit, outcome, details = self._observer.audit, "done", what
+        program = "" if audit is None else program_of(peer.pid)  # now: the client may have gone when the call ends
         try:
             yield
         except EdgeAgentError as error:
@@ -333,7 +334,7 @@ class Agent:
             raise
         finally:
             if audit is not None:
-                await audit.record(call, name, peer, outcome, details)
+                await audit.record(call, name, peer, program, outcome, details)
 
     def detect(
         self,

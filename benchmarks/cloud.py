@@ -28,6 +28,7 @@ from pathlib import Path
 import psutil
 from PIL import Image
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     alternate,
     cookie_picture,
@@ -130,12 +131,10 @@ def agent_alone(socket: str, model: str, picture: bytes, seconds: float) -> floa
 
 def main() -> None:
     """Measure, and say whether the claims hold."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.cloud", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("cloud", __doc__)
     parser.add_argument("--rounds", type=int, default=10, help="of 10 calls each way (10)")
     parser.add_argument("--seconds", type=float, default=10.0, help="that the 50 clients ask each model (10)")
-    given = parser.parse_args()
+    given = begin(parser)
     print(machine())
     content = io.BytesIO()
     Image.fromarray(cookie_picture(WIDTH, HEIGHT)).save(content, "JPEG", quality=90)

@@ -7,13 +7,13 @@ asks for the figures as the page does. Claim: every time and every list within 3
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import machine
 from edge_agent.records.record import Record
 from edge_agent.records.store.schema import DAY, FILE_NAME
@@ -60,11 +60,15 @@ def told(what: str, ask: Callable[[], object]) -> None:
 
 
 def main() -> None:
+    parser = command_line("dashboard", __doc__)
+    parser.add_argument("millions", nargs="?", type=float, default=10.0, help="of records, else 10")
+    parser.add_argument("folder", nargs="?", type=Path, help="where they are, or are put to stay")
+    given = begin(parser)
     print(machine())
     with tempfile.TemporaryDirectory() as temporary:
-        state = Path(sys.argv[2] if sys.argv[2:] else temporary)
+        state = given.folder or Path(temporary)
         if not (state / "records" / FILE_NAME).exists():
-            write(state / "records", float(sys.argv[1]) if sys.argv[1:] else 10.0)
+            write(state / "records", given.millions)
         records = Records(state)
         figures = Figures(records, lambda name, version: None)
         now = time.time()

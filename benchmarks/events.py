@@ -11,7 +11,6 @@ import queue
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import BareClient, cookie_picture, daemon, light_component, machine, median, quantile
 from edge_agent.client.client import Client
 
@@ -45,7 +45,9 @@ def _broker(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def main() -> None:
-    calls = int(sys.argv[1]) if sys.argv[1:] else _CALLS
+    parser = command_line("events", __doc__)
+    parser.add_argument("calls", nargs="?", type=int, default=_CALLS, help=f"else {_CALLS}")
+    calls = begin(parser).calls
     print(machine())
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         place = Path(folder)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import REFERENCE, bare_pipeline, cookie_picture, machine, reference_component
 from edge_agent.inference.imaging.resize import ArrayPixels
 from tests.faults.bystander import Samples, write_bystander
@@ -61,16 +63,28 @@ def _report(figures: list[str]) -> bool:
     return good
 
 
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run the tests. A signal that ends this process ends them first, as Ctrl-C does, and so their daemons."""
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            raise
+
+
 def main() -> None:
+    parser = command_line("faults", __doc__, usage="%(prog)s [-h] [ARGUMENT OF PYTEST ...]")
+    begin(parser, [argument for argument in sys.argv[1:] if argument in ("-h", "--help")])
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _prepare(folder)
         (folder / "figures").touch()
         command = [sys.executable, "-m", "pytest", "-n", "0", "tests/faults", *sys.argv[1:]]
-        ended = subprocess.run(command, env={**os.environ, "EDGE_AGENT_FAULTS": name}, check=False)
+        ended = _run(command, {**os.environ, "EDGE_AGENT_FAULTS": name})
         good = _report((folder / "figures").read_text().splitlines())
-    sys.exit(0 if good and ended.returncode == 0 else 1)
+    sys.exit(0 if good and ended == 0 else 1)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ eight clients get at least 5 times the pictures a second of one.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     BareClient,
     alternate,
@@ -67,7 +67,7 @@ def several_clients(socket: str, manifest: Manifest) -> None:
     for clients in (1, 2, 4, 8):
         barrier, counts = spawn.Barrier(clients + 1), spawn.Queue()
         arguments = (socket, manifest, barrier, 1, counts)
-        processes = [spawn.Process(target=count_calls, args=arguments) for _ in range(clients)]
+        processes = [spawn.Process(target=count_calls, args=arguments, daemon=True) for _ in range(clients)]
         for process in processes:
             process.start()
         barrier.wait()
@@ -78,10 +78,10 @@ def several_clients(socket: str, manifest: Manifest) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("gpu", __doc__)
     parser.add_argument("--engine", choices=ENGINES, default="tensorrt")
     parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp16")
-    arguments = parser.parse_args()
+    arguments = begin(parser)
     nvidia = examine_device().nvidia
     if not nvidia.gpus and arguments.engine != "onnxruntime-cpu":
         sys.exit("this machine has no NVIDIA GPU that can be used")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     alternate,
     cookie_picture,
@@ -34,6 +35,7 @@ SIDE = 4096
 
 
 def main() -> None:
+    begin(command_line("large_picture", __doc__))
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         manifest = reference_component(Path(folder), SIDE, SIDE)

@@ -13,7 +13,6 @@ kept afterwards. Page faults are those of a call in the steady state; a page has
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shutil
@@ -29,7 +28,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.ending import end_what_was_started
+from benchmarks.beginning import begin, command_line
 from benchmarks.held import forget_peak, held, page_faults, workers
 from benchmarks.rig import (
     REFERENCE,
@@ -153,15 +152,11 @@ def print_table(found: Sequence[Use]) -> None:
 
 
 def main() -> None:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("memory", __doc__)
     parser.add_argument("--side", type=int, default=4096, help="pixels, of a square picture")
     parser.add_argument("--calls", type=int, default=20, help="calls that are counted")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    given = parser.parse_args()
-    end_what_was_started()
+    given = begin(parser)
     print(f"{machine()}, {given.side}x{given.side}")
     found = measure(given.side, given.calls)
     print_table(found)

@@ -12,7 +12,6 @@ same functions as the commands use. The sets: `cookies` (../shared), and the mad
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import resource
 import tempfile
@@ -26,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import REFERENCE, alternate, machine, median
 from benchmarks.synthetic import LABELS, draw
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Dataset
@@ -243,10 +243,10 @@ def _f1(scores: np.ndarray, truth: np.ndarray, threshold: float) -> float:
 
 def main() -> None:
     parts = {"verdicts": verdicts, "masks": masks, "speed": speed, "thresholds": thresholds}
-    parser = argparse.ArgumentParser()
+    parser = command_line("model_quality", __doc__)
     parser.add_argument("part", nargs="?", choices=parts, default="verdicts")
     parser.add_argument("--sets", nargs="+", choices=("cookies", *MADE_UP), default=["cookies", *MADE_UP])
-    arguments = parser.parse_args()
+    arguments = begin(parser)
     sets = [name for name in arguments.sets if name != "cookies" or COOKIES.exists()]
     if len(sets) < len(arguments.sets):
         print("cookies are left out: ../shared is not beside this checkout")

@@ -1,70 +1,160 @@
-"""What it costs to be watched: metrics, audit trail and log on, against all of it off, in one run.
+"""What it costs to be watched: metrics, audit trail, log and records on, against all of it off, in one run.
 
-    python -m benchmarks.observing [--rounds 40]
+    python -m benchmarks.observing [--rounds 40] [--scrapes 1500]
 
-A call through shared memory with the empty model, at two daemons in turn; on a busy machine the front's processor time
-says more than how long a call took. The front's memory is what it has for itself
-(USS), after the calls and after scrapes. A scrape of sixteen models is measured in this process, without sockets:
-processor time of the thread, and the longest piece that it takes at once, which is what a call may have to wait for.
+A call through shared memory with the empty model, at three daemons in turn: all off; metrics and audit trail on;
+records on as well, as they are without a setting. On a busy machine the front's processor time says more than how long
+a call took. The front's memory is what it has for itself (USS), after the calls and after scrapes.
+
+Then a daemon with sixteen running models is called, and every other call begins just after a scrape was asked for, from
+at once to three milliseconds later: what a scrape delays a call by.
+
+A scrape of sixteen models is measured in this process, too, without sockets: processor time, and the
+longest piece that it takes at once, which is what a call may have to wait for.
+
 Goals: 30 µs at the median, 4 MB, 5 ms, 1 ms.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import contextlib
 import os
+import random
+import socket
 import tempfile
 import time
-import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
-from benchmarks.rig import BareClient, alternate, cookie_picture, daemon, empty_component, machine, median, quantile
+from benchmarks.beginning import begin, command_line
+from benchmarks.rig import (
+    BareClient,
+    alternate,
+    cookie_picture,
+    daemon,
+    empty_component,
+    machine,
+    median,
+    quantile,
+    variant,
+)
 from edge_agent.client.client import Client
 from edge_agent.inference.verdict import decide
+from edge_agent.records.condition.notice import Camera, Drift
+from edge_agent.records.events.line import EventLine
+from edge_agent.records.pictures.stock import Stock
 from edge_agent.serving.observing.counts import Counts, Stages
 from edge_agent.serving.observing.exposition import write
 from edge_agent.serving.observing.families import Families
-from edge_agent.serving.observing.readings import FrontReading, ModelReading
+from edge_agent.serving.observing.readings import FrontReading, ModelReading, RecordsReading
 
 WIDTH, HEIGHT = 1280, 960
 MODELS = 16
-_PORT = 9465
-_OFF = ("--audit", "off", "--records", "off")
-_ON = ("--metrics", f"127.0.0.1:{_PORT}", "--records", "off")
+_DAEMONS = {
+    "all off": ("--audit", "off", "--records", "off"),
+    "metrics and audit": ("--metrics", "unix://{0}/watched.sock", "--records", "off"),
+    "records as well": ("--metrics", "unix://{0}/all.sock"),
+}
+_LATEST = 0.003  # seconds after a scrape was asked for until the call
 
 
-def measure_calls(models: Path, rounds: int) -> None:
+def measure_calls(folder: Path, rounds: int) -> None:
+    """Tell what a call takes at each daemon, and what each front has for itself."""
+    models = folder / "models"
     manifest = empty_component(models, WIDTH, HEIGHT, whole=False)
     picture = cookie_picture(WIDTH, HEIGHT)
-    with daemon(models, *_OFF) as (plain, plain_pid), daemon(models, *_ON) as (watched, watched_pid):
-        for socket in (plain, watched):
-            with Client(socket) as control:
+    with contextlib.ExitStack() as stack:
+        clients, fronts = {}, {}
+        for name, flags in _DAEMONS.items():
+            address, pid = stack.enter_context(daemon(models, *(flag.format(folder) for flag in flags)))
+            with Client(address) as control:
                 control.start(manifest.name)
-        off, on = BareClient(plain, manifest, picture), BareClient(watched, manifest, picture)
-        # One call each in turn: what else the machine does falls on both alike.
-        fronts = {"off": psutil.Process(plain_pid), "on": psutil.Process(watched_pid)}
+            clients[name] = BareClient(address, manifest, picture)
+            stack.callback(clients[name].close)
+            fronts[name] = psutil.Process(pid)
         before = {name: front.cpu_times() for name, front in fronts.items()}
-        taken = alternate({"off": off, "on": on}, rounds=rounds * 50, each=1)
+        # One call each in turn: what else the machine does falls on all alike.
+        taken = alternate(clients, rounds=rounds * 50, each=1)
         spent = {name: sum(front.cpu_times()[:2]) - sum(before[name][:2]) for name, front in fronts.items()}
         memory = {name: front.memory_full_info().uss for name, front in fronts.items()}
-        for _ in range(20):
-            with urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/metrics", timeout=60) as answer:
-                answer.read()
-        after = fronts["on"].memory_full_info().uss
-        off.close()
-        on.close()
+        for path in folder.glob("*.sock"):
+            for _ in range(20):
+                _read_all(_ask(path))
+        after = {name: front.memory_full_info().uss for name, front in fronts.items()}
+    base, first = taken["all off"], memory["all off"]
     for name, samples in taken.items():
-        each = spent[name] / len(samples) * 1e6
-        quantiles = f"p50 {median(samples) * 1e6:7.0f} µs  p99 {quantile(samples, 0.99) * 1e6:7.0f} µs"
-        print(f"  {name:3}  {quantiles}  the front's processor time a call {each:5.0f} µs")
-    added = sorted(b - a for a, b in zip(taken["off"], taken["on"], strict=True))
-    difference = median(taken["on"]) - median(taken["off"])
-    print(f"  at p50 {difference * 1e6:+.0f} µs; pair by pair {median(added) * 1e6:+.0f} µs")
-    for name, size in (("after the calls", memory["on"]), ("after 20 scrapes", after)):
-        print(f"  front's memory {name}: {(size - memory['off']) / 1e6:+.1f} MB of {memory['off'] / 1e6:.1f} MB")
+        print(
+            f"  {name:17}  {_quantiles(samples)}  the front's processor time a call "
+            f"{spent[name] / len(samples) * 1e6:4.0f} µs  its own memory {memory[name] / 1e6:.1f} MB"
+        )
+    for name in list(taken)[1:]:
+        pairs = sorted(b - a for a, b in zip(base, taken[name], strict=True))
+        print(
+            f"  {name}: {(median(taken[name]) - median(base)) * 1e6:+.0f} µs at p50, pair by pair "
+            f"{median(pairs) * 1e6:+.0f} µs; memory {(memory[name] - first) / 1e6:+.1f} MB, "
+            f"after 20 scrapes {(after[name] - first) / 1e6:+.1f} MB"
+        )
+
+
+def measure_delay(folder: Path, scrapes: int) -> None:
+    """Tell what calls take that begin during a scrape of a daemon with sixteen models, and others."""
+    models, metrics = folder / "sixteen", folder / "sixteen.sock"
+    manifest = empty_component(models, WIDTH, HEIGHT, whole=False)
+    names = [manifest.name, *(f"model-{number}" for number in range(1, MODELS))]
+    for name in names[1:]:
+        variant(models / manifest.name / manifest.version, models / name / "1.0.0", name=name)
+    with daemon(models, "--metrics", f"unix://{metrics}") as (address, _):
+        with Client(address) as control:
+            for name in names:
+                control.start(name)
+        client = BareClient(address, manifest, cookie_picture(WIDTH, HEIGHT))
+        for _ in range(50):
+            client()
+        chance, alone, during, whole = random.Random(0), [], [], []
+        for _ in range(scrapes):
+            alone.append(_timed(client))
+            asked = time.perf_counter()
+            scrape = _ask(metrics)
+            begin = asked + chance.random() * _LATEST
+            while time.perf_counter() < begin:
+                pass
+            during.append(_timed(client))
+            _read_all(scrape)
+            whole.append(time.perf_counter() - asked)
+        client.close()
+    print(f"  calls between scrapes  {_quantiles(alone)}  longest {max(alone) * 1e3:.2f} ms")
+    print(f"  calls during a scrape  {_quantiles(during)}  longest {max(during) * 1e3:.2f} ms")
+    print(
+        f"  a scrape delays a call by {(median(during) - median(alone)) * 1e3:.2f} ms at p50, "
+        f"{(quantile(during, 0.99) - quantile(alone, 0.99)) * 1e3:.2f} ms at p99; "
+        f"its answer is there after {median(whole) * 1e3:.1f} ms, with the call in it"
+    )
+
+
+def _timed(client: BareClient) -> float:
+    begun = time.perf_counter()
+    client()
+    return time.perf_counter() - begun
+
+
+def _ask(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(str(path))
+    connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return connection
+
+
+def _read_all(connection: socket.socket) -> None:
+    with connection:
+        while connection.recv(1 << 18):
+            pass
+
+
+def _quantiles(samples: Sequence[float]) -> str:
+    return f"p50 {median(samples) * 1e6:6.0f} µs  p99 {quantile(samples, 0.99) * 1e6:6.0f} µs"
 
 
 def _families() -> Families:
@@ -77,14 +167,28 @@ def _families() -> Families:
         for step in range(100):
             version.inspected(decide(step / 100, 0.5), step / 1e4, Stages(0.0, step / 1e4, step / 1e3, step / 1e4))
             counts.ended("DetectAnomalies", name, "OK", step / 1e3)
-        models.append(ModelReading(name, "1.0.0", "RUNNING", True, 0, (os.getpid(),)))
-    front = FrontReading(models, ("STOPPED", "STARTING", "RUNNING", "FAILED", "STOPPING"), 16, 4, 9, 0, 1 << 30)
+        camera = Camera(name, "1.0.0", "ok", 0)
+        models.append(ModelReading(name, "1.0.0", "RUNNING", True, 0, (os.getpid(),), exchanged=False, camera=camera))
+    records = RecordsReading(
+        written=1600,
+        lost=dict.fromkeys(("disk", "busy"), 0),
+        drifts=tuple(Drift(model.name, "1.0.0", "stable") for model in models),
+        events=tuple(EventLine(rule, sent=1) for rule in ("plc", "mes")),
+        stock=tuple(Stock(kind, 1, 1) for kind in ("anomalous", "near", "normal", "disagreement", "asked")),
+    )
+    front = FrontReading(
+        models, ("STOPPED", "STARTING", "RUNNING", "FAILED", "STOPPING"), 16, 4, 9, 0, 1 << 30, records
+    )
     return Families(counts, lambda: front, Path("/tmp"))  # any disk
 
 
 async def measure_scrapes(accept: str) -> tuple[list[float], list[float], int]:
     """Return processor time of each scrape, the longest piece of each, both in seconds, and its size in bytes."""
     families, costs, longest, size = _families(), [], [], 0
+    for _ in range(60):
+        before = time.process_time()
+        size = len((await write(families.gather(), accept)).body)
+        costs.append(time.process_time() - before)
     for _ in range(60):
         scrape = asyncio.get_running_loop().create_task(write(families.gather(), accept))
         pieces = []
@@ -93,22 +197,23 @@ async def measure_scrapes(accept: str) -> tuple[list[float], list[float], int]:
             before = time.thread_time()
             await asyncio.sleep(0)
             pieces.append(time.thread_time() - before)
-        size = len(scrape.result().body)
         longest.append(max(pieces))
-        # While a thread reads the disks the loop turns in vain, in pieces of a few microseconds.
-        costs.append(sum(piece for piece in pieces if piece > 20e-6))
     return costs, longest, size
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what metrics and the audit trail cost.")
-    parser.add_argument("--rounds", type=int, default=40, help="of 50 calls to each daemon")
-    arguments = parser.parse_args()
+    parser = command_line("observing", __doc__)
+    parser.add_argument("--rounds", type=int, default=40, help="of 50 calls to each daemon [40]")
+    parser.add_argument("--scrapes", type=int, default=1500, help="during which a call is made [1500]")
+    arguments = begin(parser)
     print(machine())
-    print(f"a call through shared memory, {WIDTH}x{HEIGHT}, the empty model; metrics and audit trail off and on")
-    with tempfile.TemporaryDirectory() as folder:
-        measure_calls(Path(folder), arguments.rounds)
-    print(f"a scrape of {MODELS} models")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"a call through shared memory, {WIDTH}x{HEIGHT}, the empty model")
+        measure_calls(folder, arguments.rounds)
+        print(f"calls while a daemon with {MODELS} running models is scraped")
+        measure_delay(folder, arguments.scrapes)
+    print(f"a scrape of {MODELS} models, in one process")
     for name, accept in (("text", ""), ("OpenMetrics", "application/openmetrics-text;version=1.0.0")):
         costs, longest, size = asyncio.run(measure_scrapes(accept))
         print(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     BareClient,
     alternate,
@@ -100,6 +101,7 @@ def measure(models: Path, manifest: Manifest) -> None:
 
 
 def main() -> None:
+    begin(command_line("overhead", __doc__))
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)

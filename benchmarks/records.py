@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import psutil
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import BareClient, alternate, cookie_picture, daemon, light_component, machine, median, quantile
 from edge_agent.client.client import Client
 from edge_agent.inference.verdict import Area, Verdict
@@ -87,9 +87,8 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def count(folder: Path) -> None:
+def count(folder: Path, millions: int) -> None:
     """Tell how long a year's records take to be counted and listed."""
-    millions = int(sys.argv[3]) if sys.argv[3:] else 10
     writer = RecordWriter(folder, days=36_500, mib=1 << 20)
     now = time.time_ns() // 1000
     step = 365 * DAY // (millions * 1_000_000)
@@ -118,11 +117,16 @@ def count(folder: Path) -> None:
 
 
 def main() -> None:
+    parser = command_line("records", __doc__)
+    parser.add_argument("what", nargs="?", choices=("call", "fill"), default="call", help="else: call")
+    parser.add_argument("seconds", nargs="?", type=float, default=3600.0, help="of fill, else 3600")
+    parser.add_argument("millions", nargs="?", type=int, default=10, help="of records to be counted, else 10")
+    given = begin(parser)
     print(machine())
-    if sys.argv[1:2] == ["fill"]:
+    if given.what == "fill":
         with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(fill(Path(folder) / "hour", float(sys.argv[2]) if sys.argv[2:] else 3600.0))
-            count(Path(folder) / "year")
+            asyncio.run(fill(Path(folder) / "hour", given.seconds))
+            count(Path(folder) / "year", given.millions)
     else:
         call()
 

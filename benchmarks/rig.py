@@ -30,7 +30,7 @@ from edge_agent.component.manifest import (
     encode_manifest,
 )
 from edge_agent.component.writing import write_component
-from edge_agent.device.bench.client import BenchClient
+from edge_agent.device.bench.client import BenchClient, Way
 from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.host import HostPipeline
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
@@ -248,9 +248,11 @@ class BareClient:
     def __init__(self, socket: str, manifest: Manifest, picture: U8, *, by: str = "segment") -> None:
         height, width, _ = picture.shape
         self._client = BenchClient(socket, manifest.name, width, height, picture.tobytes())
-        self.request = self._client.requests["shared memory" if by == "segment" else "bytes"]
+        self._way: Way = "shared memory" if by == "segment" else "bytes"
+        self.request = self._client.requests[self._way]
 
     def __call__(self) -> pb2.DetectAnomalyResult:
+        self._client.renew(self._way)
         response: pb2.DetectAnomaliesResponse = self._client.detect(self.request)
         return response.detect_anomaly_result
 

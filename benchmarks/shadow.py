@@ -9,11 +9,11 @@ which the shadow finishes. Claim: the line notices nothing but the copy of a pic
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     REFERENCE,
     BareClient,
@@ -84,9 +84,12 @@ def _p99(samples: list[float]) -> float:
 
 
 def main() -> None:
+    parser = command_line("shadow", __doc__)
+    parser.add_argument("width", nargs="?", type=int, default=1280, help="of the picture, else 1280")
+    parser.add_argument("height", nargs="?", type=int, default=960, help="else 960")
+    given = begin(parser)
     print(machine())
-    width, height = map(int, sys.argv[1:3]) if sys.argv[2:] else (1280, 960)
-    measure(width, height)
+    measure(given.width, given.height)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 import psutil
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.held import workers
 from benchmarks.rig import BareClient, cookie_picture, daemon, machine, milliseconds, reference_component
 from edge_agent.client.client import Client
@@ -64,13 +65,14 @@ def ready_seconds(models: Path) -> float:
         command = [sys.executable, "-m", "edge_agent", "serve", "--socket", socket, "--model-dir", str(models)]
         begun = time.monotonic()
         with subprocess.Popen([*command, "--state-dir", folder, "--log-level", "warning"]) as process:
-            while not Path(folder, "a.sock").exists():
-                time.sleep(0.002)
-            with Client(socket, wait=10.0) as client:
-                client.models()
-            taken = time.monotonic() - begun
-            process.terminate()
-    return taken
+            try:
+                while not Path(folder, "a.sock").exists():
+                    time.sleep(0.002)
+                with Client(socket, wait=10.0) as client:
+                    client.models()
+                return time.monotonic() - begun
+            finally:
+                process.terminate()
 
 
 def rounds(models: Path, manifest: Manifest) -> None:
@@ -122,6 +124,7 @@ def killed_worker(models: Path, manifest: Manifest) -> None:
 
 
 def main() -> None:
+    begin(command_line("start_and_memory", __doc__))
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import (
     BareClient,
     bare_pipeline,
@@ -77,7 +78,7 @@ def throughput(models: Path, manifest: Manifest, *flags: str) -> None:
             control.start(manifest.name)
         barrier, counts = spawn.Barrier(CLIENTS + 1), spawn.Queue()
         arguments = (socket, manifest, barrier, ROUNDS, counts)
-        clients = [spawn.Process(target=count_calls, args=arguments) for _ in range(CLIENTS)]
+        clients = [spawn.Process(target=count_calls, args=arguments, daemon=True) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
         engine = bare_engine(models, manifest)
@@ -102,7 +103,8 @@ def responsiveness(models: Path, manifests: list[Manifest]) -> None:
             control.start(manifest.name)
         barrier, counts = spawn.Barrier(5), spawn.Queue()
         clients = [
-            spawn.Process(target=count_calls, args=(socket, manifests[i % 2], barrier, 2, counts)) for i in range(4)
+            spawn.Process(target=count_calls, args=(socket, manifests[i % 2], barrier, 2, counts), daemon=True)
+            for i in range(4)
         ]
         for client in clients:
             client.start()
@@ -121,6 +123,7 @@ def responsiveness(models: Path, manifests: list[Manifest]) -> None:
 
 
 def main() -> None:
+    begin(command_line("throughput", __doc__))
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)

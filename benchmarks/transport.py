@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 import psutil
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import daemon, light_component, machine, median, milliseconds, quantile
 from edge_agent.client.connection import MESSAGE_LIMITS
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
@@ -114,6 +115,7 @@ def measure(label: str, calls: dict[str, Callable[[], None]], pids: dict[str, in
 
 
 def main() -> None:
+    begin(command_line("transport", __doc__))
     print(machine(), "grpcio", grpc.__version__)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -33,6 +33,7 @@
     ├── AgentUnreachable          (client) nothing answers on the socket
     ├── CallFailed                (client) the agent answered with an error
     ├── NoSharedMemory            (client) no segment can be made for a picture
+    ├── StateInUse                another agent keeps its state in this folder
     └── AddressInUse              another agent serves this socket
 
 The text of each is one sentence that names the value that was refused and what was expected.
@@ -197,6 +198,10 @@ class CallFailed(EdgeAgentError):
 
 class NoSharedMemory(EdgeAgentError):
     """The client can't make a segment; the text says what /dev/shm lacks."""
+
+
+class StateInUse(EdgeAgentError):
+    """Another agent already keeps its state in this folder."""
 
 
 class AddressInUse(EdgeAgentError):

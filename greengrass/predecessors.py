@@ -39,9 +39,13 @@ def main() -> None:
 
 
 def remove_predecessors(work: Path, own: Path) -> None:
-    """Remove the environments in `work` that are older than `own`; one that is being installed is younger."""
+    """Remove the environments in `work` that are older than `own`; one that is being installed is younger.
+
+    That one is complete goes first: when the rest is cut off, the next installation of it (install.sh) makes it anew.
+    """
     for other in work.glob("python3.*-*"):
         if other.resolve() != own and _chosen(other) < _chosen(own):
+            (other / "complete").unlink(missing_ok=True)
             shutil.rmtree(other, ignore_errors=True)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ending import end_what_was_started
+from benchmarks.beginning import begin, command_line
 from benchmarks.growth.figures import Figures, read_figures, tables
 from benchmarks.growth.sweeps import clients_sweep, models_sweep, pictures_sweep
 from benchmarks.peers.processes import ProcessEnded
@@ -29,15 +29,12 @@ _SWEEPS: dict[str, Callable[[], Any]] = {"models": models_sweep, "clients": clie
 
 
 def _arguments() -> argparse.Namespace:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.growth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("growth", __doc__)
     parser.add_argument("--only", choices=_SWEEPS, nargs="+", default=list(_SWEEPS), help="what grows")
     parser.add_argument("--output", type=Path, default=_IMAGES, metavar="DIR", help="where the plots go")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="take the figures from such a file")
-    given = parser.parse_args()
+    given = begin(parser)
     if importlib.util.find_spec("matplotlib") is None:
         parser.error("the plots need matplotlib: python -m pip install -r benchmarks/requirements-plots.txt")
     return given
@@ -54,7 +51,6 @@ def _measure(wanted: list[str]) -> Figures:
 
 def main() -> None:
     given = _arguments()
-    end_what_was_started()
     try:
         figures = read_figures(json.loads(given.draw.read_text())) if given.draw else _measure(given.only)
     except ProcessEnded as reason:

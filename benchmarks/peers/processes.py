@@ -103,6 +103,11 @@ class Client:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def begin(self, way: str, seconds: float) -> None:
         """Have it call for so long; with 0 seconds, get warm."""
         assert self._process.stdin is not None

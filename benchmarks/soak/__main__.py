@@ -28,7 +28,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.ending import end_what_was_started
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import daemon, empty_component, machine, variant
 from benchmarks.soak.clients import SoakFailed, client_processes
 from benchmarks.soak.stages import Row, Soak
@@ -44,17 +44,14 @@ _KINDS = ("come-and-go", "start-and-stop", "change-over", "kill-guest", "vanish"
 
 
 def _arguments() -> argparse.Namespace:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("soak", __doc__)
     parser.add_argument("--calls", type=int, default=1_000_000, help=f"calls to be answered, more than {FIRST}")
     parser.add_argument("--minutes", type=float, default=30.0, help="end after so long, however many calls were made")
     parser.add_argument("--clients", type=int, default=4, help="client processes")
     parser.add_argument("--rows", type=int, default=10, help="stages after the first thousand calls")
     parser.add_argument("--trouble", nargs="*", choices=_KINDS, default=list(_KINDS), help="what happens meanwhile")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    given = parser.parse_args()
+    given = begin(parser)
     if given.calls <= FIRST:
         parser.error(f"--calls is {given.calls}, expected more than {FIRST}")
     if min(given.clients, given.rows) < 1 or given.minutes <= 0:
@@ -114,7 +111,6 @@ def _summary(rows: Sequence[Row], counts: dict[str, int], asked: int) -> str:
 
 def main() -> None:
     given = _arguments()
-    end_what_was_started()
     print(machine())
     print_heading()
     try:

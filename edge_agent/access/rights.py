@@ -23,17 +23,18 @@ def describe_refusal(error: OSError, path: Path | None = None) -> str:
     `path` is the file, where the error does not say which.
     """
     words = error.strerror or str(error)
-    file = path or (
-        Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else None
-    )
+    named = error.filename
+    file = path or (Path(os.fsdecode(named)) if isinstance(named, str | bytes | os.PathLike) else None)
     if not isinstance(error, PermissionError) or file is None:
         return words
     user = describe_user(os.geteuid())
-    for place in (*reversed(file.absolute().parents), file):
-        try:
-            status = place.stat()
-        except OSError:
-            break
-        if place == file or not os.access(place, os.X_OK):
-            return f"{words} for {user}: {place} {describe_rights(status)}"
+    # Links may lead through folders that are closed: an interpreter in somebody's home, say.
+    for way in (file.absolute(), Path(os.path.realpath(file))):
+        for place in (*reversed(way.parents), way):
+            try:
+                status = place.stat()
+            except OSError:
+                break
+            if place == way or not os.access(place, os.X_OK):
+                return f"{words} for {user}: {place} {describe_rights(status)}"
     return f"{words} for {user}"

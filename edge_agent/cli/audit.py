@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,10 +13,12 @@ import click
 
 from edge_agent.cli.output import json_option, print_json, print_table
 from edge_agent.errors import EdgeAgentError
-from edge_agent.serving.auditing.files import parts
+from edge_agent.serving.auditing.chain import Link
+from edge_agent.serving.auditing.files import parts, read_head
 from edge_agent.serving.auditing.reading import read_entries, verify
 from edge_agent.settings import load_settings
 
+_ENTRY = re.compile("([0-9]{1,18}):([0-9a-f]{8,64})")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 #: shown in a column of their own
 _COLUMNS = ("entry", "time", "event", "model", "user", "uid", "pid", "program", "outcome", "hash")
@@ -35,6 +38,20 @@ def _since(_: click.Context, parameter: click.Parameter, value: str | None) -> s
         raise click.BadParameter(
             f"{value!r} is not a time such as 2026-05-01, 2026-05-01T06:00, 30m, 12h or 7d", param=parameter
         ) from None
+
+
+def _known(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> list[Link]:
+    """Return entries as they are noted in the log."""
+    found = []
+    for value in values:
+        matched = _ENTRY.fullmatch(value)
+        if matched is None:
+            raise click.BadParameter(
+                f"{value!r} is not an entry such as 4711:9f86d081884c7d65, with 8 digits of its hash or more",
+                param=parameter,
+            )
+        found.append(Link(int(matched[1]), matched[2]))
+    return found
 
 
 _state_dir_option = click.option(
@@ -57,8 +74,12 @@ def command(context: click.Context, state_dir: str | None, since: str, model: st
     The daemon writes it down: StartModel and StopModel with who called, refused attempts too, versions that came, took
     over or were refused, its own starts and ends with the settings.
     """
-    context.obj = state_dir
+    context.obj = state_dir, as_json
     if context.invoked_subcommand is not None:
+        for name in (name for name, value in (("--since", since), ("--model", model)) if value):
+            raise click.UsageError(
+                f"{name} can't be given for {context.invoked_subcommand}, which takes the whole trail"
+            )
         return
     entries = read_entries(_folder(state_dir), since, model)
     if as_json:
@@ -79,24 +100,35 @@ def command(context: click.Context, state_dir: str | None, since: str, model: st
     print_table(("time", "event", "model", "who", "outcome", "details"), rows)
 
 
-@command.command("verify", short_help="Tell whether the trail was changed.", epilog="Example: edge-agent audit verify")
+@command.command(
+    "verify",
+    short_help="Tell whether the trail was changed.",
+    epilog="Example: edge-agent audit verify --known 4711:9f86d081884c7d65",
+)
 @_state_dir_option
+@click.option(
+    "--known",
+    callback=_known,
+    multiple=True,
+    metavar="ENTRY:HASH",
+    help="An entry that must be there, from the log or from wherever it was noted (may be given again).",
+)
 @json_option
 @click.pass_obj
-def verify_command(group_state_dir: str | None, state_dir: str | None, as_json: bool) -> None:
+def verify_command(group: tuple[str | None, bool], state_dir: str | None, known: list[Link], as_json: bool) -> None:
     """Tell whether an entry was removed, edited or swapped since the daemon wrote it. Exit code 1 when one was.
 
-    Also when audit.head is missing, which says what the last entry was.
+    Also when audit.head is missing, which says what the last entry was, or was when the daemon started.
 
     The trail shows what was done to single entries; whoever can write to its folder could also make all of it anew.
-    Copy it elsewhere to be safe from that.
+    The daemon logs its last entry when it starts and when it ends: give it with --known, or copy the trail elsewhere.
     """
-    found = verify(_folder(state_dir or group_state_dir))
-    if as_json:
+    found = verify(_folder(state_dir or group[0]), known)
+    if as_json or group[1]:
         print_json(found._asdict())
     else:
-        for problem in found.problems:
-            click.echo(problem)
+        for told in (*found.problems, *found.notes):
+            click.echo(told)
         what = f"entries {found.first} to {found.last}, {found.gaps} of them tell of others that could not be written"
         click.echo(f"{'wrong' if found.problems else 'whole'}: {found.entries} entries, {what}")
     sys.exit(1 if found.problems else 0)
@@ -105,7 +137,7 @@ def verify_command(group_state_dir: str | None, state_dir: str | None, as_json: 
 def _folder(state_dir: str | None) -> Path:
     folder = Path(state_dir or load_settings({}).state_dir)
     try:
-        if not parts(folder):
+        if not parts(folder) and read_head(folder) is None:
             raise EdgeAgentError(f"there is no audit trail in {folder}; --state-dir names the daemon's state folder")
         for path in parts(folder):
             path.open("rb").close()

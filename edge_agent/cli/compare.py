@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from edge_agent.cli.kept import draw, draw_shadow
 from edge_agent.cli.output import json_option, note, print_json, print_table
 from edge_agent.cli.records import folder_options, records_of, span_of, time_options
 from edge_agent.errors import RecordsError
@@ -162,6 +161,8 @@ def _page(a: Named, b: Named, found: Comparison, differing: list[Pair], folder: 
 
 
 def _figure(pair: Pair, names: tuple[str, str], folder: Path) -> str:
+    from edge_agent.cli.kept import draw, draw_shadow  # loads OpenCV, for which `models list` would wait too
+
     images = "<p>its picture was not kept</p>"
     if pair.picture:
         try:

@@ -11,7 +11,6 @@ from edge_agent.cli.compare import compare
 from edge_agent.cli.output import json_option, print_json, print_table, socket_option, status_line
 from edge_agent.client.client import Client
 from edge_agent.client.detection import ModelInfo
-from edge_agent.device.doctor.building import build as build_component
 from edge_agent.inference.engines.options import ENGINES, Precision
 from edge_agent.records.shadow.wanted import parse_named
 from edge_agent.settings import load_settings
@@ -127,6 +126,8 @@ def build(name: str, config: Path | None, **flags: Any) -> None:
     and the user of the one that will serve it: what is built is kept in the state folder.
     """
     settings = load_settings({key: value for key, value in flags.items() if value not in (None, ())}, config=config)
+    from edge_agent.device.doctor.building import build as build_component  # loads what prepares pictures
+
     with status_line() as say:
         built = build_component(settings, name, say)
     manifest = built.component.manifest

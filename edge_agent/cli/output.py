@@ -14,10 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from edge_agent.component.version import check_name, parse_version
 from edge_agent.errors import EdgeAgentError
@@ -34,6 +30,10 @@ _NO_TERMINAL_WIDTH = 1000
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Print rows under headings; `right` names the columns of numbers."""
+    from rich.console import Console  # half of the time that many a command takes to start, if it were above
+    from rich.table import Table
+    from rich.text import Text
+
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else _NO_TERMINAL_WIDTH, highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -69,6 +69,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
@@ -92,9 +95,10 @@ def _progress_lines(what: str) -> Callable[[int, int], None]:
 @contextmanager
 def status_line() -> Iterator[Callable[..., None]]:
     """Show what is being done: on a terminal one line that changes, otherwise a line for each thing, once."""
-    console = Console(stderr=True, highlight=False)
-    if console.is_terminal:
-        with console.status("") as status:
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True, highlight=False).status("") as status:
             yield lambda text, **_: status.update(text)
         return
     last = ""

@@ -14,7 +14,6 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from edge_agent.cli.kept import draw
 from edge_agent.cli.output import json_option, note, print_json, print_table
 from edge_agent.errors import RecordsError
 from edge_agent.records.events.outbox import line_states
@@ -218,6 +217,8 @@ def show(
     if overlay_file is not None:
         if not record.picture:
             raise RecordsError(f"the picture of record {id} was not kept; the setting keep says which are")
+        from edge_agent.cli.kept import draw  # loads OpenCV, for which no other question has to wait
+
         draw(stored(pictures_folder(folder), record.picture)).save(overlay_file, format="png")
     values = fields(record)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -46,8 +47,9 @@ _inherited: list[_Own] = []
 class Client:
     """A connection to an agent. May be used by several threads; their pictures are inspected one after the other.
 
-    A forked child that goes on with it gets a channel and segments of its own. (gRPC asks for a process without other
-    threads at a fork; `spawn` and `forkserver` of multiprocessing are always safe.)
+    A forked child that goes on with it gets a channel and segments of its own, and so does a process that it is given
+    to by multiprocessing. (gRPC asks for a process without other threads at a fork; `spawn` and `forkserver` of
+    multiprocessing are always safe.)
 
     Every method raises AgentUnreachable when no agent answers and CallFailed when it answers with an error; the text
     is the agent's own sentence, `code` the name of the status, such as "NOT_FOUND". When the agent has been away, the
@@ -99,6 +101,11 @@ class Client:
             # Of two threads that come at once each makes one. Either is good; the last is kept.
             own = self._state = _Own(self._connect())
         return own
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled as what was asked for: whoever gets it has a client of its own to the same agent."""
+        self._check_open()
+        return functools.partial(Client, timeout=self._timeout, order=self._order), (self.socket,)
 
     def _check_open(self) -> None:
         if self._closed:

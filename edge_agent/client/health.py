@@ -7,8 +7,7 @@ import contextlib
 import grpc
 
 from edge_agent.errors import AgentUnreachable, CallFailed
-from edge_agent.serving.rpc.health import MODEL, NAME, Serving
-from edge_agent.serving.rpc.standard import message_class
+from edge_agent.serving.rpc.standard import HEALTH, MODEL, Serving, message_class
 
 
 def check_health(socket: str, model: str, timeout: float) -> bool:
@@ -21,7 +20,7 @@ def check_health(socket: str, model: str, timeout: float) -> bool:
     request = message_class("grpc.health.v1.HealthCheckRequest")(service=MODEL + model if model else "")
     with contextlib.closing(grpc.insecure_channel(socket)) as channel:
         check = channel.unary_unary(
-            f"/{NAME}/Check",
+            f"/{HEALTH}/Check",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=message_class("grpc.health.v1.HealthCheckResponse").FromString,
         )

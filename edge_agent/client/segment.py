@@ -54,12 +54,13 @@ class OwnedSegment:
 
     @property
     def is_there(self) -> bool:
-        """Whether its name still leads to it: a clean-up, or logind at the end of a session, removes it."""
+        """Whether its name leads to it: a clean-up, or logind at the end of a session, removes it, or it is emptied."""
         try:
             status = self._path.stat()
         except OSError:
             return False
-        return (status.st_dev, status.st_ino) == self._identity
+        # Its pages beyond the end would end this process: SIGBUS, mmap(2).
+        return (status.st_dev, status.st_ino) == self._identity and status.st_size >= self.size
 
     def buffer(self, size: int) -> memoryview:
         """Give the first `size` bytes, growing the segment if it is smaller; NoSharedMemory when there is no room."""

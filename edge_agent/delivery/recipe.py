@@ -24,13 +24,16 @@ _STARTUP_SECONDS = 600
 # No curly brackets but the nucleus's own references: see recipe_rules.py. A local deployment does not unpack archives,
 # hence the second place, whose folder gets its name when it is complete and on the disk. The link is replaced in one
 # step: the agent sees the old one or the new one. The folder that the link named before stays, because workers run from
-# it until the new version serves, and the deployment may be given up; it goes when this version is started once more,
-# or with the version after it.
+# it until the new version serves, and the deployment may be given up. A note of it is left in the registry: the agent
+# removes note and folder when the new version serves (serving/catalogue/predecessors.py). A folder without a note is
+# one that the agent was not allowed to remove.
 _STARTUP = """\
 set -eu
 folder="{artifacts:decompressedPath}/@STEM@"
+notes="$EDGE_AGENT_REGISTRY/.@NAME@.before-"
 if [ ! -e "$folder/manifest.json" ]; then
   folder="{work:path}/@VERSION@-@SHORT@"
+  rm -f "$notes$(basename "$folder")"
   if [ ! -s "$folder/manifest.json" ]; then
     echo "@SHA256@  {artifacts:path}/@STEM@.zip" | sha256sum --check --quiet
     new="$folder.$$"
@@ -51,12 +54,17 @@ while [ ! -d "$EDGE_AGENT_REGISTRY" ]; do
   sleep 1
 done
 before=$(readlink "$EDGE_AGENT_REGISTRY/@NAME@" || true)
+case "$before" in
+  "$folder") ;;
+  "{work:path}"/*) ln -sfn "$before" "$notes$(basename "$before")" ;;
+esac
 ln -sfn "$folder" "$EDGE_AGENT_REGISTRY/.@NAME@.new"
 mv -fT "$EDGE_AGENT_REGISTRY/.@NAME@.new" "$EDGE_AGENT_REGISTRY/@NAME@"
 for other in "{work:path}"/*-????????????; do
-  if [ "$other" != "$folder" ] && [ "$other" != "$before" ]; then rm -rf "$other"; fi
+  if [ "$other" != "$folder" ] && [ ! -L "$notes$(basename "$other")" ]; then rm -rf "$other"; fi
 done
 rm -rf "{work:path}"/*-????????????.[0-9]*
+test -s "$folder/manifest.json"
 echo "@NAME@ @VERSION@ is registered in $EDGE_AGENT_REGISTRY"
 systemd-notify --ready || true
 exit 0

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import re
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,6 +141,8 @@ def _version(number: int, major: int) -> str:
 
 def _packaged(distributions: tuple[str, ...], parts: int) -> str:
     """Return the version of the package that is there, whose libraries are not where the system's loader looks."""
+    from importlib import metadata  # the front imports this module, and would start later by it
+
     for distribution in distributions:
         with contextlib.suppress(metadata.PackageNotFoundError):
             return ".".join(metadata.version(distribution).split(".")[:parts])

@@ -9,9 +9,9 @@ from edge_agent.client.client import Client
 from edge_agent.client.detection import U8, Detection
 from edge_agent.errors import EdgeAgentError
 from edge_agent.inference.decision import Decision, decide
-from edge_agent.line.source import Part
-from edge_agent.line.steps import apply
-from edge_agent.line.tables import Line
+from edge_agent.line.sources.source import Part
+from edge_agent.line.steps.apply import apply
+from edge_agent.line.tables.whole import Line
 
 
 class Inspected(NamedTuple):

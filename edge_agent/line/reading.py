@@ -11,10 +11,12 @@ from typing import Any, get_type_hints
 import msgspec
 
 from edge_agent.errors import SettingsError
-from edge_agent.hardware.digital_output import MISSING
+from edge_agent.hardware.digital_output import MISSING, missing
 from edge_agent.hardware.library import is_installed
 from edge_agent.inference.decision import Rule
-from edge_agent.line.tables import CHOICES, Folder, Line, Model, Pin
+from edge_agent.line.tables.outputs import Pin
+from edge_agent.line.tables.sources import SOURCES, Folder, Frames
+from edge_agent.line.tables.whole import CHOICES, Line, Model
 from edge_agent.records.events.rules import parse_events
 from edge_agent.settings import check_address
 
@@ -50,7 +52,7 @@ def _build(values: Mapping[str, Any]) -> Line:
     for name, (key, kinds) in CHOICES.items():
         if name in _SEVERAL:
             made[name] = tuple(msgspec.convert(table, kinds[table[key]]) for table in values.get(name, ()))
-        else:
+        elif name in values:
             made[name] = msgspec.convert(values[name], kinds[values[name][key]])
     for name, kind in _PLAIN.items():
         if name in _SEVERAL:
@@ -82,9 +84,12 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
     has_chip = any(isinstance(pin, dict) and pin.get("chip") for pin in _listed(values.get("pin")))
     if has_chip and not is_installed("gpiod"):
         yield f"pin: {MISSING}"
-    source = values.get("source")
-    if isinstance(source, dict) and source.get("kind") == "folder" and isinstance(source.get("path"), str):
-        yield from _in_folder(source)
+    source, trigger = values.get("source"), values.get("trigger")
+    if isinstance(source, dict):
+        yield from _in_source(source)
+        yield from _together(source, trigger if isinstance(trigger, dict) else None)
+    if isinstance(trigger, dict) and trigger.get("kind") == "input" and not is_installed("gpiod"):
+        yield f"trigger: {missing('inputs')}"
 
 
 def _listed(value: object) -> list[object]:
@@ -152,6 +157,35 @@ def _in_events(tables: list[dict[str, Any]]) -> Iterator[str]:
     names = [table.get("name") for table in tables]
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
         yield f"event '{name}': there are two of that name"
+
+
+def _in_source(source: Mapping[str, Any]) -> Iterator[str]:
+    kind = source.get("kind")
+    if kind == "folder" and isinstance(source.get("path"), str):
+        yield from _in_folder(source)
+    elif kind == "gstreamer":
+        from edge_agent.line.sources.gstreamer import MISSING as NO_GSTREAMER
+        from edge_agent.line.sources.gstreamer import interpreter
+
+        if not interpreter():
+            yield f"source: {NO_GSTREAMER}"
+    elif kind == "genicam" and not is_installed("harvesters"):
+        from edge_agent.line.sources.genicam import MISSING as NO_HARVESTERS
+
+        yield f"source: {NO_HARVESTERS}"
+
+
+def _together(source: Mapping[str, Any], trigger: Mapping[str, Any] | None) -> Iterator[str]:
+    """See whether a source and a trigger go together."""
+    kind = source.get("kind")
+    if trigger is not None and kind in SOURCES and not issubclass(SOURCES[kind], Frames):
+        frames = ", ".join(name for name, table in SOURCES.items() if issubclass(table, Frames))
+        yield f"trigger: each picture of '{kind}' is a part by itself, so expected none, or one of {frames}"
+    if trigger is not None and source.get("interval_ms"):
+        yield "source.interval_ms: expected none with a trigger, whose kind 'interval' says the same"
+    is_clocked = trigger is None or trigger.get("kind") == "frame"
+    if kind == "segment" and source.get("counter_at") is None and is_clocked:
+        yield "source: a segment without counter_at does not say when a picture is new, expected a trigger"
 
 
 def _in_folder(source: Mapping[str, Any]) -> Iterator[str]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from edge_agent.children.command import child_command
-from edge_agent.line.pins import Pins
-from edge_agent.line.tables import Line
+from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.tables.whole import Line
 from edge_agent.line.words import Word, decode
 
 log = logging.getLogger("edge_agent.line")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import subprocess
 from collections.abc import Callable
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.children.command import child_command
 
 log = logging.getLogger(__name__)
@@ -65,7 +67,8 @@ class Child:
                 start_new_session=True,
             )
         except OSError as error:
-            log.warning("%s can't be started: %s", self._what, error.strerror)
+            file = f" ({os.fsdecode(error.filename)})" if error.filename else ""
+            log.warning("%s can't be started%s: %s", self._what, file, describe_refusal(error))
             self._plan_start()
         else:
             self.on_start()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from edge_agent.access.control import Control
-from edge_agent.access.peer import Peer
+from edge_agent.access.peer import Peer, program_of
 from edge_agent.component.trust import Trust
 from edge_agent.component.version import check_name
 from edge_agent.errors import EdgeAgentError, InvalidRequest, ModelNotFound, WrongState
@@ -23,6 +23,7 @@ from edge_agent.records.recorder import Recorder
 from edge_agent.records.shadow.wanted import Named
 from edge_agent.serving.catalogue.catalogue import Catalogue, Component, Entry
 from edge_agent.serving.catalogue.lookout import Lookout
+from edge_agent.serving.catalogue.predecessors import Predecessors
 from edge_agent.serving.contract import Description, DetectRequest
 from edge_agent.serving.lifecycle.memory import check_memory
 from edge_agent.serving.lifecycle.model import Model
@@ -104,6 +105,7 @@ class Agent:
         self.watchers: set[Callable[[], None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._lookout = Lookout(self._catalogue.scan, self._apply)
+        self._predecessors = Predecessors(settings.registry_dir)
 
     # Life
 
@@ -159,6 +161,8 @@ class Agent:
         while True:
             await asyncio.sleep(self._settings.scan_seconds)
             await self._lookout.look()
+            serving = {name: folder for name, model in self._models.items() if (folder := model.folder) is not None}
+            await asyncio.to_thread(self._predecessors.remove, serving)
             if not self._remembered.is_saved:  # the disk was full
                 await asyncio.to_thread(self._remembered.save)
 
@@ -319,6 +323,7 @@ class Agent:
     async def _audited(self, call: str, name: str, peer: Peer, what: str = "") -> AsyncIterator[None]:
         """Write down, before the call is answered, who made it and what came of it."""
         audit, outcome, details = self._observer.audit, "done", what
+        program = "" if audit is None else program_of(peer.pid)  # now: the client may have gone when the call ends
         try:
             yield
         except EdgeAgentError as error:
@@ -329,7 +334,7 @@ class Agent:
             raise
         finally:
             if audit is not None:
-                await audit.record(call, name, peer, outcome, details)
+                await audit.record(call, name, peer, program, outcome, details)
 
     def detect(
         self,

@@ -40,6 +40,18 @@ def test_a_file_of_another_user(common: Path) -> None:
     assert said == f"Permission denied for user 64004: {file.parent} {OF_ROOT} 0700\n", "the folder is what is closed"
 
 
+def test_a_link_into_a_folder_that_is_closed(common: Path) -> None:
+    """An interpreter in root's home, say, to which a virtual environment links."""
+    home = common / "home"
+    home.mkdir()
+    (home / "python").touch(0o755)
+    home.chmod(0o700)
+    link = common / "python"
+    link.symlink_to(home / "python")
+    said = run_as(STRANGER, "-c", OPEN, str(link)).stdout
+    assert said == f"Permission denied for user 64004: {home} {OF_ROOT} 0700\n"
+
+
 def test_other_errors_keep_their_words(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as missing:
         (tmp_path / "none").read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -127,6 +128,13 @@ def test_segments_that_were_removed_are_made_anew(client: edge_agent.Client) -> 
         assert len(_segments()) == 2
 
 
+def test_segments_that_were_emptied_are_made_anew(client: edge_agent.Client) -> None:
+    for path in _segments():
+        os.truncate(path, 100)
+    assert _score(client, BRIGHT) == "0.80"
+    assert len(_segments()) == 2
+
+
 def test_another_segment_of_that_name_is_not_taken_for_it(client: edge_agent.Client) -> None:
     bitmap = next(path for path in _segments() if "bitmap" in path.name)
     bitmap.unlink()
@@ -195,3 +203,15 @@ def test_a_client_that_is_closed_while_threads_use_it(serving: Daemon) -> None:
         thread.join()
     assert not wrong
     assert not _segments()
+
+
+def test_a_process_that_is_given_a_client_gets_its_own(serving: Daemon, client: edge_agent.Client) -> None:
+    """With spawn and forkserver multiprocessing pickles what a child is given."""
+    blue_first = edge_agent.Client(serving.socket, timeout=7.0, order="bgr")
+    with blue_first, pickle.loads(pickle.dumps(blue_first)) as other:
+        assert (other.socket, other._timeout, other._order) == (serving.socket, 7.0, "bgr")
+        assert _score(other, BRIGHT) == "0.80"
+        assert _score(client, DARK) == "0.20"
+        assert len(_segments()) == 4, "two of each"
+    with pytest.raises(edge_agent.errors.AgentUnreachable, match="has been closed"):
+        pickle.dumps(blue_first)

@@ -107,6 +107,13 @@ class Nucleus:
         self._end(component)
         self._delete_artifacts(component)
 
+    def kill(self, component: Component) -> None:
+        """Kill a component's processes, as a loss of power does."""
+        assert component.process is not None
+        os.killpg(component.process.pid, signal.SIGKILL)
+        component.process.wait(60)
+        wait_until(lambda: not _is_there(component.process), f"every process of {component.name} has ended")
+
     def stop(self) -> None:
         """End every process."""
         for component in reversed(list(self.components.values())):

@@ -42,7 +42,7 @@ class Device:
     """A core device with an agent that serves a model, and an update of it."""
 
     def __init__(self, nucleus: Nucleus, agent: Path, update: Path, model: Path) -> None:
-        self.nucleus, self.update = nucleus, update
+        self.nucleus, self.folder, self.update = nucleus, agent, update
         (nucleus.root / "run").mkdir()
         (nucleus.root / "run").chmod(0o1777)
         self.socket = f"unix://{nucleus.root / 'run' / 'agent.sock'}"
@@ -111,6 +111,19 @@ def test_killed_while_it_is_installed(device: Device, step: tuple[str, ...]) -> 
     assert device.starts_its_model()
 
 
+def test_killed_while_it_takes_over_and_given_up(device: Device) -> None:
+    """Its process has begun and dies: the deployment is rolled back to the agent before it."""
+    update = device.place_update()
+    device.nucleus.run_phase(update, "install")
+    device.nucleus.take_over(update)
+    device.nucleus.kill(update)
+    device.stub.channel.close()
+    device.deploy(device.folder)
+    device.connect()
+    device.stub.wait_for("echo", "RUNNING")
+    assert device.starts_its_model()
+
+
 def test_installed_and_given_up_then_taken_over(device: Device) -> None:
     before = device.environments()
     update = device.place_update()
@@ -126,6 +139,12 @@ def test_installed_and_given_up_then_taken_over(device: Device) -> None:
     device.nucleus.run_phase(update, "install")
     device.nucleus.take_over(update)
     device.stub.channel.close()
+    device.connect()
+    # It answers, its model is on the way, and the power fails: the device comes up with it.
+    device.nucleus.kill(update)
+    device.stub.channel.close()
+    device.nucleus.run_phase(update, "install")
+    device.nucleus.take_over(update)
     device.connect()
     device.stub.wait_for("echo", "RUNNING")
     wait_until(lambda: len(device.environments()) == 1, "the successor has removed what came before it")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent.line.pins import Pins
-from edge_agent.line.tables import Pin
+from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.tables.outputs import Pin
 from tests.support.daemon import wait_until
 
 

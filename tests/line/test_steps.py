@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edge_agent.errors import InvalidRequest
-from edge_agent.line.steps import apply
-from edge_agent.line.tables import Crop, Flip, Mask, Resize, Rotate
+from edge_agent.line.steps.apply import apply
+from edge_agent.line.tables.steps import Crop, Flip, Mask, Resize, Rotate
 
 PICTURE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 

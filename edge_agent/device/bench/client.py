@@ -22,6 +22,7 @@ from edge_agent.serving.rpc.contract import METHODS
 Way = Literal["shared memory", "bytes"]
 
 _WARM_UP_CALLS = 3
+_SAME_SECONDS = 1.0  # that a picture stays the same to the last bit
 
 
 class BenchClient:
@@ -47,6 +48,24 @@ class BenchClient:
             model_component=model, bitmap=pb2.Bitmap(width=width, height=height, byte_data=pixels)
         )
         self.requests: dict[str, pb2.DetectAnomaliesRequest] = {"shared memory": by_segment, "bytes": by_bytes}
+        self._pixels, self._row = bytearray(pixels), width * 3
+        self._renewed: dict[str, float] = {}
+
+    def renew(self, way: Way) -> None:
+        """Change the last bit of every row's first value now and then.
+
+        A picture that stays the same for long is what a frozen camera gives, and the agent would tell people so.
+        """
+        now = time.monotonic()
+        if now - self._renewed.setdefault(way, now) < _SAME_SECONDS:
+            return
+        self._renewed[way] = now
+        column = bytes(value ^ 1 for value in self._pixels[:: self._row])
+        self._pixels[:: self._row] = column
+        if way == "bytes":
+            self.requests[way].bitmap.byte_data = bytes(self._pixels)
+        else:
+            self._segments[0].buffer(len(self._pixels))[:: self._row] = column
 
     def run(self, way: Way, seconds: float) -> tuple[list[float], int]:
         """Call for so long; return what each answered call took, in seconds, and how many were refused."""
@@ -56,7 +75,9 @@ class BenchClient:
         taken: list[float] = []
         refused = 0
         end = time.monotonic() + seconds
-        while (begun := time.monotonic()) < end:
+        while time.monotonic() < end:
+            self.renew(way)
+            begun = time.monotonic()
             if self._call(request):
                 taken.append(time.monotonic() - begun)
             else:

@@ -20,7 +20,8 @@ _REMEDY_16 = "bring it to 8 bits, always by the same factor and as the training 
 _FORMATS = {
     Fraction(4): _Format(
         "RGBA, BGRA, RGBX or BGRX",
-        "leave the fourth byte out (cv2.COLOR_RGBA2RGB, or COLOR_BGRA2RGB where blue is first)",
+        "leave the fourth byte out (cv2.COLOR_RGBA2RGB, or COLOR_BGRA2RGB where blue is first); if they are grey as "
+        "float32: bring it to 0..255, convert it to uint8 and give every pixel three times",
     ),
     Fraction(1): _Format(
         "grey, or a Bayer mosaic",
@@ -44,7 +45,7 @@ _PACK = "copy the rows without what follows each of them"
 
 
 #: how files begin that are sent as if they were pixels
-_FILES = {b"\xff\xd8\xff": "JPEG", b"\x89PN": "PNG"}
+_FILES = {b"\xff\xd8\xff": "JPEG", b"\x89PN": "PNG", b"BM": "BMP", b"II*": "TIFF", b"MM\0": "TIFF"}
 
 
 def recognise(count: int, width: int, height: int, head: bytes = b"") -> str:
@@ -52,8 +53,9 @@ def recognise(count: int, width: int, height: int, head: bytes = b"") -> str:
 
     `head` are the first of them, where they are known.
     """
-    if head[:3] in _FILES:
-        return f"they are a {_FILES[head[:3]]} file: decode it, and send its pixels"
+    for beginning, kind in _FILES.items():
+        if head.startswith(beginning):
+            return f"they are a {kind} file: decode it, and send its pixels"
     if width <= 0 or height <= 0 or count <= 0:
         return ""
     each = Fraction(count, width * height)

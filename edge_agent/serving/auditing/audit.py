@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.access.names import describe_user
-from edge_agent.access.peer import Peer, program_of
-from edge_agent.serving.auditing.trail import Trail
+from edge_agent.access.peer import Peer
+from edge_agent.serving.auditing.patient import PatientTrail
 from edge_agent.settings import Settings, audit_bytes
 
 log = logging.getLogger(__name__)
@@ -21,13 +21,15 @@ log = logging.getLogger(__name__)
 _MOST_WAITING = 1000  # entries that wait for a disk that hangs
 _PATIENCE = 2.0  # seconds that a call waits for its entry to be written
 _RETRY = 10.0  # seconds after which it is tried whether there is room again
+#: in a state folder that an agent has used there is one of them
+_OF_AGENT = ("running.json", "records")
 _LONGEST = 1000  # characters of a text that a client or a file has made
 
 
 class Audit:
     """The daemon's side of its trail."""
 
-    def __init__(self, trail: Trail) -> None:
+    def __init__(self, trail: PatientTrail) -> None:
         self._trail = trail
         self._waiting: list[dict[str, Any]] = []
         self._dropped = self._dropped_told = 0
@@ -37,17 +39,10 @@ class Audit:
 
     @classmethod
     def of(cls, settings: Settings) -> Audit | None:
-        """Open the trail of the state folder; None where it is off, or can't be written."""
+        """Open the trail of the state folder; None where it is off."""
         if settings.audit == "off":
             return None
-        folder = Path(settings.state_dir)
-        try:
-            return cls(Trail(folder, audit_bytes(settings)))
-        except BlockingIOError:
-            log.error("nothing is audited: another agent writes to %s", folder)
-        except OSError as error:
-            log.error("nothing is audited: %s can't be written to (%s)", folder, error.strerror)
-        return None
+        return cls(PatientTrail(Path(settings.state_dir), audit_bytes(settings), _OF_AGENT))
 
     @property
     def lost(self) -> int:
@@ -58,7 +53,11 @@ class Audit:
         """Write that the daemon starts, with its settings. Blocking."""
         ended = self._trail.last_event()
         more = {"note": "the agent before did not end in order"} if ended not in ("", "agent ended") else {}
+        if self._trail.end:
+            # In the journal, which the agent's user can't change: what the trail must have then.
+            log.info("the audit trail goes on after entry %s", self._trail.end)
         self._trail.append([{"event": "agent started", "version": version, "settings": settings} | more])
+        self._tell()
 
     def note(self, event: str, **content: Any) -> None:
         """Write an entry soon; in the order of the calls."""
@@ -69,11 +68,9 @@ class Audit:
         if self._flushing is None:
             self._flushing = asyncio.get_running_loop().create_task(self._flush())
 
-    async def record(self, call: str, model: str, peer: Peer, outcome: str, details: str = "") -> None:
+    async def record(self, call: str, model: str, peer: Peer, program: str, outcome: str, details: str = "") -> None:
         """Write what came of a client's call, and wait until it is on the disk."""
-        user, program = await asyncio.gather(
-            asyncio.to_thread(describe_user, peer.uid), asyncio.to_thread(program_of, peer.pid)
-        )
+        user = await asyncio.to_thread(describe_user, peer.uid)
         more = {"details": details} if details else {}
         self.note(call, model=model, outcome=outcome, uid=peer.uid, user=user, pid=peer.pid, program=program, **more)
         if self._flushing is not None:
@@ -99,7 +96,11 @@ class Audit:
             self._retry = asyncio.get_running_loop().call_later(_RETRY, self._try_again)
         if problem != self._said:
             if problem:
-                log.error("the audit trail can't be written (%s); calls go on, and the gap will be recorded", problem)
+                log.error(
+                    "the audit trail can't be written (%s) in %s; calls go on, and the gap will be recorded",
+                    problem,
+                    self._trail.folder,
+                )
             else:
                 log.warning("the audit trail is written again; the gap is recorded")
             self._said = problem
@@ -123,6 +124,8 @@ class Audit:
         if self._retry is not None:
             self._retry.cancel()
         if self._flushing is None:
+            if self._trail.end:
+                log.info("the audit trail ends with entry %s", self._trail.end)
             self._trail.close()
 
 

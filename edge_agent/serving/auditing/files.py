@@ -9,6 +9,8 @@ from edge_agent.serving.auditing.chain import Link
 
 NAME = "audit.jsonl"
 HEAD_NAME = "audit.head"
+#: held by the process that writes the trail, and a second note of its last entry
+LOCK_NAME = "audit.lock"
 _PART = "audit-{:012d}.jsonl"
 
 
@@ -31,9 +33,26 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def read_head(folder: Path) -> Link | None:
-    """Return the entry that was written last, as the writer has noted it beside the trail; None where it has not."""
+    """Return the entry that was written last, as the writer has noted it beside the trail; None where it has not.
+
+    It is noted twice; the later of the two counts.
+    """
+    found = [link for link in (read_note(folder / HEAD_NAME), read_note(folder / LOCK_NAME)) if link is not None]
+    return max(found, default=None, key=lambda link: link.entry)
+
+
+def read_note(path: Path) -> Link | None:
+    """Return the entry that a file names as the last; None where it names none."""
     try:
-        entry, digest = (folder / HEAD_NAME).read_text().split()
+        entry, digest = path.read_text().split()
         return Link(int(entry), digest)
     except (OSError, ValueError):
         return None
+
+
+def last_line(path: Path) -> bytes:
+    """Return the last line of a part; b"" where it has none, or can't be read."""
+    try:
+        return (path.read_bytes().splitlines() or [b""])[-1]
+    except OSError:
+        return b""

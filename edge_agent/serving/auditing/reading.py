@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge_agent.serving.auditing.chain import FIRST, Link, follows, read_line
-from edge_agent.serving.auditing.files import HEAD_NAME, lines, parts, read_head
-from edge_agent.serving.auditing.trail import DELETED, GAP, REMOVED
+from edge_agent.serving.auditing.files import HEAD_NAME, lines, parts, read_head, read_note
+from edge_agent.serving.auditing.trail import BEGUN, DELETED, EXCHANGED, GAP, REMOVED, UNNOTED
 
 
 class Verified(NamedTuple):
@@ -21,6 +21,8 @@ class Verified(NamedTuple):
     gaps: int
     #: what is wrong, in the order in which it was found
     problems: list[str]
+    #: what can't be told, and need not be wrong
+    notes: list[str]
 
 
 def read_entries(folder: Path, since: str = "", model: str = "") -> Iterator[dict[str, Any]]:
@@ -35,8 +37,10 @@ def read_entries(folder: Path, since: str = "", model: str = "") -> Iterator[dic
                 yield content
 
 
-def verify(folder: Path) -> Verified:
+def verify(folder: Path, known: Sequence[Link] = ()) -> Verified:
     """Follow the chain from the oldest entry to the newest.
+
+    `known` are entries that somebody has noted elsewhere, each with its hash or the beginning of it.
 
     Raises:
         OSError: the trail can't be read.
@@ -46,14 +50,17 @@ def verify(folder: Path) -> Verified:
     for path in parts(folder):
         for number, line in lines(path):
             chain.take(line, f"{path.name}, line {number}")
-    problems = [*chain.problems, *chain.beginning()]
+    problems = [*chain.problems]
     if head is not None:
-        problems = [*chain.problems, *chain.compare(head), *chain.beginning()]
-    elif _headless(folder, chain.count):
-        problems.append(
-            f"{HEAD_NAME} is missing or can't be read: nothing tells whether entries after {chain.last} were removed"
-        )
-    return Verified(chain.count, chain.first.entry if chain.first else 0, chain.last, chain.gaps, problems)
+        problems += chain.compare(head)
+    if _headless(folder, chain.count):
+        untold = f": nothing tells whether entries after {chain.last} were removed" if head is None else ""
+        problems.append(f"{HEAD_NAME} is missing or can't be read{untold}")
+    problems += chain.beginning()
+    for link in known:
+        problems += chain.find(link)
+    first = chain.first.entry if chain.first else 0
+    return Verified(chain.count, first, chain.last, chain.gaps, problems, chain.notes)
 
 
 class _Chain:
@@ -61,6 +68,7 @@ class _Chain:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self.first: Link | None = None
         self.count = self.gaps = self.last = 0
         self._first_line = b""
@@ -98,6 +106,18 @@ class _Chain:
             self.problems.append(
                 f"{place}: the agent found {content.get('found')} entries where {content.get('expected')} were written"
             )
+        elif event == EXCHANGED:
+            self.problems.append(f"{place}: the agent found another entry before it than it had written there")
+        elif event == UNNOTED:
+            told = f"audit.lock named {noted}" if (noted := content.get("noted")) else "nothing told"
+            self.problems.append(
+                f"{place}: the agent found no {HEAD_NAME}, and {content.get('found')} entries; {told} as the last"
+            )
+        elif event == BEGUN:
+            self.notes.append(
+                f"{place}: the trail begins in a folder that was used before ({content.get('there_was')}): "
+                "nothing tells whether there was one before it"
+            )
 
     def beginning(self) -> Iterator[str]:
         """Say what is wrong where the trail begins."""
@@ -115,15 +135,24 @@ class _Chain:
         elif self._hashes.get(head.entry) not in (head.hash, None):
             yield f"entry {head.entry} is not the one that was written"
 
+    def find(self, known: Link) -> Iterator[str]:
+        """Say what is wrong beside an entry that is known from elsewhere."""
+        found = self._hashes.get(known.entry)
+        if found is None:
+            kept = f"{self.first.entry} to {self.last}" if self.first is not None else "none"
+            yield f"entry {known.entry} is not there: the entries that are there are {kept}"
+        elif not found.startswith(known.hash):
+            yield f"entry {known.entry} has the hash {found[:16]}…, and not {known.hash[:16]}…: it is another one"
+
 
 def _headless(folder: Path, entries: int) -> bool:
     """Tell whether the note of the last entry is still not there after the lines were read.
 
-    The writer makes an empty one before the trail's file, and fills it with the first entry.
+    The writer makes an empty one before the trail's file, and then fills it.
     """
-    if read_head(folder) is not None:
-        return False
     path = folder / HEAD_NAME
+    if read_note(path) is not None:
+        return False
     return entries > 0 or not path.is_file() or path.stat().st_size > 0
 
 

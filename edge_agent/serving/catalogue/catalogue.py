@@ -9,8 +9,9 @@ A scan costs a few stat calls a component; files are read and digests computed o
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,10 @@ from edge_agent.inference.engines.signature import check_signature
 from edge_agent.settings import Settings
 from edge_agent.shortage import is_shortage
 
+log = logging.getLogger(__name__)
+
+#: stands for the versions in a folder that can't be looked into
+UNKNOWN = ""
 #: stands for the version of a registered component that can't be served
 AS_DEPLOYED = "as deployed"
 #: versions of which it is said what is wrong with them
@@ -66,6 +71,7 @@ class Catalogue:
         """Look into `folders` and `registry`; `pins` gives for a name the only version that is served."""
         self._folders, self._pins, self._registry, self._trust = folders, pins, registry, trust
         self._known: dict[Path, tuple[object, Component | str]] = {}
+        self._closed: Set[Path] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings, trust: Trust | None = None) -> Catalogue:
@@ -88,9 +94,16 @@ class Catalogue:
                 component = checked[1]
             label = component.manifest.version if isinstance(component, Component) else AS_DEPLOYED
             found.setdefault(name, {})[label] = component
+        closed = {folder: reason for folder in self._folders if (reason := _closed(folder))}
+        for folder in closed.keys() - self._closed:
+            log.warning("the model folder %s can't be read: %s", folder, closed[folder])
+        self._closed = closed.keys()
         for folder in self._folders:
             for path in _subfolders(folder):
                 if not is_name(path.name):
+                    continue
+                if reason := _closed(path):
+                    found.setdefault(path.name, {})[UNKNOWN] = f"the folder {path} can't be read: {reason}"
                     continue
                 for version in _subfolders(path):
                     seen[version] = checked = self._check(path.name, version.name, version)
@@ -160,6 +173,8 @@ def read_component(folder: Path) -> Component:
 
 
 def _tell(version: str, problem: str) -> str:
+    if version == UNKNOWN:
+        return problem
     return f"{version}: {problem}" if version == AS_DEPLOYED else f"version {version}: {problem}"
 
 
@@ -184,6 +199,20 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     except OSError as error:  # not there yet, not a folder, or not ours to read: edge-agent doctor tells
         _pass_on_shortage(error)
         return []
+
+
+def _closed(folder: Path) -> str:
+    """Say why this process may not look into a folder; "" where it may, or there is none."""
+    if os.access(folder, os.R_OK | os.X_OK):
+        return ""
+    try:
+        os.stat(f"{folder}/.")  # noqa: PTH116, a Path would drop the dot, which needs the right to enter
+        os.scandir(folder).close()
+    except PermissionError as error:
+        return describe_refusal(error, folder)
+    except OSError:
+        return ""
+    return ""
 
 
 def _pass_on_shortage(error: Exception) -> None:

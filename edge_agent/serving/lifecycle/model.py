@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from edge_agent.component.manifest import manifest_digest
 from edge_agent.component.pixel_options import say_pixel_options
@@ -147,6 +148,12 @@ class Model:
         """The version that is served, or that the next start takes; "" when only a broken one is there."""
         component = self._served or self.component
         return component.manifest.version if component else ""
+
+    @property
+    def folder(self) -> Path | None:
+        """The only folder that its workers run from; None when there are none, or of two versions."""
+        is_settled = self.status is Status.RUNNING and self._retirement.is_over
+        return self._served.folder if is_settled and self._served is not None else None
 
     def read(self) -> ModelReading:
         """Tell how it is now."""

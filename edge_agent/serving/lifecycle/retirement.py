@@ -22,6 +22,11 @@ class Retirement:
         self._ending[task] = pool
         task.add_done_callback(self._ending.pop)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all have ended."""
+        return not self._ending
+
     async def finish(self, seconds: float) -> None:
         """Wait until all have ended; those that take longer are killed."""
         ending = dict(self._ending)

@@ -1,7 +1,8 @@
-"""Metrics as text, in Prometheus' format and in OpenMetrics: the library prometheus_client's, but for histograms.
+"""Metrics as text, in Prometheus' format and in OpenMetrics.
 
-The library takes 12 µs for a line, and histograms are nine lines in ten: 20 ms for sixteen models. Theirs are written
-here, in less than 1 ms. Everything is written in pieces, between which the event loop has its turn.
+The library prometheus_client says which of them a request wants, and writes what it collects itself. It takes 12 µs for
+a line, that is 20 ms for sixteen models, so our own families are written here, to the same letters, in a tenth of that.
+Everything is written in pieces, between which the event loop has its turn.
 
 Formats: https://prometheus.io/docs/instrumenting/exposition_formats/, https://prometheus.io/docs/specs/om/open_metrics_spec/
 """
@@ -9,16 +10,20 @@ Formats: https://prometheus.io/docs/instrumenting/exposition_formats/, https://p
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from edge_agent.serving.observing.histogram import Histogram
 from edge_agent.serving.observing.pace import Pace
 
 _END = b"# EOF\n"
+_AT_ONCE = 40  # pieces of text: less than 0.1 ms
 
 
 class HistogramFamily(NamedTuple):
@@ -28,6 +33,16 @@ class HistogramFamily(NamedTuple):
     help: str
     labels: tuple[str, ...]
     rows: list[tuple[tuple[str, ...], Histogram]]
+
+
+class ScalarFamily(NamedTuple):
+    """The numbers of one name: of counters, or of gauges."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+    rows: Iterable[tuple[tuple[str, ...], float]]
 
 
 class Exposition(NamedTuple):
@@ -47,7 +62,7 @@ class _One(Collector):
         return (self._family,)
 
 
-async def write(families: AsyncIterator[Metric | HistogramFamily], accept: str) -> Exposition:
+async def write(families: AsyncIterator[Metric | HistogramFamily | ScalarFamily], accept: str) -> Exposition:
     """Write families in the format that the header `accept` of a request prefers."""
     try:
         encode, content_type = choose_encoder(accept)
@@ -61,10 +76,30 @@ async def write(families: AsyncIterator[Metric | HistogramFamily], accept: str) 
             for text in _histograms(family):
                 parts.append(text.encode())
                 await pace.step()
+        elif isinstance(family, ScalarFamily):
+            for text in _scalars(family, openmetrics):
+                parts.append(text.encode())
+                await pace.step()
         else:
             parts.append(encode(_One(family)).removesuffix(_END))
         await pace.step()
     return Exposition(content_type, b"".join(parts) + _END * openmetrics)
+
+
+def _scalars(family: ScalarFamily, openmetrics: bool) -> Iterable[str]:
+    """Give the head of a family and then its lines, some at a time."""
+    line_name = family.name + "_total" * (family.kind == "counter")
+    name = family.name if openmetrics else line_name
+    lines = [f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"]
+    order = sorted(range(len(family.labels)), key=family.labels.__getitem__)
+    for values, value in family.rows:
+        labels = ",".join([f'{family.labels[place]}="{_escape(values[place])}"' for place in order])
+        lines.append(f"{line_name}{{{labels}}} " if labels else f"{line_name} ")
+        lines.append(f"{floatToGoString(value)}\n")  # type: ignore[no-untyped-call]
+        if len(lines) > _AT_ONCE:
+            yield "".join(lines)
+            lines.clear()
+    yield "".join(lines)
 
 
 def _histograms(family: HistogramFamily) -> Iterable[str]:
@@ -73,12 +108,13 @@ def _histograms(family: HistogramFamily) -> Iterable[str]:
     yield f"# HELP {name} {family.help}\n# TYPE {name} histogram\n"
     for values, histogram in family.rows:
         labels = ",".join(f'{label}="{_escape(value)}"' for label, value in zip(family.labels, values, strict=True))
-        lines, total = [], 0
-        for bound, count in zip((*histogram.bounds, "+Inf"), histogram.counts, strict=True):
-            total += count
-            lines.append(f'{name}_bucket{{{labels},le="{bound}"}} {total}\n')
-        yield f"{''.join(lines)}{name}_count{{{labels}}} {total}\n{name}_sum{{{labels}}} {histogram.sum!r}\n"
+        bucket = f'{name}_bucket{{{labels},le="'
+        bounds = zip((*histogram.bounds, "+Inf"), accumulate(histogram.counts), strict=True)
+        lines = "".join([f'{bucket}{bound}"}} {total}\n' for bound, total in bounds])
+        total = sum(histogram.counts)
+        yield f"{lines}{name}_count{{{labels}}} {total}\n{name}_sum{{{labels}}} {histogram.sum!r}\n"
 
 
+@lru_cache(1024)
 def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
@@ -12,25 +11,13 @@ from edge_agent.serving.agent import Agent
 from edge_agent.serving.rpc.contract import SERVICE
 from edge_agent.serving.rpc.exchange import Exchange, Handler
 from edge_agent.serving.rpc.framing import RefusedCall
-from edge_agent.serving.rpc.standard import message_class
+from edge_agent.serving.rpc.standard import HEALTH, MODEL, Serving, message_class
 from edge_agent.serving.rpc.status import Code
 from edge_agent.serving.rpc.streamed import StreamedCall, Streaming
-
-NAME = "grpc.health.v1.Health"
-#: before a model's name in a service's
-MODEL = "model/"
 
 _Request = message_class("grpc.health.v1.HealthCheckRequest")
 _Response = message_class("grpc.health.v1.HealthCheckResponse")
 _List = message_class("grpc.health.v1.HealthListResponse")
-
-
-class Serving(enum.IntEnum):
-    """HealthCheckResponse.ServingStatus."""
-
-    SERVING = 1
-    NOT_SERVING = 2
-    SERVICE_UNKNOWN = 3
 
 
 class Health:
@@ -42,9 +29,9 @@ class Health:
     def handlers(self) -> dict[bytes, Handler | Streaming]:
         """Return what answers each rpc, by path."""
         return {
-            f"/{NAME}/Check".encode(): self._check,
-            f"/{NAME}/List".encode(): self._list,
-            f"/{NAME}/Watch".encode(): Streaming(self._watch),
+            f"/{HEALTH}/Check".encode(): self._check,
+            f"/{HEALTH}/List".encode(): self._list,
+            f"/{HEALTH}/Watch".encode(): Streaming(self._watch),
         }
 
     def status_of(self, service: str) -> Serving:

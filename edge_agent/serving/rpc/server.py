@@ -10,6 +10,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.serving.agent import Agent
@@ -27,6 +28,7 @@ from edge_agent.serving.rpc.listener import SocketClaim
 from edge_agent.serving.rpc.readiness import Readiness
 from edge_agent.serving.rpc.servicer import Servicer
 from edge_agent.serving.rpc.shadowing import Shadowing
+from edge_agent.serving.rpc.state_lock import StateLock
 from edge_agent.serving.rpc.witness import Witness
 from edge_agent.settings import Settings
 
@@ -57,15 +59,26 @@ class Server:
         """Serve until SIGTERM or SIGINT: the first finishes the calls in flight, a second ends at once.
 
         Raises:
-            AddressInUse, SettingsError: see SocketClaim and Agent.
+            AddressInUse, StateInUse, SettingsError: see SocketClaim, StateLock and Agent.
         """
         settings = self._settings
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._signals.put_nowait, number)
+        claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
+        try:
+            lock = StateLock(Path(settings.state_dir))
+            try:
+                return await self._serve_claimed(claim, loop)
+            finally:
+                lock.close()
+        finally:
+            claim.release()
+
+    async def _serve_claimed(self, claim: SocketClaim, loop: asyncio.AbstractEventLoop) -> End:
+        settings = self._settings
         observer = Observer(settings)
         agent = Agent(settings, observer)
-        claim = SocketClaim(settings.socket_path, int(settings.socket_mode, 8), settings.socket_group)
         clients: set[ClientProtocol[Calls]] = set()
         metrics: MetricsServer | None = None
         ended = "failed"

@@ -6,6 +6,8 @@ Source of names and numbers: https://github.com/grpc/grpc-proto.
 
 from __future__ import annotations
 
+import enum
+
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
@@ -138,6 +140,19 @@ def message_class(name: str) -> type[Message]:
     """Return the class of a message by its full name."""
     found: type[Message] = message_factory.GetMessageClass(_POOL.FindMessageTypeByName(name))
     return found
+
+
+HEALTH = "grpc.health.v1.Health"
+#: before a model's name, in the name by which HEALTH is asked for it
+MODEL = "model/"
+
+
+class Serving(enum.IntEnum):
+    """HealthCheckResponse.ServingStatus."""
+
+    SERVING = 1
+    NOT_SERVING = 2
+    SERVICE_UNKNOWN = 3
 
 
 #: our own service's one rpc

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import tarfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,7 @@ from edge_agent.errors import ImportFailed
 from tests.building.importing.formats import (
     IMAGE,
     INPUT,
-    MAP_WEIGHTS,
     MEAN,
-    SCORE_WEIGHTS,
     STAGE,
     STD,
     Served,
@@ -31,52 +29,14 @@ from tests.building.importing.formats import (
 )
 from tests.support.commands import run
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
-from torch import nn  # noqa: E402
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:")  # the tests make TorchScript, which is deprecated
 
 
-class Network(nn.Module):  # type: ignore[misc, unused-ignore]
-    """The network of formats.py."""
-
-    def __init__(self, *, mask: bool = True) -> None:
-        super().__init__()
-        self.maps = nn.Conv2d(3, 3, 1, bias=False)
-        self.scores = nn.Linear(3, 2, bias=False)
-        self.maps.weight.data = torch.from_numpy(MAP_WEIGHTS[:, :, None, None].copy())
-        self.scores.weight.data = torch.from_numpy(SCORE_WEIGHTS.copy())
-        self._mask = mask
-
-    def forward(self, picture: Any) -> Any:
-        score = torch.softmax(self.scores(picture.mean(dim=(2, 3))), 1)
-        return (nn.functional.avg_pool2d(self.maps(picture), 2), score) if self._mask else score
-
-
-class Unstable(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Answers otherwise after it has been converted: the number of its picture counts."""
-
-    def forward(self, picture: Any) -> Any:
-        return torch.softmax(picture.mean(dim=(2, 3))[:, :2] * torch.rand(1, 2), 1)
-
-
-def write(folder: Path, network: nn.Module, *, flags: dict[str, Any] | None = None, dataset: bool = True) -> Path:
-    """Write what the training job leaves, unpacked."""
-    (folder / "export_artifacts").mkdir(parents=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        script = torch.jit.trace(network.eval(), torch.rand(1, 3, INPUT[1], INPUT[0]), check_trace=False)
-        torch.jit.save(script, str(folder / "mochi.pt"))
-    stage = {**STAGE, **(flags or {})}
-    manifest = graph_manifest(stage, runtime=None, runtime_artifact=None, **({} if dataset else {"dataset": None}))
-    manifest["compilable_models"] = [{"filename": "mochi.pt", "framework": "PYTORCH"}]
-    (folder / "export_artifacts" / "manifest.json").write_text(json.dumps(manifest))
-    (folder / "mochi.json").write_text(json.dumps({"stages": [{"input_shape": STAGE["input_shape"]}]}))
-    (folder / "config.yaml").write_text(
-        "model:\n  image_width: 1\n"
-        f"dataset:\n  name: parts  # ours\n  image_width: {IMAGE[0]}\n  image_height: {IMAGE[1]}\n"
-    )
-    return folder
+@pytest.fixture(scope="module")
+def scripts() -> Any:
+    """Give the module torchscripts: torch is loaded by who runs these tests, not by everybody who collects them."""
+    pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
+    return importlib.import_module("tests.building.importing.torchscripts")
 
 
 def pack(folder: Path, target: Path) -> Path:
@@ -86,9 +46,9 @@ def pack(folder: Path, target: Path) -> Path:
 
 
 @pytest.mark.parametrize("mask", [True, False])
-def test_an_archive_of_the_training_job(tmp_path: Path, mask: bool) -> None:
+def test_an_archive_of_the_training_job(scripts: Any, tmp_path: Path, mask: bool) -> None:
     flags = {"segmentation_head_enabled": mask, "classification_logic": "cls_head" if mask else None}
-    archive = pack(write(tmp_path / "job", Network(mask=mask), flags=flags), tmp_path / "model.tar.gz")
+    archive = pack(scripts.write(tmp_path / "job", scripts.Network(mask=mask), flags=flags), tmp_path / "model.tar.gz")
     result = imported(archive, tmp_path / "models")
     assert result.format == "marketplace"
     assert (result.manifest.image.width, result.manifest.image.height) == IMAGE
@@ -116,9 +76,9 @@ def test_an_archive_of_the_training_job(tmp_path: Path, mask: bool) -> None:
         ("a: b\n", INPUT),
     ],
 )
-def test_the_size_in_config_yaml(tmp_path: Path, config: str | None, size: tuple[int, int]) -> None:
+def test_the_size_in_config_yaml(scripts: Any, tmp_path: Path, config: str | None, size: tuple[int, int]) -> None:
     """A file that does not say it leaves the network's input, and the size is asked for."""
-    folder = write(tmp_path / "job", Network(), dataset=False)
+    folder = scripts.write(tmp_path / "job", scripts.Network(), dataset=False)
     if config is not None:
         (folder / "config.yaml").write_text(config)
     if size == IMAGE:
@@ -130,16 +90,16 @@ def test_the_size_in_config_yaml(tmp_path: Path, config: str | None, size: tuple
         assert imported(folder, tmp_path / "models", Wanted(IMAGE)).manifest.image.width == IMAGE[0]
 
 
-def test_a_config_yaml_that_is_none_is_named(tmp_path: Path) -> None:
-    folder = write(tmp_path / "job", Network(), dataset=False)
+def test_a_config_yaml_that_is_none_is_named(scripts: Any, tmp_path: Path) -> None:
+    folder = scripts.write(tmp_path / "job", scripts.Network(), dataset=False)
     for content, message in (("dataset: [", "while parsing"), ("made: 2024-13-45", "month must be in 1..12")):
         (folder / "config.yaml").write_text(content)
         with pytest.raises(ImportFailed, match=rf"config\.yaml is not valid YAML: {message}"):
             imported(folder, tmp_path / "models")
 
 
-def test_a_component_of_dda_with_torchscript(tmp_path: Path) -> None:
-    folder = write(tmp_path / "job", Network())
+def test_a_component_of_dda_with_torchscript(scripts: Any, tmp_path: Path) -> None:
+    folder = scripts.write(tmp_path / "job", scripts.Network())
     (folder / "mochi").mkdir()
     (folder / "mochi.pt").rename(folder / "mochi" / "model.pt")
     (folder / "manifest.json").write_text(
@@ -148,8 +108,10 @@ def test_a_component_of_dda_with_torchscript(tmp_path: Path) -> None:
     assert imported(folder, tmp_path / "models").manifest.training["imported"]["converted"] == "model.pt"
 
 
-def test_a_message_names_the_archive(tmp_path: Path) -> None:
-    archive = pack(write(tmp_path / "job", Network(), flags={"threshold": 2.0}), tmp_path / "model.tar.gz")
+def test_a_message_names_the_archive(scripts: Any, tmp_path: Path) -> None:
+    archive = pack(
+        scripts.write(tmp_path / "job", scripts.Network(), flags={"threshold": 2.0}), tmp_path / "model.tar.gz"
+    )
     with pytest.raises(
         ImportFailed, match=rf"^{tmp_path}/model\.tar\.gz/export_artifacts/manifest\.json: threshold is 2"
     ):
@@ -163,32 +125,32 @@ def forward(self, picture):
 """
 
 
-def test_what_a_model_prints_is_not_in_the_json(tmp_path: Path) -> None:
-    folder = write(tmp_path / "job", Network(mask=False), flags={"segmentation_head_enabled": False})
-    script = torch.jit.ScriptModule()
+def test_what_a_model_prints_is_not_in_the_json(scripts: Any, tmp_path: Path) -> None:
+    folder = scripts.write(tmp_path / "job", scripts.Network(mask=False), flags={"segmentation_head_enabled": False})
+    script = scripts.torch.jit.ScriptModule()
     script.define(TALKING)
-    torch.jit.save(script, str(folder / "mochi.pt"))
+    scripts.torch.jit.save(script, str(folder / "mochi.pt"))
     done = run("import", folder, "-o", tmp_path / "models", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["format"] == "marketplace"
     assert "shape is" in done.stderr
 
 
-def test_a_model_that_answers_otherwise_is_not_written(tmp_path: Path) -> None:
-    folder = write(tmp_path / "job", Unstable(), flags={"segmentation_head_enabled": False})
+def test_a_model_that_answers_otherwise_is_not_written(scripts: Any, tmp_path: Path) -> None:
+    folder = scripts.write(tmp_path / "job", scripts.Unstable(), flags={"segmentation_head_enabled": False})
     with pytest.raises(ImportFailed, match=r"is off by .* from torch's on a random picture, expected at most"):
         imported(folder, tmp_path / "models")
     assert not (tmp_path / "models").exists()
 
 
-def test_files_that_torch_can_not_use(tmp_path: Path) -> None:
-    folder = write(tmp_path / "job", Network())
+def test_files_that_torch_can_not_use(scripts: Any, tmp_path: Path) -> None:
+    folder = scripts.write(tmp_path / "job", scripts.Network())
     data = (folder / "mochi.pt").read_bytes()
     for content in (b"", b"garbage", data[: len(data) // 2]):
         (folder / "mochi.pt").write_bytes(content)
         with pytest.raises(ImportFailed, match=r"mochi\.pt is not a TorchScript file"):
             imported(folder, tmp_path / "models")
-    torch.save({"weights": torch.zeros(2)}, folder / "mochi.pt")
+    scripts.torch.save({"weights": scripts.torch.zeros(2)}, folder / "mochi.pt")
     with pytest.raises(ImportFailed, match=r"mochi\.pt is not a TorchScript file"):
         imported(folder, tmp_path / "models")
     (folder / "mochi.pt").unlink()
@@ -196,17 +158,19 @@ def test_files_that_torch_can_not_use(tmp_path: Path) -> None:
         imported(folder, tmp_path / "models")
 
 
-def test_a_script_whose_shape_is_another(tmp_path: Path) -> None:
+def test_a_script_whose_shape_is_another(scripts: Any, tmp_path: Path) -> None:
     """The manifest says 48x32 and the network takes only what its linear layer fits."""
-    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * INPUT[0] * INPUT[1], 2), nn.Softmax(1))
+    network = scripts.nn.Sequential(
+        scripts.nn.Flatten(), scripts.nn.Linear(3 * INPUT[0] * INPUT[1], 2), scripts.nn.Softmax(1)
+    )
     wrong = {"segmentation_head_enabled": False, "image_width": 64, "image_height": 64}
-    folder = write(tmp_path / "job", network, flags=wrong)
+    folder = scripts.write(tmp_path / "job", network, flags=wrong)
     with pytest.raises(ImportFailed, match=r"torch can't run .*mochi\.pt or write it as ONNX: "):
         imported(folder, tmp_path / "models")
 
 
-def test_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write(tmp_path / "job", Network())
+def test_without_torch(scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = scripts.write(tmp_path / "job", scripts.Network())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImportFailed, match=r"extras \[cpu,import,segmentation\]"):
         torchscript.convert(folder / "mochi.pt", (1, 3, 32, 48))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -18,11 +19,15 @@ from edge_agent.building.training.trainer import Options, Steps, train
 from edge_agent.component.manifest import decode_manifest
 from tests.support.parts import write_folders
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
-
 pytestmark = pytest.mark.long
 
 FAST = Options(steps=150, input_size=(128, 96))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def torch() -> Any:
+    """Give torch, loaded by who runs these tests and not by everybody who collects them."""
+    return pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +76,7 @@ def test_int8_keeps_the_masks(data: Path, model: Path, unseen: Path, tmp_path: P
         assert small.iou > whole.iou - 0.1
 
 
-def test_the_onnx_nodes_are_the_torch_network() -> None:
+def test_the_onnx_nodes_are_the_torch_network(torch: Any) -> None:
     from edge_agent.building.training.segmentation.network import Network
 
     torch.manual_seed(0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from PIL import Image
 
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import check_byte_count
@@ -47,3 +50,11 @@ def test_grey_with_padded_rows() -> None:
 def test_what_fits_nothing_is_not_explained() -> None:
     assert [recognise(count, 640, 480) for count in (0, 5, 640 * 480 * 3 + 54, 640 * 480 * 5)] == [""] * 4
     assert recognise(100, 0, 64) == ""
+
+
+@pytest.mark.parametrize("form", ["BMP", "PNG", "JPEG", "TIFF"])
+def test_a_file_is_recognised_by_how_it_begins(form: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (640, 480)).save(file, form)
+    with pytest.raises(InvalidRequest, match=f"they are a {form} file: decode it, and send its pixels"):
+        check_byte_count(file.tell(), 640, 480, what="byte_data has", head=file.getvalue()[:3])

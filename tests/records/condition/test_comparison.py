@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from edge_agent.records.condition.comparison import compare
 from edge_agent.records.store.bins import score_bin
@@ -23,6 +22,8 @@ def parts(seed: int, size: int, middle: float) -> U8:
 
 @pytest.mark.parametrize(("size", "middle"), [(500, 0.2), (500, 0.22), (200, 0.25), (60, 0.2)])
 def test_kolmogorov_smirnov_is_that_of_scipy(size: int, middle: float) -> None:
+    from scipy import stats  # takes a second to load
+
     before, now = parts(1, 400, 0.2), parts(2, size, middle)
     found, expected = compare(histogram(before), histogram(now)), stats.ks_2samp(before, now, method="asymp")
     assert found.ks == pytest.approx(expected.statistic, abs=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,9 +114,19 @@ def test_off_means_off(tmp_path: Path) -> None:
     assert not list((tmp_path / "state").glob("audit*"))
 
 
-def test_a_trail_that_cant_be_written_stops_no_call(tmp_path: Path) -> None:
+def test_a_trail_that_cant_be_written_stops_no_call_and_is_written_when_it_can(tmp_path: Path) -> None:
     write_echo(tmp_path / "models", "echo")
-    (tmp_path / "state" / NAME).mkdir(parents=True)
+    in_the_way = tmp_path / "state" / NAME
+    in_the_way.mkdir(parents=True)
     with running_daemon(tmp_path) as daemon:
         daemon.stub.start("echo")
-        assert "nothing is audited" in daemon.log.read_text()
+        assert "can't be written (Is a directory)" in daemon.log.read_text()
+        in_the_way.rmdir()
+        daemon.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
+    found = _entries(tmp_path / "state")
+    assert [entry["event"] for entry in found] == ["gap", "StopModel", "agent ended"]
+    assert (found[0]["missing"], found[0]["reason"]) == (4, "Is a directory")
+    log = daemon.log.read_text()
+    known = re.search("the audit trail ends with entry ([0-9a-f:]+)", log)
+    assert known is not None, log
+    assert _command(tmp_path / "state", "verify", "--known", known[1]).returncode == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.serving.auditing.chain import read_line, write_line
-from edge_agent.serving.auditing.files import HEAD_NAME, NAME, parts
+from edge_agent.serving.auditing.chain import Link, read_line, write_line
+from edge_agent.serving.auditing.files import HEAD_NAME, LOCK_NAME, NAME, part_name, parts
 from edge_agent.serving.auditing.reading import read_entries, verify
 from edge_agent.serving.auditing.trail import Trail
 
@@ -87,13 +87,98 @@ def test_a_trail_without_the_note_of_its_last_entry_is_not_whole(tmp_path: Path,
     _write(tmp_path, 9)
     file = tmp_path / NAME
     file.write_bytes(b"".join(line + b"\n" for line in file.read_bytes().splitlines()[:6]))
-    if head is None:
-        (tmp_path / HEAD_NAME).unlink()
-    else:
-        (tmp_path / HEAD_NAME).write_bytes(head)
+    for name in (HEAD_NAME, LOCK_NAME):
+        if head is None:
+            (tmp_path / name).unlink()
+        else:
+            (tmp_path / name).write_bytes(head)
     (problem,) = verify(tmp_path).problems
     assert "audit.head is missing or can't be read" in problem
     assert "entries after 6 were removed" in problem
+
+
+def _cut(folder: Path, left: int, *removed: str) -> None:
+    file = folder / NAME
+    file.write_bytes(b"".join(line + b"\n" for line in file.read_bytes().splitlines()[:left]))
+    for name in removed:
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("removed", "problem"),
+    [
+        ([HEAD_NAME], "line 7: the agent found 6 entries where 9 were written"),
+        ([HEAD_NAME, LOCK_NAME], "line 7: the agent found no audit.head, and 6 entries; nothing told as the last"),
+    ],
+    ids=["its note", "both notes"],
+)
+def test_an_end_that_was_removed_with_its_note_is_found_after_the_next_start(
+    tmp_path: Path, removed: list[str], problem: str
+) -> None:
+    _write(tmp_path, 9)
+    _cut(tmp_path, 6, *removed)
+    _write(tmp_path, 9)
+    assert verify(tmp_path).problems == [f"audit.jsonl, {problem}"]
+
+
+def test_a_note_alone_that_was_removed_is_told_of(tmp_path: Path) -> None:
+    _write(tmp_path, 9)
+    (tmp_path / HEAD_NAME).unlink()
+    assert verify(tmp_path).problems == ["audit.head is missing or can't be read"]
+    _write(tmp_path, 1)
+    (problem,) = verify(tmp_path).problems
+    assert problem.endswith("the agent found no audit.head, and 9 entries; audit.lock named 9 as the last")
+
+
+def test_a_last_entry_that_was_exchanged_is_found_after_the_next_start(tmp_path: Path) -> None:
+    _write(tmp_path, 9)
+    lines = (tmp_path / NAME).read_bytes().splitlines()
+    _cut(tmp_path, 8)
+    with (tmp_path / NAME).open("ab") as file:
+        file.write(write_line(read_line(lines[7])[1], {"event": "nothing happened"})[0] + b"\n")
+    assert verify(tmp_path).problems == ["entry 9 is not the one that was written"]
+    _write(tmp_path, 1)
+    assert "line 10: the agent found another entry before it" in verify(tmp_path).problems[0]
+
+
+def test_a_whole_trail_that_was_made_anew_is_found_by_an_entry_from_elsewhere(tmp_path: Path) -> None:
+    trail = Trail(tmp_path, 1 << 20)
+    trail.append([{"event": "running"}] * 3)
+    entry, _, digest = trail.end.partition(":")
+    trail.close()
+    known = Link(int(entry), digest[:16])
+    assert verify(tmp_path, [known]).problems == []
+    for path in tmp_path.iterdir():
+        path.unlink()
+    (tmp_path / "records").mkdir()
+    trail = Trail(tmp_path, 1 << 20, ["records"])
+    trail.append([{"event": "running"}] * 1)
+    trail.close()
+    found = verify(tmp_path, [known])
+    assert found.problems == ["entry 3 is not there: the entries that are there are 1 to 2"]
+    assert "begins in a folder that was used before (records)" in found.notes[0]
+    trail = Trail(tmp_path, 1 << 20, ["records"])
+    trail.append([{"event": "running"}] * 1)
+    trail.close()
+    assert "it is another one" in verify(tmp_path, [known]).problems[0]
+
+
+def test_parts_that_somebody_removed_or_emptied_are_told_of_and_hinder_nothing(tmp_path: Path) -> None:
+    _write(tmp_path, 300, most=16_000)
+    _, empty, removed, *_ = parts(tmp_path)
+    empty.write_bytes(b"")
+    removed.unlink()
+    _write(tmp_path, 300, most=16_000)
+    assert empty.exists()
+    assert removed.name not in [path.name for path in parts(tmp_path)]
+    assert sum(path.stat().st_size for path in parts(tmp_path)) < 20_000
+    assert verify(tmp_path).last > 600
+    for path in parts(tmp_path)[:-1]:
+        path.unlink()
+    (tmp_path / NAME).write_bytes(b"")
+    (tmp_path / part_name(1)).write_bytes(b"")
+    _write(tmp_path, 1)
+    assert "the agent found 0 entries where" in " ".join(verify(tmp_path).problems)
 
 
 def test_a_trail_that_has_just_begun_is_whole(tmp_path: Path) -> None:
@@ -139,7 +224,8 @@ def test_on_a_full_disk_entries_are_lost_and_the_gap_is_recorded(
     assert [entry["event"] for entry in read_entries(tmp_path)] == ["running", "gap", "running"]
     gap = list(read_entries(tmp_path))[1]
     assert (gap["missing"], gap["reason"]) == (3, "No space left on device")
-    assert verify(tmp_path)[:1] + verify(tmp_path)[3:] == (3, 1, [])
+    found = verify(tmp_path)
+    assert (found.entries, found.gaps, found.problems) == (3, 1, [])
 
 
 def test_what_a_loss_of_power_has_cut_off_is_told(tmp_path: Path) -> None:

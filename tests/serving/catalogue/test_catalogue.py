@@ -14,6 +14,7 @@ from edge_agent.serving.catalogue import catalogue as module
 from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
 from tests.support.fakes import echo_fields, write_echo
 from tests.support.keys import Signer
+from tests.support.users import User, common_folder, prefix, run_as
 
 
 def _scan(*folders: Path, **pins: str) -> dict[str, Entry]:
@@ -237,3 +238,30 @@ def test_a_manifest_of_a_terabyte_is_not_read(tmp_path: Path) -> None:
     os.truncate(write_echo(tmp_path) / "manifest.json", 1 << 40)
     entry = _scan(tmp_path)["echo"]
     assert entry.problem == "version 1.0.0: manifest.json has 1099511627776 bytes, expected 16777216 at most"
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o744])
+def test_what_may_not_be_looked_into_is_said(mode: int) -> None:
+    """A component that somebody copied with root's umask is not simply missing."""
+    program = (
+        "import logging, sys; from pathlib import Path\n"
+        "from edge_agent.serving.catalogue.catalogue import Catalogue\n"
+        "logging.basicConfig(format='%(message)s', stream=sys.stdout)\n"
+        "looks = Catalogue([Path(one) for one in sys.argv[1:]], {})\n"
+        "for _ in range(2): found = looks.scan()\n"
+        "print({name: entry.problem for name, entry in found.items()})\n"
+    )
+    stranger = User(64004, 64004)
+    prefix(stranger)
+    with common_folder() as common:
+        echo, closed = common / "models" / "echo", common / "closed"
+        (echo / "1.0.0").mkdir(parents=True)
+        closed.mkdir()
+        for folder in (echo, closed):
+            folder.chmod(mode)
+        said = run_as(stranger, "-c", program, str(echo.parent), str(closed)).stdout.splitlines()
+        whose = f"belongs to user 'root' (0) and group 'root' (0), with mode {mode:04o}"
+        why = "can't be read: Permission denied for user 64004:"
+        assert f"the model folder {closed} {why} {closed} {whose}" in said
+        assert len(said) == 2, "it is said once"
+        assert said[-1] == str({"echo": f"the folder {echo} {why} {echo} {whose}"})

@@ -223,6 +223,19 @@ def test_a_second_daemon_on_a_live_socket_refuses_to_start(daemon: Daemon) -> No
     assert daemon.stub.listed() == {}, "the first goes on"
 
 
+def test_a_second_daemon_of_a_state_folder_refuses_to_start(daemon: Daemon, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge_agent", "serve", "--socket", f"unix://{tmp_path}/other.sock"]
+    command += ["--model-dir", str(tmp_path), "--state-dir", str(daemon.folder / "state")]
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert second.returncode == 1
+    assert second.stderr == (
+        f"edge-agent: another agent (process {daemon.process.pid}) keeps its state in {daemon.folder}/state, "
+        "expected a folder of its own for each agent (--state-dir)\n"
+    )
+    assert not (tmp_path / "other.sock").exists()
+    assert daemon.stub.listed() == {}, "the first goes on"
+
+
 def test_a_socket_of_another_program_is_not_stolen(tmp_path: Path) -> None:
     path = tmp_path / "other.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:

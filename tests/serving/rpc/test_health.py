@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -276,3 +279,27 @@ def test_the_command_for_containers(daemon: Daemon, tmp_path: Path) -> None:
     assert (code, "there is no service 'model/none'" in said, "\n" in said) == (1, True, False)
     code, said = _healthcheck(daemon, "--timeout", "0.3", "--socket", f"unix://{tmp_path}/none.sock")
     assert (code, "no agent answers" in said, "\n" in said) == (1, True, False)
+
+
+@pytest.mark.skipif(shutil.which("grpcurl") is None, reason="needs grpcurl")
+def test_grpcurl_needs_no_proto_file(daemon: Daemon) -> None:
+    def grpcurl(*arguments: str) -> str:
+        command = ["grpcurl", "-plaintext", "-unix", "-max-time", "60", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+
+    assert SERVICE.full_name in grpcurl(str(daemon.path), "list").splitlines()
+    assert "rpc DetectAnomalies" in grpcurl(str(daemon.path), "describe", SERVICE.full_name)
+    models = json.loads(grpcurl(str(daemon.path), f"{SERVICE.full_name}/ListModels"))["models"]
+    assert {"model_component": "one", "status": "RUNNING"} in models
+    asked = ["-d", '{"service": "model/one"}', str(daemon.path), "grpc.health.v1.Health/Check"]
+    assert json.loads(grpcurl(*asked)) == {"status": "SERVING"}
+
+
+@pytest.mark.skipif(shutil.which("grpc_health_probe") is None, reason="needs grpc_health_probe")
+def test_grpc_health_probe_tells_models_apart(daemon: Daemon) -> None:
+    def probe(*service: str) -> int:
+        command = ["grpc_health_probe", "-addr", daemon.socket, *service]
+        return subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE).returncode
+
+    assert probe() == probe("-service", "model/one") == 0
+    assert probe("-service", "model/none") == 3

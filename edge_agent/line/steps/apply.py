@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.resize import U8
-from edge_agent.line.tables import Crop, Flip, Mask, Rotate, Step
+from edge_agent.line.tables.steps import Crop, Flip, Mask, Rotate, Step
 
 
 def apply(steps: Sequence[Step], picture: U8) -> U8:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from edge_agent.errors import OutputError
 from edge_agent.hardware.digital_output import DigitalOutput
-from edge_agent.line.tables import Pin
+from edge_agent.line.tables.outputs import Pin
 
 log = logging.getLogger("edge_agent.line")
 

@@ -1,0 +1,53 @@
+"""What is done to a picture before the model sees it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edge_agent.line.tables.basics import Place, Side, Table
+
+
+class Rotate(Table, frozen=True, kw_only=True):
+    """Turn the picture, clockwise."""
+
+    do: Literal["rotate"]
+    degrees: Literal[90, 180, 270]
+
+
+class Flip(Table, frozen=True, kw_only=True):
+    """Mirror the picture."""
+
+    do: Literal["flip"]
+    axis: Literal["left-right", "up-down"]
+
+
+class Crop(Table, frozen=True, kw_only=True):
+    """Keep a region; `x` and `y` are its left upper corner."""
+
+    do: Literal["crop"]
+    x: Place
+    y: Place
+    width: Side
+    height: Side
+
+
+class Mask(Table, frozen=True, kw_only=True):
+    """Paint a region black, so that nothing is found there. The training pictures have to be masked likewise."""
+
+    do: Literal["mask"]
+    x: Place
+    y: Place
+    width: Side
+    height: Side
+
+
+class Resize(Table, frozen=True, kw_only=True):
+    """Bring the picture to the size that the model was trained on."""
+
+    do: Literal["resize"]
+    width: Side
+    height: Side
+
+
+Step = Rotate | Flip | Crop | Mask | Resize
+STEPS: dict[str, type[Table]] = {"rotate": Rotate, "flip": Flip, "crop": Crop, "mask": Mask, "resize": Resize}

@@ -27,8 +27,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.beginning import begin, command_line
 from edge_agent.client.client import Client
-from edge_agent.line.folder import read_part
-from edge_agent.line.inotify import Watch
+from edge_agent.line.sources.folder import read_part
+from edge_agent.line.sources.inotify import Watch
+from edge_agent.line.tables.sources import Folder
 from tests.support.daemon import running_daemon, wait_until
 from tests.support.fakes import U8, write_echo
 
@@ -47,7 +48,8 @@ class Running:
         (self.folder / "line.toml").write_text(
             f'name = "{name}"\nsocket = "{agent}"\ncycle_ms = 5000\n[source]\nkind = "folder"\n'
             f'path = "{self.pictures}"\n'
-            f'after = "delete"\n[model]\nname = "echo"\n[[pin]]\non = "able"\npath = "{self.folder}/able"\n'
+            f'after = "delete"\nfrozen_frames = 0\n'
+            f'[model]\nname = "echo"\n[[pin]]\non = "able"\npath = "{self.folder}/able"\n'
             f'[[pin]]\non = "pass"\npath = "{self.pin}/pass"\npulse_ms = 1\n'
             f'[[event]]\nname = "mqtt"\nsender = "mqtt"\nhost = "127.0.0.1"\nport = {broker}\ntopic = "{name}"\n'
             f'client_id = "{name}"\navailable = "{name}/available"\n'
@@ -94,13 +96,14 @@ def show(what: str, seconds: list[float]) -> None:
 def measure_one(running: Running, agent: str, picture: Path, pixels: U8, count: int) -> None:
     """Send pictures one after the other."""
     bare, reading = [], []
+    table = Folder(kind="folder", path="/", frozen_frames=0)
     with Client(agent) as client:
         for _ in range(count):
             begun = time.perf_counter()
             client.detect("echo", pixels)
             bare.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            read_part(picture)
+            read_part(table, picture)
             reading.append(time.perf_counter() - begun)
     pins, messages = [], []
     watch = Watch(running.pin)

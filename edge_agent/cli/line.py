@@ -13,11 +13,12 @@ from PIL import Image
 from edge_agent.cli.output import check_output, json_option, print_json, print_table
 from edge_agent.errors import EdgeAgentError
 from edge_agent.inference.imaging.overlay import draw
-from edge_agent.line.pins import Pins
+from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.outputs.telling import line_folder
 from edge_agent.line.reading import read_line
 from edge_agent.line.status import read_status
 from edge_agent.line.supervisor import Supervisor
-from edge_agent.line.telling import line_folder
+from edge_agent.line.tables.triggers import Command
 from edge_agent.logs import log_to_stderr
 
 _FILE = click.Path(path_type=Path)
@@ -34,7 +35,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, epilog="Example: edge-agent line line.toml")
 def command() -> None:
-    """Run a line: pictures of a folder or a camera, steps, a model, rules, output pins and events.
+    """Run a line: pictures of a folder, a camera or a program, steps, a model, rules, output pins and events.
 
     docs/line.md explains the file. `edge-agent line FILE` is `edge-agent line run FILE`.
     """
@@ -62,8 +63,12 @@ def check(file: Path) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="How many pictures.")
 @click.option("--output", type=_FILE, metavar="DIR", help="Write each picture to DIR, with what was found in it.")
+@click.option(
+    "--wait", type=click.FloatRange(0, 86_400), default=10, show_default=True, metavar="SECONDS",
+    help="How long to wait for each picture, also for its trigger.",
+)  # fmt: skip
 @json_option
-def try_(file: Path, count: int, output: Path | None, as_json: bool) -> None:
+def try_(file: Path, count: int, output: Path | None, wait: float, as_json: bool) -> None:
     """Show what would be decided of pictures, without any output. Files of a folder stay where they are."""
     from edge_agent.line.inspecting import Inspector, NotInspected
     from edge_agent.line.trial import some_parts
@@ -77,7 +82,7 @@ def try_(file: Path, count: int, output: Path | None, as_json: bool) -> None:
     try:
         if problem := inspector.ready():
             raise EdgeAgentError(problem)
-        for part in some_parts(line, count):
+        for part in some_parts(line, count, wait):
             try:
                 seen = inspector.inspect(part)
             except NotInspected as error:
@@ -100,23 +105,35 @@ def try_(file: Path, count: int, output: Path | None, as_json: bool) -> None:
 @click.argument("file", type=_FILE)
 @click.argument("folder", type=_FILE)
 @click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="How many pictures.")
-def record(file: Path, folder: Path, count: int) -> None:
-    """Store pictures for training in FOLDER, as the model would see them: after the steps, as PNG."""
-    from edge_agent.line.steps import apply
+@click.option(
+    "--wait", type=click.FloatRange(0, 86_400), default=10, show_default=True, metavar="SECONDS",
+    help="How long to wait for each picture, also for its trigger.",
+)  # fmt: skip
+def record(file: Path, folder: Path, count: int, wait: float) -> None:
+    """Store pictures for training in FOLDER, as the model would see them: after the steps, as PNG.
+
+    Each tile is a picture. Of several models each has a folder of its own.
+    """
+    from edge_agent.line.steps.apply import apply
     from edge_agent.line.trial import some_parts
+    from edge_agent.line.views import views
 
     line = read_line(file)
     check_output(folder)
     folder.mkdir(parents=True, exist_ok=True)
     stored, problems = 0, []
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S")
-    for number, part in enumerate(some_parts(line, count), 1):
+    for number, part in enumerate(some_parts(line, count, wait), 1):
         if part.pixels is None:
             problems.append(part.problem)
             continue
-        name = f"{line.name}-{now}-{number:05}-{Path(part.name).stem}.png"
-        Image.fromarray(apply(line.step, part.pixels)).save(folder / name)
-        stored += 1
+        for look, view in enumerate(looks := views(line.model, apply(line.step, part.pixels))):
+            which = f"-{look}" if len(looks) > 1 else ""
+            into = folder / line.model[view.model].name if len(line.model) > 1 else folder
+            into.mkdir(exist_ok=True)
+            name = f"{line.name}-{now}-{number:05}-{Path(part.name).stem}{which}.png"
+            Image.fromarray(view.pixels).save(into / name)
+            stored += 1
     click.echo(f"{stored} {'picture' if stored == 1 else 'pictures'} stored in {folder}")
     if problems:
         raise EdgeAgentError(*problems)
@@ -144,3 +161,21 @@ def safe(file: Path) -> None:
     line = read_line(file)
     log_to_stderr("info")
     Pins(line.pin).close()
+
+
+@command.command(epilog="Example: edge-agent line trigger line.toml --part 4711")
+@click.argument("file", type=_FILE)
+@click.option("--part", "name", default="", metavar="ID", help="What events call the part.")
+@json_option
+def trigger(file: Path, name: str, as_json: bool) -> None:
+    """Announce a part to the line FILE, whose trigger has the kind "command"; tell what was decided."""
+    from edge_agent.line.listening.command import trigger as announce
+
+    line = read_line(file)
+    if not isinstance(line.trigger, Command):
+        raise EdgeAgentError(f"{file}: line '{line.name}' has no trigger of the kind 'command'")
+    said = announce(line_folder(line), name)
+    if as_json:
+        print_json(said)
+    else:
+        click.echo(f"part {said['part_id']}: {said['outcome']}, {said['reason']}")

@@ -76,24 +76,11 @@ class DigitalOutput:
             settings = gpiod.LineSettings(direction=Direction.OUTPUT, active_low=self._active_low, output_value=first)
             try:
                 with gpiod.Chip(self._chip) as chip:
-                    number = self._number(chip)
+                    number = line_number(chip, self._line)
                     self._request = chip.request_lines({number: settings}, consumer=CONSUMER)
                     self._at = number
             except (OSError, ValueError) as error:
-                raise OutputError(f"{self.name} can't be used: {_reason(error)}") from None
-
-    def _number(self, chip: gpiod.Chip) -> int:
-        if isinstance(self._line, int):
-            count = chip.get_info().num_lines
-            if not 0 <= self._line < count:
-                raise ValueError(f"the chip has lines 0 to {count - 1}")
-            return self._line
-        try:
-            return chip.line_offset_from_id(self._line)
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-            raise ValueError("the chip has no line of that name") from None
+                raise OutputError(f"{self.name} can't be used: {reason(error)}") from None
 
     def user(self) -> str:
         """Tell who has the line now, without taking it; "" for nobody.
@@ -107,9 +94,9 @@ class DigitalOutput:
             raise OutputError(MISSING) from None
         try:
             with gpiod.Chip(self._chip) as chip:
-                info = chip.get_line_info(self._number(chip))
+                info = chip.get_line_info(line_number(chip, self._line))
         except (OSError, ValueError) as error:
-            raise OutputError(f"{self.name} can't be used: {_reason(error)}") from None
+            raise OutputError(f"{self.name} can't be used: {reason(error)}") from None
         return (info.consumer or "another program") if info.used else ""
 
     def set(self, active: bool) -> None:
@@ -126,7 +113,7 @@ class DigitalOutput:
             try:
                 self._request.set_value(self._at, Value.ACTIVE if active else Value.INACTIVE)
             except OSError as error:
-                raise OutputError(f"{self.name} can't be set: {_reason(error)}") from None
+                raise OutputError(f"{self.name} can't be set: {reason(error)}") from None
 
     def pulse(self, seconds: float, wait: Callable[[float], object] = time.sleep) -> None:
         """Make the line active for so long. It is inactive when this returns, whatever `wait` did.
@@ -166,10 +153,36 @@ class DigitalOutput:
         self.close()
 
 
-MISSING = "digital outputs need the package gpiod: pip install 'edge-agent[gpio]'"
+def missing(what: str) -> str:
+    """Say what is to be installed for digital `what`."""
+    return f"digital {what} need the package gpiod: pip install 'edge-agent[gpio]'"
 
 
-def _reason(error: OSError | ValueError) -> str:
+MISSING = missing("outputs")
+
+
+def line_number(chip: gpiod.Chip, line: int | str) -> int:
+    """Give the number of a chip's line, of which the name or the number is known.
+
+    Raises:
+        ValueError: there is no such line.
+        OSError: the chip can't be asked.
+    """
+    if isinstance(line, int):
+        count = chip.get_info().num_lines
+        if not 0 <= line < count:
+            raise ValueError(f"the chip has lines 0 to {count - 1}")
+        return line
+    try:
+        return chip.line_offset_from_id(line)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        raise ValueError("the chip has no line of that name") from None
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Say why a chip refused, in words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror + ("; somebody else has it: gpioinfo says who" if error.errno == errno.EBUSY else "")
     return str(error)

@@ -12,17 +12,18 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.errors import EdgeAgentError
 from edge_agent.line.inspecting import Inspector, NotInspected
-from edge_agent.line.opening import open_source
-from edge_agent.line.pins import Pins
+from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.outputs.telling import Telling, line_folder
 from edge_agent.line.reading import read_line
-from edge_agent.line.source import Part, SourceFailed
+from edge_agent.line.sources.opening import open_source
+from edge_agent.line.sources.source import Part, SourceFailed
 from edge_agent.line.status import Status
-from edge_agent.line.tables import Line
-from edge_agent.line.telling import Telling, line_folder
+from edge_agent.line.tables.whole import Line
 from edge_agent.line.words import Word, encode
 from edge_agent.logs import log_to_stderr
 
@@ -59,26 +60,31 @@ class Runner:
         done = 0
         while not self._ending and not (self._parts and done >= self._parts) and not self._source.is_over():
             self._look()
-            if not self._was_able and not self._source_problem:
-                time.sleep(pause)  # the model is starting: parts wait where they are
-                continue
-            try:
-                part = self._source.next(pause)
-                if self._source_problem:
-                    self._source_problem, self._look_at = "", 0.0
-            except SourceFailed as error:
-                self._source_problem = str(error)
-                self._say_state(self._source_problem)
-                if not self._source.is_over():
-                    time.sleep(pause)
-                continue
-            self._count_early()
+            part = self._next(pause)
+            done += self._leave_out()
             if part is not None:
                 self._decide(part)
                 done += 1
-        self._count_early()
+        self._leave_out()
         if self._source_problem:
             raise EdgeAgentError(self._source_problem)
+
+    def _next(self, pause: float) -> Part | None:
+        """Wait for a part; None also when the source has failed, which is said."""
+        if not self._was_able and not self._source_problem:
+            time.sleep(pause)  # the model is starting: parts wait where they are
+            return None
+        try:
+            part = self._source.next(pause)
+        except SourceFailed as error:
+            self._source_problem = str(error)
+            self._say_state(self._source_problem)
+            if not self._source.is_over():
+                time.sleep(pause)
+            return None
+        if self._source_problem:
+            self._source_problem, self._look_at = "", 0.0
+        return part
 
     def _look(self) -> None:
         """Say whether the line can inspect, at least several times a cycle."""
@@ -109,36 +115,46 @@ class Runner:
         self._write()
 
     def _decide(self, part: Part) -> None:
-        _say(Word("begun"))
+        part = part if part.at else part._replace(at=time.monotonic())
+        _say(Word("begun", at=part.at))
         try:
             found = self._inspector.inspect(part)
         except NotInspected as error:
-            _say(Word("failed", str(error)))
-            log.warning("part %s was not inspected: %s", part.name, error)
-            self._telling.not_inspected(part.name, "failed", str(error))
-            self._look_at, outcome = 0.0, "failed"
+            self._fail(part, str(error))
+            outcome = "failed"
         else:
             outcome = found.decision.outcome
-            _say(Word(found.decision.outcome))
-            self._telling.part(part.name, found.decision, found.detection, found.milliseconds)
+            _say(Word(outcome))
+            said = self._telling.part(part.name, found)
+            _answer(part, said)
+            self._status.count(outcome)
             if not self._problem:  # a verdict says as much as asking the agent would, which takes time from parts
                 self._look_at = time.monotonic() + min(self._line.cycle / _WORDS, _LOOK_SECONDS)
-        self._status.count(outcome)
         try:
             self._source.done(part, outcome)
         except OSError as error:  # else it would be inspected again and again
             raise EdgeAgentError(f"{part.path} can't be moved or deleted: {error.strerror}") from None
 
-    def _count_early(self) -> None:
-        early = self._source.early()
-        if not early:
-            return
-        self._status.early += early
-        text = f"{early} {'part' if early == 1 else 'parts'} came while as many as fit were waiting"
-        log.warning("line '%s': %s", self._line.name, text)
-        _say(Word("early"))
-        for _ in range(early):
-            self._telling.not_inspected("", "early", text)
+    def _leave_out(self) -> int:
+        """Say of each part that can't be inspected why, and count it; return how many failed."""
+        failed = 0
+        for part in self._source.left_out():
+            if not part.is_early:
+                self._fail(part, part.problem)
+                failed += 1
+                continue
+            _say(Word("early", at=part.at))
+            log.warning("part %s was not inspected: %s", part.name, part.problem)
+            _answer(part, self._telling.not_inspected(part.name, "early", part.problem))
+            self._status.count("early")
+        return failed
+
+    def _fail(self, part: Part, why: str) -> None:
+        _say(Word("failed", why, part.at))
+        log.warning("part %s was not inspected: %s", part.name, why)
+        _answer(part, self._telling.not_inspected(part.name, "failed", why))
+        self._status.count("failed")
+        self._look_at = 0.0
 
     def _write(self) -> None:
         try:
@@ -153,6 +169,11 @@ class Runner:
         self._source.close()
         self._inspector.close()
         self._telling.close()
+
+
+def _answer(part: Part, said: Mapping[str, object]) -> None:
+    if part.answer is not None:
+        part.answer(said)
 
 
 def _say(word: Word) -> None:

@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterator
 
 from edge_agent.errors import EdgeAgentError
-from edge_agent.line.folder import FolderSource, read_part
-from edge_agent.line.opening import open_source
-from edge_agent.line.source import Part, SourceFailed
-from edge_agent.line.tables import Line
-
-_PATIENCE = 10.0
+from edge_agent.line.sources.folder import FolderSource, read_part
+from edge_agent.line.sources.opening import open_source
+from edge_agent.line.sources.source import Part, SourceFailed
+from edge_agent.line.tables.whole import Line
 
 
-def some_parts(line: Line, count: int) -> Iterator[Part]:
+def some_parts(line: Line, count: int, patience: float) -> Iterator[Part]:
     """Give up to `count` parts; files of a folder stay where they are.
+
+    Between two parts at most `patience` seconds may pass.
 
     Raises:
         EdgeAgentError: the source gives none.
@@ -24,9 +24,9 @@ def some_parts(line: Line, count: int) -> Iterator[Part]:
     try:
         if isinstance(source, FolderSource):
             for path in source.waiting()[:count]:
-                yield read_part(path)
+                yield read_part(source.table, path)
             return
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + patience
         given, problem = 0, "no picture came"
         while given < count and not source.is_over():
             try:
@@ -34,9 +34,9 @@ def some_parts(line: Line, count: int) -> Iterator[Part]:
             except SourceFailed as error:
                 problem, part = str(error), None
             if part is not None:
-                given, end = given + 1, time.monotonic() + _PATIENCE
+                given, end = given + 1, time.monotonic() + patience
                 yield part
             elif time.monotonic() > end:
-                raise EdgeAgentError(f"{problem}; waited {_PATIENCE:g} s")
+                raise EdgeAgentError(f"{problem}; waited {patience:g} s")
     finally:
         source.close()

@@ -156,7 +156,7 @@ class _Works:
         self.jobs = Jobs(store)
         self.runner = Runner(self.jobs, self._finish)
         key = read_private_key(options.sign_key) if options.sign_key else None
-        self.device = Device(store, options.socket, options.deploy_to, key)
+        self.device = Device(store, options.socket, options.deploy_to, options.state, key)
         self.api = Api(options.api, store, self.jobs, self.device, self.runner.nudge) if options.api else None
 
     @contextlib.asynccontextmanager

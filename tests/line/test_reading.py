@@ -10,7 +10,9 @@ import pytest
 from edge_agent.errors import SettingsError
 from edge_agent.inference.decision import Rule
 from edge_agent.line.reading import read_line
-from edge_agent.line.tables import Crop, Folder, Resize
+from edge_agent.line.tables.models import Model
+from edge_agent.line.tables.sources import Folder
+from edge_agent.line.tables.steps import Crop, Resize
 
 DOCS = Path(__file__).parents[2] / "docs" / "line.md"
 
@@ -61,6 +63,7 @@ path = "{tmp_path}/events"
     )
     assert line.source == Folder(kind="folder", path=str(tmp_path), after="delete")
     assert line.step == (Crop(do="crop", x=1, y=2, width=30, height=40), Resize(do="resize", width=64, height=64))
+    assert line.model == (Model(name="flange"),)
     assert line.rule == (Rule(confidence=0.8), Rule(outcome="look"))
     assert (line.cycle, line.pin[0].pulse_ms, line.pin[0].safe) == (0.25, 20, 0)
 
@@ -106,7 +109,7 @@ sender = "carrier-pigeon"
         "source.afer is not a key; did you mean after?",
         f"source.path is '{tmp_path}/none', expected a folder that is there",
         "model.name is missing",
-        "step 1: do is 'turn', expected one of rotate, flip, crop, mask, resize",
+        "step 1: do is 'turn', expected one of rotate, flip, crop, mask, resize, find",
         "step 2: x is -1: Expected `int` >= 0",
         "step 2: height is missing",
         "rule 1: confidence is 80: Expected `float` <= 1.0",
@@ -115,6 +118,48 @@ sender = "carrier-pigeon"
     ):
         assert expected.replace("`", "'") in text, text
     assert len(lines) == 12, text
+
+
+def _mistakes(tmp_path: Path, tables: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read_line(_write(tmp_path, f'name = "flange"\n[model]\nname = "flange"\n{tables}'))
+    return str(caught.value).replace(f"{tmp_path / 'line.toml'}: ", "")
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        (
+            '[source]\nkind = "http"\nport = 8080\nhost = "0.0.0.0"',
+            "source: host is '0.0.0.0', which others can reach: expected a token_file with a word",
+        ),
+        (
+            '[source]\nkind = "http"\nport = 8080\n[trigger]\nkind = "interval"\ninterval_ms = 5',
+            "trigger: each picture of 'http' is a part by itself, so expected none, or one of video,",
+        ),
+        (
+            '[source]\nkind = "video"\naddress = "0"\n[trigger]\nkind = "button"',
+            "trigger.kind is 'button', expected one of frame, interval, input, mqtt, http, command",
+        ),
+        (
+            '[source]\nkind = "video"\naddress = "0"\ninterval_ms = 5\n[trigger]\nkind = "command"',
+            "source.interval_ms: expected none with a trigger",
+        ),
+        (
+            '[source]\nkind = "segment"\nname = "/a"\npixels = {format = "Mono8", width = 4, height = 4}',
+            "source: a segment without counter_at does not say when a picture is new, expected a trigger",
+        ),
+        (
+            '[source]\nkind = "mqtt"\nhost = "h"\ntopic = "t"\npixels = {format = "Mono9", width = 4, height = 4}',
+            "source.pixels is {'format': 'Mono9', 'width': 4, 'height': 4}: format is 'Mono9', expected one of Mono8",
+        ),
+        ("[[step]]\ndo = 'find'\ntemplate = '/none.png'", "step 1: /none.png can't be read: No such file"),
+        ("[tiles]", "tiles is not a key"),
+        ('[source]\nkind = "mqtt"\nhost = "h"\ntopic = "t"\nca_file = "/a"', "need tls = true"),
+    ],
+)
+def test_tables_that_do_not_go_together(tmp_path: Path, tables: str, said: str) -> None:
+    assert said in _mistakes(tmp_path, tables)
 
 
 def test_what_is_no_file_and_no_toml(tmp_path: Path) -> None:

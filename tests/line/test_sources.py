@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.line.folder import FolderSource
-from edge_agent.line.source import Part, SourceFailed
-from edge_agent.line.tables import Folder, Video
-from edge_agent.line.video import VideoSource
+from edge_agent.line.sources.folder import FolderSource
+from edge_agent.line.sources.opening import open_source
+from edge_agent.line.sources.source import Part, Source, SourceFailed
+from edge_agent.line.tables.models import Model
+from edge_agent.line.tables.sources import Folder, Video
+from edge_agent.line.tables.whole import Line
 from tests.support.camera import camera
 from tests.support.daemon import wait_until
 from tests.support.fakes import picture
@@ -24,7 +26,11 @@ def _folder(path: Path, **changes: object) -> FolderSource:
     return FolderSource(Folder(**({"kind": "folder", "path": str(path), "settle_seconds": 30.0} | changes)))  # type: ignore[arg-type]
 
 
-def _next(source: FolderSource | VideoSource) -> Part:
+def _opened(table: Video) -> Source:
+    return open_source(Line(name="flange", source=table, model=(Model(name="echo"),)))
+
+
+def _next(source: Source) -> Part:
     return wait_until(lambda: source.next(0.1), "a part comes")  # type: ignore[no-any-return]
 
 
@@ -90,8 +96,8 @@ def test_a_folder_is_not_listed_for_each_part(tmp_path: Path, monkeypatch: pytes
         listed.append(folder)
         return scandir(folder)
 
-    monkeypatch.setattr("edge_agent.line.folder.os.scandir", listing)
-    monkeypatch.setattr("edge_agent.line.folder._LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr("edge_agent.line.sources.folder.os.scandir", listing)
+    monkeypatch.setattr("edge_agent.line.sources.folder._LOOK_SECONDS", 3600.0)
     source = _folder(data, after="delete")
     assert source.next(0) is None
     for number in range(50):
@@ -159,7 +165,7 @@ def _video(path: Path, greys: list[int]) -> Path:
 
 def test_every_frame_of_a_video_is_a_part_in_rgb(tmp_path: Path) -> None:
     path = _video(tmp_path / "line.avi", [60, 120, 180, 240])
-    source = VideoSource(Video(kind="video", address=str(path)))
+    source = _opened(Video(kind="video", address=str(path)))
     reds = []
     while not source.is_over():
         if (part := source.next(0.2)) is not None:
@@ -173,7 +179,7 @@ def test_every_frame_of_a_video_is_a_part_in_rgb(tmp_path: Path) -> None:
 
 def test_a_frozen_camera_is_no_source_of_parts(tmp_path: Path) -> None:
     path = _video(tmp_path / "line.avi", [60] + [120] * 40 + [200])
-    source = VideoSource(Video(kind="video", address=str(path), frozen_frames=3))
+    source = _opened(Video(kind="video", address=str(path), frozen_frames=3))
     parts = 0
     while not source.is_over():
         parts += source.next(0.2) is not None
@@ -182,7 +188,7 @@ def test_a_frozen_camera_is_no_source_of_parts(tmp_path: Path) -> None:
 
 
 def test_a_camera_that_is_not_there_is_said(tmp_path: Path) -> None:
-    source = VideoSource(Video(kind="video", address=str(tmp_path / "none.avi")))
+    source = _opened(Video(kind="video", address=str(tmp_path / "none.avi")))
 
     def said() -> str:
         try:
@@ -199,9 +205,11 @@ def test_a_camera_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_a_camera_is_early_unplugged_and_back(tmp_path: Path) -> None:
     with camera() as seen:
         address = seen.address
-        source = VideoSource(Video(kind="video", address=address, queue=2))
+        source = _opened(Video(kind="video", address=address, queue=2))
         assert _next(source).pixels is not None
-        assert wait_until(source.early, "frames come while two wait") > 0
+        left = wait_until(source.left_out, "frames come while two wait")
+        assert left[0].is_early
+        assert left[0].problem == "it came while 2 others were waiting for the model"
 
     def said() -> str:
         try:

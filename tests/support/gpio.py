@@ -9,11 +9,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import struct
 import subprocess
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 _SOURCE = Path(__file__).parents[1] / "stand_ins" / "gpio" / "chip.c"
+
+#: struct gpio_v2_line_event of linux/gpio.h, and the flags of a request
+_EVENT = struct.Struct("=QIIII24x")
+_RISING, _FALLING = 1 << 4, 1 << 5
 
 #: why there can be no chip; "" where there can
 MISSING = (
@@ -44,6 +50,17 @@ class Chip:
         library = folder / "chip.so"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, _SOURCE, "-ldl"], check=True)
         self.environment = os.environ | {"LD_PRELOAD": str(library), "STAND_IN_GPIO": str(folder)}
+
+    def edge(self, line: int, *, rising: bool) -> None:
+        """Let an input that is requested change; the kernel tells only the edges that were asked for."""
+        flags = int((self.folder / f"input{line}.flags").read_text())
+        if flags & (_RISING if rising else _FALLING):
+            with (self.folder / f"input{line}").open("wb", buffering=0) as pipe:
+                pipe.write(_EVENT.pack(time.monotonic_ns(), 1 if rising else 2, line, 0, 0))
+
+    def is_watched(self, line: int) -> bool:
+        """Tell whether a program has asked for an input's edges."""
+        return (self.folder / f"input{line}.flags").exists()
 
     def levels(self, line: int) -> list[Level]:
         """Give what a line was set to, in order."""

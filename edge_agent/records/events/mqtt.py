@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from pathlib import Path
+from typing import Protocol
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -19,7 +20,7 @@ from edge_agent.records.events.rules import Mqtt
 from edge_agent.records.events.sender import SendFailed
 from edge_agent.records.events.talk import JsonTalk, Message, Talk
 
-_KEEPALIVE = 10  # seconds without a word after which broker and client give each other up, half as much again
+KEEPALIVE = 10  # seconds without a word after which broker and client give each other up, half as much again
 _POLL_SECONDS = 0.05
 
 
@@ -76,7 +77,7 @@ class MqttSender:
             return self._client
         self.close()
         rule = self._rule
-        client = _client(rule, rule.client_id.format(device=self._device))
+        client = make_client(rule, rule.client_id.format(device=self._device))
         self._connected.clear()
         self._lost.clear()
         self._refused = ""
@@ -86,7 +87,7 @@ class MqttSender:
         client.on_publish = self._on_publish
         client.max_inflight_messages_set(100)
         client.will_set(*self._talk.will())
-        client.connect(rule.host, rule.to_port, keepalive=_KEEPALIVE)
+        client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
         self._client = client
         client.loop_start()
         end = time.monotonic() + rule.seconds
@@ -143,8 +144,48 @@ def _talk(rule: Mqtt, device: str, folder: Path | None) -> Talk:
     return SparkplugTalk(rule, device, folder)
 
 
-def _client(rule: Mqtt, client_id: str) -> paho.Client:
-    """Make a client with what a rule says of user and certificates, not yet connected."""
+class Access(Protocol):
+    """How to get into a broker."""
+
+    @property
+    def version(self) -> str:
+        """3.1.1 or 5."""
+
+    @property
+    def seconds(self) -> float:
+        """The broker has to answer within this time."""
+
+    @property
+    def user(self) -> str:
+        """Empty for none."""
+
+    @property
+    def password_file(self) -> str:
+        """Empty for none."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether it is encrypted; the files are for that."""
+
+    @property
+    def ca_file(self) -> str:
+        """Empty: the device's authorities."""
+
+    @property
+    def cert_file(self) -> str:
+        """Empty for none."""
+
+    @property
+    def key_file(self) -> str:
+        """Empty for none."""
+
+
+def make_client(rule: Access, client_id: str) -> paho.Client:
+    """Make a client with what a rule says of user and certificates, not yet connected.
+
+    Raises:
+        OSError: one of the files can't be read, or is none.
+    """
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
@@ -169,10 +210,10 @@ def reach(rule: Mqtt, device: str) -> None:
     Raises:
         SendFailed, OSError: it does not.
     """
-    client = _client(rule, f"{rule.client_id.format(device=device)}-doctor")
+    client = make_client(rule, f"{rule.client_id.format(device=device)}-doctor")
     answers: list[object] = []
     client.on_connect = lambda _, __, ___, reason, ____: answers.append(reason)
-    client.connect(rule.host, rule.to_port, keepalive=_KEEPALIVE)
+    client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
     place = f"{rule.host}:{rule.to_port}"
     end = time.monotonic() + rule.seconds
     while not answers and time.monotonic() < end:

@@ -4,7 +4,10 @@
    /dev/null, is a chip as the kernel has them (https://docs.kernel.org/userspace-api/gpio/chardev.html). Every level
    that a line gets is a row of FOLDER/levels: nanoseconds of the monotonic clock, the line's number, 0 or 1: what would
    be measured at the pin. A line is requested once at a time, by whatever process. A file FOLDER/broken lets every
-   setting fail, as a chip does that was pulled out. */
+   setting fail, as a chip does that was pulled out.
+
+   An input that is requested is the pipe FOLDER/inputN: what is written to it are its edges, as the kernel's
+   struct gpio_v2_line_event. FOLDER/inputN.flags says which edges were asked for. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,9 +67,30 @@ char *realpath(const char *name, char *resolved) {
 
 static int fail(int number) { errno = number; return -1; }
 
+static int request_input(struct gpio_v2_line_request *request) {
+    int (*real)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
+    char path[4096], name[32], row[32];
+    unsigned line = request->offsets[0];
+    if (request->num_lines != 1 || line >= LINES) return fail(EINVAL);
+    snprintf(name, sizeof name, "input%u", line);
+    if (mkfifo(path_of(name, path), 0600) && errno != EEXIST) return -1;
+    int file = real(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0 || file >= DESCRIPTORS) return fail(EMFILE);
+    if (flock(file, LOCK_EX | LOCK_NB)) { close(file); return fail(EBUSY); }
+    known[file].kind = 3;
+    snprintf(name, sizeof name, "input%u.flags", line);
+    int flags = real(path_of(name, path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int size = snprintf(row, sizeof row, "%llu\n", (unsigned long long)request->config.flags);
+    if (flags < 0 || write(flags, row, size) != size) abort();
+    close(flags);
+    request->fd = file;
+    return 0;
+}
+
 static int request_line(struct gpio_v2_line_request *request) {
     char path[4096], name[32];
     unsigned line = request->offsets[0];
+    if (request->config.flags & GPIO_V2_LINE_FLAG_INPUT) return request_input(request);
     if (request->num_lines != 1 || line >= LINES || !(request->config.flags & GPIO_V2_LINE_FLAG_OUTPUT)) return fail(EINVAL);
     snprintf(name, sizeof name, "line%u", line);
     int file = ((int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open"))(path_of(name, path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from edge_agent.inference.imaging.resize import U8
 
+#: who asked for the decision of a part gets what is told of it, as an event has it
+Answer = Callable[[Mapping[str, object]], None]
+
 
 class SourceFailed(Exception):
-    """The camera, or the folder, gives no pictures; the text says why."""
+    """The camera, the folder or the trigger gives nothing; the text says why."""
 
 
 class Part(NamedTuple):
@@ -20,6 +25,11 @@ class Part(NamedTuple):
     pixels: U8 | None
     problem: str = ""
     path: Path | None = None
+    answer: Answer | None = None
+    #: when it came, seconds of the monotonic clock; 0: when it was taken
+    at: float = 0.0
+    #: it came while there was no room for it
+    is_early: bool = False
 
 
 class Source(Protocol):
@@ -32,8 +42,8 @@ class Source(Protocol):
             SourceFailed: there will be none until something changes; it may be asked again.
         """
 
-    def early(self) -> int:
-        """Take how many parts came too early, and were not inspected, since this was asked the last time."""
+    def left_out(self) -> list[Part]:
+        """Take the parts that can't be inspected, since this was asked last: too early, or without a picture."""
 
     def is_over(self) -> bool:
         """Tell whether no part will ever come again."""
@@ -43,3 +53,8 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
+
+
+def named(stem: str) -> str:
+    """Give a part that nobody has named a name of its own."""
+    return f"{stem}-{time.time_ns() // 1000}"

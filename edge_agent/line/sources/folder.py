@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.errors import InvalidRequest
-from edge_agent.inference.imaging.picture import read_picture
-from edge_agent.line.inotify import Watch
 from edge_agent.line.reading import moved_to
-from edge_agent.line.source import Part, SourceFailed
-from edge_agent.line.tables import Folder
+from edge_agent.line.sources.decoding import decode_file
+from edge_agent.line.sources.freezing import Freezing
+from edge_agent.line.sources.inotify import Watch
+from edge_agent.line.sources.source import Part, SourceFailed
+from edge_agent.line.tables.sources import Folder
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 #: a folder on a network tells nothing of what other machines do: it is listed this often, too
@@ -45,7 +46,7 @@ class FolderSource:
     """A watched folder."""
 
     def __init__(self, table: Folder) -> None:
-        self._table, self._folder = table, Path(table.path)
+        self.table, self._folder = table, Path(table.path)
         self._watch: Watch | None = None
         self._list_at = 0.0
         #: whole files whose turn has not come, and the same in the order of their turns
@@ -56,6 +57,8 @@ class FolderSource:
         #: those that were decided and stay where they are
         self._kept: dict[str, _State] = {}
         self._taken: _State | None = None
+        self._freezing = Freezing(table.frozen_frames)
+        self._word = time.monotonic()
 
     def next(self, seconds: float) -> Part | None:
         end = time.monotonic() + seconds
@@ -69,12 +72,20 @@ class FolderSource:
                 del self._ready[name]
                 state = self._state_of(name)
                 if state is not None and state.is_same(whole):  # else it has gone, or is being written again
-                    self._taken = state
-                    return read_part(self._folder / name)
+                    self._taken, self._word = state, time.monotonic()
+                    return self._part(name)
             now = time.monotonic()
+            if 0 < self.table.silent_seconds < now - self._word:
+                raise SourceFailed(f"{self._folder}: no picture has come for {now - self._word:.0f} s")
             if now >= end:
                 return None
             self._take_news(max(0.0, min(end, self._list_at) - now))
+
+    def _part(self, name: str) -> Part:
+        part = read_part(self.table, self._folder / name)
+        if part.pixels is not None and (problem := self._freezing.problem(part.pixels)):
+            return part._replace(pixels=None, problem=f"the camera {problem}")
+        return part
 
     def _take_news(self, seconds: float) -> None:
         """Put whole files into the queue; wait for one, at most so long."""
@@ -101,7 +112,7 @@ class FolderSource:
             if last != state:
                 since = now
             self._unsure[name] = state, since
-            if now - since >= self._table.settle_seconds:
+            if now - since >= self.table.settle_seconds:
                 self._enqueue(name, state)
         for name in self._unsure.keys() - names:
             del self._unsure[name]
@@ -116,9 +127,9 @@ class FolderSource:
 
     def _wants(self, name: str) -> bool:
         return (
-            name.lower().endswith(_SUFFIXES)
+            (self.table.pixels is not None or name.lower().endswith(_SUFFIXES))
             and not name.startswith(".")
-            and fnmatch.fnmatchcase(name, self._table.pattern)
+            and fnmatch.fnmatchcase(name, self.table.pattern)
         )
 
     def _new(self, name: str) -> _State | None:
@@ -138,8 +149,8 @@ class FolderSource:
         """List what lies there now, in the order of its names, whole or not."""
         return sorted(path for path in self._folder.iterdir() if self._wants(path.name) and path.is_file())
 
-    def early(self) -> int:
-        return 0  # they wait in the folder
+    def left_out(self) -> list[Part]:
+        return []  # they wait in the folder
 
     def is_over(self) -> bool:
         return False
@@ -153,10 +164,10 @@ class FolderSource:
         assert self._taken is not None
         if state is None or path.name in self._ready or not state.is_same(self._taken):
             return  # it has gone, or another picture of that name has come, whose turn is still to come
-        if self._table.after == "delete":
+        if self.table.after == "delete":
             path.unlink(missing_ok=True)
-        elif self._table.after == "move":
-            folder = moved_to(self._table) / outcome
+        elif self.table.after == "move":
+            folder = moved_to(self.table) / outcome
             folder.mkdir(parents=True, exist_ok=True)
             target, number = folder / path.name, 1
             while target.exists():  # a camera that begins again to count must not replace what was kept
@@ -175,9 +186,9 @@ class FolderSource:
         self._unsure.clear()
 
 
-def read_part(path: Path) -> Part:
+def read_part(table: Folder, path: Path) -> Part:
     """Read a file; what is wrong with it stands in the part."""
     try:
-        return Part(path.name, read_picture(path), path=path)
+        return Part(path.name, decode_file(table, path), path=path)
     except InvalidRequest as error:
         return Part(path.name, None, str(error), path)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.client.detection import Detection
-from edge_agent.inference.decision import Decision
-from edge_agent.line.tables import Line
+from edge_agent.line.inspecting import Inspected
+from edge_agent.line.tables.whole import Line
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
 from edge_agent.records.span import utc_text
@@ -34,32 +33,48 @@ class Telling:
         self._post = Post(line_folder(line), self._rules, self._device)
         self._last = 0
 
-    def part(self, name: str, decision: Decision, detection: Detection, milliseconds: float) -> None:
-        """Tell of a part that was inspected."""
-        said = {
+    def part(self, name: str, found: Inspected) -> Mapping[str, object]:
+        """Tell of a part that was inspected; return what was told."""
+        decision, detection = found.decision, found.detection
+        said: dict[str, object] = {
             "verdict": "anomalous" if detection.is_anomalous else "normal",
             "anomaly_score": detection.score,
             "anomaly_threshold": detection.threshold,
             "confidence": detection.confidence,
             "areas": {area.label: area.fraction for area in detection.areas[1:]},
-            "milliseconds": round(milliseconds, 3),
+            "milliseconds": round(found.milliseconds, 3),
         }
-        self._tell(name, decision.outcome, decision.reason, said, said["verdict"])
+        if found.models:
+            said["models"] = [
+                {
+                    "model": model,
+                    "verdict": "anomalous" if one.is_anomalous else "normal",
+                    "anomaly_score": one.score,
+                    "anomaly_threshold": one.threshold,
+                    "confidence": one.confidence,
+                }
+                for model, one in found.models
+            ]
+        return self._tell(name, decision.outcome, decision.reason, said, said["verdict"])
 
-    def not_inspected(self, name: str, outcome: str, reason: str) -> None:
+    def not_inspected(self, name: str, outcome: str, reason: str) -> Mapping[str, object]:
         """Tell of a part that was not inspected (`failed`), or that came while there was no room (`early`)."""
-        self._tell(name, outcome, reason, {"verdict": ""}, "anomalous")
+        return self._tell(name, outcome, reason, {"verdict": ""}, "anomalous")
 
-    def _tell(self, name: str, outcome: str, reason: str, said: Mapping[str, object], counts_as: object) -> None:
+    def _tell(
+        self, name: str, outcome: str, reason: str, said: Mapping[str, object], counts_as: object
+    ) -> Mapping[str, object]:
         """Put an event into the lines of the rules that want it: what isn't known to be normal counts as anomalous."""
+        told = self._about({"outcome": outcome, "reason": reason, "part_id": name, **said})
         payload = b""
         payloads: dict[str, list[bytes]] = defaultdict(list)
         for rule in self._rules:
             if rule.verdicts not in ("all", counts_as) or not self._concerns(rule.models, rule.stations):
                 continue
-            payload = payload or self._encode({"outcome": outcome, "reason": reason, "part_id": name, **said})
+            payload = payload or msgspec.json.encode(told)
             payloads[rule.name].append(payload)
         self._post.put(payloads)
+        return told
 
     def state(self, able: bool, text: str) -> None:
         """Tell that the line can inspect again, or that it can't, and why."""
@@ -68,17 +83,19 @@ class Telling:
             if rule.notices and self._concerns(rule.models, rule.stations):
                 state = "able" if able else "not able"
                 said = {"kind": "line", "state": state, "text": text, "verdict": ""}
-                payloads[rule.name].append(self._encode(said))
+                payloads[rule.name].append(msgspec.json.encode(self._about(said)))
         self._post.put(payloads)
 
     def _concerns(self, models: tuple[str, ...], stations: tuple[str, ...]) -> bool:
-        return (not models or self._line.model.name in models) and (not stations or self._line.name in stations)
+        return (not models or not {model.name for model in self._line.model}.isdisjoint(models)) and (
+            not stations or self._line.name in stations
+        )
 
-    def _encode(self, said: Mapping[str, object]) -> bytes:
+    def _about(self, said: Mapping[str, object]) -> Mapping[str, object]:
         now = time.time_ns() // 1000
         self._last = max(now, self._last + 1)
         about = {"id": self._last, "time": utc_text(now), "device": self._device, "line": self._line.name}
-        return msgspec.json.encode({**about, "model": self._line.model.name, "station": self._line.name, **said})
+        return {**about, "model": self._line.model_name, "station": self._line.name, **said}
 
     def close(self) -> None:
         """End sending; what is left is sent the next time."""

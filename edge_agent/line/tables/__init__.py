@@ -1,0 +1,1 @@
+"""The tables of line.toml. docs/line.md explains each key."""

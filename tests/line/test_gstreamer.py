@@ -1,0 +1,79 @@
+"""GStreamer pipelines as a source, run by the real GStreamer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from edge_agent.line.sources.gstreamer import MISSING, interpreter
+from edge_agent.line.sources.opening import open_source
+from edge_agent.line.sources.source import Part, Source, SourceFailed
+from edge_agent.line.tables.models import Model
+from edge_agent.line.tables.sources import Pipeline
+from edge_agent.line.tables.whole import Line
+from tests.support.daemon import wait_until
+
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not interpreter(), reason=MISSING)]
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., Source]]:
+    made: list[Source] = []
+
+    def open_(pipeline: str, frozen_frames: int = 0) -> Source:
+        table = Pipeline(kind="gstreamer", pipeline=pipeline, queue=2, frozen_frames=frozen_frames)
+        made.append(open_source(Line(name="flange", source=table, model=(Model(name="echo"),))))
+        return made[-1]
+
+    yield open_
+    for source in made:
+        source.close()
+
+
+def _next(source: Source) -> Part:
+    def find() -> Part | None:
+        try:
+            return source.next(0.1)
+        except SourceFailed:
+            return None
+
+    return wait_until(find, "a part comes")  # type: ignore[no-any-return]
+
+
+def _said(source: Source) -> str:
+    try:
+        source.next(0.05)
+    except SourceFailed as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("caps", ["video/x-raw,format=RGB", "video/x-raw,format=BGR", "video/x-bayer,format=grbg"])
+def test_colours(opened: Callable[..., Source], caps: str) -> None:
+    """Of a width whose rows GStreamer pads to a multiple of four bytes."""
+    source = opened(f"videotestsrc is-live=true pattern=red ! {caps},width=30,height=18,framerate=50/1 ! appsink")
+    part = _next(source)
+    assert part.pixels is not None
+    assert part.pixels.shape == (18, 30, 3)
+    assert (part.pixels[2:-2, 2:-2] == [255, 0, 0]).all()
+
+
+def test_grey_and_deep_grey(opened: Callable[..., Source]) -> None:
+    for form in ("GRAY8", "GRAY16_LE"):
+        pipeline = f"videotestsrc is-live=true pattern=white ! video/x-raw,format={form},width=31,height=9 ! appsink"
+        part = _next(opened(pipeline))
+        assert part.pixels is not None
+        assert part.pixels.shape == (9, 31, 3)
+        assert (int(np.min(part.pixels)), int(np.max(part.pixels))) == (235, 235), "its white, of video's range"
+
+
+def test_what_is_wrong_is_said(opened: Callable[..., Source]) -> None:
+    wrong = opened("nosuch ! appsink")
+    wait_until(lambda: 'no element "nosuch"' in _said(wrong), "GStreamer's own words")
+    frozen = opened("videotestsrc is-live=true pattern=red ! video/x-raw,framerate=50/1 ! appsink", frozen_frames=3)
+    wait_until(lambda: "is frozen: " in _said(frozen), "it is frozen")
+    ending = opened("videotestsrc num-buffers=2 ! videoconvert ! appsink", frozen_frames=0)
+    assert _next(ending).pixels is not None
+    wait_until(lambda: "it came to its end" in _said(ending), "the end is said")

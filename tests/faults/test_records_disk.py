@@ -162,7 +162,7 @@ def test_a_disk_that_is_pulled_out_and_put_back(tmp_path: Path) -> None:
     with image.open("wb") as file:
         file.truncate(16 << 20)
     made = subprocess.run(["mkfs.ext4", "-q", image], check=False, capture_output=True)
-    mount = ["mount", "-o", "loop", image, folder]
+    mount = ["mount", "-o", "loop", str(image), str(folder)]
     if os.getuid() != 0 or made.returncode or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root may mount a disk")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -358,6 +359,33 @@ def test_pictures_are_sent_from_the_page_and_refusals_are_named(person: Person, 
     assert person.text("#upload .state") == "12 added, 1 were there already, 1 could not be taken"
     assert "bad.png" in person.text("#upload ul")
     assert studio.get("/projects/sent")["unlabelled"] == 12
+    # After an interruption the same files again, and a large one of which a part is there.
+    large = tmp_path / "large.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (2000, 3000, 3), np.uint8)).save(large, compress_level=0)
+    content, part = large.read_bytes(), 8 << 20
+    identity = ["sent", "large.png", len(content), int(large.stat().st_mtime_ns // 1_000_000)]
+    key = 0xCBF29CE484222325
+    for byte in json.dumps(identity, separators=(",", ":")).encode():
+        key = (key ^ byte) * 0x100000001B3 % 2**64
+    place = f"/api/projects/sent/uploads/large.png/parts?key={key:016x}"
+    assert studio.ask("PUT", f"{place}&offset=0&size={len(content)}", content[:part]).json == {
+        "bytes": part, "added": None,
+    }  # fmt: skip
+    person.go("/projects/sent")
+    person.driver.execute_script("localStorage.setItem('sending sent', '3')")
+    person.go("/projects/sent")
+    assert person.text("#upload .state").startswith("3 files were not sent when this page was left.")
+    person.find("#files").send_keys("\n".join(str(path) for path in [*sorted(tmp_path.glob("p*.png")), large]))
+    person.until("all is there", "document.querySelector('#upload .state').textContent.startsWith('1 added, 12 were')")
+    sent = person.driver.execute_script(
+        "return performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('/uploads/'))"
+    )
+    assert not [address for address in sent if "/parts?" not in address]
+    assert [begun for address in sent if (begun := address.partition("offset=")[2].partition("&")[0])] == [
+        str(offset) for offset in range(part, len(content), part)
+    ]
+    assert studio.ask("GET", f"/api/projects/sent/pictures/{studio.get('/projects/sent/picture-numbers?name=large')[0]}"
+                      "/image").content == content  # fmt: skip
 
 
 def test_axe_finds_nothing_serious(person: Person, studio: Studio, flange: str, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""In a worker: copies a picture for the shadow model, before the answer lets the client change it.
+"""In a worker: keeps a picture for the shadow model, before the answer lets the client change it.
 
-Whether there is a shadow is seen by its socket, which is looked for every second. When all slots are taken the picture
-is skipped: the shadow judges as many as it can.
+A picture that is read from a segment is read into the shadow's memory at once, so that there is nothing to copy; one
+that came as bytes is copied. Whether there is a shadow is seen by its socket, which is looked for every second. When
+all slots are taken the picture is skipped: the shadow judges as many as it can.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import msgspec
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.inference.imaging.bitmap import CHANNELS
-from edge_agent.inference.imaging.resize import Pixels
+from edge_agent.inference.imaging.resize import U8, Pixels
 from edge_agent.inference.pipeline import Inspection
 from edge_agent.inference.verdict import Verdict
 from edge_agent.records.pictures.rules import SKIPPED
-from edge_agent.records.pictures.slots import Slots
+from edge_agent.records.pictures.slots import Slot, Slots
 from edge_agent.records.shadow.passing import Shown, encode, socket_name
 
 _SLOTS = 2
@@ -38,25 +39,77 @@ class ShadowSender:
         self._is_there = False
         self._look_at = 0.0
         self._last = 0
+        self._slot: Slot | None = None  # the next picture's, which is being read into it
+        self._shown: list[tuple[Slot, list[memoryview] | None, bytes]] = []
+
+    def place(self) -> U8 | None:
+        """Give memory into which the next picture may be read, so that nobody has to copy it; None: no picture goes."""
+        if not self._looks():
+            return None
+        try:
+            self._slot = self._slots.free_slot()
+        except OSError:
+            self._forget()
+            return None
+        return None if self._slot is None else self._slot.picture(self._shape)
 
     def show(self, pixels: Pixels, inspection: Inspection, verdict: Verdict) -> Verdict:
-        """Pass a picture on if there is a shadow; returns the verdict, which says under which token.
+        """Keep a picture for the shadow if there is one; returns the verdict, which says under which token.
+
+        It is passed on by `settle`.
 
         Raises:
             InvalidRequest: the client has truncated the segment that the picture is read from.
         """
+        if not self._looks():
+            return verdict
+        self._last = max(self._last + 1, time.time_ns() // 1000)
+        token = f"{self._last}-{os.getpid()}"
+        slot, self._slot = self._slot, None
+        try:
+            slot = slot or self._slots.free_slot()
+            if slot is None:
+                return msgspec.structs.replace(verdict, shadow=SKIPPED)
+            picture = slot.picture(self._shape)
+        except OSError:  # nobody is there, or there is no memory: the next picture tries again
+            self._forget()
+            return msgspec.structs.replace(verdict, shadow=SKIPPED)
+        copied_into = getattr(pixels, "copied_into", pixels.read_into)
+        copied_into(picture)
+        slot.take()
+        packet = encode(Shown(token, self._version, inspection.mask is not None, inspection.verdict))
+        self._shown.append((slot, inspection.mask, packet))
+        return msgspec.structs.replace(verdict, shadow=token)
+
+    def settle(self) -> None:
+        """Pass on what was kept: the mask is ours, and is copied when the call has been answered.
+
+        A shadow that has gone in between has not judged the picture, although the verdict has a token.
+        """
+        self._slot = None  # of a call that has failed
+        shown, self._shown = self._shown, []
+        for slot, mask, packet in shown:
+            try:
+                if mask is not None:
+                    slot.put(1, mask)
+                self._slots.send(slot, packet)
+            except BlockingIOError:
+                slot.free()
+            except OSError:
+                self._forget()
+                return
+
+    def _looks(self) -> bool:
+        """Tell whether there is a shadow, as it was seen at the last look."""
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
             is_there = self._path.exists()
             if self._is_there and not is_there:
-                self._slots.forget()  # it has been switched off, and the memory is for others
+                self._forget()  # it has been switched off, and the memory is for others
             self._is_there = is_there
-        if not self._is_there:
-            return verdict
-        self._last = max(self._last + 1, time.time_ns() // 1000)
-        token = f"{self._last}-{os.getpid()}"
-        packet = encode(Shown(token, self._version, inspection.mask is not None, inspection.verdict))
-        shown = self._slots.pass_on(pixels, self._shape, inspection.mask, packet)
-        self._is_there = self._slots.has_taker
-        return msgspec.structs.replace(verdict, shadow=token if shown else SKIPPED)
+        return self._is_there
+
+    def _forget(self) -> None:
+        self._slots.forget()
+        self._slot, self._shown, self._is_there = None, [], False

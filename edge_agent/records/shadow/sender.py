@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -26,6 +27,14 @@ _SLOTS = 2
 _LOOK_SECONDS = 1.0
 
 
+@runtime_checkable
+class CopiedPixels(Protocol):
+    """A bitmap whose reading makes a copy of it."""
+
+    def finish_copy(self) -> None:
+        """Read what has not been read yet; InvalidRequest when the client truncated the segment meanwhile."""
+
+
 class ShadowSender:
     """Passes pictures on. Used by one thread."""
 
@@ -40,7 +49,6 @@ class ShadowSender:
         self._look_at = 0.0
         self._last = 0
         self._slot: Slot | None = None  # the next picture's, which is being read into it
-        self._shown: list[tuple[Slot, list[memoryview] | None, bytes]] = []
 
     def place(self) -> U8 | None:
         """Give memory into which the next picture may be read, so that nobody has to copy it; None: no picture goes."""
@@ -65,39 +73,23 @@ class ShadowSender:
             return verdict
         self._last = max(self._last + 1, time.time_ns() // 1000)
         token = f"{self._last}-{os.getpid()}"
+        packet = encode(Shown(token, self._version, inspection.mask is not None, inspection.verdict))
         slot, self._slot = self._slot, None
         try:
-            slot = slot or self._slots.free_slot()
-            if slot is None:
-                return msgspec.structs.replace(verdict, shadow=SKIPPED)
-            picture = slot.picture(self._shape)
-        except OSError:  # nobody is there, or there is no memory: the next picture tries again
+            if slot is not None and isinstance(pixels, CopiedPixels):
+                pixels.finish_copy()
+                shown = self._slots.hold(slot, inspection.mask, packet)
+            else:
+                shown = self._slots.copy(pixels, self._shape, inspection.mask, packet)
+        except OSError:
             self._forget()
-            return msgspec.structs.replace(verdict, shadow=SKIPPED)
-        copied_into = getattr(pixels, "copied_into", pixels.read_into)
-        copied_into(picture)
-        slot.take()
-        packet = encode(Shown(token, self._version, inspection.mask is not None, inspection.verdict))
-        self._shown.append((slot, inspection.mask, packet))
-        return msgspec.structs.replace(verdict, shadow=token)
+            shown = False
+        return msgspec.structs.replace(verdict, shadow=token if shown else SKIPPED)
 
     def settle(self) -> None:
-        """Pass on what was kept: the mask is ours, and is copied when the call has been answered.
-
-        A shadow that has gone in between has not judged the picture, although the verdict has a token.
-        """
+        """Pass on what was kept, now that the call has been answered."""
         self._slot = None  # of a call that has failed
-        shown, self._shown = self._shown, []
-        for slot, mask, packet in shown:
-            try:
-                if mask is not None:
-                    slot.put(1, mask)
-                self._slots.send(slot, packet)
-            except BlockingIOError:
-                slot.free()
-            except OSError:
-                self._forget()
-                return
+        self._slots.settle()
 
     def _looks(self) -> bool:
         """Tell whether there is a shadow, as it was seen at the last look."""
@@ -112,4 +104,4 @@ class ShadowSender:
 
     def _forget(self) -> None:
         self._slots.forget()
-        self._slot, self._shown, self._is_there = None, [], False
+        self._slot, self._is_there = None, False

@@ -44,13 +44,11 @@ class SegmentPixels:
         self._copied = 0
         return self
 
-    def copied_into(self, copy: U8) -> None:
-        """Fill `copy`, of which those rows are there already that were read since `at`; InvalidRequest as below."""
+    def finish_copy(self) -> None:
+        """Read into the copy what has not been read yet, and leave it to somebody else; InvalidRequest as below."""
         if self._copy is not None and self._copied < len(self._copy):
             self.rows(self._copied, len(self._copy))
-        elif self._copy is None:
-            self.read_into(copy)
-        self._copy = None  # somebody else has it from now on
+        self._copy = None
 
     def rows(self, first: int, last: int) -> U8:
         """Read rows first..last-1; InvalidRequest when the client truncated the segment meanwhile."""
@@ -177,6 +175,8 @@ class Inspector:
 
     def settle(self) -> None:
         """Do what an inspection that is answered leaves to do, before the next begins."""
+        if self._sender is not None:
+            self._sender.settle()
         if self._shadow is not None:
             self._shadow.settle()
 

@@ -47,20 +47,12 @@ def test_what_was_read_is_kept_and_the_rest_read_for_it(descriptor: int, reads: 
         segment.at(descriptor, PLACE, copy)
         for first, last in reads:
             assert np.array_equal(segment.rows(first, last), PIXELS[first:last].reshape(last - first, -1))
-        segment.copied_into(copy)
+        segment.finish_copy()
         assert np.array_equal(copy, PIXELS)
         # From then on it is somebody else's, and nothing is read into it.
         copy[:] = 0
         assert np.array_equal(segment.rows(1, 3), PIXELS[1:3].reshape(2, -1))
         assert not copy.any()
-
-
-def test_without_a_place_for_it_all_is_read_at_the_end(descriptor: int) -> None:
-    segment = SegmentPixels(WIDTH * 3).at(descriptor, PLACE)
-    segment.rows(0, 4)
-    copy: U8 = np.zeros_like(PIXELS)
-    segment.copied_into(copy)
-    assert np.array_equal(copy, PIXELS)
 
 
 def test_a_segment_that_was_truncated_meanwhile_is_refused(descriptor: int) -> None:
@@ -69,4 +61,4 @@ def test_a_segment_that_was_truncated_meanwhile_is_refused(descriptor: int) -> N
     segment.rows(0, 3)
     os.ftruncate(descriptor, 5 + 4 * WIDTH * 3)
     with pytest.raises(InvalidRequest):
-        segment.copied_into(copy)
+        segment.finish_copy()

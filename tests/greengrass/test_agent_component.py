@@ -19,7 +19,7 @@ from tests.greengrass.nucleus import running_nucleus
 from tests.greengrass.test_model_component import NUCLEUS_WORD, make_package
 from tests.support.daemon import Stub, segment_request, wait_until
 from tests.support.fakes import half_bright, picture
-from tests.support.studio import free_port
+from tests.support.server import free_port
 
 BUILD = Path(__file__).resolve().parents[2] / "greengrass" / "build.py"
 NOBODY = 65534

@@ -1,8 +1,8 @@
 """What records cost a call, and how much they take in an hour of 500 verdicts a second.
 
 `python -m benchmarks.records` sends a picture in turn to daemons of the same model, without records, with them, and
-with every picture kept, at 320x240 and at 1280x960. Claims: records add at most 20 microseconds at the median, a picture
-that is kept at most a millisecond at p99. Two minutes.
+with every picture kept, at 320x240 and at 1280x960. Claims: records add at most 20 microseconds at the median, a kept
+picture at most a millisecond at p99. Two minutes.
 
 `python -m benchmarks.records fill [--minutes 4]` gives the writing process 500 verdicts a second for so long (60: the
 hour of the claim) and tells its memory, the file's size, and what was lost.

@@ -33,6 +33,11 @@ def describe_refusal(error: OSError, path: Path | None = None) -> str:
         for place in (*reversed(way.parents), way):
             try:
                 status = place.stat()
+            except FileNotFoundError:
+                folder = place.parent
+                if os.access(folder, os.W_OK):
+                    break
+                return f"{words} for {user}: {folder} {describe_rights(folder.stat())}"  # it can't be made there
             except OSError:
                 break
             if place == way or not os.access(place, os.X_OK):

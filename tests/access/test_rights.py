@@ -57,6 +57,8 @@ def test_a_file_that_can_not_be_made(common: Path) -> None:
     make = OPEN.replace("read_bytes()", "write_bytes(b'')")
     said = run_as(STRANGER, "-c", make, str(common / "new")).stdout
     assert said == f"Permission denied for user 64004: {common} {OF_ROOT} 0755\n"
+    link = OPEN.replace("read_bytes()", "symlink_to('/dev/null')")
+    assert run_as(STRANGER, "-c", link, str(common / "new")).stdout == said
 
 
 def test_settings_that_may_not_be_read(common: Path) -> None:

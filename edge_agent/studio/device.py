@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from edge_agent.component.ed25519 import PrivateKey
-from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.component.manifest import FILE_NAME
 from edge_agent.component.version import parse_version
-from edge_agent.component.writing import write_component
 from edge_agent.delivery.signing import sign_component
 from edge_agent.errors import AgentUnreachable, CallFailed, StudioError
 from edge_agent.studio.store.store import Store
 
 _SECONDS = 10.0
+#: a shadow is served under a name of its own: of one name, the agent would serve the newer version to everybody
+_SHADOW = "-shadow"
+_LOOK_SECONDS = 0.2
+#: what the agent says of a model that has a shadow, somewhere in its text
+_SHADOW_TEXT = re.compile(r"(?:^|; )shadow (?P<model>[^\s@:]+)(?:@(?P<version>[^\s:]+))?: (?P<text>[^;]*)")
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -28,6 +34,9 @@ class Served(msgspec.Struct, frozen=True):
     status: str
     message: str
     deployed: str
+    #: what judges the same pictures, MODEL@VERSION, and how that stands; "" for none
+    shadow: str = ""
+    shadow_text: str = ""
 
 
 class DeviceState(msgspec.Struct, frozen=True):
@@ -38,13 +47,15 @@ class DeviceState(msgspec.Struct, frozen=True):
     problem: str
     folder: str
     models: list[Served]
+    #: the agent that this studio needs, as a command
+    command: list[str] = []
 
 
 class Device:
     """The agent behind a socket, and a folder that it serves. With a `key`, what is put there is signed with it."""
 
-    def __init__(self, store: Store, socket: str, folder: Path, key: PrivateKey | None = None) -> None:
-        self._store, self.socket, self.folder, self._key = store, socket, folder, key
+    def __init__(self, store: Store, socket: str, folder: Path, state: Path, key: PrivateKey | None = None) -> None:
+        self._store, self.socket, self.folder, self._state, self._key = store, socket, folder, state, key
 
     @property
     def signs(self) -> bool:
@@ -57,10 +68,33 @@ class Device:
 
         try:
             with Client(self.socket, timeout=_SECONDS) as client:
-                models = [Served(m.name, m.status, m.message, self.deployed(m.name)) for m in client.models()]
+                models = [self._served(found.name, found.status, found.message) for found in client.models()]
         except (AgentUnreachable, CallFailed) as error:
-            return DeviceState(self.socket, reachable=False, problem=str(error), folder=str(self.folder), models=[])
-        return DeviceState(self.socket, reachable=True, problem="", folder=str(self.folder), models=models)
+            return self._said(reachable=False, problem=str(error), models=self._unserved())
+        return self._said(reachable=True, problem="", models=models)
+
+    def _said(self, *, reachable: bool, problem: str, models: list[Served]) -> DeviceState:
+        command = ["edge-agent", "serve", "--socket", self.socket, "--model-dir", str(self.folder), "--state-dir",
+                   str(self._state), "--keep-mib", "1024"]  # fmt: skip
+        shown = [model for model in models if not self._is_shadow(model.name)]
+        return DeviceState(self.socket, reachable, problem, str(self.folder), shown, command)
+
+    def _served(self, name: str, status: str, message: str) -> Served:
+        found = _SHADOW_TEXT.search(message)
+        if found is None:
+            return Served(name, status, message, self.deployed(name))
+        shadow = "@".join(filter(None, (found["model"], found["version"])))
+        told = (message[: found.start()] + message[found.end() :]).strip("; ")
+        return Served(name, status, told, self.deployed(name), shadow, found["text"])
+
+    def _unserved(self) -> list[Served]:
+        """List what lies in the agent's folder while no agent answers."""
+        names = sorted({place.parent.parent.name for place in self.folder.glob(f"*/*/{FILE_NAME}")})
+        return [Served(name, "", "", self.deployed(name)) for name in names]
+
+    def _is_shadow(self, name: str) -> bool:
+        """Tell whether a model is a copy that was put there to be a shadow."""
+        return name.endswith(_SHADOW) and bool(self.deployed(name.removesuffix(_SHADOW)))
 
     def deployed(self, name: str) -> str:
         """Return the version of a model that lies in the agent's folder, "" for none."""
@@ -89,21 +123,59 @@ class Device:
             shutil.copytree(source, copy)
             self._put(copy, name, version, folder)
 
-    def host(self, name: str, version: str, *, under: str, instances: int) -> None:
-        """Put a version into the agent's folder under another name, to be run by so many workers.
+    def host(self, name: str, version: str, *, under: str, instances: int = 0) -> None:
+        """Put a version into the agent's folder under another name.
+
+        So many workers run it; with 0 of them, those of its manifest.
 
         Raises:
             NotThere, StudioError, EdgeAgentError: as `deploy`.
         """
-        source = self._store.models.folder(name, version)
+        changed = {"name": under, **({"instances": instances} if instances else {})}
         with self._preparing() as folder:
-            content = (source / FILE_NAME).read_bytes()
-            manifest = decode_manifest(content, source=str(source / FILE_NAME))
-            names = [field for field in Manifest.__struct_fields__ if field not in ("format", "artifacts")]
-            fields = {field: getattr(manifest, field) for field in names} | {"name": under, "instances": instances}
-            files = {artifact.path: (source / artifact.path).read_bytes() for artifact in manifest.artifacts}
-            made = write_component(folder, files, **fields)
-            self._put(made, under, manifest.version, folder)
+            self._put(self._store.models.copy(name, version, folder, changed), under, version, folder)
+
+    def shadow(self, name: str, version: str) -> None:
+        """Have a version judge the pictures of the one that is deployed, of which clients are told nothing.
+
+        It lies beside it under a name of its own, NAME-shadow, since the agent serves the newest version of a name.
+
+        Raises:
+            NotThere: there is no such version.
+            StudioError: nothing is deployed.
+            AgentUnreachable, CallFailed: as the client's; the agent says why it can't be a shadow.
+        """
+        from edge_agent.client.client import Client
+
+        if not self.deployed(name):
+            raise StudioError(f"no version of '{name}' is deployed, whose pictures another could judge")
+        other = name + _SHADOW
+        if (self._store.layout.projects / other).exists():
+            raise StudioError(f"there is a project '{other}', whose name the shadow of '{name}' would need")
+        with Client(self.socket, timeout=_SECONDS) as client:
+            self.host(name, version, under=other)
+            end = time.monotonic() + _SECONDS
+            while True:  # the agent looks into its folder every second
+                try:
+                    client.shadow(name, other, version)
+                except CallFailed as error:
+                    if error.code != "NOT_FOUND" or time.monotonic() > end:
+                        raise
+                    time.sleep(_LOOK_SECONDS)
+                else:
+                    return
+
+    def end_shadow(self, name: str) -> None:
+        """Have no other version judge any more. AgentUnreachable and CallFailed as the client's."""
+        from edge_agent.client.client import Client
+
+        with Client(self.socket, timeout=_SECONDS) as client:
+            client.shadow(name)
+        if self._is_shadow(name + _SHADOW):
+            aside = self.folder / f".removed-{name}{_SHADOW}"
+            with contextlib.suppress(OSError):
+                (self.folder / (name + _SHADOW)).rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
 
     @contextlib.contextmanager
     def _preparing(self) -> Iterator[Path]:

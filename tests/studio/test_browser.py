@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -243,20 +245,49 @@ def test_a_crash_of_the_browser_loses_one_stroke_at_most(person: Person, studio:
     assert np.count_nonzero(np.diff(columns) == 1) >= 2
 
 
-def test_train_measure_try_and_train_again(person: Person, studio: Studio, flange: str) -> None:
+def test_train_measure_try_and_train_again(person: Person, studio: Studio, flange: str, tmp_path: Path) -> None:
     person.go(f"/projects/{flange}/models")
     person.click("details summary")
     person.click("[name=locate]")
     person.click("#go")
-    person.until("there is a model", "document.querySelectorAll('#models tbody tr').length === 1")
+    person.until("there is a model", "document.querySelectorAll('#models tbody').length === 1")
+    assert re.fullmatch(r"0\.\d\d to [01]\.\d\d", person.text("#models .recall .between"))
+    assert not person.text("#models .milliseconds").endswith("ms")
     person.click("[data-do=measure]")
     person.until(
         "the evaluation is shown", "document.querySelector('#evaluation iframe').src.endsWith('evaluation.html')"
     )
     person.driver.switch_to.frame(person.find("#evaluation iframe"))
     assert "measured on 20 normal and 10 anomalous pictures" in person.text("#about")
+    slider = person.find("#threshold")
+    slider.send_keys(Keys.ARROW_RIGHT)
+    moved = float(slider.get_attribute("value") or 0)
     person.driver.switch_to.default_content()
+    person.until("it is measured", "document.querySelector('#models .milliseconds').textContent.endsWith(' ms')")
     person.shot("models")
+    person.until("the threshold is offered", "!document.querySelector('#take-threshold').disabled")
+    person.click("#take-threshold")
+    person.until("there is another version", "document.querySelectorAll('#models tbody').length === 2")
+    newest, first = studio.get("/projects/flange/models")
+    assert (newest["version"], newest["made_from"], newest["threshold"]) == ("1.1.0", "1.0.0", moved)
+    assert abs(moved - first["threshold"]) <= 0.001
+    person.click("#models tbody [data-do=remove]")
+    person.driver.switch_to.alert.accept()
+    person.until("it is gone", "document.querySelectorAll('#models tbody').length === 1")
+    key = tmp_path / "release.pem"
+    subprocess.run([sys.executable, "-m", "edge_agent", "sign", "--new-key", str(key)], check=True, capture_output=True)
+    person.click("[data-do=sign]")
+    ActionChains(person.driver).send_keys(str(key), Keys.ENTER).perform()
+    wait_until((studio.data / "models/flange/1.0.0/manifest.json.sig").exists, "it is signed")
+    person.until("the page says so", "!document.querySelector('#models .signed').hidden")
+    person.click("[data-do=package]")
+    person.click("#package-dialog .primary")
+    assert person.driver.execute_script("return document.querySelector('#package-dialog').open"), "a key is needed"
+    person.find("#package-dialog [name=sign_key]").send_keys(str(key), Keys.ENTER)
+    person.until("the job is listed", "document.querySelector('#jobs li .state')?.dataset.state === 'done'")
+    person.click("#jobs li summary")
+    person.until("its files are there", "document.querySelectorAll('#jobs li .files a').length >= 2")
+    person.go(f"/projects/{flange}/models")
     person.click("[data-do=try]")
     person.until("the model is chosen", "document.querySelector('#begin select').value === '1.0.0'")
     person.click("#begin button")

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +15,7 @@ import botocore.session
 from botocore.config import Config
 
 from edge_agent.studio.aws.client_model import paginators, service_model
-from tests.support.daemon import PATIENCE, wait_until
-from tests.support.studio import end_jobs, free_port
+from tests.support.server import running_server
 
 
 class Cloud:
@@ -62,27 +57,6 @@ class Cloud:
 @contextmanager
 def running_cloud(data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock") -> Iterator[Cloud]:
     """Run `edge-agent cloud serve` until the block ends."""
-    port = free_port()
-    command = [sys.executable, "-m", "edge_agent", "cloud", "serve", "--data", str(data), "--port", str(port),
-               "--socket", agent, *arguments]  # fmt: skip
-    log = data.parent / f"{data.name}.log"
-    with log.open("ab") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
-    cloud = Cloud(process, port, data, log)
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{cloud.address}/metrics", timeout=PATIENCE) as response:
-                return bool(response.status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    try:
-        wait_until(answers, "the API answers")
-        yield cloud
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
-        end_jobs(data)
-    assert "Traceback" not in log.read_text(), log.read_text()
+    words = ("cloud", "serve", "--socket", agent, *arguments)
+    with running_server(data, *words, asked="/metrics") as (process, port, log):
+        yield Cloud(process, port, data, log)

@@ -21,7 +21,7 @@ from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Examp
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.evaluation.known import remember
-from edge_agent.building.evaluation.metrics import classification_metrics
+from edge_agent.building.evaluation.metrics import classification_metrics, intervals
 from edge_agent.building.training.assembly import MARKS, assemble
 from edge_agent.building.training.component import Identity, Made, choose_samples, write
 from edge_agent.building.training.features import (
@@ -127,12 +127,16 @@ def train(
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(examples)]]
         head = fit_head(features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same)
-    figures = {"out_of_fold": _figures(head, head.calibrated(head.out_of_fold), anomalous)}
+    held_out = head.calibrated(head.out_of_fold)
+    figures = {"out_of_fold": _figures(head, held_out, anomalous)}
+    between = {"out_of_fold": _intervals(head, held_out, anomalous)}
     if datasets.test:
         with steps.bar("looking at test pictures") as progress:
             unseen = extract_features(extract, resized_pictures(datasets.test.labelled, report.size, size), progress)
         truth = np.array([example.label == ANOMALY for example in datasets.test.labelled])
-        figures["test"] = _figures(head, head.calibrated(head.raw_scores(unseen)), truth)
+        judged = head.calibrated(head.raw_scores(unseen))
+        figures["test"] = _figures(head, judged, truth)
+        between["test"] = _intervals(head, judged, truth)
     graph = _graph(head, size, source, len(datasets.labels) if segmentation else 0)
     labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
     scores = head.calibrated(head.raw_scores(features)).tolist()
@@ -158,9 +162,10 @@ def train(
             "libraries": _versions(),
             "backbone": "EfficientNet-Lite0",
             "figures": figures,
+            "intervals": between,
             "appearance": msgspec.to_builtins(summarize([sight.look for sight in sights])),
             "sharpness": msgspec.to_builtins(summarize_sharpness(sights)),
-            "scores": {"normal": _histogram(head.calibrated(head.out_of_fold)[~anomalous])},
+            "scores": {"normal": _histogram(held_out[~anomalous])},
             "seconds": round(time.monotonic() - begun, 1),
         },
     )
@@ -270,6 +275,12 @@ def _figures(head: Head, scores: F64, anomalous: npt.NDArray[np.bool_]) -> dict[
     """Measure calibrated scores of pictures that the scores' head had not seen."""
     metrics = classification_metrics(scores, anomalous, head.calibrated_threshold)
     return {key: round(value, 4) for key, value in metrics._asdict().items() if value is not None}
+
+
+def _intervals(head: Head, scores: F64, anomalous: npt.NDArray[np.bool_]) -> dict[str, list[float]]:
+    """Give the 95 % intervals of the same figures."""
+    found = intervals(scores, anomalous, head.calibrated_threshold)
+    return {key: [round(end, 4) for end in value] for key, value in found._asdict().items() if value is not None}
 
 
 def _histogram(scores: F64) -> list[int]:

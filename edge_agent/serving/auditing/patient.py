@@ -49,6 +49,11 @@ class PatientTrail:
         return self._problem if self._trail is None else self._trail.problem
 
     @property
+    def entries(self) -> int:
+        """Entries that were ever written, as far as that is known."""
+        return 0 if self._trail is None else self._trail.entries
+
+    @property
     def end(self) -> str:
         """The entry that was written last, with its hash; "" where that is not known."""
         return "" if self._trail is None else self._trail.end

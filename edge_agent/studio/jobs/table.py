@@ -87,6 +87,13 @@ class Jobs:
         )
         return [self._job(row) for row in rows]
 
+    def of_kind(self, project: str, kind: str, *, limit: int) -> list[Job]:
+        """List the jobs of one kind of a project, the newest first."""
+        rows = self._store.database.rows(
+            "SELECT * FROM jobs WHERE project = ? AND kind = ? ORDER BY id DESC LIMIT ?", (project, kind, limit)
+        )
+        return [self._job(row) for row in rows]
+
     def unended(self) -> list[Any]:
         """List the rows of the jobs that wait or run, the oldest first."""
         return self._store.database.rows("SELECT * FROM jobs WHERE state IN ('waiting', 'running') ORDER BY id")

@@ -9,10 +9,19 @@ from typing import Any
 import msgspec
 
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.component.trust import SIGNATURE_NAME
 from edge_agent.component.version import parse_version
 from edge_agent.component.writing import write_component
 from edge_agent.errors import ComponentError, NotThere, StudioError
 from edge_agent.studio.store.layout import Layout
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """What was measured last with labelled pictures of a part: by which job, and how long a picture took here."""
+
+    job: int
+    part: str
+    milliseconds: float | None
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -27,8 +36,14 @@ class Model(msgspec.Struct, frozen=True):
     built: float
     precision: str
     figures: dict[str, Any]
+    #: of the same figures, 95 %
+    intervals: dict[str, Any]
     trained_on: dict[str, Any]
     problem: str = ""
+    measured: Measurement | None = None
+    #: the version that this one differs from in its threshold alone
+    made_from: str = ""
+    signed: bool = False
 
 
 class Models:
@@ -85,16 +100,31 @@ class Models:
         """
         if not 0.0 <= threshold <= 1.0:
             raise StudioError(f"the threshold is {threshold}, expected a number from 0 to 1")
+        made = self.copy(
+            name, version, self._layout.models, {"version": self.next_version(name), "threshold": threshold},
+            {"threshold_chosen_by": "a person", "made_from": version},
+        )  # fmt: skip
+        return _describe(name, made)
+
+    def copy(
+        self, name: str, version: str, models: Path, changed: dict[str, Any], training: dict[str, Any] | None = None
+    ) -> Path:  # fmt: skip
+        """Write a version into a folder of models with `changed` values of its manifest; return its folder there.
+
+        It bears no signature: what was signed says something else.
+
+        Raises:
+            NotThere: there is no such version.
+            ComponentError: it can't be written there.
+        """
         folder = self.folder(name, version)
         manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
         fields = {
             key: getattr(manifest, key) for key in Manifest.__struct_fields__ if key not in ("format", "artifacts")
         }
-        fields |= {"version": self.next_version(name), "threshold": threshold}
-        fields["training"] = {**manifest.training, "threshold_chosen_by": "a person", "made_from": version}
+        fields |= {**changed, "training": {**manifest.training, **(training or {})}}
         files = {artifact.path: (folder / artifact.path).read_bytes() for artifact in manifest.artifacts}
-        made = write_component(self._layout.models, files, **fields)
-        return _describe(name, made)
+        return write_component(models, files, **fields)
 
     def remove(self, name: str, version: str) -> None:
         """Remove a version; NotThere when there is none."""
@@ -109,7 +139,7 @@ def _describe(name: str, folder: Path) -> Model:
     try:
         manifest = decode_manifest(path.read_bytes(), source=FILE_NAME)
     except (ComponentError, OSError) as error:
-        return Model(name, folder.name, "", [], 0.0, 0, 0.0, "", {}, {}, str(error))
+        return Model(name, folder.name, "", [], 0.0, 0, 0.0, "", {}, {}, {}, str(error))
     training = manifest.training
     size = sum(
         (folder / artifact.path).stat().st_size for artifact in manifest.artifacts if (folder / artifact.path).is_file()
@@ -124,9 +154,17 @@ def _describe(name: str, folder: Path) -> Model:
         path.stat().st_mtime,
         str(training.get("precision", "")),
         _mapping(training.get("figures")),
-        _mapping(training.get("dataset")),
+        _mapping(training.get("intervals")),
+        _counts(training.get("dataset")),
+        made_from=str(training.get("made_from", "")),
+        signed=(folder / SIGNATURE_NAME).is_file(),
     )
 
 
 def _mapping(value: object) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}
+
+
+def _counts(value: object) -> dict[str, Any]:
+    """Give what a dataset's entry counts and names; what else it remembers of its pictures is long."""
+    return {key: kept for key, kept in _mapping(value).items() if key in ("normal", "anomaly", "source")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from edge_agent.errors import NotThere, RecordsError
 from edge_agent.inference.imaging.resize import U8
+from edge_agent.records.figures.periods import offset_at
 from edge_agent.records.options import pictures_folder
 from edge_agent.records.pictures.stored import Stored, stored
 from edge_agent.records.span import SECOND
@@ -34,6 +36,8 @@ class Record(msgspec.Struct, frozen=True):
     #: as text: it has more digits than a number of JavaScript holds for sure
     id: str
     at: float
+    #: minutes that the device's local time was ahead of UTC then
+    offset: int
     model: str
     version: str
     verdict: Literal["normal", "anomaly"]
@@ -98,6 +102,10 @@ class RecordPage(msgspec.Struct, frozen=True):
     records: list[Record]
     next: str
     cut: bool
+    #: minutes that the device's local time is ahead of UTC now
+    offset: int
+    #: no agent has ever written records here
+    none: bool = False
 
 
 class Records:
@@ -133,7 +141,14 @@ class Records:
         return True
 
     def page(self, wanted: RecordFilter, beyond: str, limit: int) -> RecordPage:
-        """List records, the newest first."""
+        """List records, the newest first.
+
+        Raises:
+            RecordsError: they can't be read.
+        """
+        zone = offset_at(time.time_ns() // 1000)
+        if self.are_readable and not self.are_there:
+            return RecordPage([], "", cut=False, offset=zone, none=True)
         query = wanted.query()
         # An id is nearly its time: beyond a day after the end there is nothing unless a clock ran ahead for longer.
         last = min(query.until + DAY, 1 << 62)
@@ -148,9 +163,9 @@ class Records:
         except RecordsError as error:
             if "within" not in str(error):
                 raise
-            return RecordPage([_told(record) for record in found[:limit]], "", cut=True)
+            return RecordPage([_told(record) for record in found[:limit]], "", cut=True, offset=zone)
         more = str(found[limit - 1].id) if len(found) > limit else ""
-        return RecordPage([_told(record) for record in found[:limit]], more, cut=False)
+        return RecordPage([_told(record) for record in found[:limit]], more, cut=False, offset=zone)
 
     def get(self, number: str) -> Record:
         """Give one record; NotThere when there is none of that number."""
@@ -200,7 +215,7 @@ def _number(text: str) -> int:
 
 def _told(record: Found) -> Record:
     return Record(
-        str(record.id), record.at / SECOND, record.model, record.version,
+        str(record.id), record.at / SECOND, offset_at(record.at), record.model, record.version,
         "anomaly" if record.anomalous else "normal", record.score, record.threshold, record.milliseconds, record.width,
         record.height, record.part, record.station, record.program, dict(record.areas), bool(record.picture),
         record.truth, list(record.labels), record.who,

@@ -12,6 +12,9 @@ from edge_agent.studio.api.call import Call, File, Operation
 from edge_agent.studio.jobs.runner import cancel
 from edge_agent.studio.jobs.table import Job
 
+#: folders of a job in which there is something for people
+_LEFT = ("evaluation", "package", "comparison")
+
 
 class OfProject(msgspec.Struct, frozen=True):
     """The project whose jobs are wanted; "" for all."""
@@ -36,7 +39,7 @@ def _get(call: Call) -> Details:
     jobs = call.parts.jobs
     job = jobs.get(call.job)
     folder = jobs.folder(call.job)
-    left = sorted(path for name in ("evaluation", "package") for path in (folder / name).rglob("*") if path.is_file())
+    left = sorted(path for name in _LEFT for path in (folder / name).rglob("*") if path.is_file())
     return Details(
         job, jobs.log(call.job), jobs.result(call.job), [path.relative_to(folder).as_posix() for path in left]
     )

@@ -12,6 +12,7 @@ from edge_agent.studio.api.call import Call, Operation
 from edge_agent.studio.api.operations.projects import Started
 from edge_agent.studio.jobs import kinds
 from edge_agent.studio.jobs.kinds import TrainOptions
+from edge_agent.studio.jobs.measured import measurements
 from edge_agent.studio.store.models import Model
 
 
@@ -56,7 +57,9 @@ def _started(call: Call, number: int) -> Started:
 
 
 def _all(call: Call) -> list[Model]:
-    return call.parts.store.models.all(call.project)
+    found = measurements(call.parts.jobs, call.project)
+    models = call.parts.store.models.all(call.project)
+    return [msgspec.structs.replace(model, measured=found.get(model.version)) for model in models]
 
 
 def _train(call: Call) -> Started:

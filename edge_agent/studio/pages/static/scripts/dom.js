@@ -23,7 +23,9 @@ export function hideForbidden(root = document) {
 // Ask with a dialog; resolves with its form's values, or null.
 export function ask(dialog) {
   dialog.returnValue = "cancel";
+  $("[data-close]", dialog).onclick = () => dialog.close(); // no button that submits: Enter means the other one
   dialog.showModal();
+  $("input:not([type=color]), select", dialog)?.focus();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       resolve(dialog.returnValue === "go" ? Object.fromEntries(new FormData($("form", dialog))) : null);

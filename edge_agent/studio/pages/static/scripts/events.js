@@ -3,9 +3,11 @@
 const listeners = new Set();
 let last = null;
 
+// Returns what ends it.
 export function onJobs(listener) {
   listeners.add(listener);
   if (last) listener(last);
+  return () => listeners.delete(listener);
 }
 
 export function listen() {

@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { $, hideForbidden } from "./dom.js";
 import { listen, onJobs } from "./events.js";
+import { guide } from "./guide.js";
 import { attempt } from "./messages.js";
 
 const YEAR = 365 * 24 * 3600;
@@ -34,6 +35,7 @@ hideForbidden();
 
 if (document.body.dataset.page !== "sign-in") {
   listen();
+  guide();
   onJobs((jobs) => {
     const running = jobs.filter((job) => ["waiting", "running"].includes(job.state)).length;
     $("#running").textContent = running;

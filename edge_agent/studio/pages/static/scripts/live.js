@@ -119,7 +119,7 @@ function draw() {
 
 function tellTrouble() {
   const isOld = performance.now() - heard > OLD;
-  const text = isOld ? w("live.old", { when: last ? clock(last.at, last.offset) : "–" }) : last && !last.reachable ? w("device.unreachable", { socket: "" }).trim() : [last?.records, last?.pictures].filter(Boolean).join(" · ");
+  const text = isOld ? w("live.old", { when: last ? clock(last.at, last.offset) : "–" }) : last && !last.reachable ? w("live.unreachable") : [last?.records, last?.pictures].filter(Boolean).join(" · ");
   $("#trouble").hidden = !text;
   if ($("#trouble").textContent !== text) $("#trouble").textContent = text;
   document.body.classList.toggle("is-old", isOld);

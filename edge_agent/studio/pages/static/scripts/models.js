@@ -1,4 +1,4 @@
-import { get, name, post, query } from "./api.js";
+import { get, name, post, send } from "./api.js";
 import { $, $$, ask, fromTemplate, hideForbidden, setText } from "./dom.js";
 import { ended, onJobs } from "./events.js";
 import { attempt, say } from "./messages.js";
@@ -36,22 +36,25 @@ async function follow(number) {
   training = null;
   $("#progress").hidden = true;
   if (job.state === "failed") say(`${w("failed")}: ${job.problem}`, { error: true });
-  async function sign(model) {
+  await attempt(showReady);
+  await attempt(showModels);
+}
+
+async function sign(model) {
   const answer = await ask($("#sign-dialog"));
   if (!answer) return;
   await post(`${api}/models/${name(model.version)}/sign`, { key: answer.key });
   say(w("models.signed", { version: model.version }));
+  await showModels();
 }
 
 async function makePackage(model) {
+  // What is packaged has another manifest, so that a signed model has to be signed again.
+  $("[name=sign_key]", $("#package-dialog")).required = model.signed;
   const answer = await ask($("#package-dialog"));
   if (!answer) return;
   await post(`${api}/models/${name(model.version)}/package`, answer);
   location.href = "/jobs";
-}
-
-await attempt(showReady);
-  await attempt(showModels);
 }
 
 // How long the step under way will still take, at the pace that it has had so far; null while nobody can say.
@@ -79,64 +82,96 @@ function drawProgress(job) {
 }
 
 async function showModels() {
-  const [models, device, jobs] = await Promise.all([
-    get(`${api}/models`), get("/device").catch(() => null), get(`/jobs?${query({ project })}`),
-  ]);
-  const deployed = device?.models.find((model) => model.name === project)?.deployed;
-  $("#models tbody").replaceChildren(...models.map((model) => row(model, deployed, jobs)));
+  const [models, device] = await Promise.all([get(`${api}/models`), get("/device").catch(() => null)]);
+  const served = device?.models.find((model) => model.name === project);
+  $$("#models tbody").forEach((part) => part.remove());
+  $("#models").append(...models.map((model) => row(model, served, device)));
   $("#none").hidden = models.length > 0;
   $("#models").hidden = models.length === 0;
 }
 
-function row(model, deployed, jobs) {
+// A figure with its 95 % interval below it.
+function showFigure(element, value, between) {
+  const shown = fromTemplate("figure");
+  setText(shown, ".value", fraction(value));
+  setText(shown, ".between", between ? w("models.between", { low: fraction(between[0], 2), high: fraction(between[1], 2) }) : "");
+  element.replaceChildren(shown);
+}
+
+function row(model, served, device) {
   const element = fromTemplate("model");
-  const { test, out_of_fold: held } = model.figures;
-  const figures = test ?? held ?? {};
-  setText(element, "th", model.version);
-  if (model.version === deployed) {
-    const badge = document.createElement("span");
-    badge.className = "badge";
-    badge.textContent = w("models.deployed");
-    $("th", element).append(" ", badge);
-  }
-  setText(element, ".built", model.built ? when(model.built) : model.problem);
+  const kind = model.figures.test ? "test" : "out_of_fold";
+  const figures = model.figures[kind] ?? {};
+  const intervals = model.intervals[kind] ?? {};
+  setText(element, ".version", model.version);
+  $(".badge", element).hidden = model.version !== served?.deployed;
+  setText(element, ".built", model.problem || `${when(model.built)}${model.made_from ? ` · ${w("models.made_from", { version: model.made_from })}` : ""}`);
+  $(".signed", element).hidden = !model.signed;
   for (const [key, figure] of [["f1", "f1"], ["recall", "recall"], ["precision", "precision"], ["auc", "roc_auc"]]) {
-    setText(element, `.${key}`, fraction(figures[figure]));
+    showFigure($(`.${key}`, element), figures[figure], intervals[figure]);
   }
-  $(".f1", element).title = w(test ? "models.of_test" : "models.of_held");
+  $(".f1", element).title = w(kind === "test" ? "models.of_test" : "models.of_held");
   setText(element, ".pictures", model.trained_on.normal === undefined ? "–" : `${model.trained_on.normal} + ${model.trained_on.anomaly}`);
   setText(element, ".threshold", fraction(model.threshold, 4));
+  setText(element, ".milliseconds", model.measured?.milliseconds ? `${fraction(model.measured.milliseconds, 1)} ms` : "–");
+  $(".milliseconds", element).title = model.measured ? "" : w("models.milliseconds_how");
   setText(element, ".size", mebibytes(model.size));
   $("[data-do=try]", element).href = `/projects/${name(project)}/try?version=${name(model.version)}`;
-  const measured = jobs.find((job) => job.kind === "evaluate" && job.state === "done" && job.title === `${project} ${model.version}`);
-  $("[data-do=look]", element).hidden = !measured;
+  $("[data-do=look]", element).hidden = !model.measured;
+  $("[data-do=shadow]", element).hidden = !device?.reachable || !served?.deployed || served.deployed === model.version;
   const act = (what, work) => $(`[data-do=${what}]`, element).addEventListener("click", (event) => {
     event.target.disabled = true;
-    attempt(work).finally(() => { event.target.disabled = false; });
+    attempt(() => work(model, element)).finally(() => { event.target.disabled = false; });
   });
-  act("measure", () => measure(model));
-  act("look", async () => look(model, measured.id));
-  act("deploy", () => deploy(model));
-  act("threshold", () => changeThreshold(model));
-  act("sign", () => sign(model));
-  act("package", () => makePackage(model));
+  act("measure", measure);
+  act("look", async () => look(model, model.measured.job));
+  act("deploy", deploy);
+  act("shadow", shadow);
+  act("threshold", askThreshold);
+  act("sign", sign);
+  act("package", makePackage);
+  act("remove", remove);
   hideForbidden(element);
   return element;
 }
 
-async function measure(model) {
+async function measure(model, element) {
   const { job: number } = await post(`${api}/models/${name(model.version)}/evaluate`);
-  const job = await ended(number);
+  const job = await ended(number, ({ state, progress: { done, total } }) => {
+    setText(element, ".doing", `${w(state === "waiting" ? "job.waiting" : "job.evaluate")} … ${total ? `${done} / ${total}` : ""}`);
+  });
+  setText(element, ".doing", "");
   if (job.state === "failed") say(`${w("failed")}: ${job.problem}`, { error: true });
   await showModels();
   if (job.state === "done") look(model, number);
 }
 
+let looked = null; // the model whose evaluation is shown
 function look(model, job) {
+  looked = model;
   $("#evaluation").hidden = false;
-  $("#evaluation h2").textContent = `${project} ${model.version}`;
+  $("#evaluation h2").textContent = w("models.measured", { model: `${project} ${model.version}` });
+  offerThreshold(model.threshold);
   $("#evaluation iframe").src = `/api/jobs/${job}/files/evaluation/evaluation.html`;
   $("#evaluation").scrollIntoView({ behavior: "smooth" });
+}
+
+// The page in the frame tells where its threshold has been moved to.
+let moved = 0;
+function offerThreshold(threshold) {
+  moved = threshold;
+  $("#take-threshold").textContent = w("models.take_threshold", { threshold: fraction(threshold, 4) });
+  $("#take-threshold").disabled = Math.abs(threshold - looked.threshold) < 5e-5;
+}
+addEventListener("message", ({ source, data }) => {
+  if (looked && source === $("#evaluation iframe").contentWindow && typeof data?.threshold === "number") offerThreshold(data.threshold);
+});
+$("#take-threshold").addEventListener("click", () => attempt(() => useThreshold(looked, moved)));
+
+async function remove(model) {
+  if (!confirm(w("models.remove_ask", { version: model.version }))) return;
+  await send("DELETE", `${api}/models/${name(model.version)}`);
+  await showModels();
 }
 
 async function deploy(model) {
@@ -159,13 +194,22 @@ async function startWhenKnown() {
   }
 }
 
-async function changeThreshold(model) {
+async function askThreshold(model) {
   const dialog = $("#threshold-dialog");
   $("input", dialog).value = model.threshold;
   const answer = await ask(dialog);
-  if (!answer) return;
-  await post(`${api}/models/${name(model.version)}/threshold`, { threshold: Number(answer.threshold) });
+  if (answer) await useThreshold(model, Number(answer.threshold));
+}
+
+async function useThreshold(model, threshold) {
+  const made = await post(`${api}/models/${name(model.version)}/threshold`, { threshold });
+  say(w("models.threshold_made", { version: made.version, threshold: fraction(threshold, 4), of: model.version }));
   await showModels();
+}
+
+async function shadow(model) {
+  await post("/device/shadow", { project, version: model.version });
+  location.href = "/device";
 }
 
 await attempt(showReady);
@@ -175,4 +219,4 @@ onJobs((jobs) => {
   const running = jobs.find((job) => job.project === project && job.kind === "train" && ["waiting", "running"].includes(job.state));
   if (running && training === null) follow(running.id);
 });
-document.body.dataset.ready = String($$("#models tbody tr").length);
+document.body.dataset.ready = String($$("#models tbody").length);

@@ -1,5 +1,6 @@
 import { get, name, post } from "./api.js";
 import { $, fromTemplate, setText } from "./dom.js";
+import { begin } from "./guide.js";
 import { attempt } from "./messages.js";
 import { w } from "./words.js";
 
@@ -19,6 +20,9 @@ function draw(projects) {
   const list = $("#projects");
   list.replaceChildren(...(projects.length ? projects.map(card) : [fromTemplate("none")]));
   list.removeAttribute("aria-busy");
+  // Whoever is here for the first time is shown the sample first.
+  $("#start").classList.toggle("first", projects.length === 0);
+  $("#demo").classList.toggle("primary", projects.length === 0);
 }
 
 function freeName(projects) {
@@ -44,6 +48,7 @@ $("#demo").addEventListener("click", (event) => {
   attempt(async () => {
     const project = freeName(projects);
     await post("/demo", { name: project });
+    begin(project);
     location.href = `/projects/${name(project)}`;
   }).finally(() => { event.target.disabled = false; });
 });

@@ -1,5 +1,5 @@
 import { get, name, post, query } from "./api.js";
-import { exact } from "./charts/clock.js";
+import { exact, zone } from "./charts/clock.js";
 import { $, fromTemplate, isTyping, may, setText } from "./dom.js";
 import { ended } from "./events.js";
 import { attempt, say } from "./messages.js";
@@ -13,7 +13,7 @@ let records = [];
 let next = "";
 let at = -1;
 let round = 0;
-const offset = -new Date().getTimezoneOffset();
+let offset = 0; // of the device: shifts are its own
 
 const chosen = () => ({ ...fixed, ...Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== "")) });
 const address = (record, what) => `/api/records/${record.id}/${what}`;
@@ -31,7 +31,7 @@ function fill(item, record) {
   button.dataset.verdict = record.verdict;
   setText(item, ".said", w(record.verdict));
   setText(item, ".score", record.score.toFixed(3));
-  setText(item, ".when", exact(record.at, offset));
+  setText(item, ".when", exact(record.at, record.offset));
   setText(item, ".truth", record.truth ? (isWrong(record) ? `✗ ${w("records.was", { truth: w(record.truth) })}` : "✓") : "");
   $(".picture", item).hidden = !record.picture;
   $(".no-picture", item).hidden = record.picture;
@@ -56,13 +56,16 @@ async function load({ anew = false } = {}) {
   const mine = round;
   const page = await attempt(() => get(`/records?${query({ ...chosen(), beyond: next })}`));
   if (!page || mine !== round) return;
+  offset = page.offset;
+  $("#zone").textContent = w("dash.zone", { zone: zone(offset) });
+  tellSpan();
   list.append(...page.records.map((record, place) => tile(record, records.length + place)));
   records.push(...page.records);
   next = page.next;
   $("#more").hidden = !next;
   $("#count").textContent = w(next ? "records.count_more" : "records.count", { count: records.length });
   $("#none").hidden = records.length > 0 && !page.cut;
-  $("#none").textContent = w(page.cut ? "records.cut" : "records.none");
+  $("#none").textContent = w(page.cut ? "records.cut" : page.none ? "records.none_yet" : "records.none");
   document.body.dataset.ready = String(round);
 }
 
@@ -104,7 +107,7 @@ function open(place) {
   $("#layer").hidden = true;
   if (record.picture) {
     $("#picture").src = address(record, "picture");
-    $("#picture").alt = w("records.alt", { verdict: w(record.verdict), when: exact(record.at, offset) });
+    $("#picture").alt = w("records.alt", { verdict: w(record.verdict), when: exact(record.at, record.offset) });
     if (record.verdict === "anomaly" && Object.keys(record.areas).length) {
       $("#layer").hidden = false;
       $("#layer").src = address(record, "layer");
@@ -113,7 +116,7 @@ function open(place) {
   }
   const areas = Object.entries(record.areas).map(([label, share]) => `${label} ${(100 * share).toFixed(2)} %`).join(", ");
   $("#facts").replaceChildren(
-    ...fact(w("dash.when"), exact(record.at, offset)), ...fact(w("dash.model"), `${record.model} ${record.version}`),
+    ...fact(w("dash.when"), exact(record.at, record.offset)), ...fact(w("dash.model"), `${record.model} ${record.version}`),
     ...fact(w("dash.score_head"), w("records.against", { score: record.score.toFixed(4), threshold: record.threshold.toFixed(4) })),
     ...fact(w("dash.milliseconds"), record.milliseconds.toFixed(1)), ...(record.part ? fact(w("records.part"), record.part) : []),
     ...(record.station ? fact(w("records.station"), record.station) : []), ...(areas ? fact(w("dash.area"), areas) : []),
@@ -206,6 +209,5 @@ for (const [key, value] of new URLSearchParams(location.search)) {
   else if (key === "pictured") form.elements.pictured.checked = value === "true";
   else if (form.elements[key]) form.elements[key].value = value;
 }
-tellSpan();
 await load({ anew: true });
 if (may("operator")) await showProjects();

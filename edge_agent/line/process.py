@@ -65,6 +65,7 @@ class Runner:
             if part is not None:
                 self._decide(part)
                 done += 1
+            self._write_now_and_then()
         self._leave_out()
         if self._source_problem:
             raise EdgeAgentError(self._source_problem)
@@ -94,8 +95,11 @@ class Runner:
             self._say_state(self._inspector.problem())
         elif self._source_problem:
             self._say_state(self._source_problem)
-        if now >= self._write_at:
-            self._write_at = now + _STATUS_SECONDS
+
+    def _write_now_and_then(self) -> None:
+        """Write the status after a part, or when there is none: no part waits for that."""
+        if time.monotonic() >= self._write_at:
+            self._write_at = time.monotonic() + _STATUS_SECONDS
             self._write()
 
     def _say_state(self, problem: str) -> None:

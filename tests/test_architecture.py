@@ -25,8 +25,8 @@ ROWS = [
     {"inference"},
     {"hardware"},
     {"component"},
-    {"access"},
     {"settings"},
+    {"access"},
     {"errors", "logs", "shortage", "version", "wire", "children"},
 ]
 #: (wing, wing of its own row that it may import)

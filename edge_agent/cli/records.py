@@ -43,7 +43,9 @@ class _ListByDefault(click.Group):
 def folder_options(function: _F) -> _F:
     """Add the options that say where records are: those of the daemon's settings."""
     state = click.option("--state-dir", metavar="DIR", help="State folder, as for serve.")
-    config = click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings, as for serve.")
+    config = click.option(
+        "--config", type=click.Path(path_type=Path, readable=False), help="TOML file of settings, as for serve."
+    )
     return state(config(function))
 
 

@@ -61,7 +61,7 @@ def _sentence(description: str, several: bool, default: object) -> str:
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="TOML file of settings (else /etc/edge-agent/config.toml if there).",
 )
 @_setting_flags

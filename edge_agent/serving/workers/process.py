@@ -174,6 +174,7 @@ class Worker:
                     now = time.monotonic()
                     stages = self._inspector.stages(begun, before, now)
                     self._send(Answer(job.call, result, (now - begun) / count, stages))
+                    self._inspector.settle()
                 before = time.monotonic()
                 wanted = [other for other in wanted if other is not job]
         except Exception as error:

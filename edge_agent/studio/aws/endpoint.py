@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -40,6 +41,17 @@ class _Found(NamedTuple):
     path: dict[str, str]
 
 
+class _Turn:
+    """What is known of a request as far as it has come."""
+
+    found: _Found | None = None
+    signed: Signed | None = None
+    values: Values
+
+    def __init__(self) -> None:
+        self.values = {}
+
+
 class Endpoint:
     """Answers the 22 operations."""
 
@@ -52,28 +64,21 @@ class Endpoint:
 
     async def answer(self, request: Request) -> Response:
         """Answer one request; what goes wrong becomes an answer too."""
-        begun = time.monotonic()
-        found: _Found | None = None
-        signed: Signed | None = None
-        values: Values = {}
+        begun, turn = time.monotonic(), _Turn()
         try:
             sent = sent_request(request)
-            found = _find(sent)
+            turn.found = found = _find(sent)
             body = await _body(request, found.operation)
-            signed = await anyio.to_thread.run_sync(lambda: self._gate.check(sent, found.operation.scope, body))
-            query = parse_qsl(sent.query, keep_blank_values=True)
-            values = read_values(found.operation, found.path, query, request.headers.get, body)
-            call = Call(self._service, values, _region(sent))
-            content = await self._run(found.operation, call)
+            content = await self._run(found.operation, lambda: self._admit(request, sent, body, turn))
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
             refused = as_refused(error)
-            self._note(request, found, signed, values, refused.code, str(refused))
-            self._count(found, values, begun, refused)
+            self._note(request, turn, refused.code, str(refused))
+            self._count(turn, begun, refused)
             return refusal(refused)
-        self._note(request, found, signed, values, "ok")
-        self._count(found, values, begun, bool(content.get("DetectAnomalyResult", {}).get("IsAnomalous")))
+        self._note(request, turn, "ok")
+        self._count(turn, begun, bool(content.get("DetectAnomalyResult", {}).get("IsAnomalous")))
         return answer(content, found.operation.status)
 
     async def metrics(self, request: Request) -> Response:
@@ -86,12 +91,23 @@ class Endpoint:
         page = await anyio.to_thread.run_sync(lambda: self._metrics.page(hosted_units(self._service)))
         return Response(page, media_type=MEDIA_TYPE)
 
-    async def _run(self, operation: Operation, call: Call) -> Answer:
+    def _admit(self, request: Request, sent: SentRequest, body: bytes, turn: _Turn) -> Call:
+        """See who asks, and for what; in a thread, for it takes the digest of the body."""
+        assert turn.found is not None
+        operation, path = turn.found
+        turn.signed = self._gate.check(sent, operation.scope, body)
+        query = parse_qsl(sent.query, keep_blank_values=True)
+        turn.values = read_values(operation, path, query, request.headers.get, body)
+        return Call(self._service, turn.values, _region(sent))
+
+    async def _run(self, operation: Operation, admit: Callable[[], Call]) -> Answer:
         handler = HANDLERS[operation.name]
         if operation.name == "DetectAnomalies":
             if self._detecting is None:
                 self._detecting = anyio.CapacityLimiter(_AT_ONCE)
-            return await anyio.to_thread.run_sync(handler, call, limiter=self._detecting)
+            # All in one thread: a picture is in a hurry.
+            return await anyio.to_thread.run_sync(lambda: handler(admit()), limiter=self._detecting)
+        call = await anyio.to_thread.run_sync(admit)
         if any(member.shape == "ClientToken" for member in operation.members):
             return await anyio.to_thread.run_sync(self._once, operation, call)
         content = await anyio.to_thread.run_sync(handler, call)
@@ -115,23 +131,21 @@ class Endpoint:
             state.remember(operation.name, "" if operation.name in OWN_TOKENS else token, call.values, content)
             return content
 
-    def _note(
-        self, request: Request, found: _Found | None, signed: Signed | None, values: Values, outcome: str,
-        details: str = "",
-    ) -> None:  # fmt: skip
+    def _note(self, request: Request, turn: _Turn, outcome: str, details: str = "") -> None:
         self._trail.note(
-            found.operation.name if found else "unknown operation",
-            "/".join(str(values[name]) for name in ("ProjectName", "ModelVersion") if name in values),
-            str(signed.key) if signed else "",
+            turn.found.operation.name if turn.found else "unknown operation",
+            "/".join(str(turn.values[name]) for name in ("ProjectName", "ModelVersion") if name in turn.values),
+            str(turn.signed.key) if turn.signed else "",
             request.client.host if request.client else "",
             outcome,
             details,
         )
 
-    def _count(self, found: _Found | None, values: Values, begun: float, outcome: bool | ServiceRefused) -> None:
+    def _count(self, turn: _Turn, begun: float, outcome: bool | ServiceRefused) -> None:
+        found = turn.found
         if found is not None and found.operation.name == "DetectAnomalies":
             seconds = time.monotonic() - begun
-            version = values.get("ModelVersion") or found.path["modelVersion"]
+            version = turn.values.get("ModelVersion") or found.path["modelVersion"]
             self._metrics.detected(found.path["projectName"], version, seconds, outcome)
 
 

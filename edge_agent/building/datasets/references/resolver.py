@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.building.datasets.references.address import Address, parse_address, plain_path
 from edge_agent.building.datasets.references.nearly import Nearly
 from edge_agent.building.datasets.references.s3 import require_boto3
@@ -99,4 +100,4 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:  # a name that is too long, a folder that may not be entered
-        raise ValueError(f"{str(path)[:_SHOWN]} can't be looked at: {error.strerror}") from None
+        raise ValueError(f"{str(path)[:_SHOWN]} can't be looked at: {describe_refusal(error, path)}") from None

@@ -5,21 +5,14 @@ from __future__ import annotations
 import base64
 import json
 
-import cv2
-import numpy as np
-
 from edge_agent.client.detection import Detection
 from edge_agent.component.manifest import MOST_INSTANCES
 from edge_agent.errors import AgentUnreachable, CallFailed, ServiceRefused
-from edge_agent.inference.imaging.resize import U8
 from edge_agent.studio.aws.call import Answer, Call, conflict, invalid, quota
 from edge_agent.studio.aws.hosting import host, unhost
+from edge_agent.studio.aws.mask_png import encode_mask
 from edge_agent.studio.aws.models import Numbered, Statuses, find
 
-# A mask is mostly white: without filters its PNG takes a quarter of the time (where OpenCV, from 4.12, lets us choose).
-_ENCODING = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-if hasattr(cv2, "IMWRITE_PNG_FILTER"):
-    _ENCODING += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
 _STARTABLE = ("TRAINED", "HOSTING_FAILED")
 
 
@@ -95,14 +88,8 @@ def answer_of(detection: Detection) -> Answer:
             for area in detection.areas
         ]
     if detection.mask is not None:
-        written["AnomalyMask"] = base64.b64encode(_png(detection.mask)).decode()
+        written["AnomalyMask"] = base64.b64encode(encode_mask(detection.mask)).decode()
     return written
-
-
-def _png(mask: U8) -> bytes:
-    ok, content = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _ENCODING)
-    assert ok
-    return bytes(np.asarray(content).tobytes())
 
 
 def _refused(call: Call, error: CallFailed) -> ServiceRefused:

@@ -174,7 +174,7 @@ class Daemon:
     def empty(self) -> None:
         """Stop and remove its models, so that the next test finds none; its log begins anew."""
         for name in self.stub.listed():
-            with contextlib.suppress(grpc.RpcError):  # it does not run
+            with contextlib.suppress(grpc.RpcError):  # it does not run; one that has FAILED is given up
                 self.stub("StopModel", pb2.StopModelRequest(model_component=name))
         for folder in self.models.iterdir():
             shutil.rmtree(folder)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.stand_ins import python_path
-from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.daemon import Daemon, running_daemon
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +40,6 @@ def device(shared_device: Daemon, builds: Path) -> Iterator[Daemon]:
     """A daemon with no models and no plans: what the test before has left is removed."""
     assert not shared_device.stub.listed()
     yield shared_device
-    if shared_device.stub.listed()["echo"].status == pb2.RUNNING:
-        shared_device.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
-    for folder in ("models/echo", "made", "state/plans"):
+    shared_device.empty()
+    for folder in ("made", "state/plans"):
         shutil.rmtree(shared_device.folder / folder, ignore_errors=True)
-    wait_until(lambda: not shared_device.stub.listed(), "the component is gone")

@@ -22,6 +22,9 @@ from edge_agent.studio.aws.client_model import paginators, service_model
 from tests.support.daemon import PATIENCE, wait_until
 from tests.support.studio import end_jobs, free_port
 
+#: nothing else of a client is changed
+_SITE = "import time\n_sleep = time.sleep\ntime.sleep = lambda seconds: _sleep(min(seconds, 0.2))\n"
+
 
 class Cloud:
     """A running API."""
@@ -45,6 +48,13 @@ class Cloud:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def patient_environment(self, home: Path) -> dict[str, str]:
+        """The variables, with `home` as the user's folder, and loops of ten minutes made short."""
+        site = self.data / "site"
+        site.mkdir(exist_ok=True)
+        (site / "sitecustomize.py").write_text(_SITE)
+        return self.environment | {"HOME": str(home), "PYTHONPATH": str(site), "MPLBACKEND": "Agg"}
+
     def client(self, service: str = "lookoutvision", id_: str = "local", secret: str = "local") -> Any:
         """Make a client of boto3, which has our model."""
         models = self.data.parent / "models-of-botocore"
@@ -59,15 +69,33 @@ class Cloud:
         ).client(service, endpoint_url=self.address, config=Config(retries={"total_max_attempts": 1}))
 
 
+def with_profile(cloud: Cloud, home: Path) -> Path:
+    """Make a home with the guide's profile, and the client's model as our command installs it."""
+    (home / ".aws").mkdir(parents=True)
+    (home / ".aws" / "config").write_text(
+        f"[profile lookoutvision-access]\nregion = eu-central-1\nendpoint_url = {cloud.address}\n"
+    )
+    keys = "[lookoutvision-access]\naws_access_key_id = local\naws_secret_access_key = local\n"
+    (home / ".aws" / "credentials").write_text(keys)
+    command = [sys.executable, "-m", "edge_agent", "cloud", "install-client", "--endpoint", cloud.address]
+    done = subprocess.run(
+        command, env={"HOME": str(home), "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
+    )
+    assert f"export AWS_ENDPOINT_URL_LOOKOUTVISION={cloud.address}" in done.stdout
+    return home
+
+
 @contextmanager
-def running_cloud(data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock") -> Iterator[Cloud]:
-    """Run `edge-agent cloud serve` until the block ends."""
+def running_cloud(
+    data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock", environment: dict[str, str] | None = None
+) -> Iterator[Cloud]:
+    """Run `edge-agent cloud serve` until the block ends, with more variables if given."""
     port = free_port()
     command = [sys.executable, "-m", "edge_agent", "cloud", "serve", "--data", str(data), "--port", str(port),
                "--socket", agent, *arguments]  # fmt: skip
     log = data.parent / f"{data.name}.log"
     with log.open("ab") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=os.environ | (environment or {}))
     cloud = Cloud(process, port, data, log)
 
     def answers() -> bool:

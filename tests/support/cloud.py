@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -29,9 +30,12 @@ _SITE = "import time\n_sleep = time.sleep\ntime.sleep = lambda seconds: _sleep(m
 class Cloud:
     """A running API."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, data: Path, log: Path) -> None:
-        self.process, self.port, self.data, self.log = process, port, data, log
-        self.address = f"http://127.0.0.1:{port}"
+    def __init__(
+        self, process: subprocess.Popen[bytes], port: int, data: Path, log: Path, authority: Path | None = None
+    ) -> None:
+        """`authority` is the certificate that clients of one with TLS trust."""
+        self.process, self.port, self.data, self.log, self.authority = process, port, data, log, authority
+        self.address = f"http{'s' if authority else ''}://127.0.0.1:{port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -66,7 +70,10 @@ class Cloud:
         session.set_config_variable("data_path", str(models))
         return boto3.Session(
             botocore_session=session, aws_access_key_id=id_, aws_secret_access_key=secret, region_name="eu-central-1"
-        ).client(service, endpoint_url=self.address, config=Config(retries={"total_max_attempts": 1}))
+        ).client(
+            service, endpoint_url=self.address, verify=str(self.authority) if self.authority else None,
+            config=Config(retries={"total_max_attempts": 1}),
+        )  # fmt: skip
 
 
 def with_profile(cloud: Cloud, home: Path) -> Path:
@@ -87,8 +94,9 @@ def with_profile(cloud: Cloud, home: Path) -> Path:
 
 @contextmanager
 def running_cloud(
-    data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock", environment: dict[str, str] | None = None
-) -> Iterator[Cloud]:
+    data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock", environment: dict[str, str] | None = None,
+    authority: Path | None = None,
+) -> Iterator[Cloud]:  # fmt: skip
     """Run `edge-agent cloud serve` until the block ends, with more variables if given."""
     port = free_port()
     command = [sys.executable, "-m", "edge_agent", "cloud", "serve", "--data", str(data), "--port", str(port),
@@ -96,12 +104,13 @@ def running_cloud(
     log = data.parent / f"{data.name}.log"
     with log.open("ab") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, env=os.environ | (environment or {}))
-    cloud = Cloud(process, port, data, log)
+    cloud = Cloud(process, port, data, log, authority)
+    trusted = ssl.create_default_context(cafile=authority) if authority else None
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
         try:
-            with urllib.request.urlopen(f"{cloud.address}/metrics", timeout=PATIENCE) as response:
+            with urllib.request.urlopen(f"{cloud.address}/metrics", timeout=PATIENCE, context=trusted) as response:
                 return bool(response.status == 200)
         except (urllib.error.URLError, ConnectionError):
             return False

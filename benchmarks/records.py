@@ -1,18 +1,21 @@
 """What records cost a call, and how much they take in an hour of 500 verdicts a second.
 
-`python -m benchmarks.records` sends the same picture in turn to daemons of the same model, without records, with them,
-and with every picture kept. Claims: records add at most 20 microseconds at the median, a picture that is kept at most a
-millisecond at p99.
+`python -m benchmarks.records` sends a picture in turn to daemons of the same model, without records, with them, and
+with every picture kept, at 320x240 and at 1280x960. Claims: records add at most 20 microseconds at the median, a kept
+picture at most a millisecond at p99. Two minutes.
 
-`python -m benchmarks.records fill [SECONDS [MILLIONS]]` gives the writing process 500 verdicts a second (an hour of
-them, unless told otherwise) and tells its memory, the file's size, and what was lost; then how long ten million records
-take to be counted and listed, for which it writes as many.
+`python -m benchmarks.records fill [--minutes 4]` gives the writing process 500 verdicts a second for so long (60: the
+hour of the claim) and tells its memory, the file's size, and what was lost.
+
+`python -m benchmarks.records count [--millions 1]` writes a year of so many million records, and tells how long they
+take to be counted and listed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import tempfile
 import time
 from pathlib import Path
@@ -31,32 +34,54 @@ from edge_agent.records.store.reading import Query, find, reading
 from edge_agent.records.store.schema import DAY
 from edge_agent.records.store.writer import RecordWriter
 
-WIDTH, HEIGHT = 320, 240
+SIZES = ((320, 240), (1280, 960))
+CALLS = 3000  # to each daemon
 RATE = 500
 
 
 def call() -> None:
     """Tell what a call takes with records and without."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        models = Path(folder)
-        manifest = light_component(models, WIDTH, HEIGHT)
-        clients = {}
-        flags = {
-            "off": ["--records", "off"],
-            "on": ["--records", "on"],
-            "and every picture": ["--keep-mib", "64", "--keep", "near=.999"],
-        }
-        for way, given in flags.items():
-            socket, _ = stack.enter_context(daemon(models, *given))
-            with Client(socket) as control:
-                control.start(manifest.name)
-            clients[way] = BareClient(socket, manifest, cookie_picture(WIDTH, HEIGHT))
-            stack.callback(clients[way].close)
-        taken = alternate(clients, rounds=400, each=10)
-        for way, samples in taken.items():
-            p50, p99 = median(samples) * 1e3, quantile(samples, 0.99) * 1e3
-            print(f"  records {way:17}  p50 {p50:.3f} ms  p99 {p99:.3f} ms")
-        print(f"  records add {(median(taken['on']) - median(taken['off'])) * 1e6:.1f} microseconds at the median")
+    for width, height in SIZES:
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            models = Path(folder) / "models"
+            manifest = light_component(models, width, height)
+            clients = {}
+            flags = {
+                "off": ["--records", "off"],
+                "on": [],
+                "and every picture": ["--keep-mib", "64", "--keep", "near=.999"],
+            }
+            for way, given in flags.items():
+                address, _ = stack.enter_context(daemon(models, *given, "--metrics", _address(folder, way)))
+                with Client(address) as control:
+                    control.start(manifest.name)
+                clients[way] = BareClient(address, manifest, cookie_picture(width, height))
+                stack.callback(clients[way].close)
+            taken = alternate(clients, rounds=CALLS, each=1)
+            print(f"  {width}x{height}, {CALLS} calls each")
+            for way, samples in taken.items():
+                p50, p99 = median(samples) * 1e3, quantile(samples, 0.99) * 1e3
+                print(f"    records {way:17}  p50 {p50:.3f} ms  p99 {p99:.3f} ms")
+            off, on, kept = taken.values()
+            print(
+                f"    records add {(median(on) - median(off)) * 1e6:+.1f} microseconds at the median, pictures "
+                f"{(quantile(kept, 0.99) - quantile(on, 0.99)) * 1e3:+.3f} ms at p99; {_pictures(folder)}"
+            )
+
+
+def _address(folder: str, way: str) -> str:
+    return f"unix://{folder}/{way.replace(' ', '-')}.sock"
+
+
+def _pictures(folder: str) -> str:
+    """Tell how many pictures the last daemon has kept, and how many it skipped."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(_address(folder, "and every picture").removeprefix("unix://"))
+        asking.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        lines = asking.makefile().read().splitlines()
+    found = dict(line.rsplit(" ", 1) for line in lines if line.startswith("edge_agent_") and "_pictures_total" in line)
+    kept, skipped = (int(float(found[f"edge_agent_{what}_pictures_total"])) for what in ("kept", "skipped"))
+    return f"{kept} were kept and {skipped} skipped"
 
 
 async def fill(folder: Path, seconds: float) -> None:
@@ -65,7 +90,7 @@ async def fill(folder: Path, seconds: float) -> None:
     recorder.open()
     verdict = Verdict(True, 0.9, 0.9, 0.5, (Area("background", "#FFFFFF", 0.9), Area("crack", "#23A436", 0.1)))
     note = recorder.noting(
-        lambda *_: None, model="cookies", version="1.0.0", size=(WIDTH, HEIGHT), origin=Origin(1000, 42, "line", "A-1")
+        lambda *_: None, model="cookies", version="1.0.0", size=SIZES[0], origin=Origin(1000, 42, "line", "A-1")
     )
     begun = told = time.monotonic()
     count = 0
@@ -99,7 +124,7 @@ def count(folder: Path, millions: int) -> None:
             [
                 Record(
                     first + number * step, first + number * step, "cookies", "1.0.0", number % 50 == 0, 0.1, 0.5, 0.9,
-                    {"crack": 0.1} if number % 50 == 0 else {}, WIDTH, HEIGHT, 3.0, 1000, 42, "line", "", "",
+                    {"crack": 0.1} if number % 50 == 0 else {}, *SIZES[0], 3.0, 1000, 42, "line", "", "",
                 )
                 for number in range(10_000)
             ]
@@ -118,17 +143,19 @@ def count(folder: Path, millions: int) -> None:
 
 def main() -> None:
     parser = command_line("records", __doc__)
-    parser.add_argument("what", nargs="?", choices=("call", "fill"), default="call", help="else: call")
-    parser.add_argument("seconds", nargs="?", type=float, default=3600.0, help="of fill, else 3600")
-    parser.add_argument("millions", nargs="?", type=int, default=10, help="of records to be counted, else 10")
+    parser.add_argument("what", nargs="?", choices=("call", "fill", "count"), default="call", help="else: call")
+    parser.add_argument("--minutes", type=float, default=4.0, help="of fill [4]")
+    parser.add_argument("--millions", type=int, default=1, help="of records to be counted [1]")
     given = begin(parser)
     print(machine())
-    if given.what == "fill":
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(fill(Path(folder) / "hour", given.seconds))
-            count(Path(folder) / "year", given.millions)
-    else:
+    if given.what == "call":
         call()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if given.what == "fill":
+            asyncio.run(fill(Path(folder) / "records", given.minutes * 60))
+        else:
+            count(Path(folder) / "year", given.millions)
 
 
 if __name__ == "__main__":

@@ -155,6 +155,10 @@ class Conflict(StudioError):
     """The request rests on what somebody else has changed meanwhile, or takes a name that is taken."""
 
 
+class TooManyAttempts(StudioError):
+    """Wrong passwords were given too often; the text says how long to wait."""
+
+
 class ServiceRefused(StudioError):
     """A call of the service's API that was refused; `code` is the service's word, `members` what else it says of it."""
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import SettingsError
 
 if sys.version_info >= (3, 11):
@@ -306,7 +307,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
     except OSError as error:
-        raise SettingsError(f"{path} can't be read: {error.strerror}") from None
+        raise SettingsError(f"{path} can't be read: {describe_refusal(error, path)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
     return values

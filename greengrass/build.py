@@ -1,6 +1,7 @@
-"""Build the Greengrass components of the agent and of the sample client: recipe, and zips to install without network.
+"""Build the Greengrass components of agent, studio and sample client: recipe, and zips to install without network.
 
     python greengrass/build.py agent --location s3://BUCKET/PREFIX
+    python greengrass/build.py studio --location s3://BUCKET/PREFIX
     python greengrass/build.py client --model cookies --location s3://BUCKET/PREFIX
 
 writes DIR/NAME/VERSION/: the recipe, and for each architecture a zip with the wheels of several Python versions. The
@@ -51,7 +52,8 @@ class Kind(NamedTuple):
     stem: str
     files: Sequence[Path]
     requirements: Sequence[str]
-    needs_agent: bool
+    #: of edge-agent, if it is in it; "" for a component that does without
+    extras: str
 
 
 AGENT = Kind(
@@ -59,15 +61,17 @@ AGENT = Kind(
     "edge_agent",
     (HERE / "install.sh", HERE / "agent" / "registry.sh", HERE / "predecessors.py"),
     (),
-    True,
+    "cpu,signing",
 )
+STUDIO = Kind(HERE / "studio" / "recipe.yaml", "edge_agent_studio", (HERE / "install.sh",), (), "cpu,signing,studio")
 CLIENT = Kind(
     HERE / "client" / "recipe.yaml",
     "edge_agent_client",
     (HERE / "install.sh", HERE / "client" / "list_models.py"),
     ("grpcio", "protobuf>=7.35.1,<8"),
-    False,
+    "",
 )
+KINDS = {"agent": AGENT, "studio": STUDIO, "client": CLIENT}
 
 
 def build(
@@ -92,14 +96,14 @@ def build(
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as temporary:
         unfinished = Path(temporary) / "component"
         unfinished.mkdir()
-        own = _own_wheel(Path(temporary)) if kind.needs_agent else None
+        own = _own_wheel(Path(temporary)) if kind.extras else None
         for architecture in architectures:
             stem = f"{kind.stem}_{architecture}"
             wheels = Path(temporary) / architecture
-            _gather_wheels(kind.requirements, own, architecture, pythons, wheels)
+            _gather_wheels(kind, own, architecture, pythons, wheels)
             files = {path.name: path for path in kind.files}
             files |= {f"wheels/{path.name}": path for path in wheels.iterdir()}
-            if not kind.needs_agent:
+            if not kind.extras:
                 files |= {path.name: path for path in _stubs(Path(temporary) / "stubs")}
             with zipfile.ZipFile(unfinished / f"{stem}.zip", "w") as archive:  # wheels are compressed already
                 for path_inside in sorted(files):
@@ -129,15 +133,13 @@ def _own_wheel(folder: Path) -> Path:
     return next(folder.glob("edge_agent-*.whl")).resolve()
 
 
-def _gather_wheels(
-    requirements: Sequence[str], own: Path | None, architecture: str, pythons: Sequence[str], folder: Path
-) -> None:
+def _gather_wheels(kind: Kind, own: Path | None, architecture: str, pythons: Sequence[str], folder: Path) -> None:
     """Put the wheels for each Python version into `folder`, with a list for each and the digest of all."""
     folder.mkdir()
-    wanted = list(requirements)
+    wanted = list(kind.requirements)
     if own is not None:
         shutil.copy(own, folder)
-        wanted.append(f"edge-agent[cpu,signing] @ {own.as_uri()}")
+        wanted.append(f"edge-agent[{kind.extras}] @ {own.as_uri()}")
     for python in pythons:
         tags = [flag for tag in _MANYLINUX for flag in ("--platform", f"{tag}_{architecture}")]
         _run(
@@ -186,7 +188,7 @@ def _stubs(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def _version(given: str | None, name: str, *, is_agent: bool) -> str:
+def _version(given: str | None, name: str, *, is_ours: bool) -> str:
     """Return the component's version: what is given, or what suits the name.
 
     Fleets that knew AWS' agent depend on it by versions that it had, such as `>=1.0.0 <2.0.0`. Under its name ours has
@@ -198,7 +200,7 @@ def _version(given: str | None, name: str, *, is_agent: bool) -> str:
         except ValueError as error:
             raise PackagingError(f"--component-version: {error}") from None
         return given
-    if not is_agent:
+    if not is_ours:
         return "1.0.0"
     if name != AWS_AGENT:
         return __version__
@@ -207,7 +209,7 @@ def _version(given: str | None, name: str, *, is_agent: bool) -> str:
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["agent", "client"]))
+@click.argument("what", type=click.Choice(list(KINDS)))
 @click.option("--name", help=f"Name of the component  [default: {DEFAULT_AGENT}, or that of the guide's client]")
 @click.option(
     "--component-version",
@@ -224,16 +226,15 @@ def command(
     what: str, name: str | None, component_version: str | None, model: str, location: str | None,
     architectures: tuple[str, ...], pythons: tuple[str, ...], output: Path, recipe_format: str,
 ) -> None:  # fmt: skip
-    """Build the Greengrass component of the agent, or of the sample client."""
-    is_agent = what == "agent"
-    kind = AGENT if is_agent else CLIENT
+    """Build the Greengrass component of the agent, of the studio, or of the sample client."""
+    kind = KINDS[what]
     chosen = name or yaml.safe_load(kind.recipe.read_text())["ComponentName"]
     try:
         folder = build(
             kind,
             name=chosen,
-            version=_version(component_version, chosen, is_agent=is_agent),
-            model=None if is_agent else model,
+            version=_version(component_version, chosen, is_ours=bool(kind.extras)),
+            model=None if kind.extras else model,
             location=location,
             architectures=architectures or tuple(MACHINES),
             pythons=pythons or PYTHONS,

@@ -23,7 +23,7 @@ def describe_refusal(error: OSError, path: Path | None = None) -> str:
     `path` is the file, where the error does not say which.
     """
     words = error.strerror or str(error)
-    named = error.filename
+    named = error.filename2 or error.filename  # of a link, and of what is renamed, the new name is the second
     file = path or (Path(os.fsdecode(named)) if isinstance(named, str | bytes | os.PathLike) else None)
     if not isinstance(error, PermissionError) or file is None:
         return words
@@ -33,6 +33,11 @@ def describe_refusal(error: OSError, path: Path | None = None) -> str:
         for place in (*reversed(way.parents), way):
             try:
                 status = place.stat()
+            except FileNotFoundError:
+                folder = place.parent
+                if os.access(folder, os.W_OK):
+                    break
+                return f"{words} for {user}: {folder} {describe_rights(folder.stat())}"  # it can't be made there
             except OSError:
                 break
             if place == way or not os.access(place, os.X_OK):

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.cli.native import check_libraries
 from edge_agent.errors import EdgeAgentError
 from edge_agent.version import __version__
@@ -108,7 +109,7 @@ def main() -> Any:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # the reader of a pipe, such as head, has seen enough
             about = f"{error.filename}: " if error.filename else ""
-            click.echo(f"edge-agent: {about}{error.strerror or error}", err=True)
+            click.echo(f"edge-agent: {about}{describe_refusal(error)}", err=True)
         # What could not be written must not be tried again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)

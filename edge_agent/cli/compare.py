@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.cli.output import json_option, note, print_json, print_table
 from edge_agent.cli.records import folder_options, records_of, span_of, time_options
 from edge_agent.errors import RecordsError
@@ -193,4 +194,4 @@ def _write_page(folder: Path, page: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "index.html").write_text(page)
     except OSError as error:
-        raise RecordsError(f"{folder} can't be written: {error.strerror}") from None
+        raise RecordsError(f"{folder} can't be written: {describe_refusal(error)}") from None

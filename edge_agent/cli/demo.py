@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.building.demo.model import BAD, GOOD, NAME, build_model, draw_pictures
 from edge_agent.cli.detect import print_verdicts, send
 from edge_agent.client.client import Client
@@ -33,7 +34,7 @@ def command(output: Path) -> None:
     try:
         _run(output)
     except OSError as error:
-        raise EdgeAgentError(f"the demo can't write to {output}: {error.strerror}") from None
+        raise EdgeAgentError(f"the demo can't write to {output}: {describe_refusal(error)}") from None
 
 
 def _run(output: Path) -> None:

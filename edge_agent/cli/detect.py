@@ -119,7 +119,7 @@ def send(
                 number += 1
                 name = f"{path.stem}-{number}"
             written.add(name)
-            overlay(picture, detection).save(overlay_dir / f"{name}.png")
+            overlay(picture, detection).save(overlay_dir / f"{name}.png", compress_level=1)
     return sent, problems
 
 

@@ -15,7 +15,7 @@ from edge_agent.settings import load_settings
 
 
 @click.command(epilog="Example: edge-agent doctor --model-dir /var/lib/edge-agent/models")
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings, as for serve.")
+@click.option("--config", type=click.Path(path_type=Path, readable=False), help="TOML file of settings, as for serve.")
 @click.option("--socket", metavar="unix:///PATH", help="Address of the daemon, as for serve.")
 @click.option("--model-dir", multiple=True, metavar="DIR", help="Folder of model components, as for serve.")
 @click.option("--registry", metavar="DIR", help="Folder where deployed components register, as for serve.")

@@ -110,9 +110,13 @@ def try_(file: Path, count: int, output: Path | None, wait: float, as_json: bool
     help="How long to wait for each picture, also for its trigger.",
 )  # fmt: skip
 def record(file: Path, folder: Path, count: int, wait: float) -> None:
-    """Store pictures for training in FOLDER, as the model would see them: after the steps, as PNG."""
+    """Store pictures for training in FOLDER, as the model would see them: after the steps, as PNG.
+
+    Each tile is a picture. Of several models each has a folder of its own.
+    """
     from edge_agent.line.steps.apply import apply
     from edge_agent.line.trial import some_parts
+    from edge_agent.line.views import views
 
     line = read_line(file)
     check_output(folder)
@@ -123,9 +127,13 @@ def record(file: Path, folder: Path, count: int, wait: float) -> None:
         if part.pixels is None:
             problems.append(part.problem)
             continue
-        name = f"{line.name}-{now}-{number:05}-{Path(part.name).stem}.png"
-        Image.fromarray(apply(line.step, part.pixels)).save(folder / name)
-        stored += 1
+        for look, view in enumerate(looks := views(line.model, apply(line.step, part.pixels))):
+            which = f"-{look}" if len(looks) > 1 else ""
+            into = folder / line.model[view.model].name if len(line.model) > 1 else folder
+            into.mkdir(exist_ok=True)
+            name = f"{line.name}-{now}-{number:05}-{Path(part.name).stem}{which}.png"
+            Image.fromarray(view.pixels).save(into / name)
+            stored += 1
     click.echo(f"{stored} {'picture' if stored == 1 else 'pictures'} stored in {folder}")
     if problems:
         raise EdgeAgentError(*problems)

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import click
 
+from edge_agent.children.ending import end_at_once
 from edge_agent.logs import FORMAT_VARIABLE, log_to_stderr
 from edge_agent.settings import ONLY_IN_FILE, Settings, load_settings, parse_pins
 from edge_agent.shortage import allow_many_descriptors
@@ -60,7 +61,7 @@ def _sentence(description: str, several: bool, default: object) -> str:
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="TOML file of settings (else /etc/edge-agent/config.toml if there).",
 )
 @_setting_flags
@@ -78,3 +79,4 @@ def command(config: Path | None, **flags: Any) -> None:
     end = asyncio.run(Server(settings).serve())
     if end is End.IMMEDIATE:
         os._exit(0)
+    end_at_once()

@@ -38,6 +38,8 @@ sign_key_option = click.option(
               help="A folder of the agent's --model-dir, where models are put  [default: DATA/deployed]")  # fmt: skip
 @click.option("--certificate", type=_PATH, metavar="FILE", help="TLS certificate (PEM), with --key.")
 @click.option("--key", type=_PATH, metavar="FILE", help="Its private key (PEM).")
+@click.option("--trusted-proxy", "proxies", multiple=True, metavar="ADDRESS",
+              help="A reverse proxy whose X-Forwarded-For and -Proto are believed; several are possible.")  # fmt: skip
 @click.option("--aws-port", type=click.IntRange(1, 65535), metavar="PORT",
               help="Serve the cloud service's API and a small S3 too, here; see edge-agent cloud.")  # fmt: skip
 @click.option("--config", type=_PATH, metavar="FILE", help="TOML file with a table [buckets], for --aws-port.")
@@ -48,7 +50,7 @@ sign_key_option = click.option(
 def command(
     ctx: click.Context, data: Path, host: str, port: int, deploy_to: Path | None, certificate: Path | None,
     key: Path | None, aws_port: int | None, config: Path | None, sign_key: Path | None, socket: str,
-    state_dir: str | None,
+    state_dir: str | None, proxies: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Serve a page on which a line is set up and taught: pictures, labels, masks, training, trials, deployment.
 
@@ -74,7 +76,9 @@ def command(
 
         api = ApiOptions(host, aws_port, load_settings({}, config=config).buckets, certificate, key)
     state = Path(load_settings({"state_dir": state_dir} if state_dir else {}, config=config).state_dir).absolute()
-    options = Options(data, host, port, socket, target, certificate, key, api, state=state, sign_key=sign_key)
+    options = Options(
+        data, host, port, socket, target, certificate, key, api, state=state, sign_key=sign_key, proxies=proxies
+    )
     click.echo(f"studio at {address}, data in {data}; end it with Ctrl-C")
     if api is not None:
         click.echo(f"the service's API and S3 at {api.address}")

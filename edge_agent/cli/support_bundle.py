@@ -16,7 +16,7 @@ from edge_agent.settings import load_settings
 
 @click.command(epilog="Example: sudo edge-agent support-bundle -o /tmp")
 @click.option("-o", "--output", default=".", type=click.Path(path_type=Path), help="Folder, or file, to write to.")
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings, as for serve.")
+@click.option("--config", type=click.Path(path_type=Path, readable=False), help="TOML file of settings, as for serve.")
 @click.option("--socket", "address", metavar="unix:///PATH", help="Address of the daemon, as for serve.")
 @click.option("--state-dir", metavar="DIR", help="State folder, as for serve.")
 @click.option("--unit", default="edge-agent", show_default=True, help="Service whose lines of the journal are taken.")

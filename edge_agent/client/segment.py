@@ -17,6 +17,7 @@ import shutil
 import weakref
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import NoSharedMemory
 from edge_agent.inference.imaging.bitmap import Place
 from edge_agent.inference.imaging.segment import SHM_DIR
@@ -41,7 +42,9 @@ class OwnedSegment:
         try:
             self._descriptor = _create(self._path)
         except OSError as error:
-            raise NoSharedMemory(f"no segment can be made in {SHM_DIR}: {error.strerror}") from None
+            raise NoSharedMemory(
+                f"no segment can be made in {SHM_DIR}: {describe_refusal(error, self._path)}"
+            ) from None
         status = os.fstat(self._descriptor)
         self._identity = status.st_dev, status.st_ino
         # Also when the owner is forgotten, or the interpreter ends, without close(). A child of multiprocessing ends

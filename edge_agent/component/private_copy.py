@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.artifacts import read_artifact
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import InternalError
@@ -44,7 +45,7 @@ def private_copy(folder: Path, manifest: Manifest) -> Iterator[Path]:
                         file.write(block)
         except OSError as error:
             raise InternalError(
-                f"the component can't be copied to where it is checked and loaded from: {error.strerror}"
+                f"the component can't be copied to where it is checked and loaded from: {describe_refusal(error)}"
             ) from None
         yield copy
 

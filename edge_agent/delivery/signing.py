@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.ed25519 import PrivateKey, PublicKey, decode_private_key, make_private_key
 from edge_agent.component.manifest import FILE_NAME
 from edge_agent.component.trust import SIGNATURE_NAME, Trust, read_key_file
@@ -59,7 +60,7 @@ def make_key_pair(path: Path) -> KeyPair:
             file.unlink(missing_ok=True)
         if isinstance(error, FileExistsError):
             raise SigningError(f"{error.filename} is there already, and a key is never replaced") from None
-        raise SigningError(f"{error.filename or path} can't be written: {error.strerror}") from None
+        raise SigningError(f"{error.filename or path} can't be written: {describe_refusal(error)}") from None
     return KeyPair(path, public, key.public)
 
 
@@ -85,7 +86,7 @@ def sign_component(folder: Path, key: PrivateKey) -> Path:
                 Path(file.name).unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise SigningError(f"{target} can't be written: {error.strerror}") from None
+        raise SigningError(f"{target} can't be written: {describe_refusal(error)}") from None
     return target
 
 

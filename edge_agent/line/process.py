@@ -65,6 +65,7 @@ class Runner:
             if part is not None:
                 self._decide(part)
                 done += 1
+            self._write_now_and_then()
         self._leave_out()
         if self._source_problem:
             raise EdgeAgentError(self._source_problem)
@@ -94,8 +95,11 @@ class Runner:
             self._say_state(self._inspector.problem())
         elif self._source_problem:
             self._say_state(self._source_problem)
-        if now >= self._write_at:
-            self._write_at = now + _STATUS_SECONDS
+
+    def _write_now_and_then(self) -> None:
+        """Write the status after a part, or when there is none: no part waits for that."""
+        if time.monotonic() >= self._write_at:
+            self._write_at = time.monotonic() + _STATUS_SECONDS
             self._write()
 
     def _say_state(self, problem: str) -> None:
@@ -115,7 +119,8 @@ class Runner:
         self._write()
 
     def _decide(self, part: Part) -> None:
-        _say(Word("begun"))
+        part = part if part.at else part._replace(at=time.monotonic())
+        _say(Word("begun", at=part.at))
         try:
             found = self._inspector.inspect(part)
         except NotInspected as error:
@@ -124,7 +129,7 @@ class Runner:
         else:
             outcome = found.decision.outcome
             _say(Word(outcome))
-            said = self._telling.part(part.name, found.decision, found.detection, found.milliseconds)
+            said = self._telling.part(part.name, found)
             _answer(part, said)
             self._status.count(outcome)
             if not self._problem:  # a verdict says as much as asking the agent would, which takes time from parts
@@ -142,14 +147,14 @@ class Runner:
                 self._fail(part, part.problem)
                 failed += 1
                 continue
-            _say(Word("early"))
+            _say(Word("early", at=part.at))
             log.warning("part %s was not inspected: %s", part.name, part.problem)
             _answer(part, self._telling.not_inspected(part.name, "early", part.problem))
             self._status.count("early")
         return failed
 
     def _fail(self, part: Part, why: str) -> None:
-        _say(Word("failed", why))
+        _say(Word("failed", why, part.at))
         log.warning("part %s was not inspected: %s", part.name, why)
         _answer(part, self._telling.not_inspected(part.name, "failed", why))
         self._status.count("failed")

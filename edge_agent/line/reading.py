@@ -10,13 +10,14 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from edge_agent.errors import SettingsError
+from edge_agent.errors import InvalidRequest, SettingsError
 from edge_agent.hardware.digital_output import MISSING, missing
 from edge_agent.hardware.library import is_installed
 from edge_agent.inference.decision import Rule
-from edge_agent.line.tables.outputs import Pin
+from edge_agent.line.tables.models import Model
+from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Folder, Frames
-from edge_agent.line.tables.whole import CHOICES, Line, Model
+from edge_agent.line.tables.whole import CHOICES, Line
 from edge_agent.records.events.rules import parse_events
 from edge_agent.settings import check_address
 
@@ -25,12 +26,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_PLAIN: dict[str, type[msgspec.Struct]] = {"model": Model, "rule": Rule, "pin": Pin}
-_SEVERAL = ("step", "rule", "pin", "event")
+_PLAIN: dict[str, type[msgspec.Struct]] = {"model": Model, "rule": Rule, "pin": Pin, "encoder": Encoder}
+_SEVERAL = ("model", "step", "rule", "pin", "event")
 
 
 def read_line(path: Path) -> Line:
-    """Read and check a line's file.
+    """Read and check a line's file. `[model]` is the same as one `[[model]]`.
 
     Raises:
         SettingsError: it can't be read, or has mistakes: a line of text for each.
@@ -41,6 +42,8 @@ def read_line(path: Path) -> Line:
         raise SettingsError(f"{path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    if isinstance(values.get("model"), dict):
+        values["model"] = [values["model"]]
     mistakes = list(_mistakes(values))
     if mistakes:
         raise SettingsError(*(f"{path}: {mistake}" for mistake in mistakes))
@@ -58,7 +61,7 @@ def _build(values: Mapping[str, Any]) -> Line:
         if name in _SEVERAL:
             made[name] = tuple(msgspec.convert(table, kind) for table in values.get(name, ()))
         else:
-            made[name] = msgspec.convert(values[name], kind)
+            made[name] = msgspec.convert(values[name], kind) if name in values else None
     made["event"] = tuple(values.get("event", ()))
     return Line(**made)
 
@@ -74,20 +77,36 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: expected {f'[[{name}]] tables' if several else f'a table [{name}]'}"
             continue
         for number, table in enumerate(found if several else [found], 1):
-            where = f"{name} {number}: " if several else f"{name}."
+            is_one = not several or (name == "model" and len(found) == 1)
+            where = f"{name}." if is_one else f"{name} {number}: "
             if not isinstance(table, dict):
                 yield f"{where}expected a table"
             elif name != "event":
                 yield from _in_choice(name, table, where)
+                if table.get("do") == "find" and isinstance(table.get("template"), str):
+                    yield from _in_template(table["template"], where)
     if isinstance(values.get("event"), list) and all(isinstance(table, dict) for table in values["event"]):
         yield from _in_events(values["event"])
-    has_chip = any(isinstance(pin, dict) and pin.get("chip") for pin in _listed(values.get("pin")))
-    if has_chip and not is_installed("gpiod"):
-        yield f"pin: {MISSING}"
+    if values.get("model") == []:
+        yield "model is missing"
+    yield from _in_signals(values)
     source, trigger = values.get("source"), values.get("trigger")
     if isinstance(source, dict):
         yield from _in_source(source)
         yield from _together(source, trigger if isinstance(trigger, dict) else None)
+
+
+def _in_signals(values: Mapping[str, Any]) -> Iterator[str]:
+    """See whether what needs a chip, or the encoder, can have it."""
+    has_chip = any(isinstance(pin, dict) and pin.get("chip") for pin in _listed(values.get("pin")))
+    if has_chip and not is_installed("gpiod"):
+        yield f"pin: {MISSING}"
+    counted = any(isinstance(pin, dict) and pin.get("delay_pulses") for pin in _listed(values.get("pin")))
+    if counted and "encoder" not in values:
+        yield "pin: delay_pulses needs a table [encoder] with the chip and the line of its input"
+    if "encoder" in values and not is_installed("gpiod"):
+        yield f"encoder: {missing('inputs')}"
+    trigger = values.get("trigger")
     if isinstance(trigger, dict) and trigger.get("kind") == "input" and not is_installed("gpiod"):
         yield f"trigger: {missing('inputs')}"
 
@@ -152,8 +171,6 @@ def _in_events(tables: list[dict[str, Any]]) -> Iterator[str]:
             parse_events([table])
         except SettingsError as error:
             yield str(error) if "name" in table else f"event {number}: {str(error).partition(': ')[2]}"
-        if table.get("sender") == "file" and table.get("format") == "csv":
-            yield f"event {number}: format is 'csv', expected 'json': a line's events have more fields than its columns"
     names = [table.get("name") for table in tables]
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
         yield f"event '{name}': there are two of that name"
@@ -186,6 +203,15 @@ def _together(source: Mapping[str, Any], trigger: Mapping[str, Any] | None) -> I
     is_clocked = trigger is None or trigger.get("kind") == "frame"
     if kind == "segment" and source.get("counter_at") is None and is_clocked:
         yield "source: a segment without counter_at does not say when a picture is new, expected a trigger"
+
+
+def _in_template(path: str, where: str) -> Iterator[str]:
+    from edge_agent.line.steps.find import read_template
+
+    try:
+        read_template(path)
+    except InvalidRequest as error:
+        yield f"{where}{error}"
 
 
 def _in_folder(source: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from edge_agent.children.command import child_command
+from edge_agent.line.outputs.encoder import Counter
 from edge_agent.line.outputs.pins import Pins
 from edge_agent.line.tables.whole import Line
 from edge_agent.line.words import Word, decode
@@ -33,10 +34,13 @@ class Supervisor:
     def __init__(self, path: Path, line: Line, parts: int) -> None:
         self._path, self._line, self._parts = path, line, parts
         self._pins = Pins(line.pin)
+        self._encoder = Counter(line.encoder) if line.encoder is not None else None
         self._is_able = False
         #: no decision came within the cycle; what comes still is for a part that has gone
         self._is_late = False
         self._hold_until = 0.0
+        #: the encoder's position when the part came that is being inspected
+        self._part_at = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
@@ -58,6 +62,8 @@ class Supervisor:
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
             self._pins.close()
+            if self._encoder is not None:
+                self._encoder.close()
             self._end()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -71,7 +77,8 @@ class Supervisor:
         descriptor = process.stdout.fileno()
         kept, last = b"", time.monotonic()
         while True:
-            later = self._pins.turn()
+            later = self._count()
+            pulses = self._encoder.files() if self._encoder is not None else []
             silent = time.monotonic() - last
             left = self._line.cycle - silent if self._is_able else _HUNG_SECONDS - silent
             if left <= 0 and self._is_able:
@@ -81,7 +88,8 @@ class Supervisor:
             if left <= 0:
                 log.error("line '%s': the inspecting process hangs, and is killed", self._line.name)
                 process.kill()
-            if select.select([descriptor], [], [], max(0.0, min(left, later if later is not None else left)))[0]:
+            wait = max(0.0, min(left, later if later is not None else left))
+            if descriptor in select.select([descriptor, *pulses], [], [], wait)[0]:
                 data = os.read(descriptor, 1 << 16)
                 if not data:
                     return
@@ -90,6 +98,34 @@ class Supervisor:
                 for text in lines:
                     self._heed(text)
 
+    def _count(self) -> float | None:
+        """Set the pins that are due by now, in time and in pulses; return in how many seconds the next is."""
+        if self._encoder is None:
+            return self._pins.turn()
+        self._encoder.open()
+        later = self._pins.pulses(self._encoder.take())
+        if self._encoder.problem and self._is_able:
+            self._unable(self._encoder.problem)
+        return later
+
+    def _position(self, word: Word) -> int:
+        """Say where the belt was when the part came."""
+        if self._encoder is None:
+            return 0
+        self._count()
+        return self._encoder.at(word.at or time.monotonic())
+
+    def _decided(self, outcome: str) -> None:
+        self._able()
+        if late := self._pins.outcome(outcome, self._part_at):
+            why = f"a part was decided {late} pulses after its place"
+            log.error("line '%s': %s", self._line.name, why)
+            self._fail(why)
+
+    def _fail(self, why: str) -> None:
+        self._unable(why)
+        self._hold_until = time.monotonic() + self._line.cycle  # as long as this part may still be here
+
     def _heed(self, text: bytes) -> None:
         try:
             word: Word = decode(text)
@@ -97,23 +133,22 @@ class Supervisor:
             return  # a library has printed something
         if word.what == "begun":
             self._is_late = False
+            self._part_at = self._position(word)
         elif word.what == "able":
             if time.monotonic() >= self._hold_until:
                 self._able()
         elif word.what == "unable":
             self._unable(word.text)
         elif word.what == "failed":
-            self._unable(word.text)
-            self._hold_until = time.monotonic() + self._line.cycle  # as long as this part may still be here
-            self._pins.mark("failed")
+            self._fail(word.text)
+            self._pins.mark("failed", self._position(word))
         elif word.what == "early":
-            self._pins.mark("early")
+            self._pins.mark("early", self._position(word))
         elif not self._is_late:  # a verdict that comes too late would be given to another part
-            self._able()
-            self._pins.outcome(word.what)
+            self._decided(word.what)
 
     def _able(self) -> None:
-        if not self._is_able:
+        if not self._is_able and not (self._encoder is not None and self._encoder.problem):
             self._is_able = True
             self._pins.able()
 

@@ -12,6 +12,8 @@ class Word(msgspec.Struct, frozen=True, omit_defaults=True):
 
     what: Literal["begun", "able", "unable", "pass", "reject", "look", "failed", "early"]
     text: str = ""
+    #: when the part came, seconds of the monotonic clock, which is that of all processes
+    at: float = 0.0
 
 
 encode = msgspec.json.Encoder().encode

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import RecordsError
 from edge_agent.records.condition.keeping import ConditionKeeper
 from edge_agent.records.options import RecordsOptions
@@ -134,7 +135,7 @@ class Keeper:
     def _fail(self, error: Exception) -> None:
         """Give up for now: the database is opened anew when a disk may have become free, or whole."""
         path = Path(self._options.folder) / "records.db"
-        text = f"{path}: {(error.strerror if isinstance(error, OSError) else None) or error}"
+        text = f"{path}: {describe_refusal(error) if isinstance(error, OSError) else error}"
         if self._writer is not None:
             self._close()
         if any(phrase in str(error) for phrase in _DAMAGED):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_agent.children.ending import end_at_once
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.events.post import Post
 from edge_agent.records.keeper import Keeper
@@ -94,6 +95,7 @@ def main() -> None:
     finally:
         keeper.close()
         post.close()
+    end_at_once()
 
 
 if __name__ == "__main__":

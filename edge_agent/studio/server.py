@@ -58,6 +58,8 @@ class Options(NamedTuple):
     api: ApiOptions | None = None
     #: without the pages and their API, the service's is all that is served
     pages: bool = True
+    #: addresses of reverse proxies: whom they forward for is believed
+    proxies: tuple[str, ...] = ()
     #: the state folder of the agent, in which its records are
     state: Path = Path()
     #: private key with which models are signed that the agent gets; None: they are not
@@ -106,7 +108,7 @@ def _serve(options: Options, store: Store, users: Users) -> None:
     config = uvicorn.Config(
         application(options, store, users, stopping), host=options.host, port=options.port, log_level="warning",
         access_log=False, server_header=False, ssl_certfile=options.certificate, ssl_keyfile=options.key,
-        timeout_graceful_shutdown=5,
+        proxy_headers=bool(options.proxies), forwarded_allow_ips=list(options.proxies), timeout_graceful_shutdown=5,
     )  # fmt: skip
     server = uvicorn.Server(config)
     stopping.server = server

@@ -89,6 +89,7 @@ def _write_service(root: Path) -> None:
     for source, place in (
         ("systemd/edge-agent.service", "usr/lib/systemd/system/edge-agent.service"),
         ("systemd/edge-agent-line@.service", "usr/lib/systemd/system/edge-agent-line@.service"),
+        ("systemd/edge-agent-studio.service", "usr/lib/systemd/system/edge-agent-studio.service"),
         ("systemd/edge-agent.sysusers", "usr/lib/sysusers.d/edge-agent.conf"),
         ("systemd/edge-agent.tmpfiles", "usr/lib/tmpfiles.d/edge-agent.conf"),
         ("config.toml", "etc/edge-agent/config.toml"),

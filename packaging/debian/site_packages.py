@@ -54,7 +54,7 @@ def fill(site: Path, project: Path, work: Path, *, architecture: str, python: st
     options += ["--python-platform", f"{_MACHINES[architecture]}-{_MANYLINUX}"]
     if constraints is not None:
         options += ["--constraints", constraints]
-    subprocess.run([*uv, "pip", "install", *options, f"{wheel}[cpu,signing]"], check=True)
+    subprocess.run([*uv, "pip", "install", *options, f"{wheel}[cpu,signing,studio]"], check=True)
     trim(site)
 
 

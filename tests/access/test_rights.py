@@ -52,6 +52,24 @@ def test_a_link_into_a_folder_that_is_closed(common: Path) -> None:
     assert said == f"Permission denied for user 64004: {home} {OF_ROOT} 0700\n"
 
 
+def test_a_file_that_can_not_be_made(common: Path) -> None:
+    """The folder is what says who may."""
+    make = OPEN.replace("read_bytes()", "write_bytes(b'')")
+    said = run_as(STRANGER, "-c", make, str(common / "new")).stdout
+    assert said == f"Permission denied for user 64004: {common} {OF_ROOT} 0755\n"
+    link = OPEN.replace("read_bytes()", "symlink_to('/dev/null')")
+    assert run_as(STRANGER, "-c", link, str(common / "new")).stdout == said
+
+
+def test_settings_that_may_not_be_read(common: Path) -> None:
+    file = common / "config.toml"
+    file.touch(0o640)
+    said = run_as(STRANGER, "-m", "edge_agent", "serve", "--config", str(file))
+    assert (said.returncode, said.stderr) == (
+        1, f"edge-agent: {file} can't be read: Permission denied for user 64004: {file} {OF_ROOT} 0640\n"
+    )  # fmt: skip
+
+
 def test_other_errors_keep_their_words(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as missing:
         (tmp_path / "none").read_bytes()

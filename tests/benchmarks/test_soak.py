@@ -37,6 +37,14 @@ def test_a_short_soak_finds_that_nothing_has_grown(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_a_short_soak_of_a_line_finds_that_nothing_has_grown() -> None:
+    command = [sys.executable, "-m", "benchmarks.line_soak", "--parts", "1100"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "nothing has grown beyond its bound, and every part was decided rightly"
+
+
+@pytest.mark.long
 def test_a_soak_that_is_ended_leaves_nothing_behind() -> None:
     with subprocess.Popen([*SOAK, "--trouble"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as soak:
 

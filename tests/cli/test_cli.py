@@ -298,30 +298,24 @@ def test_every_setting_is_a_flag_that_takes_its_own_default(tmp_path: Path) -> N
     assert "the folder of the socket /no/a.sock does not exist" in done.stderr  # after a line of the log
 
 
+@pytest.mark.long
 def test_the_demo(tmp_path: Path) -> None:
-    """What `make demo` runs: right on every picture, and its folder is of use afterwards.
+    """What `make demo` runs: right on every picture, also over what is there; its folder is of use afterwards.
 
     Also on a device that serves signed models alone, and in a folder that must not be imported from.
     """
     output, foreign = tmp_path / "demo", tmp_path / "foreign"
     imported = poison(foreign)
-    done = run_installed(foreign, "demo", "--output", output, EDGE_AGENT_REQUIRE_SIGNATURE="true")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(" anomalous ") == done.stdout.count(" normal ") == 6
-    assert "12 of 12 verdicts are right" in done.stdout
-    assert f"edge-agent serve --model-dir {output}/models" in done.stdout
+    for _ in range(2):
+        done = run_installed(foreign, "demo", "--output", output, EDGE_AGENT_REQUIRE_SIGNATURE="true")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(" anomalous ") == done.stdout.count(" normal ") == 6
+        assert "12 of 12 verdicts are right" in done.stdout
+        assert f"edge-agent serve --model-dir {output}/models" in done.stdout
     assert len(list((output / "overlays").glob("*.png"))) == 12
     assert {path.parent.name for path in (output / "pictures").glob("*/*.png")} == {"normal", "anomaly"}
     assert run("doctor", "--model-dir", output / "models", "--socket", f"unix://{tmp_path}/a.sock").returncode == 0
     assert not imported.exists()
-
-
-@pytest.mark.long
-def test_the_demo_again_over_what_is_there(tmp_path: Path) -> None:
-    for _ in range(2):
-        done = run("demo", "--output", tmp_path / "demo")
-        assert done.returncode == 0, done.stderr
-        assert "12 of 12 verdicts are right" in done.stdout
 
 
 def test_the_demo_in_a_place_that_can_not_be_written(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ def echo(daemon: Daemon) -> Daemon:
 
 
 def _segments() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob("edge-agent-bitmap-*")}
+    return {path.name for path in Path("/dev/shm").glob(f"edge-agent-bitmap-{os.getpid()}-*")}
 
 
 def test_five_lines(echo: Daemon) -> None:

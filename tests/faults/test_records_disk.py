@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,7 +17,10 @@ from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
 from edge_agent.records.keeper import Keeper
 from edge_agent.records.record import Note
+from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.fakes import picture, write_echo
 from tests.support.records import options, record, rows
+from tests.support.scraping import fetch, samples
 
 pytestmark = pytest.mark.long
 
@@ -109,3 +114,75 @@ def test_a_disk_that_has_become_read_only(small: Path) -> None:
     assert not keeper.state.waiting and not keeper.state.problem
     keeper.close()
     assert len(rows(small / "records", "SELECT id FROM records")) == 2
+
+
+def _inspect(daemon: Daemon, count: int) -> float:
+    """Send pictures one after the other, and return the longest time that one took, in seconds."""
+    longest = 0.0
+    for number in range(count):
+        begun = time.monotonic()
+        daemon.stub("DetectAnomalies", bytes_request("echo", picture(number % 250)))
+        longest = max(longest, time.monotonic() - begun)
+    return longest
+
+
+def _accounted(daemon: Daemon) -> float:
+    """Count the records that are written, and those that the daemon says are lost."""
+    found = samples(fetch(daemon.folder / "metrics.sock"))
+    lost = (found["edge_agent_lost_records_total", (reason,)] for reason in ("no_room", "not_written"))
+    return found["edge_agent_records_total", ()] + sum(lost)
+
+
+def test_a_disk_that_takes_seconds_for_a_write_holds_up_no_call(tmp_path: Path) -> None:
+    """Somebody else holds the database's lock, so that each write waits as it does on a disk that has failed."""
+    write_echo(tmp_path / "models", "echo")
+    with running_daemon(tmp_path, "--metrics", f"unix://{tmp_path}/metrics.sock") as daemon:
+        daemon.stub.start("echo")
+        _inspect(daemon, 20)
+        wait_until(lambda: _accounted(daemon) == 20, "they are written")
+        holder = sqlite3.connect(tmp_path / "state" / "records" / "records.db", isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        assert _inspect(daemon, 300) < 5
+        assert _accounted(daemon) == 20, "none is written meanwhile"
+        wait_until(lambda: "can't be written" in daemon.log.read_text(), "it says so")
+        holder.execute("ROLLBACK")
+        holder.close()
+        wait_until(lambda: _accounted(daemon) == 320, "all are written, or told of as lost")
+        wait_until(lambda: "records are written again" in daemon.log.read_text(), "it says so")
+    assert len(rows(tmp_path / "state" / "records", "SELECT id FROM records")) == 320
+
+
+def test_a_disk_that_is_pulled_out_and_put_back(tmp_path: Path) -> None:
+    """The file system of the records goes under the running daemon: writing goes on where its folder is, and back."""
+    write_echo(tmp_path / "models", "echo")
+    folder, heard, config = tmp_path / "state" / "records", tmp_path / "events", tmp_path / "config.toml"
+    config.write_text(f'[[event]]\nname = "mes"\nsender = "file"\npath = "{heard}"\n')
+    image = tmp_path / "image"
+    folder.mkdir(parents=True)
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    made = subprocess.run(["mkfs.ext4", "-q", image], check=False, capture_output=True)
+    mount = ["mount", "-o", "loop", str(image), str(folder)]
+    if os.getuid() != 0 or made.returncode or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a disk")
+    try:
+        flags = ["--config", str(config), "--metrics", f"unix://{tmp_path}/metrics.sock"]
+        with running_daemon(tmp_path, *flags) as daemon:
+            daemon.stub.start("echo")
+            _inspect(daemon, 10)
+            wait_until(lambda: _accounted(daemon) == 10, "they are written")
+            subprocess.run(["umount", "--lazy", folder], check=True)
+            assert _inspect(daemon, 10) < 5
+            wait_until((folder / "records.db").exists, "a file is begun where the disk was")
+            wait_until(lambda: _accounted(daemon) == 20, "all are written, here or there")
+            while subprocess.run(mount, check=False, capture_output=True).returncode:
+                time.sleep(0.1)
+            assert _inspect(daemon, 10) < 5
+            wait_until(lambda: _accounted(daemon) == 30, "all are written")
+            wait_until(lambda: len(heard.read_text().splitlines()) == 30, "all are told")
+        ids = [json.loads(line)["id"] for line in heard.read_text().splitlines()]
+        assert ids == sorted(set(ids)), "in order, none twice"
+        assert "it has been deleted" in daemon.log.read_text()
+        assert len(rows(folder, "SELECT id FROM records")) >= 20
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=False, capture_output=True)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from edge_agent.version import __version__
 from tests.conftest import Segments
 from tests.greengrass.nucleus import running_nucleus
 from tests.greengrass.test_model_component import NUCLEUS_WORD, make_package
 from tests.support.daemon import Stub, segment_request, wait_until
 from tests.support.fakes import half_bright, picture
+from tests.support.server import free_port
 
 BUILD = Path(__file__).resolve().parents[2] / "greengrass" / "build.py"
 NOBODY = 65534
@@ -36,11 +41,21 @@ def _device_python() -> str:
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The components of agent and client for this machine, as greengrass/build.py makes them."""
-    version, folder = _device_python(), tmp_path_factory.mktemp("packages")
+    return _built(tmp_path_factory.mktemp("packages"), "agent", "client --model echo")
+
+
+@pytest.fixture(scope="module")
+def studio_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The component of the studio for this machine."""
+    return _built(tmp_path_factory.mktemp("studio"), "studio")
+
+
+def _built(folder: Path, *components: str) -> Path:
+    version = _device_python()
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder / "probe"), "hpack"]
     if subprocess.run(pip, capture_output=True, check=False).returncode != 0:
         pytest.skip("no package registry can be reached, which building the components needs")
-    for what in ("agent", "client --model echo"):
+    for what in components:
         command = [sys.executable, str(BUILD), *what.split(), "--arch", platform.machine(), "--python", version]
         done = subprocess.run([*command, "-o", str(folder)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -87,3 +102,27 @@ def test_a_client_component_gets_its_models_and_a_verdict(packages: Path, tmp_pa
         stub.channel.close()
         nucleus.remove("EdgeAgent")
         wait_until(lambda: agent.process and agent.process.poll() == 0, "the agent has ended in an orderly way")
+
+
+@pytest.mark.long  # builds the component of the studio, and installs it
+def test_the_studio_component_finds_the_agent_and_its_state(studio_package: Path) -> None:
+    with running_nucleus("lite") as nucleus:
+        state = nucleus.root / "work" / "EdgeAgent" / "state"
+        port = free_port()
+        settings = {"Socket": "unix:///nowhere/agent.sock", "Port": str(port)}
+        studio = nucleus.deploy(
+            studio_package / "EdgeAgentStudio" / __version__, local=True, architecture=NUCLEUS_WORD,
+            configuration=settings,
+        )  # fmt: skip
+        assert studio.process is not None
+
+        def asked(path: str) -> dict[str, Any]:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api{path}", timeout=10) as answer:
+                    return dict(json.load(answer))
+            except OSError:
+                return {}
+
+        wait_until(lambda: asked("/device"), "the studio answers")
+        assert Path(asked("/device")["folder"]).resolve() == state / "models"
+        assert Path(asked("/dashboard")["folder"]).resolve() == state / "records"

@@ -41,16 +41,17 @@ def test_a_shipped_recipe_runs_on_both_nuclei(path: Path) -> None:
     assert check_recipe(yaml.safe_load(data), len(data)) == []
 
 
-def test_there_are_recipes_of_agent_client_and_model() -> None:
-    assert [path.parent.name for path in SHIPPED] == ["agent", "client", "model"]
+def test_there_are_recipes_of_agent_client_model_and_studio() -> None:
+    assert [path.parent.name for path in SHIPPED] == ["agent", "client", "model", "studio"]
 
 
 def test_the_example_of_a_model_component_is_what_package_makes() -> None:
     assert (GREENGRASS / "model" / "recipe.json").read_bytes() == write_recipe(_model(), "json")
 
 
-def test_the_agents_recipe_has_the_packages_version() -> None:
-    assert yaml.safe_load((GREENGRASS / "agent" / "recipe.yaml").read_text())["ComponentVersion"] == __version__
+@pytest.mark.parametrize("what", ["agent", "studio"])
+def test_our_recipes_have_the_packages_version(what: str) -> None:
+    assert yaml.safe_load((GREENGRASS / what / "recipe.yaml").read_text())["ComponentVersion"] == __version__
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(GREENGRASS)))
@@ -132,7 +133,7 @@ def test_a_policy_grants_nothing_on_everything_but_looking(path: Path) -> None:
 def test_the_deployment_names_the_components() -> None:
     deployment = json.loads((GREENGRASS / "deployment.json").read_text())
     names = {yaml.safe_load(path.read_text())["ComponentName"] for path in SHIPPED}
-    assert set(deployment["components"]) == names
+    assert set(deployment["components"]) == names - {"EdgeAgentStudio"}  # no line needs it
     assert deployment["components"]["EdgeAgent"]["componentVersion"] == __version__
     socket = json.loads(deployment["components"]["EdgeAgent"]["configurationUpdate"]["merge"])["Socket"]
     assert socket == "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"
@@ -157,13 +158,13 @@ def test_the_version_that_suits_a_components_name() -> None:
     assert spec is not None and spec.loader is not None
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
-    known = parse_version(build._version(None, "aws.iot.lookoutvision.EdgeAgent", is_agent=True))
+    known = parse_version(build._version(None, "aws.iot.lookoutvision.EdgeAgent", is_ours=True))
     assert (1, 0, 0) < known[:3] < (2, 0, 0), "fleets depend on >=1.0.0 <2.0.0"
     assert known[1] >= 100, "above every version that AWS' agent had"
-    assert build._version(None, "EdgeAgent", is_agent=True) == __version__
-    assert build._version(None, "com.example.Client", is_agent=False) == "1.0.0"
+    assert build._version(None, "EdgeAgent", is_ours=True) == __version__
+    assert build._version(None, "com.example.Client", is_ours=False) == "1.0.0"
     for is_agent in (True, False):
-        assert build._version("1.1.1", "aws.iot.lookoutvision.EdgeAgent", is_agent=is_agent) == "1.1.1"
+        assert build._version("1.1.1", "aws.iot.lookoutvision.EdgeAgent", is_ours=is_agent) == "1.1.1"
 
 
 @pytest.mark.long

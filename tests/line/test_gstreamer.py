@@ -10,8 +10,9 @@ import pytest
 from edge_agent.line.sources.gstreamer import MISSING, interpreter
 from edge_agent.line.sources.opening import open_source
 from edge_agent.line.sources.source import Part, Source, SourceFailed
+from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import Pipeline
-from edge_agent.line.tables.whole import Line, Model
+from edge_agent.line.tables.whole import Line
 from tests.support.daemon import wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not interpreter(), reason=MISSING)]
@@ -23,7 +24,7 @@ def opened() -> Iterator[Callable[..., Source]]:
 
     def open_(pipeline: str, frozen_frames: int = 0) -> Source:
         table = Pipeline(kind="gstreamer", pipeline=pipeline, queue=2, frozen_frames=frozen_frames)
-        made.append(open_source(Line(name="flange", source=table, model=Model(name="echo"))))
+        made.append(open_source(Line(name="flange", source=table, model=(Model(name="echo"),))))
         return made[-1]
 
     yield open_

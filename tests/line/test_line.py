@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -148,6 +149,48 @@ def test_try_record_check_and_safe(agent: Daemon, make: Callable[..., Line], tmp
     wrong = line.command("check", line.file)
     assert wrong.returncode == 1
     assert "cycle is not a key" in wrong.stderr
+
+
+def test_tiles_and_several_models(agent: Daemon, make: Callable[..., Line], tmp_path: Path) -> None:
+    tiled = '[[model]]\nname = "echo"\ntiles = {width = 64, height = 64, overlap = 14}\n'
+    line = make(agent.socket, model=tiled)
+    line.start()
+    line.wait_able()
+    pixels = np.full((64, 114, 3), NORMAL, np.uint8)
+    line.put_pixels("good", pixels)
+    assert line.event_of("good")["outcome"] == "pass"
+    pixels[10:20, 100:110] = 255  # the echo model marks what is bright, but its score is the mean of a picture
+    pixels[:, 64:100] = ANOMALOUS
+    line.put_pixels("bad", pixels)
+    told = line.event_of("bad")
+    assert (told["outcome"], told["model"]) == ("reject", "echo")
+    right = float(pixels[:, 50:].mean()) / 255
+    assert abs(told["anomaly_score"] - right) < 0.01, "the score of the right tile"
+    marked = float((pixels[..., 0] > 127).mean())
+    assert abs(sum(told["areas"].values()) - marked) < 0.02, "of the whole picture, what two tiles see is counted once"
+    line.put_pixels("small", np.full((32, 32, 3), NORMAL, np.uint8))
+    told = line.event_of("small")
+    assert (told["outcome"], told["reason"]) == ("failed", "model 'echo': a tile is 64x64, expected 32x32 at most")
+    line.put_pixels("again", pixels)
+    done = line.command("record", line.file, tmp_path / "kept")
+    assert "stored in" in done.stdout, done.stderr
+    halves = "".join(
+        f'[[model]]\nname = "echo"\nregion = {{x = {x}, y = 0, width = 32, height = 64}}\n'
+        "resize = {width = 64, height = 64}\n"
+        for x in (0, 32)
+    )
+    for join, outcome in (("any", "reject"), ("all", "pass")):
+        both = make(agent.socket, model=f"{halves}[[rule]]\n", more="")
+        both.file.write_text(f'join = "{join}"\n{both.file.read_text()}')
+        pixels = np.full((64, 64, 3), NORMAL, np.uint8)
+        pixels[:, 32:] = ANOMALOUS
+        both.put_pixels("half", pixels)
+        both.start("--parts", "1")
+        assert both.process is not None
+        assert both.process.wait(60) == 0, both.log()
+        told = both.event_of("half")
+        assert told["outcome"] == outcome
+        assert [one["verdict"] for one in told["models"]] == ["normal", "anomalous"]
 
 
 def _stop() -> Any:

@@ -17,7 +17,7 @@ from tests.support.line import Line
 
 pytestmark = pytest.mark.long
 
-ABLE, PASS, REJECT, GATE = 1, 2, 5, 3
+ABLE, PASS, REJECT, GATE, ENCODER = 1, 2, 5, 3, 6
 FROZEN_FRAMES = 3
 
 
@@ -66,6 +66,38 @@ def test_outputs_of_a_chip(agent: Daemon, make: Callable[..., Line], tmp_path: P
     psutil.wait_procs([left], 60)
     assert (chip.highs(ABLE)[-1], chip.highs(REJECT)[-1], chip.highs(GATE)[-1]) == (False, True, True)
     assert changes(GATE) == [True, False, True, False, True, False, True], "it was not let go in between"
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+def test_the_belt_says_when_a_part_is_at_the_gate(agent: Daemon, make: Callable[..., Line], tmp_path: Path) -> None:
+    chip = Chip(tmp_path / "gpio")
+    more = (
+        f'[[pin]]\non = "reject"\nchip = "{chip.path}"\nline = {PASS}\ndelay_pulses = 20\n'
+        f'[encoder]\nchip = "{chip.path}"\nline = {ENCODER}\n'
+    )
+    line = make(agent.socket, more, environment=chip.environment)
+    line.start()
+    line.wait_able()
+    wait_until(lambda: chip.is_watched(ENCODER), "pulses are counted")
+
+    def pulses(count: int) -> None:
+        for _ in range(count):
+            chip.edge(ENCODER, rising=True)
+
+    pulses(7)
+    line.put("bad", 220)
+    assert line.event_of("bad")["outcome"] == "reject"
+    wait_until(lambda: line.pin("reject") == "1", "the pin without a delay is set")
+    pulses(19)
+    assert chip.highs(PASS)[-1] is False
+    pulses(1)
+    wait_until(lambda: chip.highs(PASS)[-1], "the part is at the gate")
+    line.put("good", 60)
+    assert line.event_of("good")["outcome"] == "pass"
+    pulses(19)
+    assert chip.highs(PASS)[-1] is True
+    pulses(1)
+    wait_until(lambda: not chip.highs(PASS)[-1], "the next part is there")
 
 
 def test_a_frozen_camera_is_no_normal_part(agent: Daemon, make: Callable[..., Line]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from edge_agent.errors import SettingsError
 from edge_agent.inference.decision import Rule
 from edge_agent.line.reading import read_line
+from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import Folder
 from edge_agent.line.tables.steps import Crop, Resize
 
@@ -62,6 +63,7 @@ path = "{tmp_path}/events"
     )
     assert line.source == Folder(kind="folder", path=str(tmp_path), after="delete")
     assert line.step == (Crop(do="crop", x=1, y=2, width=30, height=40), Resize(do="resize", width=64, height=64))
+    assert line.model == (Model(name="flange"),)
     assert line.rule == (Rule(confidence=0.8), Rule(outcome="look"))
     assert (line.cycle, line.pin[0].pulse_ms, line.pin[0].safe) == (0.25, 20, 0)
 
@@ -107,7 +109,7 @@ sender = "carrier-pigeon"
         "source.afer is not a key; did you mean after?",
         f"source.path is '{tmp_path}/none', expected a folder that is there",
         "model.name is missing",
-        "step 1: do is 'turn', expected one of rotate, flip, crop, mask, resize",
+        "step 1: do is 'turn', expected one of rotate, flip, crop, mask, resize, find",
         "step 2: x is -1: Expected `int` >= 0",
         "step 2: height is missing",
         "rule 1: confidence is 80: Expected `float` <= 1.0",
@@ -151,6 +153,8 @@ def _mistakes(tmp_path: Path, tables: str) -> str:
             '[source]\nkind = "mqtt"\nhost = "h"\ntopic = "t"\npixels = {format = "Mono9", width = 4, height = 4}',
             "source.pixels is {'format': 'Mono9', 'width': 4, 'height': 4}: format is 'Mono9', expected one of Mono8",
         ),
+        ("[[step]]\ndo = 'find'\ntemplate = '/none.png'", "step 1: /none.png can't be read: No such file"),
+        ("[tiles]", "tiles is not a key"),
         ('[source]\nkind = "mqtt"\nhost = "h"\ntopic = "t"\nca_file = "/a"', "need tls = true"),
     ],
 )

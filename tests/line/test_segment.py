@@ -14,9 +14,10 @@ from edge_agent.line.listening.command import trigger
 from edge_agent.line.outputs.telling import line_folder
 from edge_agent.line.sources.opening import open_source
 from edge_agent.line.sources.source import Part, Source, SourceFailed
+from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import Pixels, Segment
 from edge_agent.line.tables.triggers import Command
-from edge_agent.line.tables.whole import Line, Model
+from edge_agent.line.tables.whole import Line
 from tests.support.daemon import wait_until
 
 PIXELS = Pixels(format="Mono8", width=4, height=2, stride=8)
@@ -64,7 +65,7 @@ def _line(name: str, counter_at: int | None = 8, **more: Any) -> Line:
         kind="segment", name=f"/{name}", pixels=PIXELS, offset=OFFSET, counter_at=counter_at, poll_ms=0.5, **more
     )
     trigger = Command(kind="command") if counter_at is None else None
-    return Line(name="flange", source=table, model=Model(name="echo"), trigger=trigger, cycle_ms=100)
+    return Line(name="flange", source=table, model=(Model(name="echo"),), trigger=trigger, cycle_ms=100)
 
 
 def _said(source: Source) -> str:

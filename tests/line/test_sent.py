@@ -18,8 +18,9 @@ from PIL import Image
 
 from edge_agent.line.sources.opening import open_source
 from edge_agent.line.sources.source import Part, Source, SourceFailed
+from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import HttpSource, Pixels
-from edge_agent.line.tables.whole import Line, Model
+from edge_agent.line.tables.whole import Line
 from tests.support.daemon import wait_until
 from tests.support.fakes import picture
 
@@ -35,7 +36,7 @@ def free_port() -> int:
 def _opened(**more: Any) -> Iterator[tuple[Source, int]]:
     port = free_port()
     table = HttpSource(kind="http", port=port, path="/part", **more)
-    source = open_source(Line(name="flange", source=table, model=Model(name="echo")))
+    source = open_source(Line(name="flange", source=table, model=(Model(name="echo"),)))
     try:
         wait_until(lambda: _is_open(port), "it listens")
         yield source, port
@@ -173,7 +174,7 @@ def test_a_port_that_is_taken_and_silence_are_said() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         table = HttpSource(kind="http", port=other.getsockname()[1])
-        source = open_source(Line(name="flange", source=table, model=Model(name="echo")))
+        source = open_source(Line(name="flange", source=table, model=(Model(name="echo"),)))
 
         def said() -> str:
             try:

@@ -14,8 +14,9 @@ from PIL import Image
 from edge_agent.line.sources.folder import FolderSource
 from edge_agent.line.sources.opening import open_source
 from edge_agent.line.sources.source import Part, Source, SourceFailed
+from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import Folder, Video
-from edge_agent.line.tables.whole import Line, Model
+from edge_agent.line.tables.whole import Line
 from tests.support.camera import camera
 from tests.support.daemon import wait_until
 from tests.support.fakes import picture
@@ -26,7 +27,7 @@ def _folder(path: Path, **changes: object) -> FolderSource:
 
 
 def _opened(table: Video) -> Source:
-    return open_source(Line(name="flange", source=table, model=Model(name="echo")))
+    return open_source(Line(name="flange", source=table, model=(Model(name="echo"),)))
 
 
 def _next(source: Source) -> Part:

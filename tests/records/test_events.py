@@ -114,6 +114,56 @@ def test_a_full_line_keeps_what_it_is_told_to_and_counts_the_rest(tmp_path: Path
     again.close()
 
 
+@pytest.mark.parametrize(("keep", "first"), [("newest", 4801), ("oldest", 1)])
+def test_a_day_without_the_other_side_takes_as_much_disk_as_it_may(tmp_path: Path, keep: str, first: int) -> None:
+    """5000 verdicts of three models, of which 200 may wait; nobody listens until then."""
+    path = tmp_path / "socket"
+    post = Post(tmp_path, rules(sender="datagram", path=str(path), keep=keep, most=200), "d")
+    sizes = []
+    for number in range(1, 5001, 50):
+        post.take([record(number + offset, model=("a", "b", "c")[offset % 3]) for offset in range(50)])
+        sizes.append(sum(file.stat().st_size for file in tmp_path.glob("outbox.db*")))
+    assert max(sizes) < 6 << 20
+    assert max(sizes[50:]) == max(sizes), "it does not grow any more"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        listener.settimeout(60)
+        found = [json.loads(listener.recv(1 << 16))["id"] for _ in range(200)]
+    assert found == list(range(first, first + 200))
+    post.close()
+    (state,) = line_states(tmp_path)
+    assert state.sent + state.waiting >= 200
+    assert state.dropped == 4800
+
+
+def test_an_outbox_whose_folder_was_moved_goes_on_in_a_new_one(tmp_path: Path) -> None:
+    """What waits is taken along; when the folder comes back, nothing of it is sent twice."""
+    folder, moved, path = tmp_path / "records", tmp_path / "moved", tmp_path / "socket"
+    post = Post(folder, rules(sender="datagram", path=str(path)), "d")
+
+    def look() -> None:
+        post._look_at = 0.0
+        post.lines()
+
+    post.take(told(1, 2, 3))
+    folder.rename(moved)
+    look()
+    assert [state.waiting for state in line_states(folder)] == [3]
+    assert [state.waiting for state in line_states(moved)] == [0]
+    post.take(told(4))
+    folder.rename(tmp_path / "second")
+    moved.rename(folder)
+    look()
+    post.take(told(5))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        listener.settimeout(60)
+        assert [json.loads(listener.recv(1 << 16))["id"] for _ in range(5)] == [1, 2, 3, 4, 5]
+        wait_until(lambda: [state.sent for state in line_states(folder)] == [5], "they are taken out")
+    post.close()
+    assert [state.waiting for state in line_states(folder)] == [0]
+
+
 def test_how_lines_stand_is_told(tmp_path: Path) -> None:
     path = tmp_path / "not there" / "events"
     post = Post(tmp_path, rules(sender="file", path=str(path), most=2), "d")
@@ -184,6 +234,31 @@ def test_a_datagram_waits_for_whoever_listens(tmp_path: Path) -> None:
         assert [json.loads(listener.recv(1 << 16))["id"] for _ in range(2)] == [1, 3]
         wait_until(lambda: not line_states(tmp_path)[0].waiting, "they are taken out")
     post.close()
+
+
+def test_what_is_in_the_way_is_told_with_its_place(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    tables: list[dict[str, Any]] = [
+        {"name": "program", "sender": "datagram", "path": f"{tmp_path}/program"},
+        {"name": "file", "sender": "file", "path": f"{tmp_path}/no/events"},
+        {"name": "mes", "sender": "webhook", "url": f"http://127.0.0.1:{port}/"},
+        {"name": "plc", "sender": "mqtt", "host": "127.0.0.1", "port": port},
+    ]
+    post = Post(tmp_path, parse_events(tables), "d")
+    post.take(told(1))
+    found = wait_until(
+        lambda: all((states := {state.rule: state.problem for state in line_states(tmp_path)}).values()) and states,
+        "each has a problem",
+    )
+    post.close()
+    assert found == {
+        "program": f"nobody listens at {tmp_path}/program: No such file or directory",
+        "file": f"{tmp_path}/no/events: No such file or directory",
+        "mes": f"http://127.0.0.1:{port}/: Connection refused",
+        "plc": f"127.0.0.1:{port}: Connection refused",
+    }
 
 
 def test_a_named_pipe_is_made_and_waits_for_whoever_reads(tmp_path: Path) -> None:

@@ -266,6 +266,67 @@ def test_a_broker_that_does_not_answer_is_given_up_and_tried_again(tmp_path: Pat
     post.close()
 
 
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_broker_that_takes_one_at_a_time_and_keeps_few_gets_all_in_order(tmp_path: Path, version: str) -> None:
+    """Three models and another sender that hangs; the broker's limits are as small as can be."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    broker = Broker(folder, "max_inflight_messages 1", "max_packet_size 2000", "memory_limit 20000000")
+    listening = Subscriber(broker.port)
+    try:
+        wait_until(lambda: listening.subscribed, "it has subscribed")
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            tables: list[dict[str, Any]] = [
+                {"name": "plc", "sender": "mqtt", "host": "127.0.0.1", "port": broker.port, "version": version},
+                {"name": "mes", "sender": "webhook", "url": f"http://127.0.0.1:{silent.getsockname()[1]}/"},
+            ]
+            post = Post(tmp_path, parse_events(tables), "d")
+            for number in range(0, 300, 60):
+                post.take([record(number + offset, model=f"press-{'abc'[offset % 3]}") for offset in range(60)])
+            wait_until(
+                lambda: all(len(set(listening.ids(f"edge-agent/d/press-{model}"))) == 100 for model in "abc"),
+                "all have arrived",
+            )
+            states = {state.rule: state.waiting for state in line_states(tmp_path)}
+            assert states["mes"] == 300
+        post.close()
+        for model in "abc":
+            ids = without_repeats(listening.ids(f"edge-agent/d/press-{model}"))
+            assert ids == sorted(ids) and len(ids) == 100
+    finally:
+        listening.close()
+        broker.kill()
+
+
+def test_a_broker_that_refuses_what_is_published_is_told_of_and_nothing_is_lost(tmp_path: Path) -> None:
+    """With MQTT 5 a broker can say that an event was not taken: here it may not be published there."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    access = folder / "access"
+    access.write_text("topic read #\ntopic write edge-agent/d/available\n")
+    # Without a limit mosquitto 2.0.11 ends the connection instead of saying so.
+    broker = Broker(folder, f"acl_file {access}", "max_queued_messages 1000")
+    listening = Subscriber(broker.port)
+    try:
+        wait_until(lambda: listening.subscribed, "it has subscribed")
+        post = post_to(tmp_path, broker.port)
+        post.take([record(number) for number in (1, 2, 3)])
+        wait_until(lambda: "Not authorized" in line_states(tmp_path)[0].problem, "it says why")
+        assert line_states(tmp_path)[0].waiting == 3
+        access.write_text("topic readwrite #\n")
+        assert broker.process is not None
+        broker.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(set(listening.ids())) == 3, "they are there")
+        wait_until(lambda: not line_states(tmp_path)[0].waiting, "they are taken out")
+        post.close()
+        assert without_repeats(listening.ids()) == [1, 2, 3]
+    finally:
+        listening.close()
+        broker.kill()
+
+
 def _certificates(folder: Path) -> None:
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)

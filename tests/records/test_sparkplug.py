@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,10 @@ from tests.support.sparkplug import read, rebirth_command
 INT64, DOUBLE, BOOLEAN, STRING = 4, 10, 11, 12
 
 
-def talk(**table: object) -> SparkplugTalk:
+def talk(folder: Path | None = None, **table: object) -> SparkplugTalk:
     (rule,) = parse_events([{"name": "scada", "sender": "mqtt", "host": "x", "payload": "sparkplug", **table}])
     assert isinstance(rule, Mqtt)
-    return SparkplugTalk(rule, "press/7")
+    return SparkplugTalk(rule, "press/7", folder)
 
 
 def event(number: int, **changes: object) -> Event:
@@ -40,6 +41,19 @@ def test_a_death_belongs_to_its_birth_and_the_next_connection_has_the_next_numbe
     assert told.metrics == {"bdSeq": (numbers[1] + 1) % 256, "Node Control/Rebirth": False}
     assert told.seq == 0
     assert abs(told.timestamp / 1000 - time.time()) < 60
+
+
+def test_the_number_of_the_connection_rises_across_restarts(tmp_path: Path) -> None:
+    numbers = []
+    for _ in range(3):
+        made = talk(folder=tmp_path)
+        numbers += [read(made.will().payload).metrics["bdSeq"] for _ in range(2)]
+    assert numbers == [0, 1, 2, 3, 4, 5]
+    (tmp_path / "sparkplug-scada").write_text("255\n")
+    assert read(talk(folder=tmp_path).will().payload).metrics["bdSeq"] == 0
+    (tmp_path / "sparkplug-scada").write_text("nonsense")
+    assert read(talk(folder=tmp_path).will().payload).metrics["bdSeq"] == 0
+    assert read(talk(folder=tmp_path / "gone").will().payload).metrics["bdSeq"] == 0
 
 
 def test_what_a_host_has_not_heard_of_is_born_before_it_is_told() -> None:

@@ -38,12 +38,18 @@ def test_exposure_is_at_most_2() -> None:
 
 @pytest.mark.parametrize(
     ("template", "name"),
-    [("edge-agent.service", "edge-agent.service"), ("edge-agent-line@.service", "edge-agent-line@flange.service")],
+    [
+        ("edge-agent.service", "edge-agent.service"),
+        ("edge-agent-line@.service", "edge-agent-line@flange.service"),
+        ("edge-agent-studio.service", "edge-agent-studio.service"),
+    ],
 )
 def test_systemd_understands_every_line(tmp_path: Path, template: str, name: str) -> None:
     (tmp_path / "edge-agent.service").write_text(UNIT.read_text().replace("/usr/bin/edge-agent serve", "/bin/true"))
     unit = tmp_path / template
-    unit.write_text(re.sub(r"/usr/bin/edge-agent (serve|line)", "/bin/true", (UNIT.parent / template).read_text()))
+    unit.write_text(
+        re.sub(r"/usr/bin/edge-agent (serve|line|studio)", "/bin/true", (UNIT.parent / template).read_text())
+    )
     result = analyze("verify", "--man=no", tmp_path / name)
     said = [line for line in (result.stdout + result.stderr).splitlines() if "edge-agent" in line]
     assert not said

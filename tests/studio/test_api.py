@@ -21,6 +21,7 @@ from edge_agent.delivery.signing import check_signed, make_key_pair
 from edge_agent.studio.api.openapi import openapi
 from edge_agent.studio.api.table import OPERATIONS
 from tests.support.daemon import running_daemon, wait_until
+from tests.support.fakes import half_bright, write_echo
 from tests.support.parts import write_folders
 from tests.support.studio import Studio, running_studio
 
@@ -52,16 +53,12 @@ def upload(studio: Studio, project: str, name: str, content: bytes) -> dict[str,
     return found
 
 
-def test_from_pictures_to_a_verdict_on_the_device(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
-    """Take in a folder, train, measure, try, choose another threshold, deploy to an agent, roll back."""
+@pytest.mark.long
+def test_from_pictures_to_a_model(tmp_path: Path) -> None:
+    """Take in a folder, train, measure, try, choose another threshold."""
     dataset = write_folders(tmp_path / "dataset", normal=12, anomaly=8, masks=True)
     unseen = write_folders(tmp_path / "unseen", normal=2, anomaly=2, first=900)
-    models = tmp_path / "agent" / "models"
-    models.mkdir(parents=True)
-    with (
-        running_daemon(tmp_path / "agent") as daemon,
-        running_studio(tmp_path / "data", "--deploy-to", str(models), agent=daemon.socket) as studio,
-    ):
+    with running_studio(tmp_path / "data") as studio:
         studio.post("/projects", {"name": "part"})
         job = studio.job(studio.post("/projects/part/import", {"path": str(dataset)})["job"])
         assert job["job"]["state"] == "done", job
@@ -91,6 +88,20 @@ def test_from_pictures_to_a_verdict_on_the_device(tmp_path_factory: pytest.TempP
         manifest = decode_manifest((studio.data / "models/part/1.1.0/manifest.json").read_bytes(), source="manifest")
         assert manifest.training["made_from"] == "1.0.0"
 
+
+def test_from_a_model_to_a_verdict_on_the_device(tmp_path: Path) -> None:
+    """Choose another threshold, sign, package, deploy to an agent, roll back."""
+    models = tmp_path / "agent" / "models"
+    models.mkdir(parents=True)
+    write_echo(tmp_path / "data" / "models", "part")
+    with (
+        running_daemon(tmp_path / "agent") as daemon,
+        running_studio(tmp_path / "data", "--deploy-to", str(models), agent=daemon.socket) as studio,
+    ):
+        studio.post("/projects", {"name": "part"})
+        other = studio.post("/projects/part/models/1.0.0/threshold", {"threshold": 0.25})
+        assert (other["version"], other["threshold"]) == ("1.1.0", 0.25)
+
         keys = make_key_pair(tmp_path / "release.pem")
         studio.post("/projects/part/models/1.1.0/sign", {"key": str(keys.private)})
         trust = Trust(True, read_trusted_keys([keys.public]))
@@ -116,11 +127,10 @@ def test_from_pictures_to_a_verdict_on_the_device(tmp_path_factory: pytest.TempP
         wait_until(lambda: served() == "1.1.0 STOPPED", "the agent knows the model")
         studio.post("/device/start", {"model": "part"})
         wait_until(lambda: served() == "1.1.0 RUNNING", "the model runs")
-        picture = np.asarray(Image.open(min((unseen / "anomaly").glob("*.png"))).convert("RGB"))
 
         def threshold() -> float:
             with Client(daemon.socket) as client:
-                return client.detect("part", picture).threshold
+                return client.detect("part", half_bright()).threshold
 
         assert threshold() == pytest.approx(0.25)
         studio.post("/device/deploy", {"project": "part", "version": "1.0.0"})

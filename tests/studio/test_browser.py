@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -245,6 +246,41 @@ def test_a_crash_of_the_browser_loses_one_stroke_at_most(person: Person, studio:
     assert np.count_nonzero(np.diff(columns) == 1) >= 2
 
 
+def test_a_finger_paints_and_two_zoom(person: Person, studio: Studio, flange: str) -> None:
+    number = studio.get(f"/projects/{flange}/picture-numbers?class=anomaly")[2]
+    studio.send("PATCH", f"/projects/{flange}", {"labels": SCRATCH_AND_DENT})
+    person.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+    try:
+        person.go(f"/projects/{flange}/paint/{number}")
+        person.until("the picture is open", "document.body.dataset.ready")
+        x, y = person.driver.execute_script(
+            "const b = document.querySelector('#stage').getBoundingClientRect();"
+            "return [b.left + b.width / 2, b.top + b.height / 2]"
+        )
+
+        def touch(kind: str, *points: tuple[float, float]) -> None:
+            fingers = [{"x": at[0], "y": at[1], "id": finger} for finger, at in enumerate(points)]
+            person.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+        touch("touchStart", (x, y))
+        for step in range(10):
+            touch("touchMove", (x + 5 * step, y + 3 * step))
+        touch("touchEnd")
+        person.until("it is saved", "document.querySelector('#state').dataset.state === 'saved'")
+        wait_until(lambda: studio.get(f"/projects/{flange}/pictures/{number}")["revision"] == 1, "the stroke is there")
+        zoom = "Number(/scale\\(([\\d.]+)\\)/.exec(document.querySelector('#sheet').style.transform)[1])"
+        before = person.until("the zoom is known", zoom)
+        touch("touchStart", (x - 40, y))
+        touch("touchStart", (x - 40, y), (x + 40, y))
+        for step in range(1, 5):
+            touch("touchMove", (x - 40 - 10 * step, y), (x + 40 + 10 * step, y))
+        touch("touchEnd")
+        assert person.until("the zoom is known", zoom) == pytest.approx(2 * before, rel=0.01)
+        assert studio.get(f"/projects/{flange}/pictures/{number}")["revision"] == 1
+    finally:
+        person.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
 def test_train_measure_try_and_train_again(person: Person, studio: Studio, flange: str, tmp_path: Path) -> None:
     person.go(f"/projects/{flange}/models")
     person.click("details summary")
@@ -271,6 +307,14 @@ def test_train_measure_try_and_train_again(person: Person, studio: Studio, flang
     newest, first = studio.get("/projects/flange/models")
     assert (newest["version"], newest["made_from"], newest["threshold"]) == ("1.1.0", "1.0.0", moved)
     assert abs(moved - first["threshold"]) <= 0.001
+    person.find("#models [data-do=threshold]").send_keys(Keys.ENTER)
+    for _ in range(5):
+        person.press(Keys.TAB)
+        assert person.driver.execute_script(
+            "return document.activeElement === document.body || document.activeElement.closest('dialog') !== null"
+        )
+    person.press(Keys.ESCAPE)
+    person.until("whoever uses keys is where they were", "document.activeElement.dataset.do === 'threshold'")
     person.click("#models tbody [data-do=remove]")
     person.driver.switch_to.alert.accept()
     person.until("it is gone", "document.querySelectorAll('#models tbody').length === 1")
@@ -358,6 +402,33 @@ def test_pictures_are_sent_from_the_page_and_refusals_are_named(person: Person, 
     assert person.text("#upload .state") == "12 added, 1 were there already, 1 could not be taken"
     assert "bad.png" in person.text("#upload ul")
     assert studio.get("/projects/sent")["unlabelled"] == 12
+    # After an interruption the same files again, and a large one of which a part is there.
+    large = tmp_path / "large.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (2000, 3000, 3), np.uint8)).save(large, compress_level=0)
+    content, part = large.read_bytes(), 8 << 20
+    identity = ["sent", "large.png", len(content), int(large.stat().st_mtime_ns // 1_000_000)]
+    key = 0xCBF29CE484222325
+    for byte in json.dumps(identity, separators=(",", ":")).encode():
+        key = (key ^ byte) * 0x100000001B3 % 2**64
+    place = f"/api/projects/sent/uploads/large.png/parts?key={key:016x}"
+    assert studio.ask("PUT", f"{place}&offset=0&size={len(content)}", content[:part]).json == {
+        "bytes": part, "added": None,
+    }  # fmt: skip
+    person.go("/projects/sent")
+    person.driver.execute_script("localStorage.setItem('sending sent', '3')")
+    person.go("/projects/sent")
+    assert person.text("#upload .state").startswith("3 files were not sent when this page was left.")
+    person.find("#files").send_keys("\n".join(str(path) for path in [*sorted(tmp_path.glob("p*.png")), large]))
+    person.until("all is there", "document.querySelector('#upload .state').textContent.startsWith('1 added, 12 were')")
+    sent = person.driver.execute_script(
+        "return performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('/uploads/'))"
+    )
+    assert not [address for address in sent if "/parts?" not in address]
+    assert [begun for address in sent if (begun := address.partition("offset=")[2].partition("&")[0])] == [
+        str(offset) for offset in range(part, len(content), part)
+    ]
+    assert studio.ask("GET", f"/api/projects/sent/pictures/{studio.get('/projects/sent/picture-numbers?name=large')[0]}"
+                      "/image").content == content  # fmt: skip
 
 
 def test_axe_finds_nothing_serious(person: Person, studio: Studio, flange: str, tmp_path: Path) -> None:

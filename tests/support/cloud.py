@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import ssl
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +16,7 @@ import botocore.session
 from botocore.config import Config
 
 from edge_agent.studio.aws.client_model import paginators, service_model
-from tests.support.daemon import PATIENCE, wait_until
-from tests.support.studio import end_jobs, free_port
+from tests.support.server import running_server
 
 #: nothing else of a client is changed
 _SITE = "import time\n_sleep = time.sleep\ntime.sleep = lambda seconds: _sleep(min(seconds, 0.2))\n"
@@ -94,32 +89,14 @@ def with_profile(cloud: Cloud, home: Path) -> Path:
 
 @contextmanager
 def running_cloud(
-    data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock", environment: dict[str, str] | None = None,
+    data: Path,
+    *arguments: str,
+    agent: str = "unix:///nowhere/agent.sock",
+    environment: dict[str, str] | None = None,
     authority: Path | None = None,
-) -> Iterator[Cloud]:  # fmt: skip
-    """Run `edge-agent cloud serve` until the block ends, with more variables if given."""
-    port = free_port()
-    command = [sys.executable, "-m", "edge_agent", "cloud", "serve", "--data", str(data), "--port", str(port),
-               "--socket", agent, *arguments]  # fmt: skip
-    log = data.parent / f"{data.name}.log"
-    with log.open("ab") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, env=os.environ | (environment or {}))
-    cloud = Cloud(process, port, data, log, authority)
-    trusted = ssl.create_default_context(cafile=authority) if authority else None
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{cloud.address}/metrics", timeout=PATIENCE, context=trusted) as response:
-                return bool(response.status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    try:
-        wait_until(answers, "the API answers")
-        yield cloud
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
-        end_jobs(data)
-    assert "Traceback" not in log.read_text(), log.read_text()
+) -> Iterator[Cloud]:
+    """Run `edge-agent cloud serve` until the block ends, with more variables if given, or over TLS."""
+    words = ("cloud", "serve", "--socket", agent, *arguments)
+    with running_server(data, *words, asked="/metrics", environment=environment, authority=authority) as found:
+        process, port, log = found
+        yield Cloud(process, port, data, log, authority)

@@ -15,7 +15,7 @@ import psutil
 from PIL import Image
 
 from tests.support.daemon import wait_until
-from tests.support.fakes import picture
+from tests.support.fakes import U8, picture
 
 CYCLE_MS = 1500
 
@@ -24,7 +24,13 @@ class Line:
     """`edge-agent line` with a source, a folder if none is given, two pins and a file of events."""
 
     def __init__(
-        self, folder: Path, socket: str, more: str = "", source: str = "", environment: Mapping[str, str] = os.environ
+        self,
+        folder: Path,
+        socket: str,
+        more: str = "",
+        source: str = "",
+        environment: Mapping[str, str] = os.environ,
+        model: str = '[model]\nname = "echo"\n',
     ) -> None:
         self.folder, self.pictures = folder, folder / "in"
         self.pictures.mkdir(parents=True)
@@ -33,7 +39,7 @@ class Line:
         self.file.write_text(
             f'name = "flange"\ncycle_ms = {CYCLE_MS}\nsocket = "{socket}"\n'
             f"[source]\n{source}\n"
-            '[model]\nname = "echo"\n'
+            f"{model}"
             f'[[rule]]\nverdict = "any"\nconfidence_below = 0.6\noutcome = "look"\n[[rule]]\n'
             f'[[pin]]\non = "able"\npath = "{folder}/able"\n'
             f'[[pin]]\non = "reject"\npath = "{folder}/reject"\nsafe = 1\n'
@@ -79,7 +85,10 @@ class Line:
         return (self.folder / "log").read_text()
 
     def put(self, name: str, brightness: int) -> None:
-        Image.fromarray(picture(brightness)).save(self.folder / f"{name}.png")
+        self.put_pixels(name, picture(brightness))
+
+    def put_pixels(self, name: str, pixels: U8) -> None:
+        Image.fromarray(pixels).save(self.folder / f"{name}.png")
         (self.folder / f"{name}.png").rename(self.pictures / f"{name}.png")
 
     def events(self) -> list[dict[str, Any]]:

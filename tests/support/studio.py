@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.support.daemon import PATIENCE, wait_until
+from tests.support.server import running_server
 
 OURS = {"x-edge-agent-studio": "1"}
 
@@ -85,57 +82,8 @@ class Studio:
         return found
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_studio(data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock") -> Iterator[Studio]:
     """Run `edge-agent studio` until the block ends."""
-    port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "edge_agent",
-        "studio",
-        "--data",
-        str(data),
-        "--port",
-        str(port),
-        "--socket",
-        agent,
-    ]
-    log = data.parent / f"{data.name}.log"
-    with log.open("ab") as said:
-        process = subprocess.Popen([*command, *arguments], stdout=said, stderr=said, env={**os.environ})
-    studio = Studio(process, port, data)
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            return studio.ask("GET", "/api/here").status == 200
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    try:
-        wait_until(answers, "the studio answers")
-        yield studio
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
-        end_jobs(data)
-    assert "Traceback" not in log.read_text(), log.read_text()
-
-
-def end_jobs(data: Path) -> None:
-    """End the jobs that outlive a studio."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if str(data / "jobs").encode() in path.read_bytes():
-                os.kill(int(path.parent.name), signal.SIGKILL)
-        except (OSError, ValueError):
-            continue
+    with running_server(data, "studio", "--socket", agent, *arguments, asked="/api/here") as (process, port, _):
+        yield Studio(process, port, data)

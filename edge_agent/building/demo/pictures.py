@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import cv2
@@ -26,7 +27,7 @@ def normal_picture(rng: np.random.Generator) -> U8:
 
 def anomalous_picture(rng: np.random.Generator) -> U8:
     """Draw a part with one or two scratches or dents."""
-    part = _shine()
+    part = _shine().copy()
     for _ in range(rng.integers(1, 3)):
         if rng.random() < 0.6:
             _scratch(part, rng)
@@ -35,8 +36,9 @@ def anomalous_picture(rng: np.random.Generator) -> U8:
     return _photograph(part, rng)
 
 
+@functools.cache  # it is the same for every picture, and takes most of the time to draw one
 def _shine() -> F32:
-    """Draw the part under perfect conditions: float32 [height, width, 3] of 0..255."""
+    """Draw the part under perfect conditions: float32 [height, width, 3] of 0..255, which nobody may change."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     dx, dy = x - _CENTER[0], y - _CENTER[1]
     radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
@@ -58,7 +60,9 @@ def _shine() -> F32:
         holes = np.maximum(
             holes, _disc(np.hypot(dx - _BOLT_CIRCLE * math.cos(at), dy - _BOLT_CIRCLE * math.sin(at)), _BOLT)
         )
-    return _mix(picture, belt * 0.5, holes)
+    part = _mix(picture, belt * 0.5, holes)
+    part.flags.writeable = False
+    return part
 
 
 def _disc(radius: F32, size: float, softness: float = 1.0) -> F32:

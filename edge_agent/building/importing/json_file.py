@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import ImportFailed
 
 
@@ -20,7 +21,7 @@ def read_json(path: Path) -> Any:
     try:
         data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
-        raise ImportFailed(f"{path} can't be read: {error.strerror}") from None
+        raise ImportFailed(f"{path} can't be read: {describe_refusal(error, path)}") from None
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

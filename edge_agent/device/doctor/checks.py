@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edge_agent.access.names import group_id
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
+from edge_agent.device.doctor.auditing import examine_audit
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.device.doctor.gpu import examine_gpu, examine_gpu_engines
 from edge_agent.device.doctor.libraries import examine_libraries, is_usable
@@ -60,6 +61,7 @@ def examine(settings: Settings) -> list[Finding]:
         *remove_left_segments(),
         _socket(settings),
         *_groups(settings),
+        *examine_audit(settings),
         *examine_records(settings),
         *examine_libraries(),
         *examine_gpu(device.nvidia),
@@ -112,6 +114,9 @@ def _storage(settings: Settings) -> Finding:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     found = f"{free // _MIB} MiB free in {folder}"
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        found = f"{folder} is mounted read-only"
+        return Finding(Verdict.WRONG, "storage", found, "mount it writable: nothing is remembered, recorded or audited")
     if free < _LEAST_STORAGE:
         return Finding(Verdict.WRONG, "storage", found, "free some: what runs could not be remembered")
     if free < _GOOD_STORAGE:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import ComponentError
 from edge_agent.inference.engines.onnx_signature import FileBytes
@@ -52,7 +53,7 @@ def check_references(folder: Path, manifest: Manifest) -> None:
     except ValueError as error:
         raise ComponentError(f"{name} is not an ONNX model: {error}") from None
     except OSError as error:
-        raise ComponentError(f"{name} can't be read: {error.strerror}") from None
+        raise ComponentError(f"{name} can't be read: {describe_refusal(error, folder / name)}") from None
 
 
 def _locations(model: Bytes) -> Iterator[str]:

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import overload
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import ComponentError
 from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.wire import LEN, VARINT, Bytes, fields
@@ -39,7 +40,7 @@ def read_signature(path: Path) -> Signature:
     except ValueError as error:
         raise ComponentError(f"{path.name} is not an ONNX model: {error}") from None
     except OSError as error:
-        raise ComponentError(f"{path.name} can't be read: {error.strerror}") from None
+        raise ComponentError(f"{path.name} can't be read: {describe_refusal(error, path)}") from None
 
 
 class FileBytes:

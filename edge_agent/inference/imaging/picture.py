@@ -109,6 +109,8 @@ def _upright(file: PictureFile, mode: str, bayer: str) -> U8:
     """Decode and turn with Pillow, which turns a TIFF while it reads it."""
     with Image.open(file.path, formats=(file.format,)) as image:
         image.load()
+        if file.orientation == 1 and image.mode == mode and not bayer:
+            return np.array(image)  # what follows would copy it twice
         if bayer:  # a mosaic has its colours as it is stored
             return np.ascontiguousarray(turned(demosaic(np.asarray(image.convert(mode)), bayer), file.orientation))
         return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert(mode)))

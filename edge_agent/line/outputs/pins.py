@@ -32,13 +32,16 @@ class Pins:
             for pin in pins
             if pin.chip
         }
+        #: what is to come: at a time, and at a position of the encoder
         self._later: list[tuple[float, int, Pin, int]] = []
-        self._count = itertools.count()
+        self._places: list[tuple[int, int, Pin, int]] = []
+        self._order, self._count = itertools.count(), 0
         self._broken: set[Pin] = set()
 
     def safe(self) -> None:
         """Write each pin's safe value, and forget what was to come."""
         self._later.clear()
+        self._places.clear()
         for pin in self._pins:
             self._write(pin, pin.safe)
 
@@ -47,30 +50,50 @@ class Pins:
         for pin in self._pins:
             self._write(pin, 1 if pin.on == "able" else 0)
 
-    def mark(self, outcome: str) -> None:
+    def mark(self, outcome: str, position: int = 0) -> None:
         """Set the pins of `failed` or `early`; the others stay as they are."""
-        self._set(outcome, [pin for pin in self._pins if pin.on == outcome])
+        self._set(outcome, [pin for pin in self._pins if pin.on == outcome], position)
 
-    def outcome(self, outcome: str) -> None:
-        """Set the pins of an outcome, and those of others not, each after its delay."""
-        self._set(outcome, self._pins)
+    def outcome(self, outcome: str, position: int = 0) -> int:
+        """Set the pins of an outcome, and those of others not, each after its delay.
 
-    def _set(self, outcome: str, pins: Sequence[Pin]) -> None:
+        `position` is the encoder's when the part came. Returns by how many pulses a pin that had to be set comes too
+        late: 0 when it does not. Then nothing is set.
+        """
+        late = [
+            self._count - position - pin.delay_pulses for pin in self._pins if pin.on == outcome and pin.delay_pulses
+        ]
+        if max(late, default=0) > 0:
+            return max(late)
+        self._set(outcome, self._pins, position)
+        return 0
+
+    def _set(self, outcome: str, pins: Sequence[Pin], position: int) -> None:
         now = time.monotonic()
         for pin in pins:
             if pin.on == "able":
                 continue
-            at = now + pin.delay_ms / 1000
-            if pin.on == outcome:
-                self._plan(at, pin, 1)
-                if pin.pulse_ms:
-                    self._plan(at + pin.pulse_ms / 1000, pin, 0)
-            elif not pin.pulse_ms:
-                self._plan(at, pin, 0)
-        self.turn()
+            value = int(pin.on == outcome)
+            if not value and pin.pulse_ms:
+                continue
+            if pin.delay_pulses:
+                heapq.heappush(self._places, (position + pin.delay_pulses, next(self._order), pin, value))
+            else:
+                self._plan(now + pin.delay_ms / 1000, pin, value)
+        self.pulses(self._count)
 
     def _plan(self, at: float, pin: Pin, value: int) -> None:
-        heapq.heappush(self._later, (at, next(self._count), pin, value))
+        heapq.heappush(self._later, (at, next(self._order), pin, value))
+        if value and pin.pulse_ms:
+            heapq.heappush(self._later, (at + pin.pulse_ms / 1000, next(self._order), pin, 0))
+
+    def pulses(self, count: int) -> float | None:
+        """Take the encoder's position, and write what is due; return as `turn`."""
+        self._count = count
+        while self._places and self._places[0][0] <= count:
+            _, _, pin, value = heapq.heappop(self._places)
+            self._plan(time.monotonic(), pin, value)
+        return self.turn()
 
     def turn(self) -> float | None:
         """Write what is due; return in how many seconds the next is, None for nothing."""

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.client.detection import Detection
-from edge_agent.inference.decision import Decision
+from edge_agent.line.inspecting import Inspected
 from edge_agent.line.tables.whole import Line
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
@@ -34,16 +33,28 @@ class Telling:
         self._post = Post(line_folder(line), self._rules, self._device)
         self._last = 0
 
-    def part(self, name: str, decision: Decision, detection: Detection, milliseconds: float) -> Mapping[str, object]:
+    def part(self, name: str, found: Inspected) -> Mapping[str, object]:
         """Tell of a part that was inspected; return what was told."""
-        said = {
+        decision, detection = found.decision, found.detection
+        said: dict[str, object] = {
             "verdict": "anomalous" if detection.is_anomalous else "normal",
             "anomaly_score": detection.score,
             "anomaly_threshold": detection.threshold,
             "confidence": detection.confidence,
             "areas": {area.label: area.fraction for area in detection.areas[1:]},
-            "milliseconds": round(milliseconds, 3),
+            "milliseconds": round(found.milliseconds, 3),
         }
+        if found.models:
+            said["models"] = [
+                {
+                    "model": model,
+                    "verdict": "anomalous" if one.is_anomalous else "normal",
+                    "anomaly_score": one.score,
+                    "anomaly_threshold": one.threshold,
+                    "confidence": one.confidence,
+                }
+                for model, one in found.models
+            ]
         return self._tell(name, decision.outcome, decision.reason, said, said["verdict"])
 
     def not_inspected(self, name: str, outcome: str, reason: str) -> Mapping[str, object]:
@@ -76,13 +87,15 @@ class Telling:
         self._post.put(payloads)
 
     def _concerns(self, models: tuple[str, ...], stations: tuple[str, ...]) -> bool:
-        return (not models or self._line.model.name in models) and (not stations or self._line.name in stations)
+        return (not models or not {model.name for model in self._line.model}.isdisjoint(models)) and (
+            not stations or self._line.name in stations
+        )
 
     def _about(self, said: Mapping[str, object]) -> Mapping[str, object]:
         now = time.time_ns() // 1000
         self._last = max(now, self._last + 1)
         about = {"id": self._last, "time": utc_text(now), "device": self._device, "line": self._line.name}
-        return {**about, "model": self._line.model.name, "station": self._line.name, **said}
+        return {**about, "model": self._line.model_name, "station": self._line.name, **said}
 
     def close(self) -> None:
         """End sending; what is left is sent the next time."""

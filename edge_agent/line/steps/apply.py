@@ -1,22 +1,23 @@
-"""What is done to a picture before the model sees it."""
+"""The steps of a line, in their order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
-from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.resize import U8
-from edge_agent.line.tables.steps import Crop, Flip, Mask, Rotate, Step
+from edge_agent.line.steps.cut import cut, places
+from edge_agent.line.steps.find import find
+from edge_agent.line.steps.size import resized
+from edge_agent.line.tables.steps import Crop, Find, Flip, Mask, Rotate, Step
 
 
 def apply(steps: Sequence[Step], picture: U8) -> U8:
     """Apply steps in their order; the picture that was given stays as it is.
 
     Raises:
-        InvalidRequest: a region lies outside the picture.
+        InvalidRequest: a region lies outside the picture, or a template was not found.
     """
     for step in steps:
         picture = _apply(step, picture)
@@ -28,19 +29,13 @@ def _apply(step: Step, picture: U8) -> U8:
         return np.rot90(picture, -step.degrees // 90)
     if isinstance(step, Flip):
         return picture[:, ::-1] if step.axis == "left-right" else picture[::-1]
-    if isinstance(step, Crop | Mask):
-        height, width, _ = picture.shape
-        if step.x + step.width > width or step.y + step.height > height:
-            raise InvalidRequest(
-                f"step {step.do}: {step.width}x{step.height} at {step.x},{step.y} is not within the picture, "
-                f"{width}x{height}"
-            )
-        rows, columns = slice(step.y, step.y + step.height), slice(step.x, step.x + step.width)
-        if isinstance(step, Crop):
-            return picture[rows, columns]
+    if isinstance(step, Crop):
+        return cut(picture, step, "step crop")
+    if isinstance(step, Mask):
+        where = places(step, picture, "step mask")
         picture = picture.copy()
-        picture[rows, columns] = 0
+        picture[where] = 0
         return picture
-    smaller = step.width * step.height < picture.shape[0] * picture.shape[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(np.ascontiguousarray(picture), (step.width, step.height), interpolation=way), np.uint8)
+    if isinstance(step, Find):
+        return find(step, picture)
+    return resized(picture, step.width, step.height)

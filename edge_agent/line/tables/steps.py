@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from edge_agent.line.tables.basics import Place, Side, Table
+from msgspec import Meta
+
+from edge_agent.line.tables.basics import AbsolutePath, Place, Side, Table
+from edge_agent.line.tables.models import Region
 
 
 class Rotate(Table, frozen=True, kw_only=True):
@@ -49,5 +52,28 @@ class Resize(Table, frozen=True, kw_only=True):
     height: Side
 
 
-Step = Rotate | Flip | Crop | Mask | Resize
-STEPS: dict[str, type[Table]] = {"rotate": Rotate, "flip": Flip, "crop": Crop, "mask": Mask, "resize": Resize}
+class Find(Table, frozen=True, kw_only=True):
+    """Keep a region that lies where a template is found; `x` and `y` count from the template's left upper corner."""
+
+    do: Literal["find"]
+    template: AbsolutePath
+    x: int = 0
+    y: int = 0
+    #: 0: the template's own
+    width: Place = 0
+    height: Place = 0
+    #: of 1: how like the template the place has to be; the part fails where none is
+    likeness: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    #: where it is searched; none: everywhere
+    within: Region | None = None
+
+
+Step = Rotate | Flip | Crop | Mask | Resize | Find
+STEPS: dict[str, type[Table]] = {
+    "rotate": Rotate,
+    "flip": Flip,
+    "crop": Crop,
+    "mask": Mask,
+    "resize": Resize,
+    "find": Find,
+}

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from edge_agent.inference.decision import Rule
 from edge_agent.line.tables.basics import Table
-from edge_agent.line.tables.outputs import Pin
+from edge_agent.line.tables.models import Model
+from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Source
 from edge_agent.line.tables.steps import STEPS, Step
 from edge_agent.line.tables.triggers import TRIGGERS, AnyTrigger
 from edge_agent.settings import DEFAULT_SOCKET, check_address
-
-
-class Model(Table, frozen=True, kw_only=True):
-    """The model that inspects."""
-
-    name: Annotated[str, Meta(min_length=1)]
-    #: start it when it does not run
-    start: bool = True
 
 
 class Line(Table, frozen=True, kw_only=True):
@@ -29,8 +22,11 @@ class Line(Table, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
     source: Source
-    model: Model
+    model: tuple[Model, ...]
+    #: of several models: when the part is anomalous
+    join: Literal["any", "all"] = "any"
     trigger: AnyTrigger | None = None
+    encoder: Encoder | None = None
     socket: str = DEFAULT_SOCKET
     device_name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{0,64}$")] = ""
     #: a part has to be decided within this time; the safe state is output when it is not
@@ -44,6 +40,11 @@ class Line(Table, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_address(self.socket)
+
+    @property
+    def model_name(self) -> str:
+        """The model's name, or all of them."""
+        return "+".join(dict.fromkeys(model.name for model in self.model))
 
     @property
     def cycle(self) -> float:

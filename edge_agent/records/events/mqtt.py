@@ -27,26 +27,40 @@ _POLL_SECONDS = 0.05
 class MqttSender:
     """Publishes events."""
 
-    def __init__(self, rule: Mqtt, device: str) -> None:
+    def __init__(self, rule: Mqtt, device: str, folder: Path | None = None) -> None:
         self._rule, self._device = rule, device
-        self._talk = _talk(rule, device)
+        self._talk = _talk(rule, device, folder)
         self._lock = threading.Lock()  # Paho calls from a thread of its own
         self._client: paho.Client | None = None
         self._connected = threading.Event()
         self._lost = threading.Event()
-        self._refused = ""
+        self._refused = self._not_taken = ""
 
     def send(self, events: list[Event]) -> None:
         client = self._connect()
+        self._not_taken = ""
         sent = []
         for event in events:
             with self._lock:
                 sent += [_publish(client, message) for message in self._talk.tell(event)]
         end = time.monotonic() + self._rule.seconds
         for info in sent:
-            while not info.is_published():
+            while not self._is_published(info):
                 self._check(end)
-                info.wait_for_publish(_POLL_SECONDS)
+        if self._not_taken:
+            raise SendFailed(f"{self._place} has not taken an event: {self._not_taken}")
+
+    def _is_published(self, info: paho.MQTTMessageInfo) -> bool:
+        """Tell, after a moment, whether the broker has a message."""
+        try:
+            info.wait_for_publish(_POLL_SECONDS)
+            return info.is_published()
+        except RuntimeError:  # the connection ended when it was to be sent
+            raise SendFailed(f"the connection to {self._place} was lost") from None
+
+    def _on_publish(self, _: paho.Client, __: object, number: int, reason: object, ___: object) -> None:
+        if getattr(reason, "is_failure", False):  # said with MQTT 5 alone: not authorized, quota exceeded, …
+            self._not_taken = str(reason)
 
     def _check(self, end: float) -> None:
         if self._lost.is_set():
@@ -70,9 +84,13 @@ class MqttSender:
         client.on_connect = self._on_connect
         client.on_disconnect = lambda *_: self._lost.set()
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         client.max_inflight_messages_set(100)
         client.will_set(*self._talk.will())
-        client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
+        try:
+            client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
+        except OSError as error:
+            raise SendFailed(f"{self._place}: {error.strerror or error}") from None
         self._client = client
         client.loop_start()
         end = time.monotonic() + rule.seconds
@@ -121,12 +139,12 @@ def _publish(client: paho.Client, message: Message) -> paho.MQTTMessageInfo:
     return client.publish(message.topic, message.payload, message.qos, message.retain)
 
 
-def _talk(rule: Mqtt, device: str) -> Talk:
+def _talk(rule: Mqtt, device: str, folder: Path | None) -> Talk:
     if rule.payload == "json":
         return JsonTalk(rule, device)
     from edge_agent.records.events.sparkplug import SparkplugTalk
 
-    return SparkplugTalk(rule, device)
+    return SparkplugTalk(rule, device, folder)
 
 
 class Access(Protocol):
@@ -198,8 +216,11 @@ def reach(rule: Mqtt, device: str) -> None:
     client = make_client(rule, f"{rule.client_id.format(device=device)}-doctor")
     answers: list[object] = []
     client.on_connect = lambda _, __, ___, reason, ____: answers.append(reason)
-    client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
     place = f"{rule.host}:{rule.to_port}"
+    try:
+        client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
+    except OSError as error:
+        raise SendFailed(f"{place}: {error.strerror or error}") from None
     end = time.monotonic() + rule.seconds
     while not answers and time.monotonic() < end:
         if client.loop(_POLL_SECONDS) != paho.MQTT_ERR_SUCCESS and not answers:

@@ -5,6 +5,7 @@ One process has it, whose threads share a connection and a lock; each statement 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
@@ -49,29 +50,80 @@ class Outbox:
         Raises:
             sqlite3.Error, OSError: it can't be opened.
         """
-        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._path = folder / FILE_NAME
         self._rules = {rule.name: rule for rule in rules}
         self._lock = threading.Lock()
         self._news = {name: threading.Event() for name in self._rules}
-        self._connection = sqlite3.connect(
-            folder / FILE_NAME, timeout=10.0, isolation_level=None, check_same_thread=False
-        )
-        execute = self._connection.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = NORMAL")
-        execute("PRAGMA journal_size_limit = 4194304")
-        self._connection.executescript(_TABLES)
-        for table in ("events", "lines"):
-            known = {name for (name,) in execute(f"SELECT DISTINCT rule FROM {table}")}  # noqa: S608  # from above
-            for name in known - self._rules.keys():
-                execute(f"DELETE FROM {table} WHERE rule = ?", (name,))  # noqa: S608
-        self._waiting: dict[str, int] = dict.fromkeys(self._rules, 0)
         self._failed: dict[str, int] = dict.fromkeys(self._rules, 0)
-        self._waiting.update(execute("SELECT rule, count(*) FROM events GROUP BY rule"))
-        for name in self._rules:
-            execute("INSERT OR IGNORE INTO lines (rule) VALUES (?)", (name,))
-            if self._waiting[name]:
+        self._waiting: dict[str, int] = dict.fromkeys(self._rules, 0)
+        self._connection = self._open()
+        self._looked_into: dict[str, sqlite3.Connection] = {}
+        self._identity = _identity(self._path)
+        self._count()
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        connection = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        try:
+            execute = connection.execute
+            execute("PRAGMA journal_mode = WAL")
+            execute("PRAGMA synchronous = NORMAL")
+            execute("PRAGMA journal_size_limit = 4194304")
+            connection.executescript(_TABLES)
+            for table in ("events", "lines"):
+                known = {name for (name,) in execute(f"SELECT DISTINCT rule FROM {table}")}  # noqa: S608  # from above
+                for name in known - self._rules.keys():
+                    execute(f"DELETE FROM {table} WHERE rule = ?", (name,))  # noqa: S608
+            for name in self._rules:
+                execute("INSERT OR IGNORE INTO lines (rule) VALUES (?)", (name,))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _count(self) -> None:
+        self._waiting = dict.fromkeys(self._rules, 0)
+        self._waiting.update(self._connection.execute("SELECT rule, count(*) FROM events GROUP BY rule"))
+        for name, waiting in self._waiting.items():
+            if waiting:
                 self._news[name].set()
+
+    def renew(self) -> int | None:
+        """Begin a new file where the one that is open has lost its name, and take along what waits in it.
+
+        Its folder was moved or deleted, or its disk has gone or come back. Returns how many events were taken along,
+        None when all is as it was; those that wait in a file that has the name now are kept, and come first.
+
+        Raises:
+            sqlite3.Error, OSError: that can't be done now; the old file stays in use.
+        """
+        with contextlib.suppress(OSError):
+            if _identity(self._path) == self._identity:
+                return None
+        with self._lock:
+            connection = self._open()
+            try:
+                events, lines = [], []
+                with contextlib.suppress(sqlite3.Error):  # its disk is not to be read any more
+                    events = self._connection.execute("SELECT rule, payload FROM events ORDER BY number").fetchall()
+                    lines = self._connection.execute("SELECT sent, dropped, problem, rule FROM lines").fetchall()
+                with connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.executemany("INSERT INTO events (rule, payload) VALUES (?, ?)", events)
+                    connection.executemany(
+                        "UPDATE lines SET sent = max(sent, ?), dropped = max(dropped, ?), problem = ? WHERE rule = ?",
+                        lines,
+                    )
+            except BaseException:
+                connection.close()
+                raise
+            old, self._connection, self._identity = self._connection, connection, _identity(self._path)
+            self._count()
+            with contextlib.suppress(sqlite3.Error):
+                old.execute("DELETE FROM events")  # should it come back, they are not sent twice
+            with contextlib.suppress(sqlite3.Error):
+                old.close()
+        return len(events)
 
     def put(self, payloads: Mapping[str, list[bytes]]) -> int:
         """Add events to the lines of rules, by name; returns how many had to be dropped, of them or of older ones.
@@ -116,6 +168,7 @@ class Outbox:
     def next(self, name: str, count: int) -> list[Event]:
         """Return a rule's first events; they stay until they are `done`."""
         with self._lock:
+            self._looked_into[name] = self._connection
             self._news[name].clear()
             rows = self._connection.execute(
                 "SELECT number, payload FROM events WHERE rule = ? ORDER BY number LIMIT ?", (name, count)
@@ -128,9 +181,14 @@ class Outbox:
         """Take events out: the first `late` of them are dropped, the others whoever they are for has taken."""
         with self._lock, self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            gone = self._connection.execute(
-                "DELETE FROM events WHERE rule = ? AND number <= ?", (name, events[-1].number)
-            ).rowcount
+            if self._looked_into.get(name) is self._connection:
+                gone = self._connection.execute(
+                    "DELETE FROM events WHERE rule = ? AND number <= ?", (name, events[-1].number)
+                ).rowcount
+            else:  # they have other numbers now
+                gone = self._connection.executemany(
+                    "DELETE FROM events WHERE rule = ? AND payload = ?", [(name, event.payload) for event in events]
+                ).rowcount
             self._connection.execute(
                 "UPDATE lines SET sent = sent + ?, dropped = dropped + ? WHERE rule = ?",
                 (len(events) - late, late, name),
@@ -170,6 +228,11 @@ class Outbox:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def line_states(folder: Path) -> list[LineState]:

@@ -37,7 +37,7 @@ class Post:
         self._outbox: Outbox | None = None
         self._open_at = 0.0
         self._ending = threading.Event()
-        self._is_dropping = self._is_losing = False
+        self._is_dropping = self._is_losing = self._is_away = False
         self._lost: Counter[str] = Counter()  # by rule: the outbox could not take them
         self._look_at = 0.0
         self._lines = tuple(EventLine(rule.name) for rule in self._rules)
@@ -54,7 +54,8 @@ class Post:
             self._open_at = time.monotonic() + _RETRY_SECONDS
             return
         self._deliveries = [
-            Delivery(rule, outbox, sender_of(rule, self._device), self._ending.wait) for rule in self._rules
+            Delivery(rule, outbox, sender_of(rule, self._device, self._folder), self._ending.wait)
+            for rule in self._rules
         ]
 
     @property
@@ -91,6 +92,7 @@ class Post:
         if self._outbox is None:
             self._lose(payloads)
             return
+        self._look()
         try:
             dropped = self._outbox.put(payloads)
         except sqlite3.Error as error:
@@ -106,6 +108,23 @@ class Post:
             log.warning("events are dropped: more wait than the rule's `most`")
         self._is_dropping = bool(dropped)
 
+    def _look(self) -> None:
+        """See once a second whether the outbox is still where it was, and how its lines stand."""
+        if self._outbox is None or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _LOOK_SECONDS
+        try:
+            if (taken := self._outbox.renew()) is not None:
+                log.warning("outbox.db has gone: a new one is begun, %d events that waited are in it", taken)
+        except (sqlite3.Error, OSError) as error:
+            if not self._is_away:
+                log.warning("outbox.db has gone, and a new one can't be made: %s; events wait in the old one", error)
+            self._is_away = True
+        else:
+            self._is_away = False
+        with contextlib.suppress(sqlite3.Error):  # the disk may have gone: then what was seen last
+            self._lines = self._outbox.lines(self._lost)
+
     def _lose(self, payloads: Mapping[str, list[bytes]]) -> None:
         for name, told in payloads.items():
             self._lost[name] += len(told)
@@ -114,10 +133,8 @@ class Post:
         """Tell how the rules' lines stand; looked at anew every second."""
         if self._outbox is None:
             self._lines = tuple(EventLine(rule.name, dropped=self._lost[rule.name]) for rule in self._rules)
-        elif time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + _LOOK_SECONDS
-            with contextlib.suppress(sqlite3.Error):  # the disk may have gone: then what was seen last
-                self._lines = self._outbox.lines(self._lost)
+        else:
+            self._look()
         return self._lines
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ sender.close()
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Protocol
 
 from edge_agent.records.events.event import Event
@@ -44,8 +45,12 @@ _SENDERS: dict[type[Rule], str] = {
 }
 
 
-def sender_of(rule: Rule, device: str) -> Sender:
-    """Make the sender that a rule wants; it opens nothing yet."""
+def sender_of(rule: Rule, device: str, folder: Path | None = None) -> Sender:
+    """Make the sender that a rule wants; it opens nothing yet.
+
+    `folder` is for what a sender has to remember across restarts; without one it remembers nothing.
+    """
     module, _, name = _SENDERS[type(rule)].partition(":")
-    sender: Sender = getattr(importlib.import_module(f"edge_agent.records.events.{module}"), name)(rule, device)
+    made = getattr(importlib.import_module(f"edge_agent.records.events.{module}"), name)
+    sender: Sender = made(rule, device, folder) if isinstance(rule, Mqtt) else made(rule, device)
     return sender

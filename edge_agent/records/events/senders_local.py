@@ -20,6 +20,11 @@ COLUMNS = (
     "id", "time", "device", "model", "version", "verdict", "anomaly_score", "anomaly_threshold", "confidence", "areas",
     "width", "height", "milliseconds", "part_id", "station", "picture",
 )  # fmt: skip
+#: of a line's events, which also tell what was done with a part
+LINE_COLUMNS = (
+    "id", "time", "device", "line", "model", "part_id", "outcome", "reason", "verdict", "anomaly_score",
+    "anomaly_threshold", "confidence", "areas", "milliseconds", "station", "models",
+)  # fmt: skip
 
 
 class FileSender:
@@ -55,12 +60,16 @@ class FileSender:
 
 def _csv(events: list[Event], *, head: bool) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows = [event.fields for event in events]
+    columns = LINE_COLUMNS if any("line" in fields for fields in rows) else COLUMNS
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     if head:
         writer.writeheader()
-    for event in events:
-        fields = event.fields
-        fields["areas"] = ";".join(f"{label}={fraction:.6g}" for label, fraction in fields["areas"].items())
+    for fields in rows:
+        areas, models = fields.get("areas", {}), fields.pop("models", [])
+        fields["areas"] = ";".join(f"{label}={fraction:.6g}" for label, fraction in areas.items())
+        if models:
+            fields["models"] = ";".join(f"{one['model']}={one['anomaly_score']:.6g}" for one in models)
         writer.writerow(fields)
     return text.getvalue().encode()
 
@@ -76,7 +85,10 @@ class DatagramSender:
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.settimeout(_SECONDS)
-            self._socket.connect(self._rule.path)
+            try:
+                self._socket.connect(self._rule.path)
+            except OSError as error:
+                raise SendFailed(f"nobody listens at {self._rule.path}: {error.strerror}") from None
         for event in events:
             self._socket.send(event.payload)
 

@@ -7,8 +7,10 @@ anomaly with another label).
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -18,6 +20,8 @@ from google.protobuf.message import Message as ProtobufMessage
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Mqtt
 from edge_agent.records.events.talk import Message, level
+
+log = logging.getLogger("edge_agent.events")
 
 _NAMESPACE = "spBv1.0"
 _REBIRTH = "Node Control/Rebirth"
@@ -57,19 +61,38 @@ _Payload = _payload_class()
 class SparkplugTalk:
     """What an edge node says."""
 
-    def __init__(self, rule: Mqtt, device: str) -> None:
+    def __init__(self, rule: Mqtt, device: str, folder: Path | None = None) -> None:
         self._group, self._node = level(rule.group), level(device)
         self.commands = f"{_NAMESPACE}/{self._group}/NCMD/{self._node}"
-        # The number of the connection, 0 to 255: a host knows by it which birth a death belongs to.
-        self._connection = int(time.time()) % 256
+        # The number of the connection, 0 to 255: a host knows by it which birth a death belongs to. The next one's is
+        # one more, also after a restart (6.4.8): it is kept in `folder`.
+        self._path = None if folder is None else folder / f"sparkplug-{rule.name}"
+        self._connection = self._remembered()
         self._sequence = 0
         #: by model, the metrics that a host knows, and their last values
         self._known: dict[str, dict[str, Any]] = {}
 
     def will(self) -> Message:
         self._connection = (self._connection + 1) % 256
+        self._remember()
         self._known.clear()
         return self.goodbye()
+
+    def _remembered(self) -> int:
+        try:
+            return -1 if self._path is None else int(self._path.read_text()) % 256
+        except (OSError, ValueError):
+            return -1  # the first is 0
+
+    def _remember(self) -> None:
+        if self._path is None:
+            return
+        try:
+            new = self._path.with_name(f"{self._path.name}.new")
+            new.write_text(f"{self._connection}\n")
+            new.replace(self._path)
+        except OSError as error:
+            log.warning("%s can't be written (%s)", self._path, error.strerror or error)
 
     def goodbye(self) -> Message:
         payload = _Payload(timestamp=_now())

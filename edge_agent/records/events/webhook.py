@@ -5,10 +5,13 @@ The signature is the hexadecimal HMAC-SHA256 (RFC 2104) of the header X-Edge-Age
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.client
+import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +20,8 @@ from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Webhook
 from edge_agent.records.events.sender import SendFailed
 from edge_agent.version import __version__
+
+_MOST_ANSWER = 1 << 16  # bytes that are read so that the connection can be used again
 
 
 class WebhookSender:
@@ -30,16 +35,29 @@ class WebhookSender:
     def send(self, events: list[Event]) -> None:
         body = b'{"events":[' + b",".join(event.payload for event in events) + b"]}"
         target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
-        try:
-            connection = self._connect()
-            connection.request("POST", target, body, self._headers(body))
-            answer = connection.getresponse()
-            answer.read(1 << 16)
-        except http.client.HTTPException as error:
-            raise SendFailed(f"{self._rule.url}: {type(error).__name__} {error}".rstrip()) from None
-        if not 200 <= answer.status < 300:
-            raise SendFailed(f"{self._rule.url} answered {answer.status} {answer.reason}")
-        if answer.will_close:
+        connection = self._connect()
+        with _Limit(connection, self._rule.seconds) as limit:
+            too_late = f"{self._rule.url} has not answered within {self._rule.seconds:g} s"
+            try:
+                connection.request("POST", target, body, self._headers(body))
+                answer = connection.getresponse()
+            except (http.client.HTTPException, OSError) as error:
+                if limit.is_over or isinstance(error, TimeoutError):
+                    raise SendFailed(too_late) from None
+                said = error.strerror if isinstance(error, OSError) else ""
+                raise SendFailed(f"{self._rule.url}: {said or f'{type(error).__name__} {error}'.rstrip()}") from None
+            if limit.is_over:  # it was cut in the middle of the headers, which end then
+                raise SendFailed(too_late)
+            if not 200 <= answer.status < 300:
+                raise SendFailed(f"{self._rule.url} answered {answer.status} {answer.reason}")
+            # They are taken. What else the server has to say is of no interest, and must not delay the next.
+            is_short = answer.length is not None and answer.length <= _MOST_ANSWER
+            try:
+                if is_short:
+                    answer.read()
+            except (http.client.HTTPException, OSError):
+                is_short = False
+        if answer.will_close or not is_short or limit.is_over:
             self.close()
 
     def _headers(self, body: bytes) -> dict[str, str]:
@@ -68,6 +86,31 @@ class WebhookSender:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class _Limit:
+    """Cuts a connection when an answer takes longer than it may: a server may send a byte now and then, for ever."""
+
+    def __init__(self, connection: http.client.HTTPConnection, seconds: float) -> None:
+        self._connection = connection
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        #: whether it was cut
+        self.is_over = False
+
+    def _cut(self) -> None:
+        self.is_over = True
+        sock = self._connection.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> _Limit:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
 
 
 def connection_of(rule: Webhook, seconds: float) -> http.client.HTTPConnection:

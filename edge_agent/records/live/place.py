@@ -12,6 +12,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
+
 log = logging.getLogger(__name__)
 
 ASKED = "asked"
@@ -53,7 +55,8 @@ class LivePlace:
             temporary.symlink_to(self.folder)
             temporary.replace(self._link)
         except OSError as error:
-            log.warning("there are no live pictures: %s: %s", error.filename or self.folder, error.strerror)
+            file = error.filename2 or error.filename or self.folder
+            log.warning("there are no live pictures: %s: %s", file, describe_refusal(error))
 
     def _remove_former(self) -> None:
         """Remove what a daemon that was killed has left, and nothing that is not such a folder of ours."""

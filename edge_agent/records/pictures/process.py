@@ -22,6 +22,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.children.priority import give_way
 from edge_agent.inference.imaging.bitmap import CHANNELS
 from edge_agent.logs import log_to_stderr
@@ -82,7 +83,9 @@ class PictureKeeper:
             self._ring.put(picture.name, self._files(picture, memory))
         except OSError as error:
             if str(error.strerror) != self._problem:
-                log.warning("pictures can't be kept: %s: %s", error.filename or self._ring.folder, error.strerror)
+                log.warning(
+                    "pictures can't be kept: %s: %s", error.filename or self._ring.folder, describe_refusal(error)
+                )
             self._problem = str(error.strerror)
         else:
             self._problem = ""
@@ -125,7 +128,7 @@ def main() -> None:
         keeper = PictureKeeper(options)
         listener = keeper.listen()
     except OSError as error:
-        log.error("pictures can't be kept: %s: %s", error.filename or options.folder, error.strerror)
+        log.error("pictures can't be kept: %s: %s", error.filename or options.folder, describe_refusal(error))
         sys.exit(1)
     told: tuple[Stock, ...] = ()
     told_at = 0.0

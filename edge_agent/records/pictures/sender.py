@@ -50,5 +50,9 @@ class PictureSender:
         manifest, image = self._manifest, self._manifest.image
         has_mask = inspection.mask is not None
         picture = Picture(name, manifest.name, manifest.version, image.width, image.height, has_mask, verdict)
-        kept = self._slots.pass_on(pixels, self._shape, inspection.mask, encode(picture))
+        kept = self._slots.copy(pixels, self._shape, inspection.mask, encode(picture))
         return msgspec.structs.replace(verdict, picture=name if kept else SKIPPED)
+
+    def settle(self) -> None:
+        """Pass on what was chosen, now that the call has been answered."""
+        self._slots.settle()

@@ -67,14 +67,10 @@ class Slots:
         self._slots: list[Slot] = []
         self._socket: socket.socket | None = None
         self._probed = 0.0
+        self._held: list[tuple[Slot, list[memoryview] | None, bytes]] = []
 
-    @property
-    def has_taker(self) -> bool:
-        """Whether somebody was at the socket when that was last looked at."""
-        return self._socket is not None
-
-    def pass_on(self, pixels: Pixels, shape: tuple[int, ...], mask: list[memoryview] | None, packet: bytes) -> bool:
-        """Copy a picture and its mask, and send them with `packet`; False where no slot is free or nobody is there.
+    def copy(self, pixels: Pixels, shape: tuple[int, ...], mask: list[memoryview] | None, packet: bytes) -> bool:
+        """Copy a picture, to be sent by `settle`; False where no slot is free or nobody is there.
 
         Raises:
             InvalidRequest: the client has truncated the segment that the picture is read from.
@@ -84,15 +80,42 @@ class Slots:
             if slot is None:
                 return False
             pixels.read_into(slot.picture(shape))
-            if mask is not None:
-                slot.put(1, mask)
-            self.send(slot, packet)
-        except BlockingIOError:
-            return False
+            return self.hold(slot, mask, packet)
         except OSError:  # nobody is there, or there is no memory: the next picture tries again
             self.forget()
             return False
+
+    def hold(self, slot: Slot, mask: list[memoryview] | None, packet: bytes) -> bool:
+        """Have a slot with a picture in it sent by `settle`, with its mask and what belongs to it.
+
+        False where whoever takes pictures has no room for more.
+
+        Raises:
+            OSError: nobody is there.
+        """
+        if self._socket is None:
+            raise FileNotFoundError
+        try:
+            self._socket.send(b"")  # who is not there any more shall not be said to have the picture
+        except BlockingIOError:
+            return False
+        slot.take()
+        self._held.append((slot, mask, packet))
         return True
+
+    def settle(self) -> None:
+        """Send what is held. The mask is ours: it is copied now, when the call has been answered."""
+        held, self._held = self._held, []
+        for slot, mask, packet in held:
+            try:
+                if mask is not None:
+                    slot.put(1, mask)
+                self.send(slot, packet)
+            except BlockingIOError:
+                slot.free()
+            except OSError:
+                self.forget()
+                return
 
     def free_slot(self) -> Slot | None:
         """Return a slot that is free; None when all are taken.
@@ -147,3 +170,4 @@ class Slots:
         for slot in self._slots:
             os.close(slot.descriptor)
         self._slots.clear()
+        self._held.clear()

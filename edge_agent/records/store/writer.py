@@ -49,7 +49,7 @@ class RecordWriter:
         """
         self.path = folder / FILE_NAME
         self._connection = open_writer(self.path)
-        self._inode = self.path.stat().st_ino
+        self._identity = _identity(self.path)
         self._days, self._bytes = days, mib << 20
         self._models = {
             (name, version): number
@@ -67,9 +67,9 @@ class RecordWriter:
         return self._connection
 
     def is_there(self) -> bool:
-        """Tell whether the file that is open is still the one that has its name: it may have been deleted."""
+        """Tell whether the file that is open still has its name: it, its folder or its disk may have gone."""
         try:
-            return self.path.stat().st_ino == self._inode
+            return _identity(self.path) == self._identity
         except OSError:
             return False
 
@@ -234,6 +234,11 @@ class RecordWriter:
     def close(self) -> None:
         """Close the database; what the log holds goes into it."""
         self._connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _row(record: Record, number: int, model: int) -> tuple[Any, ...]:

@@ -53,8 +53,8 @@ class Audit:
         """Write that the daemon starts, with its settings. Blocking."""
         ended = self._trail.last_event()
         more = {"note": "the agent before did not end in order"} if ended not in ("", "agent ended") else {}
-        if self._trail.end:
-            # In the journal, which the agent's user can't change: what the trail must have then.
+        if self._trail.entries:
+            # In the journal, which the agent's user can't change: what the trail must have from then on.
             log.info("the audit trail goes on after entry %s", self._trail.end)
         self._trail.append([{"event": "agent started", "version": version, "settings": settings} | more])
         self._tell()
@@ -124,7 +124,7 @@ class Audit:
         if self._retry is not None:
             self._retry.cancel()
         if self._flushing is None:
-            if self._trail.end:
+            if self._trail.entries:
                 log.info("the audit trail ends with entry %s", self._trail.end)
             self._trail.close()
 

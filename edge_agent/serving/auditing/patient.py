@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.serving.auditing.trail import Trail, now
 
 
@@ -30,7 +31,7 @@ class PatientTrail:
             except BlockingIOError:
                 self._problem = "another process writes it"
             except OSError as error:
-                self._problem = f"{error.strerror or error}"
+                self._problem = describe_refusal(error)
             else:
                 if self._missing:
                     self._trail.miss(self._missing, self._problem, self._since)
@@ -46,6 +47,11 @@ class PatientTrail:
     def problem(self) -> str:
         """Why entries can't be written at the moment; "" when they can."""
         return self._problem if self._trail is None else self._trail.problem
+
+    @property
+    def entries(self) -> int:
+        """Entries that were ever written, as far as that is known."""
+        return 0 if self._trail is None else self._trail.entries
 
     @property
     def end(self) -> str:

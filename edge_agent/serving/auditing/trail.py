@@ -94,6 +94,11 @@ class Trail:
                 os.pwrite(descriptor, f"{link.entry} {link.hash}".ljust(_HEAD_BYTES).encode(), 0)
 
     @property
+    def entries(self) -> int:
+        """The number of the entry that was written last."""
+        return self._link.entry
+
+    @property
     def end(self) -> str:
         """The entry that was written last, with its hash."""
         return f"{self._link.entry}:{self._link.hash}"

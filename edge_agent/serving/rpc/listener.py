@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.access.names import describe_user, group_id
-from edge_agent.access.rights import describe_rights
+from edge_agent.access.rights import describe_refusal, describe_rights
 from edge_agent.errors import AddressInUse, SettingsError
 from edge_agent.serving.rpc.socket_lock import SocketLock
 
@@ -44,9 +44,7 @@ class SocketClaim:
             status = self.path.lstat()
         except OSError as error:
             if not isinstance(error, FileNotFoundError) or not os.access(self.path.parent, os.W_OK | os.X_OK):
-                raise SettingsError(
-                    f"the folder of the socket {self.path} does not exist or is not writable{_rights(self.path.parent)}"
-                ) from None
+                raise SettingsError(_why_not_in(self.path)) from None
             return
         owner = "" if status.st_uid == os.geteuid() else f"; it belongs to {describe_user(status.st_uid)}"
         if not stat.S_ISSOCK(status.st_mode):
@@ -74,6 +72,7 @@ class SocketClaim:
         except OSError as error:
             raise AddressInUse(
                 f"the stale socket {self.path} can't be removed by this user ({error.strerror}){owner}"
+                f"{_rights(self.path.parent)}"
             ) from None
 
     @contextlib.contextmanager
@@ -88,7 +87,7 @@ class SocketClaim:
         try:
             yield
         except OSError as error:  # bind(2) makes a new file, or none: it follows no link
-            raise AddressInUse(f"the socket {self.path} can't be made ({error.strerror})") from None
+            raise AddressInUse(f"the socket {self.path} can't be made ({describe_refusal(error, self.path)})") from None
         finally:
             os.umask(umask)
         # Who can write to the folder could exchange the socket for a link to a file of ours: what is opened here is
@@ -152,6 +151,18 @@ class SocketClaim:
                 self.path.unlink()
         self._identity = None
         self._lock.close()
+
+
+def _why_not_in(path: Path) -> str:
+    """Say why a socket can't be made in its folder."""
+    folder = path.parent
+    try:
+        folder.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        reason = "does not exist" if missing else f"can't be looked at: {describe_refusal(error, folder)}"
+        return f"the folder of the socket {path} {reason}"
+    return f"the folder of the socket {path} is not writable for {describe_user(os.geteuid())}{_rights(folder)}"
 
 
 def _rights(folder: Path) -> str:

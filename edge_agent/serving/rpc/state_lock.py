@@ -10,6 +10,7 @@ import logging
 import os
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import StateInUse
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class StateLock:
                 "expected a folder of its own for each agent (--state-dir)"
             ) from None
         except OSError as error:
-            log.warning("the state folder %s can't be locked (%s)", folder, error.strerror or error)
+            log.warning("the state folder %s can't be locked (%s)", folder, describe_refusal(error))
         else:
             self._tell_whose()
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.manifest import manifest_digest
 from edge_agent.errors import EdgeAgentError, InternalError, InvalidRequest, ModelNotFound
 from edge_agent.inference.engines.options import EngineOptions
@@ -113,7 +114,7 @@ class Shadows:
         try:
             await asyncio.to_thread(self._save, wanted)
         except OSError as error:
-            raise InternalError(f"{self._path} can't be written: {error.strerror}") from None
+            raise InternalError(f"{self._path} can't be written: {describe_refusal(error)}") from None
         self._wanted = wanted
 
     def of(self, model: str) -> Named | None:

@@ -34,14 +34,30 @@ class SegmentPixels:
         self._buffer = np.empty(0, np.uint8)
         self._descriptor = -1
         self._place = Place("", 0, 0)
+        self._copy: U8 | None = None
+        self._copied = 0
 
-    def at(self, descriptor: int, place: Place) -> SegmentPixels:
-        """Look at another segment."""
+    def at(self, descriptor: int, place: Place, copy: U8 | None = None) -> SegmentPixels:
+        """Look at another segment. Where rows are read into `copy`, uint8 [height, width, 3], they stay there."""
         self._descriptor, self._place = descriptor, place
+        self._copy = None if copy is None else copy.reshape(copy.shape[0], self._row_bytes)
+        self._copied = 0
         return self
+
+    def finish_copy(self) -> None:
+        """Read into the copy what has not been read yet, and leave it to somebody else; InvalidRequest as below."""
+        if self._copy is not None and self._copied < len(self._copy):
+            self.rows(self._copied, len(self._copy))
+        self._copy = None
 
     def rows(self, first: int, last: int) -> U8:
         """Read rows first..last-1; InvalidRequest when the client truncated the segment meanwhile."""
+        if self._copy is not None:
+            rows = self._copy[first:last]
+            self._read(rows.reshape(-1).data, first * self._row_bytes)
+            if first <= self._copied:  # those of a sample, here and there, are read again
+                self._copied = max(self._copied, last)
+            return rows
         size = (last - first) * self._row_bytes
         if self._buffer.size < size:
             self._buffer = np.empty(size, np.uint8)
@@ -142,7 +158,9 @@ class Inspector:
         if isinstance(job.bitmap, Place):
             self._check(job.bitmap, "bitmap", exact=True)
             descriptors.append(open_segment(job.bitmap, job.peer, write=False, what="bitmap"))
-            pixels = segment.at(descriptors[-1], job.bitmap)
+            # With one call at a time the shadow's copy is made of the reading itself.
+            copy = self._shadow.place() if self._shadow is not None and self.batch == 1 else None
+            pixels = segment.at(descriptors[-1], job.bitmap, copy)
         else:
             start = job.bitmap.start
             content = self._parcels[job.bitmap.parcel].content
@@ -154,6 +172,13 @@ class Inspector:
             descriptors.append(open_segment(job.mask, job.peer, write=True, what="mask"))
             return _Accepted(job, pixels, descriptors[-1])
         return _Accepted(job, pixels, -1)
+
+    def settle(self) -> None:
+        """Do what an inspection that is answered leaves to do, before the next begins."""
+        if self._sender is not None:
+            self._sender.settle()
+        if self._shadow is not None:
+            self._shadow.settle()
 
     def _conclude(self, job: Detect, result: Inspection | EdgeAgentError, target: int, pixels: Pixels) -> Verdict:
         if isinstance(result, EdgeAgentError):

@@ -19,6 +19,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from edge_agent.children.ending import end_at_once
 from edge_agent.errors import CallExpired, EdgeAgentError, EngineLost
 from edge_agent.logs import log_to_stderr
 from edge_agent.serving.workers.checking import checked_component
@@ -173,6 +174,7 @@ class Worker:
                     now = time.monotonic()
                     stages = self._inspector.stages(begun, before, now)
                     self._send(Answer(job.call, result, (now - begun) / count, stages))
+                    self._inspector.settle()
                 before = time.monotonic()
                 wanted = [other for other in wanted if other is not job]
         except Exception as error:
@@ -225,4 +227,8 @@ def main() -> None:
     # By a small number: select(2) knows none above 1023, and the front process may have more than that.
     small = os.dup(channel)
     os.close(channel)
-    Worker(socket.socket(fileno=small), stderr=stderr.fileno()).run()
+    try:
+        Worker(socket.socket(fileno=small), stderr=stderr.fileno()).run()
+    except SystemExit as ended:
+        end_at_once(int(ended.code or 0))
+    end_at_once()

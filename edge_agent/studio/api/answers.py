@@ -20,6 +20,7 @@ _STATUS: dict[type[Exception], int] = {
     errors.Conflict: 409,
     errors.SignInNeeded: 401,
     errors.RoleNeeded: 403,
+    errors.TooManyAttempts: 429,
     errors.AgentUnreachable: 503,
     errors.EdgeAgentError: 400,
 }

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from edge_agent.errors import EdgeAgentError, StudioError
@@ -16,8 +16,9 @@ from edge_agent.studio.access.attempts import Attempts
 from edge_agent.studio.access.guard import COOKIE, Guard, require
 from edge_agent.studio.access.users import SESSION_SECONDS
 from edge_agent.studio.api.answers import answer, refusal, secured
-from edge_agent.studio.api.call import Operation, Parts
+from edge_agent.studio.api.call import Events, Operation, Parts
 from edge_agent.studio.api.openapi import openapi
+from edge_agent.studio.api.streams import EventStream
 from edge_agent.version import __version__
 
 #: how often the list of jobs is looked at for somebody who watches it
@@ -74,8 +75,9 @@ class Session:
             await run_in_threadpool(self._guard.who, request.method, request.headers, {})
             body = msgspec.json.decode(await request.body(), type=SignIn)
             address = request.client.host if request.client else ""
-            self._attempts.check(f"name {body.name}", f"address {address}")
+            self._attempts.begin(body.name, address)
             token = await run_in_threadpool(self._parts.users.sign_in, body.name, body.password)
+            self._attempts.right(body.name, address)
         except msgspec.DecodeError as error:
             return secured(refusal(StudioError(f"the request can't be used: {error}")))
         except EdgeAgentError as error:
@@ -109,9 +111,7 @@ class Session:
             require(user, "viewer")
         except EdgeAgentError as error:
             return secured(refusal(error))
-        return secured(
-            StreamingResponse(self._stream(), media_type="text/event-stream", headers={"cache-control": "no-store"})
-        )
+        return secured(EventStream(Events("jobs", self._stream())))
 
     async def _stream(self) -> AsyncIterator[bytes]:
         last, silent = b"", 0
@@ -120,5 +120,5 @@ class Session:
             silent += 1
             if jobs != last or silent >= _KEEP_ALIVE:
                 last, silent = jobs, 0
-                yield b"event: jobs\ndata: " + jobs + b"\n\n"
+                yield jobs
             await asyncio.sleep(_LOOK_SECONDS)

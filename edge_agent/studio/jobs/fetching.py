@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.building.datasets.references.address import parse_address
+from edge_agent.building.datasets.references.s3 import require_boto3
 from edge_agent.errors import DatasetError, StudioError
 
 _SCHEME = "s3://"
@@ -20,15 +21,6 @@ _LISTS = (".manifest", ".jsonl", ".json", ".csv", ".tsv", ".tab")
 def is_in_s3(path: str) -> bool:
     """Tell whether a dataset is in S3."""
     return path.lower().startswith(_SCHEME)
-
-
-def require_boto3() -> Any:
-    """Return the module boto3; StudioError where it is not installed."""
-    try:
-        import boto3
-    except ImportError:
-        raise StudioError("pictures in S3 need the package 'boto3'; install edge-agent with its extra [s3]") from None
-    return boto3
 
 
 def fetch(address: str, folder: Path) -> Path:
@@ -41,7 +33,7 @@ def fetch(address: str, folder: Path) -> Path:
     bucket, *keys = parse_address(address).parts or ("",)
     if not bucket or ".." in keys:
         raise DatasetError(f"'{address[:300]}' is no address in S3, expected one such as s3://bucket/folder")
-    boto3 = require_boto3()
+    boto3 = require_boto3(StudioError)
     from botocore.exceptions import BotoCoreError, ClientError
 
     key = "/".join(keys)

@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from edge_agent.building.datasets.references.s3 import require_boto3
 from edge_agent.children.command import child_command
 from edge_agent.errors import StudioError
 from edge_agent.hardware.processor import architecture
-from edge_agent.studio.jobs.fetching import is_in_s3, require_boto3
+from edge_agent.studio.jobs.fetching import is_in_s3
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.layout import PROPOSALS, TEST, TRAIN
 from edge_agent.studio.store.masks import encode_mask
@@ -185,7 +186,7 @@ def take_in(store: Store, jobs: Jobs, project: str, path: str, images: str = "")
     """Put the taking in of a dataset (a folder, manifest or CSV file, on this machine or in S3) into the list."""
     store.projects.number(project)
     if is_in_s3(path):
-        require_boto3()
+        require_boto3(StudioError)
         if images:
             raise StudioError(
                 f"'{path}' is in S3, and its pictures too: expected no folder of pictures on this machine"

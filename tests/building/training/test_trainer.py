@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest, decode_manifest
 from edge_agent.errors import ComponentError, DatasetError, TrainingError
 from edge_agent.inference.imaging.picture import read_picture
+from tests.support.commands import run
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.parts import HEIGHT, WIDTH, write_folders
 
@@ -193,8 +195,9 @@ def test_an_agent_starts_it_and_checks_its_golden_samples(model: Path, tmp_path:
         client.start("part")
 
 
-def test_the_threshold_may_be_changed_afterwards(data: Path, tmp_path: Path) -> None:
-    folder = build(data, tmp_path / "models")
+def test_the_threshold_may_be_changed_afterwards(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "part" / "1.0.0"
+    shutil.copytree(model, folder)
     path = folder / "manifest.json"
     changed = msgspec.json.decode(path.read_bytes()) | {"threshold": 0.9999}
     path.write_bytes(msgspec.json.encode(changed))
@@ -233,7 +236,7 @@ def test_a_killed_training_leaves_nothing_and_can_be_run_again(data: Path, tmp_p
         os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not list((tmp_path / "models").rglob("manifest.json"))
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert run(*command[3:]).returncode == 0
     assert (tmp_path / "models" / "part" / "1.0.0" / "manifest.json").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,19 +29,39 @@ OPTIONS = {"gpu-code": "sm_87", "trt-ver": "10.3.0", "cuda-ver": "12.6"}
 STAGES = ["model", "preparation", "conclusion"]
 
 
-@pytest.fixture
-def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a GPU into this test's device, and give the file in which its builds are counted."""
-    monkeypatch.setenv("PYTHONPATH", python_path())
-    monkeypatch.setenv("STAND_IN_BUILDS", str(tmp_path / "builds"))
-    (tmp_path / "builds").touch()
-    return tmp_path / "builds"
+@pytest.fixture(scope="module")
+def with_a_gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Put a GPU into the device of these tests, and give the file in which its builds are counted."""
+    builds = tmp_path_factory.mktemp("gpu") / "builds"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", python_path())
+        patch.setenv("STAND_IN_BUILDS", str(builds))
+        yield builds
 
 
 @pytest.fixture
-def device(tmp_path: Path, builds: Path) -> Iterator[Daemon]:
-    with running_daemon(tmp_path) as daemon:
+def builds(with_a_gpu: Path) -> Path:
+    """Give the file in which the builds of this test are counted."""
+    with_a_gpu.write_text("")
+    return with_a_gpu
+
+
+@pytest.fixture(scope="module")
+def shared_device(with_a_gpu: Path) -> Iterator[Daemon]:
+    with running_daemon(with_a_gpu.parent) as daemon:
         yield daemon
+
+
+@pytest.fixture
+def device(shared_device: Daemon, builds: Path) -> Iterator[Daemon]:
+    """A daemon with no models and no plans: what the test before has left is removed."""
+    assert not shared_device.stub.listed()
+    yield shared_device
+    if shared_device.stub.listed()["echo"].status == pb2.RUNNING:
+        shared_device.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
+    for folder in ("models/echo", "made", "state/plans"):
+        shutil.rmtree(shared_device.folder / folder, ignore_errors=True)
+    wait_until(lambda: not shared_device.stub.listed(), "the component is gone")
 
 
 def _nvidia(**options: str) -> Target:
@@ -397,7 +418,10 @@ def test_models_build_makes_the_first_start_a_short_one(tmp_path: Path, builds: 
         assert "there is no model component 'other'" in failed(run("models", "build", "other", *flags))
 
 
-def test_models_build_without_a_gpu_says_that_there_is_nothing_to_build(tmp_path: Path) -> None:
+def test_models_build_without_a_gpu_says_that_there_is_nothing_to_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # the device of the others has one
     write_echo(tmp_path / "models")
     assert failed(run("models", "build", "echo", "--model-dir", tmp_path / "models")) == (
         "edge-agent: echo 1.0.0 runs on the processor, nothing is built: this device has no NVIDIA GPU that can be used"

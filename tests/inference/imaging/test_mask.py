@@ -35,7 +35,7 @@ def _enlarged(classes: U8, width: int, height: int) -> U8:
         (100, 130, 30, 40),  # broken factors: some rows repeat more often than others
         (64, 64, 64, 64),  # one to one
         (64, 70, 100, 90),  # a map larger than the picture
-        (4096, 4096, 72, 96),  # more rows than one pwritev takes buffers
+        (128, 4096, 72, 96),  # more rows than one pwritev takes buffers
         (65, 64, 1, 1),
     ],
 )

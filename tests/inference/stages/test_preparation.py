@@ -79,7 +79,7 @@ def test_every_filter_is_within_one_grey_level(kind: Filter, source: Size, targe
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_size_is_within_one_grey_level(kind: Filter) -> None:
     rng = np.random.default_rng(5)
-    for number in range(40):
+    for number in range(20):
         width, height = rng.integers(64, 300, 2).tolist()
         target = tuple(rng.integers(1, 300, 2).tolist())
         found = difference(levels(target, kind), picture_of((width, height), number))

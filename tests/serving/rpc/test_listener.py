@@ -112,7 +112,7 @@ def test_a_socket_of_another_user_that_can_not_be_removed(tmp: Path) -> None:
         said = run_as(AGENT, "-c", CLAIM, str(path)).stdout
     assert said == (
         f"AddressInUse the stale socket {path} can't be removed by this user (Operation not permitted); "
-        "it belongs to user 64002\n"
+        f"it belongs to user 64002; {tmp} belongs to user 'root' (0) and group 'root' (0), with mode 1777\n"
     )
 
 
@@ -138,9 +138,19 @@ def test_a_folder_that_this_user_can_not_enter_or_write_to(tmp: Path) -> None:
         said = run_as(AGENT, "-c", CLAIM, str(path)).stdout
         mode = path.parent.stat().st_mode & 0o777
         assert said == (
-            f"SettingsError the folder of the socket {path} does not exist or is not writable; "
+            f"SettingsError the folder of the socket {path} is not writable for user 64001; "
             f"{path.parent} belongs to user 'root' (0) and group 'root' (0), with mode {mode:04o}\n"
         )
+    path = tmp / "closed" / "deeper" / "agent.sock"
+    said = run_as(AGENT, "-c", CLAIM, str(path)).stdout
+    assert said == (
+        f"SettingsError the folder of the socket {path} can't be looked at: Permission denied for user 64001: "
+        f"{tmp / 'closed'} belongs to user 'root' (0) and group 'root' (0), with mode 0700\n"
+    )
+    path = tmp / "none" / "agent.sock"
+    assert run_as(AGENT, "-c", CLAIM, str(path)).stdout == (
+        f"SettingsError the folder of the socket {path} does not exist\n"
+    )
 
 
 @pytest.mark.parametrize("way", ["listen", "say nothing"])

@@ -9,7 +9,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 import edge_agent
+from edge_agent.client.client import Client
 from edge_agent.errors import CallFailed
 from tests.support.commands import run
 from tests.support.daemon import Daemon, bytes_request, running_daemon, suspend, wait_until
@@ -62,11 +63,11 @@ class Line:
         return self.daemon.stub("DetectAnomalies", bytes_request("echo", picture(brightness))).detect_anomaly_result
 
 
-def show(line: Line, brightness: int) -> Any:
+def show(line: Line, brightness: int, send: Callable[[int], Any] | None = None) -> Any:
     """Send a picture, again when the shadow had no time for it, until the shadow has judged it."""
     before = len(line.shadows())
     for _ in range(60):
-        answer = line.send(brightness)
+        answer = (send or line.send)(brightness)
         end = time.monotonic() + 1.0
         while time.monotonic() < end:
             if len(line.shadows()) > before:
@@ -117,6 +118,10 @@ def test_from_the_command_to_the_comparison(line: Line, tmp_path: Path) -> None:
         answer = show(line, brightness)
         assert answer.is_anomalous == (brightness > 128) and answer.anomaly_threshold == 0.5
         assert line.shadows()[-1][:3] == ((brightness != 100), (brightness > 76), _score(brightness))
+    with Client(line.daemon.socket) as client:  # through segments, whose pixels are overwritten at once
+        for brightness in (60, 220):
+            show(line, brightness, lambda bright: _detect_and_overwrite(client, bright))
+            assert line.shadows()[-1][:3] == (1, brightness > 128, _score(brightness))
     differing = rows(line.records, "SELECT record, picture FROM shadows WHERE NOT agrees")
     record, kept = differing[0]
     assert rows(line.records, "SELECT picture FROM records WHERE id = ?", record) == [(kept,)]
@@ -139,6 +144,13 @@ def test_from_the_command_to_the_comparison(line: Line, tmp_path: Path) -> None:
     assert checks["shadow of echo"] == f"echo@1.1.0 has judged {count} pictures in 7 days, {len(differing)} otherwise"
     assert line.metric("shadow_pictures") == count and line.metric("shadow_disagreements") == len(differing)
     assert f"{len(differing)} otherwise" in line.daemon.stub.describe("echo").status_message
+
+
+def _detect_and_overwrite(client: Client, brightness: int) -> Any:
+    answer = client.detect("echo", picture(brightness))
+    for path in Path("/dev/shm").glob(f"edge-agent-*-{os.getpid()}-*"):
+        path.write_bytes(bytes(path.stat().st_size))
+    return answer
 
 
 def _score(brightness: int) -> Any:

@@ -65,6 +65,9 @@ class _Inspector:
     def stages(self, begun: float, before: float, now: float) -> Stages:
         return Stages(begun, 0.0, 0.0, 0.0)
 
+    def settle(self) -> None:
+        pass
+
     def inspect(self, jobs: Sequence[Detect]) -> Iterator[tuple[Detect, Verdict | Exception]]:
         self.batches.append([job.call for job in jobs])
         for job in jobs:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from edge_agent.errors import StudioError
+from edge_agent.errors import TooManyAttempts
 from edge_agent.studio.access.attempts import Attempts
 from edge_agent.studio.api.table import OPERATIONS
 from tests.support.commands import run
@@ -88,9 +89,10 @@ def test_passwords_can_not_be_guessed_for_long(tmp_path: Path) -> None:
     data = tmp_path / "data"
     add_user(data, "anna", "engineer")
     with running_studio(data) as studio:
-        answers = [studio.send("POST", "/sign-in", {"name": "anna", "password": f"guess {n}"}) for n in range(10)]
-        assert [answer.status for answer in answers[:8]] == [401] * 8
-        assert "8 attempts in a minute are enough" in answers[9].error
+        answers = [studio.send("POST", "/sign-in", {"name": "anna", "password": f"guess {n}"}) for n in range(7)]
+        assert [answer.status for answer in answers[:5]] == [401] * 5
+        assert answers[6].status == 429
+        assert "too many wrong passwords; try again in" in answers[6].error
         assert "don't belong together" in answers[0].error
     assert PASSWORD.encode() not in (data / "studio.db").read_bytes()
 
@@ -101,13 +103,60 @@ def test_short_passwords_are_refused(tmp_path: Path) -> None:
     assert "the password has 5 characters, expected 10 or more" in done.stderr
 
 
-def test_attempts_are_forgotten_after_a_minute() -> None:
+def test_the_wait_grows_with_each_wrong_password_and_ends() -> None:
     now = 0.0
     attempts = Attempts(lambda: now)
-    for _ in range(8):
-        attempts.check("name a")
-    with pytest.raises(StudioError):
-        attempts.check("name a")
-    attempts.check("name b")
-    now = 61.0
-    attempts.check("name a")
+
+    def waits() -> float:
+        """Try until it is let, and return how long that took."""
+        nonlocal now
+        begun = now
+        while True:
+            try:
+                attempts.begin("anna", "10.0.0.7")
+            except TooManyAttempts:
+                now += 0.5
+            else:
+                return now - begun
+
+    assert [waits() for _ in range(9)] == [0, 0, 0, 0, 0, 1, 2, 4, 8]
+    assert max(waits() for _ in range(9)) == 300
+    now += 3600
+    assert waits() == 0
+
+
+def test_who_tries_a_name_from_elsewhere_locks_nobody_out() -> None:
+    attempts = Attempts(lambda: 0.0)
+    for _ in range(5):
+        attempts.begin("anna", "10.0.0.66")
+    with pytest.raises(TooManyAttempts):
+        attempts.begin("anna", "10.0.0.66")
+    for _ in range(20):
+        attempts.begin("anna", "10.0.0.7")
+        attempts.right("anna", "10.0.0.7")
+
+
+def test_one_address_can_not_try_many_names() -> None:
+    attempts = Attempts(lambda: 0.0)
+    for number in range(30):
+        attempts.begin(f"user {number}", "10.0.0.66")
+    with pytest.raises(TooManyAttempts):
+        attempts.begin("user 30", "10.0.0.66")
+    attempts.begin("user 30", "10.0.0.7")
+
+
+def test_a_proxys_word_counts_if_it_is_trusted(tmp_path: Path) -> None:
+    def answers(studio: Studio) -> list[int]:
+        return [
+            studio.ask(
+                "POST", "/api/sign-in", json.dumps({"name": "anna", "password": "wrong"}).encode(),
+                {"x-forwarded-for": f"10.0.0.{n}"},
+            ).status
+            for n in range(6)
+        ]  # fmt: skip
+
+    add_user(tmp_path / "data", "anna", "engineer")
+    with running_studio(tmp_path / "data") as studio:
+        assert answers(studio) == [401] * 5 + [429]
+    with running_studio(tmp_path / "data", "--trusted-proxy", "127.0.0.1") as studio:
+        assert answers(studio) == [401] * 6

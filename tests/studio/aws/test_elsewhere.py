@@ -22,8 +22,17 @@ pytestmark = pytest.mark.long
 def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """Make a certificate for loopback that is its own authority."""
     key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
-    command += ["-days", "2", "-subj", "/CN=edge-agent", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key)]
+    command += [
+        "-out",
+        str(certificate),
+        "-days",
+        "2",
+        "-subj",
+        "/CN=edge-agent",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return certificate, key
 

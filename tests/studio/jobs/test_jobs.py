@@ -15,7 +15,8 @@ from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.store import Store
 from tests.support.daemon import wait_until
 from tests.support.parts import write_folders
-from tests.support.studio import Studio, end_jobs, running_studio
+from tests.support.server import end_jobs
+from tests.support.studio import Studio, running_studio
 
 
 def _prepared(studio: Studio, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.building.datasets.references.address import Address, parse_address, plain_path
 from edge_agent.building.datasets.references.nearly import Nearly
+from edge_agent.building.datasets.references.s3 import require_boto3
 from edge_agent.errors import DatasetError
 
 _SHOWN = 300  # characters of a reference in a message
@@ -36,7 +38,7 @@ class Resolver:
 
     def __init__(self, roots: list[Path], *, fetch: bool = False) -> None:
         self._roots = roots
-        self._client: Any = _s3_client() if fetch else None
+        self._client: Any = require_boto3().client("s3") if fetch else None
         self._nearly = Nearly()
 
     def find(self, reference: str, *, but: Collection[Path] = ()) -> Found | None:
@@ -98,14 +100,4 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:  # a name that is too long, a folder that may not be entered
-        raise ValueError(f"{str(path)[:_SHOWN]} can't be looked at: {error.strerror}") from None
-
-
-def _s3_client() -> Any:
-    try:
-        import boto3
-    except ImportError:
-        raise DatasetError(
-            "fetching from S3 needs the package 'boto3'; install edge-agent with its extra [s3]"
-        ) from None
-    return boto3.client("s3")
+        raise ValueError(f"{str(path)[:_SHOWN]} can't be looked at: {describe_refusal(error, path)}") from None

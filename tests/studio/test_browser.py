@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import shutil
 import subprocess
@@ -17,95 +17,21 @@ import pytest
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
+from tests.support.browser import WITH_A_BROWSER, Person, assert_axe_finds_nothing_serious, browser
 from tests.support.daemon import wait_until
 from tests.support.studio import Studio, running_studio
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-#: a folder for pictures of the pages, to be looked at
-SHOTS = os.environ.get("EDGE_AGENT_SCREENSHOTS")
-
 SCRATCH_AND_DENT = [{"name": "scratch", "color": "#2ca02c"}, {"name": "dent", "color": "#1f77b4"}]
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(None in (BROWSER, DRIVER), reason="chromium and chromedriver are not installed"),
-]
-
-
-class Person:
-    """Somebody in front of a browser."""
-
-    def __init__(self, driver: webdriver.Chrome, studio: Studio) -> None:
-        self.driver, self.studio = driver, studio
-
-    def go(self, path: str) -> None:
-        self.driver.get(self.studio.address.replace("127.0.0.1", "localhost") + path)
-
-    def find(self, selector: str) -> WebElement:
-        found: WebElement = wait_until(lambda: self.driver.find_elements(By.CSS_SELECTOR, selector), selector)[0]
-        return found
-
-    def count(self, selector: str) -> int:
-        return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
-
-    def click(self, selector: str) -> None:
-        element = self.find(selector)
-        wait_until(lambda: element.is_displayed() and element.is_enabled(), f"{selector} can be pressed")
-        element.click()
-
-    def press(self, *keys: str) -> None:
-        ActionChains(self.driver).send_keys(*keys).perform()
-
-    def text(self, selector: str) -> str:
-        text: str = self.find(selector).text
-        return text
-
-    def until(self, what: str, script: str) -> Any:
-        return wait_until(lambda: self.driver.execute_script(f"return {script}"), what)
-
-    def until_class(self, project: str, name: str) -> None:
-        def has_class() -> Any:
-            return self.studio.get(f"/projects/{project}/pictures?name={name}")["pictures"][0]["class"]
-
-        wait_until(has_class, f"{name} has a class")
-
-    def shot(self, name: str) -> None:
-        if SHOTS:
-            Path(SHOTS).mkdir(parents=True, exist_ok=True)
-            self.driver.save_screenshot(str(Path(SHOTS) / f"{name}.png"))
-
-    def complaints(self) -> list[str]:
-        """Return what the browser's console has complained of."""
-        entries: list[dict[str, str]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
-        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+pytestmark = WITH_A_BROWSER
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     with running_studio(tmp_path_factory.mktemp("studio") / "data") as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[webdriver.Chrome]:
-    found = browser()
-    yield found
-    found.quit()
-
-
-def browser() -> webdriver.Chrome:
-    assert BROWSER
-    assert DRIVER
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1366,900", "--lang=en"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
 
 
 @pytest.fixture
@@ -245,6 +171,41 @@ def test_a_crash_of_the_browser_loses_one_stroke_at_most(person: Person, studio:
     assert np.count_nonzero(np.diff(columns) == 1) >= 2
 
 
+def test_a_finger_paints_and_two_zoom(person: Person, studio: Studio, flange: str) -> None:
+    number = studio.get(f"/projects/{flange}/picture-numbers?class=anomaly")[2]
+    studio.send("PATCH", f"/projects/{flange}", {"labels": SCRATCH_AND_DENT})
+    person.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+    try:
+        person.go(f"/projects/{flange}/paint/{number}")
+        person.until("the picture is open", "document.body.dataset.ready")
+        x, y = person.driver.execute_script(
+            "const b = document.querySelector('#stage').getBoundingClientRect();"
+            "return [b.left + b.width / 2, b.top + b.height / 2]"
+        )
+
+        def touch(kind: str, *points: tuple[float, float]) -> None:
+            fingers = [{"x": at[0], "y": at[1], "id": finger} for finger, at in enumerate(points)]
+            person.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+        touch("touchStart", (x, y))
+        for step in range(10):
+            touch("touchMove", (x + 5 * step, y + 3 * step))
+        touch("touchEnd")
+        person.until("it is saved", "document.querySelector('#state').dataset.state === 'saved'")
+        wait_until(lambda: studio.get(f"/projects/{flange}/pictures/{number}")["revision"] == 1, "the stroke is there")
+        zoom = "Number(/scale\\(([\\d.]+)\\)/.exec(document.querySelector('#sheet').style.transform)[1])"
+        before = person.until("the zoom is known", zoom)
+        touch("touchStart", (x - 40, y))
+        touch("touchStart", (x - 40, y), (x + 40, y))
+        for step in range(1, 5):
+            touch("touchMove", (x - 40 - 10 * step, y), (x + 40 + 10 * step, y))
+        touch("touchEnd")
+        assert person.until("the zoom is known", zoom) == pytest.approx(2 * before, rel=0.01)
+        assert studio.get(f"/projects/{flange}/pictures/{number}")["revision"] == 1
+    finally:
+        person.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
 def test_train_measure_try_and_train_again(person: Person, studio: Studio, flange: str, tmp_path: Path) -> None:
     person.go(f"/projects/{flange}/models")
     person.click("details summary")
@@ -271,6 +232,14 @@ def test_train_measure_try_and_train_again(person: Person, studio: Studio, flang
     newest, first = studio.get("/projects/flange/models")
     assert (newest["version"], newest["made_from"], newest["threshold"]) == ("1.1.0", "1.0.0", moved)
     assert abs(moved - first["threshold"]) <= 0.001
+    person.find("#models [data-do=threshold]").send_keys(Keys.ENTER)
+    for _ in range(5):
+        person.press(Keys.TAB)
+        assert person.driver.execute_script(
+            "return document.activeElement === document.body || document.activeElement.closest('dialog') !== null"
+        )
+    person.press(Keys.ESCAPE)
+    person.until("whoever uses keys is where they were", "document.activeElement.dataset.do === 'threshold'")
     person.click("#models tbody [data-do=remove]")
     person.driver.switch_to.alert.accept()
     person.until("it is gone", "document.querySelectorAll('#models tbody').length === 1")
@@ -358,37 +327,37 @@ def test_pictures_are_sent_from_the_page_and_refusals_are_named(person: Person, 
     assert person.text("#upload .state") == "12 added, 1 were there already, 1 could not be taken"
     assert "bad.png" in person.text("#upload ul")
     assert studio.get("/projects/sent")["unlabelled"] == 12
+    # After an interruption the same files again, and a large one of which a part is there.
+    large = tmp_path / "large.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (2000, 3000, 3), np.uint8)).save(large, compress_level=0)
+    content, part = large.read_bytes(), 8 << 20
+    identity = ["sent", "large.png", len(content), int(large.stat().st_mtime_ns // 1_000_000)]
+    key = 0xCBF29CE484222325
+    for byte in json.dumps(identity, separators=(",", ":")).encode():
+        key = (key ^ byte) * 0x100000001B3 % 2**64
+    place = f"/api/projects/sent/uploads/large.png/parts?key={key:016x}"
+    assert studio.ask("PUT", f"{place}&offset=0&size={len(content)}", content[:part]).json == {
+        "bytes": part, "added": None,
+    }  # fmt: skip
+    person.go("/projects/sent")
+    person.driver.execute_script("localStorage.setItem('sending sent', '3')")
+    person.go("/projects/sent")
+    assert person.text("#upload .state").startswith("3 files were not sent when this page was left.")
+    person.find("#files").send_keys("\n".join(str(path) for path in [*sorted(tmp_path.glob("p*.png")), large]))
+    person.until("all is there", "document.querySelector('#upload .state').textContent.startsWith('1 added, 12 were')")
+    sent = person.driver.execute_script(
+        "return performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('/uploads/'))"
+    )
+    assert not [address for address in sent if "/parts?" not in address]
+    assert [begun for address in sent if (begun := address.partition("offset=")[2].partition("&")[0])] == [
+        str(offset) for offset in range(part, len(content), part)
+    ]
+    assert studio.ask("GET", f"/api/projects/sent/pictures/{studio.get('/projects/sent/picture-numbers?name=large')[0]}"
+                      "/image").content == content  # fmt: skip
 
 
 def test_axe_finds_nothing_serious(person: Person, studio: Studio, flange: str, tmp_path: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, which brings axe-core")
-    done = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "axe-core@4"],
-        capture_output=True,
-        check=False,
-    )
-    script = tmp_path / "node_modules" / "axe-core" / "axe.min.js"
-    if done.returncode or not script.is_file():
-        pytest.skip("axe-core can't be had from npm here")
     number = studio.get(f"/projects/{flange}/picture-numbers")[0]
-    pages = ("", "projects/flange", "projects/flange/models", "projects/flange/try", "device", "jobs",
-             f"projects/flange/paint/{number}")  # fmt: skip
-    for theme in ("light", "dark"):
-        for page in (f"/{path}" for path in pages):
-            person.go(page)
-            person.driver.execute_script(f"localStorage.setItem('theme', '{theme}')")
-            person.go(page)
-            person.find("main")
-            person.until("the frame has been set up", "document.documentElement.dataset.theme")
-            person.driver.execute_script(script.read_text(encoding="utf-8"))
-            found = person.driver.execute_async_script(
-                "const done = arguments[arguments.length - 1]; axe.run(document).then((r) => done(r.violations))"
-            )
-            serious = [
-                f"{page} ({theme}): {v['id']}: {v['nodes'][0]['html'][:200]}"
-                for v in found
-                if v["impact"] in ("serious", "critical")
-            ]
-            assert not serious, "\n".join(serious)
+    pages = ("/", "/projects/flange", "/projects/flange/models", "/projects/flange/try", "/device", "/jobs",
+             f"/projects/flange/paint/{number}")  # fmt: skip
+    assert_axe_finds_nothing_serious(person, pages, "document.documentElement.dataset.theme", tmp_path)

@@ -125,6 +125,16 @@ class Pictures:
         make_thumbnail(pixels, folder / THUMBNAILS / f"{found}.jpg")
         return Added("added", found, file)
 
+    def known(self, project: str, digests: Sequence[str]) -> dict[str, str]:
+        """Give the names of the pictures that are there of these SHA-256 digests."""
+        number = self._projects.number(project)
+        marks = ",".join("?" * len(digests))
+        rows = self._database.rows(
+            f"SELECT digest, file FROM pictures WHERE project = ? AND digest IN ({marks})",  # noqa: S608
+            (number, *digests),
+        )
+        return {row["digest"]: row["file"] for row in rows}
+
     def page(self, project: str, wanted: Filter, offset: int, limit: int) -> Page:
         """List a part of the pictures that a filter lets pass.
 

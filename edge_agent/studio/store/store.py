@@ -9,6 +9,7 @@ from edge_agent.studio.store.layout import Layout
 from edge_agent.studio.store.manifests import Manifests
 from edge_agent.studio.store.masks import Masks
 from edge_agent.studio.store.models import Models
+from edge_agent.studio.store.partial import Partial
 from edge_agent.studio.store.pictures import Pictures
 from edge_agent.studio.store.projects import Projects
 
@@ -22,6 +23,7 @@ class Store:
         self.database = Database(self.layout.database)
         self.projects = Projects(self.layout, self.database)
         self.pictures = Pictures(self.layout, self.database, self.projects)
+        self.partial = Partial(self.layout.root / "partial")
         self.masks = Masks(self.layout, self.database, self.projects, self.pictures)
         self.manifests = Manifests(self.layout, self.database, self.projects)
         self.models = Models(self.layout)

@@ -14,6 +14,7 @@ from edge_agent.studio.store.pictures import Added, Filter, Page, Picture
 
 #: the most bytes of one picture's file
 MOST_BYTES = 256 << 20
+_MOST_DIGESTS = 1000
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".bmp": "image/bmp", ".webp": "image/webp",
           ".tif": "image/tiff", ".tiff": "image/tiff"}  # fmt: skip
 
@@ -23,6 +24,33 @@ class Place(Filter, frozen=True, kw_only=True):
 
     offset: int = 0
     limit: int = 200
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Where a part of a file begins, the bytes of the whole, and the key by which its parts belong together."""
+
+    offset: int
+    size: int
+    key: str
+
+
+class Key(msgspec.Struct, frozen=True):
+    """The key of a file that is sent in parts."""
+
+    key: str
+
+
+class Received(msgspec.Struct, frozen=True):
+    """How many bytes of a file are here; and, when they are all, what became of it."""
+
+    bytes: int
+    added: Added | None = None
+
+
+class Offered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """SHA-256 digests, in hex, of files that somebody would send; at most 1000."""
+
+    digests: list[str]
 
 
 class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +98,23 @@ def _add(call: Call) -> Added:
     return call.parts.store.pictures.add(call.project, call.path["name"], received, by=call.user.name)
 
 
+def _add_part(call: Call) -> Received:
+    wanted, received, store = call.query, call.body, call.parts.store
+    here = store.partial.append(wanted.key, wanted.offset, received, min(MOST_BYTES, max(0, wanted.size)))
+    if here < wanted.size:
+        return Received(here)
+    whole = store.partial.take(wanted.key, received)
+    return Received(here, store.pictures.add(call.project, call.path["name"], whole, by=call.user.name))
+
+
+def _received(call: Call) -> Received:
+    return Received(call.parts.store.partial.received(call.query.key))
+
+
+def _known(call: Call) -> dict[str, str]:
+    return call.parts.store.pictures.known(call.project, call.body.digests[:_MOST_DIGESTS])
+
+
 def _say(call: Call) -> Count:
     body = call.body
     changed = call.parts.store.pictures.say(
@@ -107,6 +152,14 @@ OPERATIONS = (
     Operation("AddPicture", "PUT", "/projects/{project}/uploads/{name}", "operator",
               "Send one picture's file as the body; a file that is there already is named.", _add,
               body=Path, answer=Added),
+    Operation("AddPart", "PUT", "/projects/{project}/uploads/{name}/parts", "operator",
+              "Send a part of a picture's file as the body, each where the one before has ended.", _add_part,
+              query=Part, body=Path, answer=Received),
+    Operation("GetReceived", "GET", "/projects/{project}/uploads/{name}/parts", "operator",
+              "Say how many bytes of a file that is sent in parts are here.", _received, query=Key, answer=Received),
+    Operation("ListKnown", "POST", "/projects/{project}/known", "operator",
+              "Say which files are there already, by SHA-256: digest and name of each.", _known, body=Offered,
+              answer=dict[str, str]),
     Operation("SayClass", "POST", _ALL + "/say", "operator", "Say which class and part pictures have.", _say,
               body=Said, answer=Count),
     Operation("RemovePictures", "POST", _ALL + "/remove", "engineer", "Remove pictures and their masks.", _remove,

@@ -121,7 +121,11 @@ function row(model, served, device) {
   $("[data-do=shadow]", element).hidden = !device?.reachable || !served?.deployed || served.deployed === model.version;
   const act = (what, work) => $(`[data-do=${what}]`, element).addEventListener("click", (event) => {
     event.target.disabled = true;
-    attempt(() => work(model, element)).finally(() => { event.target.disabled = false; });
+    attempt(() => work(model, element)).finally(() => {
+      event.target.disabled = false;
+      // Whoever uses keys is where they were: not nowhere, nor in a dialog that has been closed.
+      if (document.activeElement === document.body || document.activeElement.closest("dialog:not([open])")) event.target.focus();
+    });
   });
   act("measure", measure);
   act("look", async () => look(model, model.measured.job));

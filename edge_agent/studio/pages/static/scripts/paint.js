@@ -6,6 +6,7 @@ import { editLabels } from "./labels.js";
 import { attempt, say } from "./messages.js";
 import { History } from "./paint/history.js";
 import { LabelMap, Recorder } from "./paint/labelmap.js";
+import { Pinch } from "./paint/pinch.js";
 import { readMask, Saving } from "./paint/saving.js";
 import { clear, fill, fillHoles, line, polygon, replace, wand } from "./paint/strokes.js";
 import { View } from "./paint/view.js";
@@ -26,6 +27,7 @@ let saving;
 let pixels = null;
 let stroke = null; // the recorder, the label and the last point of a stroke under way
 let points = []; // of a polygon under way
+const pinch = new Pinch();
 let pressed = new Set(); // keys that are held
 
 // --- opening
@@ -118,14 +120,25 @@ const radius = () => settings.size / 2;
 stage.addEventListener("pointerdown", (event) => {
   if (event.target.closest(".notice")) return;
   stage.focus();
+  pinch.down(event);
+  if (pinch.isTwo) return takeBack(); // the first finger did not mean to paint
   if (event.button === 1 || pressed.has(" ")) {
     stroke = { pan: true, x: event.clientX, y: event.clientY };
   } else if (may("operator")) {
     if (!labels.length && !isErasing(event)) return;
     begin(event);
   }
-  stage.setPointerCapture(event.pointerId);
+  return stage.setPointerCapture(event.pointerId);
 });
+
+// Forget a stroke under way.
+function takeBack() {
+  for (const [number, before] of stroke?.recorder?.before ?? []) {
+    map.writeTile(number, before);
+    view.draw(map.tileRect(number));
+  }
+  stroke = null;
+}
 
 function begin(event) {
   const at = view.point(event);
@@ -157,6 +170,12 @@ function drawWand() {
 
 stage.addEventListener("pointermove", (event) => {
   showCursor(event);
+  const fingers = pinch.move(event);
+  if (fingers) {
+    const box = stage.getBoundingClientRect();
+    view.pan(fingers.dx, fingers.dy);
+    view.zoomAt(fingers.x - box.left, fingers.y - box.top, fingers.factor);
+  }
   if (!stroke) return;
   if (stroke.pan) {
     view.pan(event.clientX - stroke.x, event.clientY - stroke.y);
@@ -175,7 +194,8 @@ stage.addEventListener("pointermove", (event) => {
   }
 });
 
-function finish() {
+function finish(event) {
+  pinch.up(event);
   if (stroke?.recorder) commit(stroke.recorder);
   if (stroke?.wand) set("tolerance", stroke.tolerance);
   stroke = null;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import psutil
 import pytest
 
 from edge_agent.line.sources.gstreamer import MISSING, interpreter
@@ -67,6 +68,20 @@ def test_grey_and_deep_grey(opened: Callable[..., Source]) -> None:
         assert part.pixels is not None
         assert part.pixels.shape == (9, 31, 3)
         assert (int(np.min(part.pixels)), int(np.max(part.pixels))) == (235, 235), "its white, of video's range"
+
+
+def test_a_pipeline_that_is_killed_is_missed_and_comes_back(opened: Callable[..., Source]) -> None:
+    source = opened("videotestsrc is-live=true pattern=ball ! video/x-raw,framerate=50/1 ! appsink")
+    assert _next(source).pixels is not None
+    (child,) = [one for one in psutil.Process().children() if "gstreamer_process.py" in " ".join(one.cmdline())]
+    child.kill()
+
+    def missed() -> str:
+        source.left_out()
+        return _said(source)
+
+    assert "the pipeline has ended" in wait_until(missed, "it is missed")
+    assert _next(source).pixels is not None
 
 
 def test_what_is_wrong_is_said(opened: Callable[..., Source]) -> None:

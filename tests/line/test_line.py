@@ -96,6 +96,16 @@ def test_agent_and_model_that_fail_are_the_safe_state(tmp_path: Path, make: Call
         line.wait_safe()
         daemon.stub.start("echo")
         line.wait_able()
+        (graph,) = daemon.models.rglob("model.onnx")
+        graph.rename(tmp_path / "model.onnx")  # so that its worker does not come back at once
+        for worker in daemon.workers("echo"):
+            worker.kill()
+        line.wait_safe()
+        line.put("worker killed", NORMAL)
+        assert line.event_of("worker killed")["outcome"] == "failed"
+        (tmp_path / "model.onnx").rename(graph)
+        daemon.stub.wait_for("echo", "RUNNING") if daemon.stub.status("echo") == "STARTING" else None
+        line.wait_able()
         daemon.process.kill()
         daemon.process.wait()
         line.wait_safe()

@@ -28,7 +28,7 @@ test: $(VENV)/.installed-dev  ## run the tests
 	$(BIN)/python -m pytest
 
 test-long: $(VENV)/.installed-dev  ## run the tests that take longer: real servers, a browser, learning masks
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long -n 2
 
 lint: $(VENV)/.installed-dev  ## look at the style: ruff check, and ruff format without changing anything
 	$(BIN)/ruff check .

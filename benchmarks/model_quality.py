@@ -1,17 +1,24 @@
 """How good are the models that `edge-agent train` builds, how long does it take, and how fast are they?
 
-    python -m benchmarks.model_quality                      # verdicts: every set of pictures, every number of them
-    python -m benchmarks.model_quality --sets cookies       # one set
+    python -m benchmarks.model_quality --quick              # three kinds, two splits: a few minutes on one core
+    python -m benchmarks.model_quality                      # verdicts on the development half of all kinds
+    python -m benchmarks.model_quality --final              # and on the held-out half: only for a final table
+    python -m benchmarks.model_quality --cache /tmp/kinds   # keep what is extracted of the pictures for the next time
+    python -m benchmarks.model_quality --kinds vial tray    # some kinds
+    python -m benchmarks.model_quality whole                # the first four sets, through the finished component
     python -m benchmarks.model_quality masks                # IoU of the masks (needs torch)
     python -m benchmarks.model_quality speed                # one thread, fp32 and int8
     python -m benchmarks.model_quality thresholds           # this threshold against the usual ways to choose one
 
 Pictures are split at random with the seeds 0 to 4; a model is built of one part and measured on the rest, through the
-same functions as the commands use. The sets: `cookies` (../shared), and the made-up `flange`, `fabric` and `blister`.
+same functions as the commands use. The kinds: `cookies` (../shared), and those of benchmarks/objects/kinds.py. A
+method is chosen on the development half; a kind of the held-out half is measured with --final only, so that nobody
+tunes on it by accident. `gravel` needs the package scikit-image.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import resource
 import tempfile
@@ -26,6 +33,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.beginning import begin, command_line
+from benchmarks.objects.kinds import KINDS
+from benchmarks.objects.surfaces import public_texture
+from benchmarks.objects.verdicts import WAYS, totals
+from benchmarks.objects.verdicts import verdicts as measure_verdicts
 from benchmarks.rig import REFERENCE, alternate, machine, median
 from benchmarks.synthetic import LABELS, draw
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Dataset
@@ -46,6 +57,7 @@ from edge_agent.inference.imaging.resize import ArrayPixels
 COOKIES = REFERENCE.parents[2] / "data" / "cookies" / "train_segmentation.manifest"
 MADE_UP = ("flange", "fabric", "blister")
 SEEDS = range(5)
+_QUICK = ["blister", "label", "vial"]
 _EACH = 60  # pictures of a kind in a made-up set
 QUIET = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
 
@@ -105,7 +117,7 @@ def build(parts: Datasets, models: Path, options: Options) -> Measured:
     return Measured(found, seconds, trained.folder)
 
 
-def verdicts(sets: list[str], folder: Path) -> None:
+def whole(sets: list[str], folder: Path) -> None:
     """Print F1 by set, number of pictures and precision, and how honest the confidence is."""
     print(f"{'set':8} {'pictures':>8} {'':5} {'mean F1':>8} {'worst':>6} {'mean AUC':>8} {'seconds':>8}")
     answers: dict[str, list[tuple[float, bool]]] = {}
@@ -241,16 +253,60 @@ def _f1(scores: np.ndarray, truth: np.ndarray, threshold: float) -> float:
     return classification_metrics(scores, truth, float(threshold)).f1 or 0.0
 
 
+def verdicts(arguments: argparse.Namespace) -> None:
+    """Print the tables of the halves that may be looked at."""
+    quick = arguments.quick
+    wanted = arguments.kinds or (_QUICK if quick else ["cookies", *KINDS])
+    halves: dict[str, list[str]] = {"development": [], "held-out": []}
+    for kind in wanted:
+        halves[KINDS[kind].half if kind in KINDS else "development"].append(kind)
+    if not arguments.final:
+        halves["held-out"] = []
+    ways = ((20, 10),) if quick else WAYS
+    for half, kinds in halves.items():
+        present = [kind for kind in kinds if _is_present(kind)]
+        if present:
+            print(f"{half} half")
+            found = measure_verdicts(
+                present, COOKIES, arguments.cache, ways, range(2 if quick else arguments.splits), 0.6 if quick else 1.0
+            )
+            totals(f"{half} half, {len(present)} kinds", found)
+            print()
+    print(f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def _is_present(kind: str) -> bool:
+    if kind == "cookies" and not COOKIES.exists():
+        print("cookies are left out: ../shared is not beside this checkout")
+        return False
+    if kind == "gravel" and public_texture("gravel") is None:
+        print("gravel is left out: pip install scikit-image")
+        return False
+    return True
+
+
 def main() -> None:
-    parts = {"verdicts": verdicts, "masks": masks, "speed": speed, "thresholds": thresholds}
+    parts = {"whole": whole, "masks": masks, "speed": speed, "thresholds": thresholds}
     parser = command_line("model_quality", __doc__)
-    parser.add_argument("part", nargs="?", choices=parts, default="verdicts")
-    parser.add_argument("--sets", nargs="+", choices=("cookies", *MADE_UP), default=["cookies", *MADE_UP])
+    parser.add_argument("part", nargs="?", choices=("verdicts", *parts), default="verdicts")
+    parser.add_argument("--kinds", nargs="+", choices=("cookies", *KINDS), help="of verdicts: these only")
+    parser.add_argument("--quick", action="store_true", help="of verdicts: a small part of it")
+    parser.add_argument("--splits", type=int, default=5, help="of verdicts: how many, with the seeds from 0 on")
+    parser.add_argument("--final", action="store_true", help="of verdicts: the held-out half too, for a final table")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="of verdicts: keep the pictures' features there")
+    parser.add_argument("--sets", nargs="+", choices=("cookies", *MADE_UP), default=["cookies", *MADE_UP],
+                        help="of the other parts: these sets of pictures")  # fmt: skip
     arguments = begin(parser)
+    held_out = [kind for kind in arguments.kinds or () if kind in KINDS and KINDS[kind].half == "held-out"]
+    if held_out and not arguments.final:
+        parser.error(f"{', '.join(held_out)}: held out; --final measures them, when nothing is chosen by it any more")
+    print(machine() + "\n")
+    if arguments.part == "verdicts":
+        verdicts(arguments)
+        return
     sets = [name for name in arguments.sets if name != "cookies" or COOKIES.exists()]
     if len(sets) < len(arguments.sets):
         print("cookies are left out: ../shared is not beside this checkout")
-    print(machine() + "\n")
     with tempfile.TemporaryDirectory() as folder:
         parts[arguments.part](sets, Path(folder))
 

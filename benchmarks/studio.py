@@ -7,7 +7,6 @@ counts its frames itself, with requestAnimationFrame, in a headless Chromium tha
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import shutil
 import statistics
@@ -25,6 +24,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from benchmarks.beginning import begin, command_line
 from benchmarks.rig import machine, quantile
 from edge_agent.client.client import Client
 from edge_agent.studio.store.pictures import place_of
@@ -214,10 +214,10 @@ def _watch(studio: Studio, stop: threading.Event) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("studio", __doc__)
     parser.add_argument("--seconds", type=float, default=6.0, help="for scrolling, and for each turn of the viewer")
     parser.add_argument("--pictures", type=int, default=10_000, help="in the grid")
-    wanted = parser.parse_args()
+    wanted = begin(parser)
     print(machine())
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         print(subprocess.run(["chromium", "--version"], capture_output=True, text=True, check=True).stdout.strip())

@@ -6,33 +6,19 @@ speck."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-U8 = npt.NDArray[np.uint8]
-F32 = npt.NDArray[np.float32]
+from benchmarks.objects.canvas import F32, Part, photograph
 
 LABELS = {"fabric": ("thread", "hole", "stain"), "blister": ("empty", "broken", "speck")}
-
-
-class Part(NamedTuple):
-    """A picture [height, width, 3] and which label each pixel belongs to: 0 for none, 1 for the first of LABELS."""
-
-    picture: U8
-    classes: U8
 
 
 def draw(kind: str, defect: str | None, rng: np.random.Generator) -> Part:
     """Draw one part of a kind, with one defect or none."""
     return {"fabric": _fabric, "blister": _blister}[kind](defect, rng)
-
-
-def _photograph(part: F32, classes: U8, rng: np.random.Generator) -> Part:
-    exposed = part * rng.normal(1, 0.03) + rng.normal(0, 2, 3) + rng.normal(0, 3, part.shape)
-    return Part(np.clip(np.round(exposed), 0, 255).astype(np.uint8), classes)
 
 
 def _fabric(defect: str | None, rng: np.random.Generator) -> Part:
@@ -67,7 +53,7 @@ def _fabric(defect: str | None, rng: np.random.Generator) -> Part:
                            place[1] + length * steps * np.sin(angle) + wave * np.cos(angle)], 1)  # fmt: skip
         cv2.polylines(classes, [np.round(points).astype(np.int32)], False, 1, 3)
         part = _cover(part, classes == 1, np.array([205, 190, 160], np.float32), 0.9)
-    return _photograph(part, classes, rng)
+    return photograph(part, classes, rng)
 
 
 def _blister(defect: str | None, rng: np.random.Generator) -> Part:
@@ -104,7 +90,7 @@ def _blister(defect: str | None, rng: np.random.Generator) -> Part:
     turn[:, 2] = turn[:, 2] + rng.normal(0, 3, 2)
     part = np.asarray(cv2.warpAffine(part, turn, (width, height), borderMode=cv2.BORDER_REFLECT), np.float32)
     classes = np.asarray(cv2.warpAffine(classes, turn, (width, height), flags=cv2.INTER_NEAREST), np.uint8)
-    return _photograph(part, classes, rng)
+    return photograph(part, classes, rng)
 
 
 def _cover(part: F32, where: Any, color: F32, opacity: float) -> F32:

@@ -22,6 +22,7 @@ from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.support.cost import Cost
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.fakes import U8, write_echo
+from tests.support.order import starts_processes
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -122,6 +123,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="end with the N files and tests that cost the most processor time",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not starts_processes(item.path))
 
 
 def pytest_configure(config: pytest.Config) -> None:

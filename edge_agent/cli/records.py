@@ -22,7 +22,7 @@ from edge_agent.records.options import pictures_folder, records_folder
 from edge_agent.records.pictures.stored import stored
 from edge_agent.records.span import local_text, moment, utc_text
 from edge_agent.records.statistics import DEFAULT_SHIFTS, Period, Row, losses, parse_shifts, statistics
-from edge_agent.records.store.reading import Found, Query, find, get, reading
+from edge_agent.records.store.reading import Found, Query, find, get, reading, unknown_model
 from edge_agent.records.telling import COLUMNS, cells, fields, whoami
 from edge_agent.records.words import Rate, Truth, confirm
 from edge_agent.settings import load_settings
@@ -65,7 +65,10 @@ def records_of(config: Path | None, state_dir: str | None) -> Path:
 def span_of(since: str, until: str | None) -> tuple[int, int]:
     """Read --since and --until."""
     now = time.time_ns() // 1000
-    return moment(since, now), moment(until, now) if until else 1 << 62
+    begin, end = moment(since, now), moment(until, now) if until else 1 << 62
+    if end <= begin:
+        raise click.UsageError(f"--until {until} is not after --since {since}")
+    return begin, end
 
 
 @click.group(cls=_ListByDefault, epilog="Example: edge-agent records cookies --since 1h --anomalous")
@@ -103,6 +106,7 @@ def list_(
     begin, end = span_of(since, until)
     query = Query(model=model, since=begin, until=end, **conditions)
     with reading(records_of(config, state_dir), seconds=3600.0) as connection:
+        _note_unknown(connection, model)
         found = find(connection, query)
         if parquet is not None:
             from edge_agent.records.parquet import write_parquet
@@ -142,6 +146,7 @@ def export_(
     folder = records_of(config, state_dir)
     query = Query(model=model, since=begin, until=end, pictured=True, confirmed=True if confirmed else None)
     with reading(folder, seconds=3600.0) as connection:
+        _note_unknown(connection, model)
         done = export(find(connection, query), pictures_folder(folder), directory, masks=masks)
     if as_json:
         print_json(done._asdict())
@@ -169,6 +174,11 @@ def events(as_json: bool, config: Path | None, state_dir: str | None) -> None:
         print_table(("EVENT", "WAITING", "SENT", "DROPPED", "PROBLEM"), rows, right=("WAITING", "SENT", "DROPPED"))
     else:
         click.echo("nobody is told of anything; docs/events.md says how", err=True)
+
+
+def _note_unknown(connection: sqlite3.Connection, model: str) -> None:
+    if said := unknown_model(connection, model):
+        note(said)
 
 
 def _print_json_rows(found: Iterator[Found]) -> None:
@@ -252,11 +262,11 @@ def confirm_(id: int, truth: Truth, labels: tuple[str, ...], config: Path | None
 @time_options
 @click.option("--by", "period", type=click.Choice(get_args(Period)), default="all", show_default=True,
               help="A row for each hour, shift or day.")  # fmt: skip
-@click.option("--shifts", default=DEFAULT_SHIFTS, show_default=True, help="When shifts begin, in local time.")
+@click.option("--shifts", metavar="TIMES", help=f"When shifts begin, in local time [default: {DEFAULT_SHIFTS}].")
 @json_option
 @folder_options
 def stats(
-    model: str, since: str, until: str | None, period: Period, shifts: str, as_json: bool,
+    model: str, since: str, until: str | None, period: Period, shifts: str | None, as_json: bool,
     config: Path | None, state_dir: str | None,
 ) -> None:  # fmt: skip
     """Count verdicts: yield, anomalies by label, and how often people found the verdict wrong.
@@ -265,8 +275,11 @@ def stats(
     confirmed as normal, escapes of those confirmed as anomaly, with the interval in which the true share lies (95 %).
     """
     begin, end = span_of(since, until)
-    begins = parse_shifts(shifts)
+    if shifts is not None and period != "shift":
+        raise click.UsageError("--shifts needs --by shift")
+    begins = parse_shifts(shifts or DEFAULT_SHIFTS)
     with reading(records_of(config, state_dir)) as connection:
+        _note_unknown(connection, model)
         rows = statistics(connection, model=model, since=begin, until=end, period=period, shifts=begins)
         lost = losses(connection, since=begin, until=end)
     if as_json:

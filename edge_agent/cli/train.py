@@ -6,14 +6,19 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.split import split
 from edge_agent.building.evaluation.packages import require_packages
 from edge_agent.cli.datasets import Given, dataset_options, load, refuse
 from edge_agent.cli.output import SEED, Share, check_output, choose_name, json_option, note, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from edge_agent.building.training.outlook import Outlook
 
 _PATH = click.Path(path_type=Path)
 
@@ -103,9 +108,16 @@ def command(
         loaded.report if holdout is None else None,
     )
     if as_json:
-        print_json({"component": str(trained.folder), "figures": trained.figures, "sha256": trained.report.digest})
+        print_json({
+            "component": str(trained.folder),
+            "figures": trained.figures,
+            "outlook": msgspec.to_builtins(trained.outlook),
+            "sha256": trained.report.digest,
+        })  # fmt: skip
         return
     _print(trained.folder, trained.figures, time.monotonic() - begun)
+    _print_outlook(trained.outlook)
+    _print_next(trained.folder)
 
 
 def _print(folder: Path, figures: Mapping[str, Mapping[str, float]], seconds: float) -> None:
@@ -114,6 +126,24 @@ def _print(folder: Path, figures: Mapping[str, Mapping[str, float]], seconds: fl
         click.echo("each training picture, by a model that had not seen it: " + _in_words(figures["out_of_fold"]))
     if "test" in figures:
         click.echo("the test pictures: " + _in_words(figures["test"]))
+
+
+def _print_outlook(outlook: Outlook) -> None:
+    if outlook.f1:
+        low, high = outlook.f1
+        click.echo(f"expect an F1 between {low:.2f} and {high:.2f} on other pictures of the same kind (95 % interval)")
+    if outlook.hardest:
+        click.echo("hardest, each by a model that had not seen it:")
+    for hard in outlook.hardest:
+        called = "" if hard.right else ", wrong"
+        click.echo(f"    {hard.picture}: {hard.label}, confidence {hard.confidence:.2f}{called}")
+    if outlook.advice:
+        click.echo("What would help most:")
+    for sentence in outlook.advice:
+        click.echo(f"    {sentence}")
+
+
+def _print_next(folder: Path) -> None:
     click.echo("Next, to see its mistakes and its masks, with pictures that it has not seen:")
     click.echo(f"    edge-agent evaluate {folder} DATASET")
     click.echo("and to run it:")

@@ -58,12 +58,13 @@ def export(found: Iterable[Found], pictures: Path, target: Path, *, masks: bool)
         place = folder if is_manifest else folder / truth
         try:
             kept = stored(pictures, record.picture)
-            place.mkdir(parents=True, exist_ok=True)
-            copied = place / f"{record.id}{kept.picture.suffix}"
-            shutil.copyfile(kept.picture, copied)
+            content = kept.picture.read_bytes()
         except (RecordsError, FileNotFoundError):
             gone += 1
             continue
+        place.mkdir(parents=True, exist_ok=True)
+        copied = place / f"{record.id}{kept.picture.suffix}"
+        copied.write_bytes(content)
         mask = None
         if masks and kept.mask is not None and truth == "anomaly" and record.anomalous:
             (folder / "masks").mkdir(exist_ok=True)

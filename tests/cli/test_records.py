@@ -128,14 +128,34 @@ def test_a_persons_word_and_what_follows_from_it(line: Line) -> None:
         (["confirm", "7", "normal"], "there is no record 7"),
         (["confirm", "7", "normal", "--label", "crack"], "a normal part has no kind of anomaly"),
         (["--since", "yesterday"], "'yesterday' is not a time, expected one such as 90m"),
-        (["stats", "--shifts", "6:10"], "shift '6:10' is not a time such as 06:00"),
-        (["stats", "--shifts", "14:00,06:00"], "do not begin one after the other"),
+        (["stats", "--by", "shift", "--shifts", "6:10"], "shift '6:10' is not a time such as 06:00"),
+        (["stats", "--by", "shift", "--shifts", "14:00,06:00"], "do not begin one after the other"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(line: Line, arguments: list[str], said: str) -> None:
     done = run("records", *arguments, "--state-dir", line.state)
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["stats", "--shifts", "06:00,18:00"], "--shifts needs --by shift"),
+        (["--until", "2020-01-01"], "--until 2020-01-01 is not after --since 24h"),
+        (["--csv", "--json"], "--json, --csv and --parquet exclude each other"),
+    ],
+)
+def test_what_would_be_dropped_in_silence_is_refused(line: Line, arguments: list[str], said: str) -> None:
+    done = run("records", *arguments, "--state-dir", line.state)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_model_without_records_is_told_of(line: Line, tmp_path: Path) -> None:
+    for arguments in (["nothing"], ["stats", "nothing"], ["export", tmp_path / "pictures", "nothing"]):
+        done = run("records", *arguments, "--state-dir", line.state)
+        assert "note: there are no records of a model 'nothing', only of echo, plain" in done.stderr
 
 
 def test_without_records_it_says_so(tmp_path: Path) -> None:

@@ -236,6 +236,31 @@ def test_a_datagram_waits_for_whoever_listens(tmp_path: Path) -> None:
     post.close()
 
 
+def test_what_is_in_the_way_is_told_with_its_place(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    tables: list[dict[str, Any]] = [
+        {"name": "program", "sender": "datagram", "path": f"{tmp_path}/program"},
+        {"name": "file", "sender": "file", "path": f"{tmp_path}/no/events"},
+        {"name": "mes", "sender": "webhook", "url": f"http://127.0.0.1:{port}/"},
+        {"name": "plc", "sender": "mqtt", "host": "127.0.0.1", "port": port},
+    ]
+    post = Post(tmp_path, parse_events(tables), "d")
+    post.take(told(1))
+    found = wait_until(
+        lambda: all((states := {state.rule: state.problem for state in line_states(tmp_path)}).values()) and states,
+        "each has a problem",
+    )
+    post.close()
+    assert found == {
+        "program": f"nobody listens at {tmp_path}/program: No such file or directory",
+        "file": f"{tmp_path}/no/events: No such file or directory",
+        "mes": f"http://127.0.0.1:{port}/: Connection refused",
+        "plc": f"127.0.0.1:{port}: Connection refused",
+    }
+
+
 def test_a_named_pipe_is_made_and_waits_for_whoever_reads(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     post = Post(tmp_path, rules(sender="pipe", path=str(path)), "d")

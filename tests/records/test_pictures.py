@@ -173,6 +173,8 @@ def test_export_is_a_dataset_with_a_persons_word_before_the_verdict(line: Line, 
     assert {path.name for path in (target / "masks").iterdir()} == {f"{right['id']}.png", "labels.json"}
     again = run("records", "export", target, "--state-dir", line.state)
     assert again.returncode == 1 and "is not empty" in again.stderr
+    nowhere = run("records", "export", "/proc/pictures", "--state-dir", line.state)
+    assert nowhere.returncode == 1 and nowhere.stderr.startswith("edge-agent: /proc/pictures"), nowhere
     everything = tmp_path / "everything"
     assert "pictures are in" in line.records("export", str(everything))
     checked = run("dataset", "check", everything, "--json")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -18,95 +17,21 @@ import pytest
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
+from tests.support.browser import WITH_A_BROWSER, Person, assert_axe_finds_nothing_serious, browser
 from tests.support.daemon import wait_until
 from tests.support.studio import Studio, running_studio
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-#: a folder for pictures of the pages, to be looked at
-SHOTS = os.environ.get("EDGE_AGENT_SCREENSHOTS")
-
 SCRATCH_AND_DENT = [{"name": "scratch", "color": "#2ca02c"}, {"name": "dent", "color": "#1f77b4"}]
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(None in (BROWSER, DRIVER), reason="chromium and chromedriver are not installed"),
-]
-
-
-class Person:
-    """Somebody in front of a browser."""
-
-    def __init__(self, driver: webdriver.Chrome, studio: Studio) -> None:
-        self.driver, self.studio = driver, studio
-
-    def go(self, path: str) -> None:
-        self.driver.get(self.studio.address.replace("127.0.0.1", "localhost") + path)
-
-    def find(self, selector: str) -> WebElement:
-        found: WebElement = wait_until(lambda: self.driver.find_elements(By.CSS_SELECTOR, selector), selector)[0]
-        return found
-
-    def count(self, selector: str) -> int:
-        return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
-
-    def click(self, selector: str) -> None:
-        element = self.find(selector)
-        wait_until(lambda: element.is_displayed() and element.is_enabled(), f"{selector} can be pressed")
-        element.click()
-
-    def press(self, *keys: str) -> None:
-        ActionChains(self.driver).send_keys(*keys).perform()
-
-    def text(self, selector: str) -> str:
-        text: str = self.find(selector).text
-        return text
-
-    def until(self, what: str, script: str) -> Any:
-        return wait_until(lambda: self.driver.execute_script(f"return {script}"), what)
-
-    def until_class(self, project: str, name: str) -> None:
-        def has_class() -> Any:
-            return self.studio.get(f"/projects/{project}/pictures?name={name}")["pictures"][0]["class"]
-
-        wait_until(has_class, f"{name} has a class")
-
-    def shot(self, name: str) -> None:
-        if SHOTS:
-            Path(SHOTS).mkdir(parents=True, exist_ok=True)
-            self.driver.save_screenshot(str(Path(SHOTS) / f"{name}.png"))
-
-    def complaints(self) -> list[str]:
-        """Return what the browser's console has complained of."""
-        entries: list[dict[str, str]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
-        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+pytestmark = WITH_A_BROWSER
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     with running_studio(tmp_path_factory.mktemp("studio") / "data") as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[webdriver.Chrome]:
-    found = browser()
-    yield found
-    found.quit()
-
-
-def browser() -> webdriver.Chrome:
-    assert BROWSER
-    assert DRIVER
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1366,900", "--lang=en"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
 
 
 @pytest.fixture
@@ -432,34 +357,7 @@ def test_pictures_are_sent_from_the_page_and_refusals_are_named(person: Person, 
 
 
 def test_axe_finds_nothing_serious(person: Person, studio: Studio, flange: str, tmp_path: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, which brings axe-core")
-    done = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "axe-core@4"],
-        capture_output=True,
-        check=False,
-    )
-    script = tmp_path / "node_modules" / "axe-core" / "axe.min.js"
-    if done.returncode or not script.is_file():
-        pytest.skip("axe-core can't be had from npm here")
     number = studio.get(f"/projects/{flange}/picture-numbers")[0]
-    pages = ("", "projects/flange", "projects/flange/models", "projects/flange/try", "device", "jobs",
-             f"projects/flange/paint/{number}")  # fmt: skip
-    for theme in ("light", "dark"):
-        for page in (f"/{path}" for path in pages):
-            person.go(page)
-            person.driver.execute_script(f"localStorage.setItem('theme', '{theme}')")
-            person.go(page)
-            person.find("main")
-            person.until("the frame has been set up", "document.documentElement.dataset.theme")
-            person.driver.execute_script(script.read_text(encoding="utf-8"))
-            found = person.driver.execute_async_script(
-                "const done = arguments[arguments.length - 1]; axe.run(document).then((r) => done(r.violations))"
-            )
-            serious = [
-                f"{page} ({theme}): {v['id']}: {v['nodes'][0]['html'][:200]}"
-                for v in found
-                if v["impact"] in ("serious", "critical")
-            ]
-            assert not serious, "\n".join(serious)
+    pages = ("/", "/projects/flange", "/projects/flange/models", "/projects/flange/try", "/device", "/jobs",
+             f"/projects/flange/paint/{number}")  # fmt: skip
+    assert_axe_finds_nothing_serious(person, pages, "document.documentElement.dataset.theme", tmp_path)

@@ -9,12 +9,14 @@ from PIL import Image
 from selenium import webdriver
 
 from edge_agent.client.client import Client
-from tests.studio.test_browser import Person, driver, pytestmark  # noqa: F401  # the same browser
+from tests.support.browser import WITH_A_BROWSER, Person
 from tests.support.daemon import Daemon, running_daemon, wait_until
 from tests.support.fakes import write_echo
 from tests.support.studio import Studio, running_studio
 
 BRIGHT, MIDDLE, DARK = 230, 120, 20
+
+pytestmark = WITH_A_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def studio(agent: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def person(driver: webdriver.Chrome, studio: Studio) -> Person:  # noqa: F811
+def person(driver: webdriver.Chrome, studio: Studio) -> Person:
     return Person(driver, studio)
 
 

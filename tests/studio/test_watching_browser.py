@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
 from edge_agent.records.store.writer import RecordWriter
-from tests.studio.test_browser import Person, driver, pytestmark  # noqa: F401  # the same browser
+from tests.support.browser import WITH_A_BROWSER, Person, assert_axe_finds_nothing_serious
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import half_bright, picture, write_echo
 from tests.support.records import record
@@ -21,6 +19,8 @@ from tests.support.studio import Studio, running_studio
 
 _SECOND, _HOUR = 1_000_000, 3600 * 1_000_000
 PAGES = ("/live", "/dashboard?model=echo&span=3d", "/records?model=echo")
+
+pytestmark = WITH_A_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def studio(line: Daemon) -> Iterator[Studio]:
 
 
 @pytest.fixture
-def person(driver: webdriver.Chrome, studio: Studio) -> Person:  # noqa: F811
+def person(driver: webdriver.Chrome, studio: Studio) -> Person:
     driver.set_window_size(1366, 900)
     return Person(driver, studio)
 
@@ -129,27 +129,4 @@ def test_no_page_is_wider_than_the_screen(person: Person, size: tuple[int, int])
 
 
 def test_axe_finds_nothing_serious(person: Person, tmp_path: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, which brings axe-core")
-    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "axe-core@4"]
-    done = subprocess.run(command, capture_output=True, check=False)
-    script = tmp_path / "node_modules" / "axe-core" / "axe.min.js"
-    if done.returncode or not script.is_file():
-        pytest.skip("axe-core can't be had from npm here")
-    for theme in ("light", "dark"):
-        for page in PAGES:
-            person.go(page)
-            person.driver.execute_script(f"localStorage.setItem('theme', '{theme}')")
-            person.go(page)
-            person.until("it is drawn", "document.body.dataset.ready")
-            person.driver.execute_script(script.read_text(encoding="utf-8"))
-            found = person.driver.execute_async_script(
-                "const done = arguments[arguments.length - 1]; axe.run(document).then((r) => done(r.violations))"
-            )
-            serious = [
-                f"{page} ({theme}): {v['id']}: {v['nodes'][0]['html'][:200]}"
-                for v in found
-                if v["impact"] in ("serious", "critical")
-            ]
-            assert not serious, "\n".join(serious)
+    assert_axe_finds_nothing_serious(person, PAGES, "document.body.dataset.ready", tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,6 +170,16 @@ class Daemon:
     def complaints(self) -> str:
         """Give the lines of its log that are not about clients whose calls were refused."""
         return "\n".join(line for line in self.log.read_text().splitlines() if "refused" not in line)
+
+    def empty(self) -> None:
+        """Stop and remove its models, so that the next test finds none; its log begins anew."""
+        for name in self.stub.listed():
+            with contextlib.suppress(grpc.RpcError):  # it does not run; one that has FAILED is given up
+                self.stub("StopModel", pb2.StopModelRequest(model_component=name))
+        for folder in self.models.iterdir():
+            shutil.rmtree(folder)
+        wait_until(lambda: not self.stub.listed(), "its models are gone")
+        os.truncate(self.log, 0)
 
     def stop(self) -> int:
         """End it with SIGTERM and return its exit code."""

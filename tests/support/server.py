@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -25,21 +26,30 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(data: Path, *words: str, asked: str) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+def running_server(
+    data: Path,
+    *words: str,
+    asked: str,
+    environment: dict[str, str] | None = None,
+    authority: Path | None = None,
+) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
     """Run `edge-agent WORDS --data DATA --port …` until the block ends; gives its process, its port and its log.
 
-    It is there when it answers a request for the path `asked`.
+    It is there when it answers a request for the path `asked`. `environment` has more variables; `authority` is the
+    certificate that is trusted where it serves TLS.
     """
     port = free_port()
     command = [sys.executable, "-m", "edge_agent", *words, "--data", str(data), "--port", str(port)]
     log = data.parent / f"{data.name}.log"
     with log.open("ab") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=os.environ | (environment or {}))
+    trusted = ssl.create_default_context(cafile=authority) if authority else None
+    address = f"http{'s' if authority else ''}://127.0.0.1:{port}{asked}"
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{asked}", timeout=PATIENCE) as response:
+            with urllib.request.urlopen(address, timeout=PATIENCE, context=trusted) as response:
                 return bool(response.status == 200)
         except (urllib.error.URLError, ConnectionError):
             return False

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from edge_agent.building.training import backbone
-from edge_agent.building.training.bank import worst_count
-from edge_agent.building.training.features import CLASS_SCORES, GRID, PATCHES, POOLED, feature_graph
+from edge_agent.building.training.bank import places, worst_count
+from edge_agent.building.training.features import CLASS_SCORES, F32, GRID, PATCHES, POOLED, feature_graph
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.head import Head, Scale
 
@@ -36,6 +36,11 @@ def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[in
     _add_bank(graph, head, rows, columns)
     _add_marks(graph, head)
     parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
+    if head.placed:
+        graph.weight("places", places(rows, columns, head.placed.weight))
+        patches = graph.op("Concat", "placed.patches", PATCHES, "places", axis=1)
+        _add_distance(graph, "placed", patches, head.placed.bank)
+        parts.append(_add_scale(graph, "placed", _add_worst(graph, "placed", rows * columns), head.placed.scale))
     if head.regression and head.regression_scale:
         graph.weight("regression.weights", head.regression.weights[:, None])
         graph.weight("regression.bias", np.array([head.regression.bias]))
@@ -52,20 +57,30 @@ def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[in
     return graph.model({backbone.INPUT: [1, 3, height, width]}, outputs, "anomaly-model")
 
 
-def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> None:
+def _add_distance(graph: Graph, name: str, patches: str, bank: F32) -> str:
     """Add the distance of every patch to its nearest neighbour: |p - b|^2 = |p|^2 + |b|^2 - 2 p b."""
-    graph.weight("bank.minus_twice", -2 * head.bank.T)
-    graph.weight("bank.squares", (head.bank**2).sum(axis=1))
+    graph.weight(f"{name}.minus_twice", -2 * bank.T)
+    graph.weight(f"{name}.squares", (bank**2).sum(axis=1))
     graph.weight("axis.last", np.array([1], np.int64))
-    graph.weight("axis.first", np.array([0], np.int64))
-    products = graph.op("Gemm", "bank.products", PATCHES, "bank.minus_twice", "bank.squares")
-    nearest = graph.op("ReduceMin", "bank.nearest", products, "axis.last", keepdims=0)
-    squares = graph.op("ReduceSumSquare", "patches.squares", PATCHES, "axis.last", keepdims=0)
+    products = graph.op("Gemm", f"{name}.products", patches, f"{name}.minus_twice", f"{name}.squares")
+    nearest = graph.op("ReduceMin", f"{name}.nearest", products, "axis.last", keepdims=0)
+    squares = graph.op("ReduceSumSquare", f"{name}.patches.squares", patches, "axis.last", keepdims=0)
     # Rounding can leave a little less than nothing.
-    square = graph.op("Relu", "bank.square", graph.op("Add", "bank.square.signed", nearest, squares))
-    distance = graph.op("Sqrt", "bank.distance", square)
-    worst = graph.top("bank.worst", distance, worst_count(rows * columns))
-    graph.op("ReduceMean", "bank.worst.mean", worst, "axis.first", keepdims=1)
+    square = graph.op("Relu", f"{name}.square", graph.op("Add", f"{name}.square.signed", nearest, squares))
+    return graph.op("Sqrt", f"{name}.distance", square)
+
+
+def _add_worst(graph: Graph, name: str, positions: int) -> str:
+    """Add the mean distance of a picture's worst patches."""
+    graph.weight("axis.first", np.array([0], np.int64))
+    worst = graph.top(f"{name}.worst", f"{name}.distance", worst_count(positions))
+    return graph.op("ReduceMean", f"{name}.worst.mean", worst, "axis.first", keepdims=1)
+
+
+def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> None:
+    """Add the bank's distances, their worst, and the anomaly map."""
+    distance = _add_distance(graph, "bank", PATCHES, head.bank)
+    _add_worst(graph, "bank", rows * columns)
     graph.weight("map.mean", np.array(head.bank_scale.spread.mean))
     graph.weight("map.deviation", np.array(head.bank_scale.spread.deviation))
     graph.weight("map.shape", np.array([1, 1, rows, columns], np.int64))

@@ -6,6 +6,7 @@ K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection", https://
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_agent.building.training.features import F32
 
@@ -13,26 +14,72 @@ _SHARE = 0.1  # of the patches of good parts that are kept
 _MOST = 1024  # of them, which bounds the time of an inspection whatever the number of pictures
 _MOST_CANDIDATES = 40_000  # so that a thousand pictures can be learned from in minutes
 _PROJECTED = 32  # dimensions in which the coreset is chosen
+#: of how far good parts' patches differ from their mean: a step to the next place counts as much
+_PLACE_SHARE = 0.3
 #: the score of a picture is the mean over this share of its patches, the worst ones
 WORST_SHARE = 0.01
 
 
 def choose_bank(patches: F32, *, seed: int) -> F32:
     """Keep patches that cover all of `patches` [n, channels]: each next one is the furthest from those kept."""
+    return choose_banks(patches, np.zeros(len(patches), np.int64), 0, seed=seed)[0]
+
+
+def choose_banks(patches: F32, fold: npt.NDArray[np.int64], folds: int, *, seed: int) -> list[F32]:
+    """Choose a bank without each of the folds, and one of all patches, which is the last.
+
+    All are chosen together: a product of a few points with all others takes hardly longer than one with a single point.
+
+    Args:
+        patches: [n, channels].
+        fold: of each patch, 0..folds-1.
+        folds: how many there are. One that has all of the patches is not left out.
+        seed: of the projection and the first patch.
+    """
     rng = np.random.default_rng(seed)
     if len(patches) > _MOST_CANDIDATES:
-        patches = patches[np.sort(rng.choice(len(patches), _MOST_CANDIDATES, replace=False))]
-    count = max(1, min(_MOST, round(len(patches) * _SHARE)))
+        chosen = np.sort(rng.choice(len(patches), _MOST_CANDIDATES, replace=False))
+        patches, fold = patches[chosen], fold[chosen]
     projection = rng.normal(size=(patches.shape[1], _PROJECTED)).astype(np.float32)
     points = patches @ projection
     lengths = np.einsum("ij,ij->i", points, points)
-    kept = [int(rng.integers(len(points)))]
-    nearest = np.full(len(points), np.inf, np.float32)
-    for _ in range(count - 1):
-        last = points[kept[-1]]
-        np.minimum(nearest, lengths - 2 * (points @ last) + lengths[kept[-1]], out=nearest)
-        kept.append(int(nearest.argmax()))
-    return np.asarray(patches[np.sort(kept)], np.float32)
+    # One product gives squares of distances: |a - b|^2 = |b|^2 - 2 a b + |a|^2.
+    ones = np.ones_like(lengths)
+    others = np.ascontiguousarray(np.column_stack([points, lengths, ones]).T)
+    asked = np.column_stack([-2 * points, ones, lengths])
+    nearest = np.full((folds + 1, len(points)), np.inf, np.float32)
+    for number in range(folds):
+        if (fold != number).any():
+            nearest[number, fold == number] = -np.inf  # never the furthest
+    allowed = [np.flatnonzero(row > 0) for row in nearest]
+    counts = [max(1, min(_MOST, round(len(places) * _SHARE))) for places in allowed]
+    last = np.array([places[rng.integers(len(places))] for places in allowed])
+    kept = [last]
+    for _ in range(max(counts) - 1):
+        np.minimum(nearest, asked[last] @ others, out=nearest)
+        last = nearest.argmax(axis=1)
+        kept.append(last)
+    return [
+        np.asarray(patches[np.sort(row[:count])], np.float32)
+        for row, count in zip(np.array(kept).T, counts, strict=True)
+    ]
+
+
+def places(rows: int, columns: int, weight: float) -> F32:
+    """Tell where each patch is, its row and column times `weight`: [rows * columns, 2]."""
+    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    return np.asarray(np.stack([y.ravel(), x.ravel()], axis=1) * weight, np.float32)
+
+
+def with_places(patches: F32, rows: int, columns: int, weight: float) -> F32:
+    """Append their places to patches [pictures, rows * columns, channels]."""
+    where = np.broadcast_to(places(rows, columns, weight), (*patches.shape[:-1], 2))
+    return np.concatenate([patches, where], axis=-1)
+
+
+def place_weight(patches: F32) -> float:
+    """Weigh a step to the next place against what patches [n, channels] of good parts differ by."""
+    return float(_PLACE_SHARE * patches.std(axis=0).mean() * np.sqrt(patches.shape[1]))
 
 
 def distances(patches: F32, bank: F32) -> F32:

@@ -33,14 +33,15 @@ _MARGIN = 1.1  # how much more than that is allowed for sides that fit better
 
 
 class Features(NamedTuple):
-    """Of several pictures: patches [n, positions, 152] and pooled [n, 456]."""
+    """Of several pictures: patches [n, positions, 152] and pooled [n, 456]; positions are rows by columns of `grid`."""
 
     patches: F32
     pooled: F32
+    grid: tuple[int, int]
 
     def of(self, index: Any) -> Features:
         """Take some of the pictures."""
-        return Features(self.patches[index], self.pooled[index])
+        return self._replace(patches=self.patches[index], pooled=self.pooled[index])
 
 
 def choose_input_size(width: int, height: int) -> tuple[int, int]:
@@ -157,4 +158,8 @@ class Extractor:
     def __call__(self, pictures: list[U8]) -> Features:
         """Extract the features of uint8 [height, width, 3] pictures."""
         found = [self._session.run([PATCHES, POOLED], {backbone.INPUT: self._normalize(p)}) for p in pictures]
-        return Features(np.stack([patches for patches, _ in found]), np.concatenate([pooled for _, pooled in found]))
+        return Features(
+            np.stack([patches for patches, _ in found]),
+            np.concatenate([pooled for _, pooled in found]),
+            (self.size[1] // GRID, self.size[0] // GRID),
+        )

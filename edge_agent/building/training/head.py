@@ -1,9 +1,9 @@
-"""The verdict on the whole picture: two scores that know different things, brought to one scale and added.
+"""The verdict on the whole picture: scores that know different things, brought to one scale and added.
 
-The memory bank knows what good parts look like and needs no anomaly; the logistic regression on pooled features
-learns from the anomalies that there are. Both are put in deviations of normal pictures' scores, compressed by asinh(z
-/ 3), which is linear for ordinary pictures and logarithmic for extreme ones, and weighted by how well each separates
-pictures that it was not fitted on.
+A memory bank knows what good parts look like and needs no anomaly, and a second one also where on the picture; the
+logistic regression on pooled features learns from the anomalies that there are. All are put in deviations of normal
+pictures' scores, compressed by asinh(z / 3), which is linear for ordinary pictures and logarithmic for extreme ones,
+and weighted by how well each separates pictures that it was not fitted on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.datasets.split import folds
-from edge_agent.building.training.bank import choose_bank, distances, picture_scores
+from edge_agent.building.training.bank import choose_banks, distances, picture_scores, place_weight, with_places
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.threshold import (
     F64,
@@ -29,6 +29,7 @@ from edge_agent.building.training.threshold import (
     threshold_for_recall,
 )
 
+_MARKED_DEVIATIONS = 3.0  # of normal pictures' furthest patches
 _COMPRESSION = 3.0  # deviations: half way between linear and logarithmic
 _FOLDS, _FOLDS_OF_MANY, _MANY = 10, 5, 150
 _STRENGTH = 300.0  # of the regression's fit, divided by the number of features
@@ -65,11 +66,21 @@ class Scale(NamedTuple):
         return self.spread.deviation * _COMPRESSION
 
 
+class Placed(NamedTuple):
+    """A bank of patches [n, channels + 2] with their places, which count `weight` a step, and its score's part."""
+
+    bank: F32
+    weight: float
+    scale: Scale
+
+
 class Head(NamedTuple):
     """Everything between the features and the verdict."""
 
     bank: F32
     bank_scale: Scale
+    #: None where places say nothing, because parts lie differently in each picture
+    placed: Placed | None
     regression: Regression | None
     regression_scale: Scale | None
     #: of the raw score
@@ -79,12 +90,17 @@ class Head(NamedTuple):
     middle: float
     #: raw scores of the training pictures, each from a head that had not seen it
     out_of_fold: F64
+    #: of the same pictures: mean distance of their worst patches to a bank that was made without them
+    bank_out_of_fold: F64
     #: of the anomaly map: what lies above it is marked
     map_threshold: float
 
     def raw_scores(self, features: Features) -> F64:
         """Score pictures as the finished model does."""
         raw = self.bank_scale(picture_scores(distances(features.patches, self.bank)))
+        if self.placed:
+            patches = with_places(features.patches, *features.grid, self.placed.weight)
+            raw = raw + self.placed.scale(picture_scores(distances(patches, self.placed.bank)))
         if self.regression and self.regression_scale:
             raw = raw + self.regression_scale(self.regression(features.pooled))
         return raw
@@ -128,57 +144,81 @@ def fit_head(
     Raises:
         TrainingError: the wanted precision can't be reached.
     """
-    bank_out, regression_out, furthest = _out_of_fold(features, anomalous, seed, same, progress)
+    fold, count = _folds(anomalous, seed, same)
+    plain = _remember(features.patches, anomalous, fold, count, seed)
+    progress(1, 3)
+    good = features.patches[~anomalous].reshape(-1, features.patches.shape[2])
+    step = place_weight(good)
+    placed = _remember(with_places(features.patches, *features.grid, step), anomalous, fold, count, seed)
+    progress(2, 3)
+    regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
+    progress(3, 3)
     normal = ~anomalous
-    bank_spread = normal_spread(bank_out[normal])
-    use_regression = anomalous.sum() >= _LEAST_ANOMALIES
-    weights = (1.0, 0.0)
-    regression_spread = normal_spread(regression_out[normal]) if use_regression else Spread(0.0, 1.0)
-    bank_scale, regression_scale = Scale(bank_spread, 1.0), Scale(regression_spread, 1.0)
-    if use_regression:
-        weights = _weights(bank_scale(bank_out), regression_scale(regression_out), anomalous)
-    bank_scale, regression_scale = bank_scale._replace(weight=weights[0]), regression_scale._replace(weight=weights[1])
-    raw = bank_scale(bank_out) + (regression_scale(regression_out) if use_regression else 0.0)
+    spreads = [normal_spread(scores[normal]) for scores in (plain.scores, placed.scores, regression_out)]
+    parts = [
+        Scale(spread, 1.0)(scores)
+        for spread, scores in zip(spreads, (plain.scores, placed.scores, regression_out), strict=True)
+    ]
+    weights = _weights(parts, anomalous)
+    scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
+    raw = np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64)
     middle = _middle(raw, anomalous)
     slope = calibration_slope(raw[normal], raw[anomalous], middle)
     threshold = _wanted_threshold(raw, anomalous, wanted, middle)
     # Scores are compared at four decimals: a threshold far out would be 0 or 1 there.
     middle = float(np.clip(middle, threshold - _FURTHEST_LOGIT / slope, threshold + _FURTHEST_LOGIT / slope))
     return Head(
-        bank=choose_bank(features.patches[normal].reshape(-1, features.patches.shape[2]), seed=seed),
-        bank_scale=bank_scale,
-        regression=_fit_regression(features.pooled, anomalous) if weights[1] > 0 else None,
-        regression_scale=regression_scale if weights[1] > 0 else None,
+        bank=plain.bank,
+        bank_scale=scales[0],
+        placed=Placed(placed.bank, step, scales[1]) if weights[1] > 0 else None,
+        regression=_fit_regression(features.pooled, anomalous) if weights[2] > 0 else None,
+        regression_scale=scales[2] if weights[2] > 0 else None,
         threshold=threshold,
         slope=slope,
         middle=middle,
         out_of_fold=raw,
-        map_threshold=_map_threshold(furthest[normal], bank_spread),
+        bank_out_of_fold=plain.scores,
+        map_threshold=_map_threshold(plain.furthest[normal], spreads[0]),
     )
 
 
-def _out_of_fold(
-    features: Features, anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str], progress: Progress
-) -> tuple[F64, F64, F64]:
-    """Score each picture by a bank and a regression that were made without it, and tell its furthest patch."""
+class _Memory(NamedTuple):
+    """A bank of all normal pictures; each picture's score and furthest patch by one that was made without it."""
+
+    bank: F32
+    scores: F64
+    furthest: F64
+
+
+def _folds(anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str]) -> tuple[npt.NDArray[np.int64], int]:
+    """Say with which others each picture is held out."""
     count = min(_FOLDS if len(anomalous) <= _MANY else _FOLDS_OF_MANY, max(2, int((~anomalous).sum())))
-    fold = folds(anomalous.astype(int).tolist(), count, seed=seed, same=same)
-    bank_out, regression_out, furthest = (np.zeros(len(anomalous)) for _ in range(3))
+    return folds(anomalous.astype(int).tolist(), count, seed=seed, same=same), count
+
+
+def _remember(
+    patches: F32, anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int, seed: int
+) -> _Memory:
+    good = patches[~anomalous]
+    banks = choose_banks(good.reshape(-1, good.shape[2]), np.repeat(fold[~anomalous], good.shape[1]), count, seed=seed)
+    scores, furthest = np.zeros(len(patches)), np.zeros(len(patches))
+    for number in range(count):
+        held = fold == number
+        if held.any():
+            found = distances(patches[held], banks[number])
+            scores[held], furthest[held] = picture_scores(found), found.max(axis=1)
+    return _Memory(banks[-1], scores, furthest)
+
+
+def _regression_out_of_fold(
+    pooled: F32, anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int
+) -> F64:
+    scores = np.zeros(len(pooled))
     for number in range(count):
         held, kept = fold == number, fold != number
-        progress(number, count)
-        if not held.any():
-            continue
-        good = features.patches[kept & ~anomalous]
-        if not len(good):  # the normal pictures are all the same one
-            good = features.patches[~anomalous]
-        bank = choose_bank(good.reshape(-1, good.shape[2]), seed=seed)
-        found = distances(features.patches[held], bank)
-        bank_out[held], furthest[held] = picture_scores(found), found.max(axis=1)
-        if anomalous[kept].any():
-            regression_out[held] = _fit_regression(features.pooled[kept], anomalous[kept])(features.pooled[held])
-    progress(count, count)
-    return bank_out, regression_out, furthest
+        if held.any() and anomalous[kept].any() and not anomalous[kept].all():
+            scores[held] = _fit_regression(pooled[kept], anomalous[kept])(pooled[held])
+    return scores
 
 
 def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression:
@@ -195,29 +235,34 @@ def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression
     return Regression(weights.astype(np.float32), float(model.intercept_[0] - mean @ weights))
 
 
-def _weights(bank: F64, regression: F64, anomalous: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Weigh the two by a regression on their out-of-fold values; neither counts negatively."""
+def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_]) -> tuple[float, ...]:
+    """Weigh both banks' parts and the regression's by a regression on out-of-fold values; none counts negatively."""
     from sklearn.linear_model import LogisticRegression
 
+    if not anomalous.any():
+        return 0.5, 0.5, 0.0
+    used = parts if anomalous.sum() >= _LEAST_ANOMALIES else parts[:2]
     model = LogisticRegression(C=1.0, class_weight="balanced")
-    model.fit(np.stack([bank, regression], axis=1), anomalous)
-    found = np.maximum(model.coef_[0], 0.0)
-    found = found * (1.0, min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES))
+    model.fit(np.stack(used, axis=1), anomalous)
+    found = np.zeros(3)
+    found[: len(used)] = np.maximum(model.coef_[0], 0.0)
+    found[2] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
     if found.sum() <= 0:
-        return 1.0, 0.0
-    return float(found[0] / found.sum()), float(found[1] / found.sum())
+        return 0.5, 0.5, 0.0
+    return tuple(float(weight) for weight in found / found.sum())
 
 
 def _map_threshold(furthest: F64, spread: Spread) -> float:
     """Choose what is marked as anomalous: what hardly any patch of a good part reaches."""
     seen = normal_spread((furthest - spread.mean) / spread.deviation)
-    return seen.mean + NORMAL_ONLY_DEVIATIONS * seen.deviation
+    return seen.mean + _MARKED_DEVIATIONS * seen.deviation
 
 
 def _middle(raw: F64, anomalous: npt.NDArray[np.bool_]) -> float:
     if anomalous.any():
         return balanced_threshold(raw[~anomalous], raw[anomalous])
-    return float(np.arcsinh(NORMAL_ONLY_DEVIATIONS / _COMPRESSION))
+    spread = normal_spread(raw)
+    return spread.mean + NORMAL_ONLY_DEVIATIONS * spread.deviation
 
 
 def _wanted_threshold(raw: F64, anomalous: npt.NDArray[np.bool_], wanted: Wanted, middle: float) -> float:

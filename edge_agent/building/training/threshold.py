@@ -3,8 +3,9 @@
 The ranking of pictures is nearly always right; what goes wrong with few pictures is the threshold. The one with the
 best F1 is anywhere between the highest normal and the lowest anomalous score, and with two anomalies that is a wide
 gap. Here both kinds are described by a distribution (Student's t, for what a further picture may score), a normal
-picture far out of the others' range not counting, and the threshold is where their errors are smallest together. With
-more anomalies the middle of the observed gap gains weight. docs/model-quality.md compares.
+picture far out of the others' range not counting, and the threshold is half way from where hardly any normal picture
+comes to where the errors of both are smallest together. With many anomalies the middle of the observed gap gains
+weight. docs/model-quality.md compares.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ F64 = npt.NDArray[np.float64]
 _OUTLIER = 4.0  # deviations above the mean of the others
 _OUTLIER_SHARE = 10  # at most one in this many normal pictures is left out
 #: deviations above the mean of normal pictures, when there are no others
-NORMAL_ONLY_DEVIATIONS = 3.0
+NORMAL_ONLY_DEVIATIONS = 2.25
+_NORMAL_DEVIATIONS = 2.5  # the same, when there are some: what they score decides with it
 _PRIOR_COUNT = 3.0  # anomalies' worth of belief that their scores spread as widely as they lie apart
-_PARAMETRIC_COUNT = 5.0  # anomalies from which on the observed gap counts as much as the distributions
+_PARAMETRIC_COUNT = 15.0  # anomalies from which on the observed gap counts as much as the distributions
 _STEPS = 400
 _SMOOTHING = 0.05  # of a picture, in the targets of the calibration; measured, see docs/model-quality.md
 #: slope of the calibration in the normal-only case: nobody knows what anomalies score
-_NORMAL_ONLY_SLOPE = 6.5
+_NORMAL_ONLY_SLOPE = 5.0
+#: what the slope is believed to be before any score is seen, and by how much: what fits kinds of parts in the mean
+_USUAL_SLOPE, _SLOPE_BELIEF = 6.0, 2.0
 
 
 class Spread(NamedTuple):
@@ -51,7 +55,8 @@ def normal_spread(scores: F64) -> Spread:
 
 def balanced_threshold(normal: F64, anomalous: F64) -> float:
     """Choose the threshold between scores of both kinds; there must be at least one of each."""
-    parametric = _least_error(normal, anomalous)
+    mean, deviation = normal_spread(normal)
+    parametric = (_least_error(normal, anomalous) + mean + _NORMAL_DEVIATIONS * deviation) / 2
     low, high = _best_gap(normal, anomalous)
     count = len(anomalous)
     return float((_PARAMETRIC_COUNT * parametric + count * (low + high) / 2) / (_PARAMETRIC_COUNT + count))
@@ -89,7 +94,10 @@ def threshold_for_precision(normal: F64, anomalous: F64, precision: float, *, le
 
 
 def calibration_slope(normal: F64, anomalous: F64, threshold: float) -> float:
-    """Fit the slope of the logistic curve that is 0.5 at the threshold: Platt's method with weak smoothing."""
+    """Fit the slope of the logistic curve that is 0.5 at the threshold: Platt's method with weak smoothing.
+
+    A slope far from the usual one has to be shown by many pictures: where a few lie apart by luck, any slope fits them.
+    """
     if not len(anomalous):
         return _NORMAL_ONLY_SLOPE
     scores = np.concatenate([normal, anomalous]) - threshold
@@ -99,7 +107,8 @@ def calibration_slope(normal: F64, anomalous: F64, threshold: float) -> float:
     ])  # fmt: skip
     slopes = np.logspace(-1, 2, _STEPS)
     logits = slopes[:, None] * scores
-    loss = (np.logaddexp(0, logits) - targets * logits).mean(axis=1)
+    loss = (np.logaddexp(0, logits) - targets * logits).sum(axis=1)
+    loss += _SLOPE_BELIEF * np.log(slopes / _USUAL_SLOPE) ** 2
     return float(slopes[loss.argmin()])
 
 

@@ -33,6 +33,7 @@ from edge_agent.building.training.features import (
     source_model,
 )
 from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
 from edge_agent.errors import TrainingError
@@ -76,6 +77,7 @@ class Trained(NamedTuple):
     folder: Path
     report: Report
     figures: dict[str, Any]
+    outlook: Outlook
 
 
 def train(
@@ -127,6 +129,7 @@ def train(
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(examples)]]
         head = fit_head(features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same)
+    outlook = look_ahead(head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed)
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}
     between = {"out_of_fold": _intervals(head, held_out, anomalous)}
@@ -163,6 +166,7 @@ def train(
             "backbone": "EfficientNet-Lite0",
             "figures": figures,
             "intervals": between,
+            "outlook": msgspec.to_builtins(outlook),
             "appearance": msgspec.to_builtins(summarize([sight.look for sight in sights])),
             "sharpness": msgspec.to_builtins(summarize_sharpness(sights)),
             "scores": {"normal": _histogram(held_out[~anomalous])},
@@ -170,7 +174,7 @@ def train(
         },
     )
     folder = write(models, identity, made, choose_samples(examples, scores, head.calibrated_threshold))
-    return Trained(folder, report, figures)
+    return Trained(folder, report, figures, outlook)
 
 
 def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Steps, *, locate: bool) -> bool:
@@ -262,7 +266,8 @@ def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[
     for number, picture in enumerate(pictures, start=1):
         parts.append(extract([picture]))
         progress(number, len(pictures))
-    return Features(np.concatenate([p.patches for p in parts]), np.concatenate([p.pooled for p in parts]))
+    patches, pooled = np.concatenate([p.patches for p in parts]), np.concatenate([p.pooled for p in parts])
+    return parts[0]._replace(patches=patches, pooled=pooled)
 
 
 def _graph(head: Head, size: tuple[int, int], source: Any, labels: int) -> bytes:

@@ -56,8 +56,7 @@ class Delivery:
                     self._outbox.wait(self._rule.name, _IDLE_SECONDS)
                 continue
             except (SendFailed, OSError, sqlite3.Error) as error:
-                text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-                self._tell(text)
+                self._tell(_words(error))
             except Exception as error:  # a defect must not end this rule's sending for the rest of the process's life
                 log.exception("event '%s'", self._rule.name)
                 self._tell(f"a defect: {type(error).__name__}")
@@ -94,3 +93,10 @@ class Delivery:
     def join(self, seconds: float) -> None:
         """Wait for its end."""
         self._thread.join(seconds)
+
+
+def _words(error: Exception) -> str:
+    """Say what went wrong, and with which file."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__

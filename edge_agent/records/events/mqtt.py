@@ -87,7 +87,10 @@ class MqttSender:
         client.on_publish = self._on_publish
         client.max_inflight_messages_set(100)
         client.will_set(*self._talk.will())
-        client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
+        try:
+            client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
+        except OSError as error:
+            raise SendFailed(f"{self._place}: {error.strerror or error}") from None
         self._client = client
         client.loop_start()
         end = time.monotonic() + rule.seconds
@@ -213,8 +216,11 @@ def reach(rule: Mqtt, device: str) -> None:
     client = make_client(rule, f"{rule.client_id.format(device=device)}-doctor")
     answers: list[object] = []
     client.on_connect = lambda _, __, ___, reason, ____: answers.append(reason)
-    client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
     place = f"{rule.host}:{rule.to_port}"
+    try:
+        client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
+    except OSError as error:
+        raise SendFailed(f"{place}: {error.strerror or error}") from None
     end = time.monotonic() + rule.seconds
     while not answers and time.monotonic() < end:
         if client.loop(_POLL_SECONDS) != paho.MQTT_ERR_SUCCESS and not answers:

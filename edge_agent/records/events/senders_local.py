@@ -85,7 +85,10 @@ class DatagramSender:
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.settimeout(_SECONDS)
-            self._socket.connect(self._rule.path)
+            try:
+                self._socket.connect(self._rule.path)
+            except OSError as error:
+                raise SendFailed(f"nobody listens at {self._rule.path}: {error.strerror}") from None
         for event in events:
             self._socket.send(event.payload)
 

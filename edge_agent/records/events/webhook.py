@@ -44,9 +44,8 @@ class WebhookSender:
             except (http.client.HTTPException, OSError) as error:
                 if limit.is_over or isinstance(error, TimeoutError):
                     raise SendFailed(too_late) from None
-                if isinstance(error, http.client.HTTPException):
-                    raise SendFailed(f"{self._rule.url}: {type(error).__name__} {error}".rstrip()) from None
-                raise
+                said = error.strerror if isinstance(error, OSError) else ""
+                raise SendFailed(f"{self._rule.url}: {said or f'{type(error).__name__} {error}'.rstrip()}") from None
             if limit.is_over:  # it was cut in the middle of the headers, which end then
                 raise SendFailed(too_late)
             if not 200 <= answer.status < 300:

@@ -159,6 +159,14 @@ def get(connection: sqlite3.Connection, number: int) -> Found:
     return _found(row, model_names(connection))
 
 
+def unknown_model(connection: sqlite3.Connection, name: str) -> str:
+    """Say that there are no records of a model, and of which there are; "" where there are some, or none at all."""
+    known = {known for known, _ in model_names(connection).values()}
+    if not name or not known or name in known:
+        return ""
+    return f"there are no records of a model '{name}', only of {', '.join(sorted(known))}"
+
+
 def model_names(connection: sqlite3.Connection) -> dict[int, tuple[str, str]]:
     """Give name and version of every model that there are records of, by number."""
     return {number: (name, version) for number, name, version in connection.execute("SELECT * FROM models")}

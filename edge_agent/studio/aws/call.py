@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from edge_agent.errors import NotThere, ServiceRefused
+from edge_agent.errors import NotThere, ServiceRefused, StudioError
 from edge_agent.studio.aws.detectors import Detectors
 from edge_agent.studio.aws.state import State, project_key
 from edge_agent.studio.device import Device
@@ -29,6 +29,8 @@ class Objects(Protocol):
     def write(self, bucket: str, key: str, data: bytes, media_type: str = "application/json") -> None: ...
 
     def list(self, bucket: str, prefix: str) -> list[str]: ...
+
+    def check(self, bucket: str) -> None: ...
 
 
 class Service(NamedTuple):
@@ -100,6 +102,14 @@ def quota(kind: str, name: str, text: str) -> ServiceRefused:
         QuotaCode="edge-agent",
         ServiceCode="lookoutvision",
     )
+
+
+def check_bucket(call: Call, bucket: str) -> None:
+    """Raise ServiceRefused where results could not be written: that is said before a training, and not after it."""
+    try:
+        call.service.buckets.check(bucket)
+    except StudioError as error:
+        raise invalid(f"bucket {bucket} for the results: {error}") from None
 
 
 def invalid(text: str) -> ServiceRefused:

@@ -116,7 +116,7 @@ def _from_query(shape: Shape, text: str, where: str, problems: _Problems) -> Any
         if shape.kind == "timestamp":
             return _seconds(text)
     except (ValueError, KeyError):
-        problems.add(text, where, f"Member must be a {shape.kind}")
+        problems.add(text, where, f"Member must be {_a(shape)}")
         return None
     return text
 
@@ -160,7 +160,7 @@ def _check_list(shape: Shape, value: Any, where: str, problems: _Problems) -> li
 
 def _typed(shape: Shape, value: Any, where: str) -> Any:
     """Make a value of JSON the type of its shape."""
-    wrong = ServiceRefused("SerializationException", f"'{where}' is {str(value)[:40]!r}, expected a {shape.kind}")
+    wrong = ServiceRefused("SerializationException", f"'{where}' is {str(value)[:40]!r}, expected {_a(shape)}")
     if shape.kind == "string":
         if not isinstance(value, str):
             raise wrong
@@ -175,6 +175,10 @@ def _typed(shape: Shape, value: Any, where: str) -> Any:
     elif not _is_number(value) or (shape.kind == "integer" and value != int(value)):
         raise wrong
     return value
+
+
+def _a(shape: Shape) -> str:
+    return f"an {shape.kind}" if shape.kind == "integer" else f"a {shape.kind}"
 
 
 def _is_number(value: Any) -> bool:

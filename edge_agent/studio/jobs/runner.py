@@ -31,6 +31,7 @@ class Runner:
         self._jobs, self._finish = jobs, finish
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Begin; jobs whose processes live are watched, those whose processes are gone have failed."""
@@ -47,6 +48,8 @@ class Runner:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._child is not None and self._child.poll() is None:
+            self._child.returncode = 0  # it goes on, of which Popen is not to complain
 
     async def _run(self) -> None:
         while True:
@@ -66,13 +69,15 @@ class Runner:
     async def _one(self, job: int, process: int | None, started: float | None) -> None:
         folder = self._jobs.folder(job)
         if process is None:
-            child = await asyncio.to_thread(self._spawn, folder)
+            child = self._child = await asyncio.to_thread(self._spawn, folder)
             process = child.pid
             await asyncio.to_thread(
                 lambda: self._jobs.set(job, "running", started=time.time(), process=child.pid,
                                        process_started=process_start(child.pid))
             )  # fmt: skip
-            await asyncio.to_thread(child.wait)
+            # Not in a thread: the end of the event loop would wait for it, and so for the job.
+            await self._wait_for(process)
+            child.wait()
         elif process_start(process) == started:
             await self._wait_for(process)
         await self._conclude(job, folder)
@@ -86,7 +91,7 @@ class Runner:
             )
 
     async def _wait_for(self, process: int) -> None:
-        """Wait for the end of a process that is not our child."""
+        """Wait for the end of a process, our child or not."""
         try:
             descriptor = os.pidfd_open(process)
         except ProcessLookupError:

@@ -32,7 +32,7 @@ from tests.support.commands import run
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.parts import HEIGHT, WIDTH, write_folders
 
-NORMAL, ANOMALY = 14, 8
+NORMAL, ANOMALY = 10, 6
 FAST = Options(task="classification")
 
 
@@ -58,7 +58,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unseen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folders(tmp_path_factory.mktemp("unseen"), normal=12, anomaly=12, masks=True, first=500)
+    return write_folders(tmp_path_factory.mktemp("unseen"), normal=8, anomaly=8, masks=True, first=500)
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +13,12 @@ import grpc
 import numpy as np
 import pytest
 
-from edge_agent.component.manifest import Golden, Target
-from edge_agent.hardware.processor import architecture
+from edge_agent.component.manifest import Golden
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
-from tests.stand_ins import python_path
+from tests.inference.engines.orin import check_answers, nvidia, rewrite, start
 from tests.support.commands import failed, run
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import U8, half_bright, picture, write_echo
-
-OPTIONS = {"gpu-code": "sm_87", "trt-ver": "10.3.0", "cuda-ver": "12.6"}
-STAGES = ["model", "preparation", "conclusion"]
-
-
-@pytest.fixture(scope="module")
-def with_a_gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Put a GPU into the device of these tests, and give the file in which its builds are counted."""
-    builds = tmp_path_factory.mktemp("gpu") / "builds"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", python_path())
-        patch.setenv("STAND_IN_BUILDS", str(builds))
-        yield builds
-
-
-@pytest.fixture
-def builds(with_a_gpu: Path) -> Path:
-    """Give the file in which the builds of this test are counted."""
-    with_a_gpu.write_text("")
-    return with_a_gpu
-
-
-@pytest.fixture(scope="module")
-def shared_device(with_a_gpu: Path) -> Iterator[Daemon]:
-    with running_daemon(with_a_gpu.parent) as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def device(shared_device: Daemon, builds: Path) -> Iterator[Daemon]:
-    """A daemon with no models and no plans: what the test before has left is removed."""
-    assert not shared_device.stub.listed()
-    yield shared_device
-    if shared_device.stub.listed()["echo"].status == pb2.RUNNING:
-        shared_device.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
-    for folder in ("models/echo", "made", "state/plans"):
-        shutil.rmtree(shared_device.folder / folder, ignore_errors=True)
-    wait_until(lambda: not shared_device.stub.listed(), "the component is gone")
-
-
-def _nvidia(**options: str) -> Target:
-    return Target(arch=architecture(), accelerator="NVIDIA", compiler_options=OPTIONS | options)  # type: ignore[arg-type]
-
-
-def _start(daemon: Daemon, status: str = "RUNNING") -> str:
-    """Start the model `echo` and return its status message."""
-    wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
-    daemon.stub("StartModel", pb2.StartModelRequest(model_component="echo"))
-    message: str = daemon.stub.wait_for("echo", status).status_message
-    return message
-
-
-def _detect(daemon: Daemon, pixels: U8) -> tuple[float, U8, dict[str, float]]:
-    result = daemon.stub("DetectAnomalies", bytes_request("echo", pixels)).detect_anomaly_result
-    mask = np.frombuffer(result.anomaly_mask.byte_data, np.uint8).reshape(pixels.shape)
-    return result.anomaly_score, mask, {a.name: a.pixel_anomaly.total_percentage_area for a in result.anomalies}
-
-
-def _check_answers(daemon: Daemon) -> None:
-    score, mask, areas = _detect(daemon, half_bright(96, 64))
-    assert score == pytest.approx(0.25, abs=1e-3)
-    assert (mask[:, :24] == (0x23, 0xA4, 0x36)).all()
-    assert (mask[:, 24:] == 255).all()
-    assert areas == {"background": 0.75, "bright": 0.25}
-    score, mask, areas = _detect(daemon, picture(51, 96, 64))
-    assert score == pytest.approx(0.2, abs=1e-3)
-    assert (mask == 255).all()
-    assert areas == {"background": 1.0}
 
 
 @pytest.mark.parametrize(("precision", "batch"), [("fp32", "batch"), ("fp16", 1)])
@@ -100,37 +27,37 @@ def test_a_model_answers_on_the_gpu_as_on_the_processor(
 ) -> None:
     with running_daemon(tmp_path, "--precision", precision) as daemon:
         write_echo(daemon.models, width=96, height=64, batch=batch)
-        assert _start(daemon) == "", "it runs on the engine that is preferred, so there is nothing to be said"
+        assert start(daemon) == "", "it runs on the engine that is preferred, so there is nothing to be said"
         assert len(builds.read_text().splitlines()) == 3
-        _check_answers(daemon)
+        check_answers(daemon)
 
 
 def test_a_plan_is_built_once_for_the_device(device: Daemon, builds: Path) -> None:
     write_echo(device.models, width=96, height=64)
-    _start(device)
+    start(device)
     first = builds.read_text()
     device.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
-    _start(device)
-    _check_answers(device)
+    start(device)
+    check_answers(device)
     assert builds.read_text() == first
 
 
 def test_a_damaged_plan_is_built_again(device: Daemon, builds: Path) -> None:
     write_echo(device.models, width=96, height=64)
-    _start(device)
+    start(device)
     device.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
     for plan in list((device.folder / "state" / "plans").rglob("model.plan")):
         os.truncate(plan, plan.stat().st_size // 2)
     before = len(builds.read_text().splitlines())
-    _start(device)
+    start(device)
     assert len(builds.read_text().splitlines()) == before + 3
-    _check_answers(device)
+    check_answers(device)
 
 
 def test_a_plan_that_tensorrt_refuses_is_built_again(device: Daemon, builds: Path) -> None:
     """It is whole, but of another TensorRT: which one there is, is not always known."""
     write_echo(device.models, width=96, height=64)
-    _start(device)
+    start(device)
     device.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
     for description in (device.folder / "state" / "plans").rglob("plan.json"):
         plan = description.with_name("model.plan")
@@ -140,28 +67,28 @@ def test_a_plan_that_tensorrt_refuses_is_built_again(device: Daemon, builds: Pat
             known |= {"sha256": hashlib.sha256(plan.read_bytes()).hexdigest(), "bytes": plan.stat().st_size}
             description.write_text(json.dumps(known))
     before = len(builds.read_text().splitlines())
-    assert _start(device) == ""
+    assert start(device) == ""
     assert len(builds.read_text().splitlines()) == before + 3
-    _check_answers(device)
+    check_answers(device)
 
 
 def test_versions_of_a_component_with_and_without_a_free_batch_share_no_plan(device: Daemon) -> None:
     """The reference is a model whose batch can't be freed, because its pictures are compared with each other."""
     write_echo(device.models, width=96, height=64, batch=1, mixed=True)
-    assert _start(device) == ""
+    assert start(device) == ""
     device.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
     write_echo(device.models, width=96, height=64, batch="batch", version="2.0.0")
-    _start(device)
+    start(device)
     wait_until(lambda: device.stub.describe("echo").status_message == "", "version 2.0.0 runs, on the GPU")
-    _check_answers(device)
+    check_answers(device)
 
 
 @pytest.mark.parametrize("segmentation", [True, False])
 def test_a_model_with_free_sides_runs_in_the_manifests_size(device: Daemon, segmentation: bool) -> None:
     write_echo(device.models, width=96, height=64, batch="batch", free_sides=True, segmentation=segmentation)
-    assert _start(device) == ""
+    assert start(device) == ""
     if segmentation:
-        _check_answers(device)
+        check_answers(device)
     else:
         assert _detect_score(device, picture(51, 96, 64)) == pytest.approx(0.2, abs=1e-3)
 
@@ -171,18 +98,18 @@ def test_what_tensorrt_refuses_without_a_word_is_told_too(
 ) -> None:
     monkeypatch.setenv("STAND_IN_NO_CONTEXT", "1")
     with running_daemon(tmp_path) as daemon:
-        write_echo(daemon.models, target=_nvidia())
-        assert "TensorRT can't make a context for the plan of the preparation: it gave no" in _start(daemon, "FAILED")
+        write_echo(daemon.models, target=nvidia())
+        assert "TensorRT can't make a context for the plan of the preparation: it gave no" in start(daemon, "FAILED")
 
 
 def test_clients_of_one_model_are_inspected_together_and_get_their_own_answers(device: Daemon) -> None:
     write_echo(device.models, width=96, height=64, batch="batch")
-    _start(device)
+    start(device)
     levels = [number * 23 % 256 for number in range(60)]
-    for start in range(0, len(levels), 12):
-        requests = [bytes_request("echo", picture(level, 96, 64)) for level in levels[start : start + 12]]
+    for first in range(0, len(levels), 12):
+        requests = [bytes_request("echo", picture(level, 96, 64)) for level in levels[first : first + 12]]
         calls = [device.stub.later("DetectAnomalies", request) for request in requests]
-        for level, call in zip(levels[start:], calls, strict=False):
+        for level, call in zip(levels[first:], calls, strict=False):
             assert call.result().detect_anomaly_result.anomaly_score == pytest.approx(level / 255, abs=1e-3)
 
 
@@ -208,7 +135,7 @@ def test_building_says_how_far_it_is_and_ends_with_the_daemon(
         gate.unlink()
         daemon.restart()  # what ran, or was about to, is started again
         daemon.stub.wait_for("echo", "RUNNING")
-        _check_answers(daemon)
+        check_answers(daemon)
     assert not list((tmp_path / "state" / "plans").rglob("*.unfinished"))
 
 
@@ -217,82 +144,10 @@ def test_a_model_whose_golden_samples_answer_otherwise_does_not_serve(device: Da
 
     folder = write_echo(device.models, width=96, height=64)
     Image.fromarray(half_bright(96, 64)).save(folder / "golden.png")
-    _rewrite(folder, golden=(Golden(image="golden.png", score=0.6),))
-    assert _start(device, "FAILED") == (
+    rewrite(folder, golden=(Golden(image="golden.png", score=0.6),))
+    assert start(device, "FAILED") == (
         "golden sample 'golden.png': score is 0.2500 on this device, expected 0.6000 within 0.01"
     )
-
-
-def _rewrite(folder: Path, **changes: Any) -> None:
-    """Change the manifest of a component; its files become its artifacts."""
-    import msgspec
-
-    from edge_agent.component.artifacts import describe_artifact
-    from edge_agent.component.manifest import FILE_NAME, decode_manifest, encode_manifest
-
-    manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source="test")
-    names = sorted(path.name for path in folder.iterdir() if path.name != FILE_NAME)
-    artifacts = tuple(describe_artifact(folder, name) for name in names)
-    changed = msgspec.structs.replace(manifest, artifacts=artifacts, **changes)
-    (folder / FILE_NAME).write_bytes(encode_manifest(changed))
-
-
-def _write_plan(folder: Path) -> None:
-    """Build a plan of the component's model alone, as trtexec would."""
-    program = (
-        "import sys, pathlib\n"
-        "from edge_agent.inference.engines.progress import silent\n"
-        "from edge_agent.inference.engines.tensorrt_building import build_plan\n"
-        "folder = pathlib.Path(sys.argv[1])\n"
-        "build_plan('model', (folder / 'model.onnx').read_bytes(), 4, folder / 'model.plan', silent)\n"
-    )
-    subprocess.run([sys.executable, "-c", program, folder], check=True)
-
-
-@pytest.mark.parametrize("with_onnx", [True, False])
-def test_a_components_own_plan_is_used_where_it_fits(device: Daemon, builds: Path, with_onnx: bool) -> None:
-    folder = write_echo(device.folder / "made", width=96, height=64, batch="batch")
-    _write_plan(folder)
-    builds.write_text("")
-    if with_onnx:
-        _rewrite(folder, plan="model.plan", target=_nvidia())
-    else:
-        (folder / "model.onnx").unlink()
-        _rewrite(folder, model="model.plan", target=_nvidia())
-    folder.parent.rename(device.models / "echo")
-    _start(device)
-    _check_answers(device)
-    assert sorted(builds.read_text().split()) == ["conclusion", "preparation"]
-
-
-def test_a_plan_for_another_device_is_built_anew_where_there_is_an_onnx_file(device: Daemon, builds: Path) -> None:
-    folder = write_echo(device.folder / "made", width=96, height=64)
-    _write_plan(folder)
-    builds.write_text("")
-    _rewrite(folder, plan="model.plan", target=_nvidia(**{"trt-ver": "8.5.2"}))
-    folder.parent.rename(device.models / "echo")
-    _start(device)
-    _check_answers(device)
-    assert len(builds.read_text().split()) == 3
-
-
-def test_a_plan_for_another_device_alone_is_refused_and_both_versions_are_named(device: Daemon) -> None:
-    folder = write_echo(device.folder / "made", width=96, height=64)
-    _write_plan(folder)
-    (folder / "model.onnx").unlink()
-    _rewrite(folder, model="model.plan", target=_nvidia(**{"trt-ver": "8.5.2", "gpu-code": "sm_72"}))
-    folder.parent.rename(device.models / "echo")
-    message = _start(device, "FAILED")
-    assert "it was packaged for gpu-code sm_72, this device has Orin (sm_87)" in message
-    assert "it was packaged for TensorRT 8.5.2, this device has 10.3.0" in message
-
-
-def test_a_plan_that_is_none_is_refused_with_tensorrts_words(device: Daemon) -> None:
-    folder = write_echo(device.folder / "made", width=96, height=64)
-    (folder / "model.onnx").rename(folder / "model.plan")
-    _rewrite(folder, model="model.plan", target=_nvidia())
-    folder.parent.rename(device.models / "echo")
-    assert "TensorRT can't load the plan of the model: magicTag mismatch" in _start(device, "FAILED")
 
 
 def test_after_a_fault_of_the_gpu_another_process_takes_over(
@@ -302,7 +157,7 @@ def test_after_a_fault_of_the_gpu_another_process_takes_over(
     monkeypatch.setenv("STAND_IN_FAULT", str(fault))
     with running_daemon(tmp_path, "--first-restart", "0.1") as daemon:
         write_echo(daemon.models, width=96, height=64)
-        _start(daemon)
+        start(daemon)
         (worker,) = daemon.workers()
         fault.touch()
         code, details = daemon.stub.refusal("DetectAnomalies", bytes_request("echo", picture(51, 96, 64)))
@@ -311,7 +166,7 @@ def test_after_a_fault_of_the_gpu_another_process_takes_over(
         wait_until(lambda: set(daemon.workers()) - {worker}, "another process is there")
         assert "the worker was lost: CUDA: illegal address" in daemon.log.read_text()
         daemon.stub.wait_for("echo", "RUNNING")
-        _check_answers(daemon)
+        check_answers(daemon)
 
 
 @pytest.mark.long
@@ -323,22 +178,10 @@ def test_a_fault_while_a_model_starts_does_not_make_it_run_on_the_processor(
     monkeypatch.setenv("STAND_IN_FAULT", str(fault))
     with running_daemon(tmp_path, "--first-restart", "0.1") as daemon:
         write_echo(daemon.models, width=96, height=64)
-        assert _start(daemon, "FAILED").startswith("CUDA: illegal address (CUDA_ERROR_ILLEGAL_ADDRESS); it is started")
+        assert start(daemon, "FAILED").startswith("CUDA: illegal address (CUDA_ERROR_ILLEGAL_ADDRESS); it is started")
         fault.unlink()
         assert daemon.stub.wait_for("echo", "RUNNING").status_message == ""
-        _check_answers(daemon)
-
-
-def test_another_precision_than_its_own_plans_has_one_built(tmp_path: Path, builds: Path) -> None:
-    folder = write_echo(tmp_path / "made", width=96, height=64)
-    _write_plan(folder)
-    _rewrite(folder, plan="model.plan", target=_nvidia())
-    builds.write_text("")
-    done = run("models", "build", "echo", "--model-dir", tmp_path / "made", "--state-dir", tmp_path / "state",
-               "--precision", "fp16")  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert " in fp16 " in done.stdout
-    assert len(builds.read_text().split()) == 3
+        check_answers(daemon)
 
 
 def test_where_the_gpu_has_too_little_memory_a_model_is_not_started(
@@ -355,15 +198,15 @@ def test_where_the_gpu_has_too_little_memory_a_model_is_not_started(
 
 def test_another_engine_runs_what_tensorrt_cant_and_says_so(device: Daemon) -> None:
     write_unreadable(device.models)
-    message = _start(device)
+    message = start(device)
     assert message.startswith("runs on onnxruntime-cpu (")
     assert "tensorrt: TensorRT can't read the model: no importer registered for op: NonMaxSuppression" in message
     assert _detect_score(device, picture(51)) == pytest.approx(0.2, abs=1e-3)
 
 
 def test_a_component_for_nvidia_that_tensorrt_cant_read_is_failed(device: Daemon) -> None:
-    write_unreadable(device.models, target=_nvidia())
-    assert "tensorrt: TensorRT can't read the model: no importer" in _start(device, "FAILED")
+    write_unreadable(device.models, target=nvidia())
+    assert "tensorrt: TensorRT can't read the model: no importer" in start(device, "FAILED")
 
 
 def _detect_score(daemon: Daemon, pixels: U8) -> float:
@@ -412,8 +255,8 @@ def test_models_build_makes_the_first_start_a_short_one(tmp_path: Path, builds: 
         assert "building the plan of the model" in done.stderr
         assert "Traceback" not in done.stderr
         built = builds.read_text()
-        _start(daemon)
-        _check_answers(daemon)
+        start(daemon)
+        check_answers(daemon)
         assert builds.read_text() == built
         assert "there is no model component 'other'" in failed(run("models", "build", "other", *flags))
 

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from edge_agent.errors import ComponentError
 from edge_agent.inference.plan_cache.cache import PlanCache, PlanKey
+from tests.inference.plan_cache.plans import KEY, PLAN, ROOM, Builder, changed, files, flip, folder_of, use
 from tests.support.daemon import PATIENCE
-
-KEY = PlanKey(
-    component="cookies",
-    label="model.onnx",
-    model_sha256="a" * 64,
-    gpu="Orin",
-    compute_capability="sm_87",
-    tensorrt="10.3.0",
-    cuda="12.6",
-    driver="540.4.0",
-    precision="fp16",
-    shapes=((1, 3, 384, 288), (8, 3, 384, 288)),
-)
-ROOM = 1 << 30
-PLAN = b"a plan for the GPU"
 
 # Says that it builds, waits for leave, builds, says what it was given, and uses it until its input ends.
 BUILDER = """
@@ -93,35 +77,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield begin
     for process in started:
         process.kill()
-
-
-class Builder:
-    """Builds in this process, and counts."""
-
-    def __init__(self, plan: bytes = PLAN) -> None:
-        self.plan = plan
-        self.paths: list[Path] = []
-
-    def __call__(self, path: Path) -> None:
-        self.paths.append(path)
-        path.write_bytes(self.plan)
-
-
-def use(cache: PlanCache, build: Callable[[Path], None], key: PlanKey = KEY) -> bytes:
-    with cache.open(key, build) as path:
-        return path.read_bytes()
-
-
-def changed(**values: Any) -> PlanKey:
-    return msgspec.structs.replace(KEY, **values)
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def folder_of(cache: Path, key: PlanKey = KEY) -> Path:
-    return cache / key.component / key.digest
 
 
 def test_a_plan_is_built_once_and_described_for_a_person(tmp_path: Path) -> None:
@@ -216,12 +171,6 @@ def test_what_killed_builders_left_goes_when_another_plan_is_built_but_not_what_
     assert len(PlanCache(tmp_path / "cache", ROOM).entries()) == 2
 
 
-def _flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -233,9 +182,9 @@ def _other_key(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("model.plan", _flip), ("model.plan", _cut), ("model.plan", Path.unlink),
+        ("model.plan", flip), ("model.plan", _cut), ("model.plan", Path.unlink),
         ("model.plan", lambda path: path.write_bytes(b"")),
-        ("plan.json", _flip), ("plan.json", _cut), ("plan.json", Path.unlink), ("plan.json", _other_key),
+        ("plan.json", flip), ("plan.json", _cut), ("plan.json", Path.unlink), ("plan.json", _other_key),
         ("plan.json", lambda path: path.write_bytes(b"\xff\xfe")), ("plan.json", lambda path: path.write_bytes(b"[]")),
     ],
 )  # fmt: skip
@@ -295,109 +244,6 @@ def test_a_plan_in_use_stays_and_one_that_is_read_may_go(tmp_path: Path) -> None
     with opened:
         assert small.remove("cookies") == 1
         assert opened.read() == bytes(10_000)
-
-
-def _under_a_file(tmp_path: Path) -> Path:
-    (tmp_path / "file").touch()
-    return tmp_path / "file" / "cache"
-
-
-def _read_only(tmp_path: Path) -> Path:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    (tmp_path / "cache").mkdir(mode=0o500)
-    return tmp_path / "cache"
-
-
-@pytest.mark.parametrize("make", [_under_a_file, _read_only])
-def test_a_folder_that_cant_be_written_costs_a_warning(
-    tmp_path: Path, make: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
-) -> None:
-    cache, build = PlanCache(make(tmp_path), ROOM), Builder()
-    with cache.open(KEY, build) as path:
-        assert path.read_bytes() == PLAN
-    assert not path.exists()
-    assert len(build.paths) == 1
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("the plan of 'cookies' can't be kept in ")
-    assert cache.entries() == []
-    assert cache.remove("cookies") == 0
-
-
-def test_what_may_only_be_read_is_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    build = Builder()
-    use(PlanCache(tmp_path, ROOM), build)
-
-    def read_only(*_: object, **__: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    for name in ("open", "mkdir", "unlink", "rename", "utime"):
-        monkeypatch.setattr(os, name, read_only)
-    assert use(PlanCache(tmp_path, ROOM), build) == PLAN
-    assert len(build.paths) == 1
-    assert caplog.records == []
-    assert use(PlanCache(tmp_path, ROOM), build, changed(driver="new")) == PLAN
-    assert "Read-only file system" in caplog.text
-
-
-def test_a_disk_that_is_full_while_building(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    build = Builder()
-
-    def on_a_full_disk(path: Path) -> None:
-        build(path)
-        if path.is_relative_to(tmp_path):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    cache = PlanCache(tmp_path, ROOM)
-    assert use(cache, on_a_full_disk) == PLAN
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "No space left on device" in caplog.text
-    assert files(tmp_path) == [f"cookies/{KEY.digest}/lock"]
-    assert use(cache, build) == PLAN
-    assert len(build.paths) == 3
-    assert len(cache.entries()) == 1
-
-
-@pytest.mark.parametrize("calls", range(5))
-def test_a_disk_that_is_full_while_publishing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, calls: int
-) -> None:
-    """What is built is used all the same, without building it again."""
-    left = calls
-
-    def full(*_: object) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    build = Builder()
-    monkeypatch.setattr(os, "fsync", full)
-    with PlanCache(tmp_path, ROOM).open(KEY, build) as path:
-        assert path.read_bytes() == PLAN
-    assert len(build.paths) == 1
-    assert len(caplog.records) == (calls < 4)
-    monkeypatch.undo()
-    assert use(PlanCache(tmp_path, ROOM), build) == PLAN
-    assert len(build.paths) == (2 if calls < 4 else 1)
-
-
-def test_a_disk_that_gives_back_something_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    rename = Path.rename
-
-    def damaging(path: Path, target: Path) -> None:
-        rename(path, target)
-        if target.name == "model.plan":
-            _flip(target)
-
-    monkeypatch.setattr(Path, "rename", damaging)
-    assert use(PlanCache(tmp_path, ROOM), Builder()) == PLAN
-    assert "Input/output error" in caplog.text
 
 
 def test_a_build_that_fails_is_told_and_leaves_nothing(tmp_path: Path) -> None:

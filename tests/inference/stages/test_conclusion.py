@@ -167,7 +167,7 @@ def test_class_ids(size: tuple[int, int], plane: tuple[int, int], count: int, dt
 
 
 @pytest.mark.parametrize(("size", "plane"), SIZES)
-@pytest.mark.parametrize(("labels", "count"), [(2, 1), (3, 1), (5, 1), (2, 3), (5, 3)])
+@pytest.mark.parametrize(("labels", "count"), [(2, 1), (3, 1), (5, 3)])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_class_scores(size: tuple[int, int], plane: tuple[int, int], labels: int, count: int, dtype: str) -> None:
     rng = np.random.default_rng(3)

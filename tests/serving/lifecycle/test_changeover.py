@@ -24,6 +24,19 @@ from tests.support.daemon import Daemon, running_daemon, segment_request, suspen
 from tests.support.fakes import echo_fields, echo_graph, picture, write_echo
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with running_daemon(tmp_path_factory.mktemp("daemon"), "--call-seconds", "300") as running:
+        yield running
+
+
+@pytest.fixture
+def daemon(shared: Daemon) -> Iterator[Daemon]:
+    """One for all tests that don't hurt it, with no models yet."""
+    yield shared
+    shared.empty()
+
+
 def _threshold(daemon: Daemon, segments: Segments) -> float:
     """Tell by its threshold which version answers."""
     request = segment_request("echo", 64, 64, segments.make(picture(51)))

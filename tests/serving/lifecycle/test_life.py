@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -21,6 +22,19 @@ from edge_agent.component.writing import write_component
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.support.daemon import PATIENCE, Daemon, alive, bytes_request, running_daemon, suspend, wait_until
 from tests.support.fakes import echo_fields, picture, write_echo
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with running_daemon(tmp_path_factory.mktemp("daemon")) as running:
+        yield running
+
+
+@pytest.fixture
+def daemon(shared: Daemon) -> Iterator[Daemon]:
+    """One for all tests that don't hurt it, with no models yet."""
+    yield shared
+    shared.empty()
 
 
 def _score(daemon: Daemon, model: str) -> float:

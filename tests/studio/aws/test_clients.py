@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.cloud import Cloud, running_cloud
+from tests.support.cloud import Cloud, running_cloud, with_profile
 from tests.support.daemon import running_daemon, wait_until
 from tests.support.environments import Environments
 from tests.support.fakes import write_echo
@@ -21,9 +19,6 @@ from tests.support.parts import write_folders
 
 #: packages are fetched first, which takes as long as the network does
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
-
-#: loops of ten minutes become short; nothing else of a client is changed
-_SITE = "import time\n_sleep = time.sleep\ntime.sleep = lambda seconds: _sleep(min(seconds, 0.2))\n"
 
 #: a project from pictures to verdicts, as the notebooks of PyPI's package go
 _PYPI = """
@@ -129,8 +124,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     write_folders(bucket / "sets" / "training", normal=12, anomaly=12)
     test = write_folders(bucket / "sets" / "test", normal=10, anomaly=10, first=100)
     write_echo(data / "models", "plates", 128, 96)
-    (data / "site").mkdir()
-    (data / "site" / "sitecustomize.py").write_text(_SITE)
     (root / "config.toml").write_text(f'[buckets]\nline-1 = "{bucket}"\n')
     (root / "agent").mkdir()
     with (
@@ -141,9 +134,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(cloud, root, test / "normal" / "good-1.png")
 
 
-def _run(place: Place, *command: str | Path, home: Path | None = None, **more: str) -> str:
-    variables = place.cloud.environment | {"PYTHONPATH": str(place.cloud.data / "site"), "MPLBACKEND": "Agg"} | more
-    variables |= {"HOME": str(home)} if home else {}
+def _run(place: Place, *command: str | Path, home: Path | None = None) -> str:
+    variables = place.cloud.patient_environment(home or place.cloud.data)
     done = subprocess.run(
         [*map(str, command)], capture_output=True, text=True, env=variables, timeout=170, cwd=place.root, check=False
     )
@@ -154,23 +146,6 @@ def _run(place: Place, *command: str | Path, home: Path | None = None, **more: s
 def _result(said: str) -> Any:
     (line,) = [line for line in said.splitlines() if line.startswith("RESULT ")]
     return json.loads(line.removeprefix("RESULT "))
-
-
-def _home(place: Place, name: str) -> Path:
-    """Make a home with the profile of the guide, and the client's model as our command installs it."""
-    home = place.root / name
-    (home / ".aws").mkdir(parents=True)
-    (home / ".aws" / "config").write_text(
-        f"[profile lookoutvision-access]\nregion = eu-central-1\nendpoint_url = {place.cloud.address}\n"
-    )
-    keys = "[lookoutvision-access]\naws_access_key_id = local\naws_secret_access_key = local\n"
-    (home / ".aws" / "credentials").write_text(keys)
-    command = [sys.executable, "-m", "edge_agent", "cloud", "install-client", "--endpoint", place.cloud.address]
-    done = subprocess.run(
-        command, env={"HOME": str(home), "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
-    )
-    assert f"export AWS_ENDPOINT_URL_LOOKOUTVISION={place.cloud.address}" in done.stdout
-    return home
 
 
 def test_pypis_package_goes_from_pictures_to_verdicts(place: Place, environments: Environments) -> None:
@@ -190,14 +165,14 @@ def test_the_newest_boto3_has_the_client_again(place: Place, environments: Envir
     python = environments.python("boto3")
     script = place.root / "newest.py"
     script.write_text(_BOTO3)
-    home = _home(place, "home-of-boto3")
+    home = with_profile(place.cloud, place.root / "home-of-boto3")
     said = _run(place, python.program, script, place.picture, home=home)
     assert _result(said) == [False, ["background", "bright"], True, "none"]
 
 
 def test_the_aws_cli_has_the_commands_again(place: Place, environments: Environments) -> None:
     python = environments.python("awscli")
-    home = _home(place, "home-of-the-cli")
+    home = with_profile(place.cloud, place.root / "home-of-the-cli")
     aws = python.folder / "bin" / "aws"
 
     def ask(*words: str | Path) -> Any:

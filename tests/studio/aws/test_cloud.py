@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
@@ -107,6 +108,8 @@ def test_what_botocore_does_not_check_is_checked(place: Place) -> None:
     assert "regular expression pattern" in error["Error"]["Message"]
     error = _refused(place.lv.list_projects, NextToken="bm9uZQ==")
     assert error["Error"]["Message"] == "NextToken 'bm9uZQ==' is none that was given here"
+    error = _refused(place.lv.create_project, ProjectName="a" * 121)
+    assert "has 121 characters, expected 120 at most" in error["Error"]["Message"]
 
 
 def test_a_token_makes_a_call_once(place: Place) -> None:
@@ -229,6 +232,26 @@ def _encoded(pixels: Any, form: str, orientation: int = 1) -> bytes:
     return content.getvalue()
 
 
+def _kinds(picture: Any) -> Iterator[tuple[str, bytes]]:
+    """Give a picture in the kinds of files that there are."""
+    for orientation in (1, 3, 6):
+        pixels = np.ascontiguousarray(picture.swapaxes(0, 1)) if orientation == 6 else picture
+        yield "JPEG", _encoded(pixels, "JPEG", orientation)
+    image = Image.fromarray(picture)
+    for form, mode in [
+        ("JPEG", "L"),
+        ("JPEG", "CMYK"),
+        *(("PNG", mode) for mode in ("RGB", "L", "LA", "RGBA", "P", "1")),
+    ]:
+        content = io.BytesIO()
+        image.convert(mode).save(content, form)
+        yield form, content.getvalue()
+    for deep in (picture, picture[..., 0]):
+        done, encoded = cv2.imencode(".png", deep.astype(np.uint16) * 257)
+        assert done
+        yield "PNG", encoded.tobytes()
+
+
 def _status(place: Place, status: str, version: str = "1") -> dict[str, Any]:
     found: dict[str, Any] = {}
 
@@ -265,9 +288,7 @@ def test_a_model_is_hosted_asked_and_stopped(place: Place) -> None:
     assert _refused(lv.delete_project, ProjectName="plates")["Error"]["Code"] == "ConflictException"
 
     with edge_agent.Client(place.agent.socket) as client:
-        for form, orientation in (("PNG", 1), ("JPEG", 1), ("JPEG", 3), ("JPEG", 6)):
-            pixels = np.ascontiguousarray(picture.swapaxes(0, 1)) if orientation == 6 else picture
-            body = _encoded(pixels, form, orientation)
+        for form, body in _kinds(picture):
             (place.data / "sent").write_bytes(body)
             same = client.detect("plates.1", edge_agent_picture(place.data / "sent"))
             result = lv.detect_anomalies(**asked, ContentType=f"image/{form.lower()}", Body=body)["DetectAnomalyResult"]
@@ -279,6 +300,17 @@ def test_a_model_is_hosted_asked_and_stopped(place: Place) -> None:
             mask = np.asarray(Image.open(io.BytesIO(result["AnomalyMask"])).convert("RGB"))
             assert same.mask is not None
             assert (mask == same.mask).all()
+
+    # What can't be kept is said before anything is begun.
+    for output, tags, said in (
+        ("none-1", [], "bucket none-1 for the results: there is no bucket 'none-1'"),
+        ("line-1", [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}], "the tag's key 'a' is given twice"),
+    ):
+        lv.create_dataset(ProjectName="plates", DatasetType="train")
+        wanted = {"OutputConfig": {"S3Location": {"Bucket": output}}, "Tags": tags}
+        assert _refused(lv.create_model, ProjectName="plates", **wanted)["Error"]["Message"] == said
+        lv.delete_dataset(ProjectName="plates", DatasetType="train")
+    assert len(lv.list_models(ProjectName="plates")["Models"]) == 1
 
     def refusal(body: bytes, content_type: str = "image/png") -> str:
         return str(_refused(lv.detect_anomalies, **asked, ContentType=content_type, Body=body)["Error"]["Message"])
@@ -298,7 +330,7 @@ def test_a_model_is_hosted_asked_and_stopped(place: Place) -> None:
     lv.stop_model(**asked)
     _status(place, "TRAINED")
     metrics = _raw(place, "GET", "/metrics")[2].decode()
-    assert 'lookoutvision_processed_image_count_total{ModelVersion="1",ProjectName="plates"} 4.0' in metrics
+    assert 'lookoutvision_processed_image_count_total{ModelVersion="1",ProjectName="plates"} 13.0' in metrics
     assert 'lookoutvision_invalid_image_count_total{ModelVersion="1",ProjectName="plates"} 6.0' in metrics
     arn = model["ModelArn"]
     lv.tag_resource(ResourceArn=arn, Tags=[{"Key": "line", "Value": "1"}, {"Key": "Größe", "Value": ""}])

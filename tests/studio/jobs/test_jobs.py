@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
 
 import pytest
 
-from edge_agent.studio.jobs.runner import process_start
+from edge_agent.studio.jobs.runner import Runner, process_start
+from edge_agent.studio.jobs.table import Jobs
+from edge_agent.studio.store.store import Store
 from tests.support.daemon import wait_until
 from tests.support.parts import write_folders
 from tests.support.server import end_jobs
@@ -79,3 +83,22 @@ def test_a_job_whose_process_was_killed_has_failed(tmp_path: Path) -> None:
 def test_a_process_is_known_by_its_start_too() -> None:
     assert process_start(os.getpid()) > 0
     assert process_start(2**22 + 1) == 0
+
+
+def test_the_studio_ends_at_once_while_a_job_runs(tmp_path: Path) -> None:
+    with contextlib.closing(Store(tmp_path / "data")) as store:
+        jobs = Jobs(store)
+        number = jobs.prepare("part", "train", "a long one")
+        jobs.queue(number, ["sleep", "600"])
+
+        async def serve() -> None:
+            runner = Runner(jobs, lambda job: None)
+            runner.start()
+            await asyncio.to_thread(wait_until, lambda: jobs.unended()[0]["process"], "the job runs")
+            await runner.close()
+
+        asyncio.run(serve())  # which waits for its threads
+        (row,) = jobs.unended()
+        assert process_start(row["process"]) == row["process_started"]
+        os.killpg(row["process"], signal.SIGKILL)
+        os.waitpid(row["process"], 0)

@@ -7,11 +7,11 @@ import time
 
 from edge_agent.children.command import child_command
 from edge_agent.errors import StudioError
-from edge_agent.studio.aws.call import Answer, Call, conflict, invalid
+from edge_agent.studio.aws.call import Answer, Call, check_bucket, conflict, invalid
 from edge_agent.studio.aws.datasets import dataset
 from edge_agent.studio.aws.hosting import withdraw
 from edge_agent.studio.aws.models import Statuses, find, metadata, numbered
-from edge_agent.studio.aws.operations.tags import put_tags
+from edge_agent.studio.aws.operations.tags import check_tags, put_tags
 from edge_agent.studio.aws.paging import page
 from edge_agent.studio.jobs import kinds
 from edge_agent.studio.store.models import Models
@@ -32,6 +32,9 @@ def create_model(call: Call) -> Answer:
         if found.status.endswith("IN_PROGRESS"):
             name = f"{call.project}/{type_}"
             raise conflict("DATASET", name, f"The {type_} dataset of project {call.project} is {found.status}.")
+    location = values["OutputConfig"]["S3Location"]
+    check_bucket(call, location["Bucket"])
+    check_tags(call.project, values.get("Tags", []))
     known = numbered(service, call.project)
     highest = service.state.database.value("SELECT max(number) FROM models WHERE project = ?", (call.project,)) or 0
     number = highest + 1
@@ -42,7 +45,6 @@ def create_model(call: Call) -> Answer:
         job = kinds.train(service.store, service.jobs, call.project, options, around)
     except StudioError as error:
         raise invalid(str(error)) from None
-    location = values["OutputConfig"]["S3Location"]
     details: Answer = {
         "OutputConfig": {"S3Location": {"Bucket": location["Bucket"], "Prefix": location.get("Prefix", "")}},
         **{name: values[name] for name in ("Description", "KmsKeyId") if name in values},

@@ -7,7 +7,7 @@ import secrets
 from typing import Any
 
 from edge_agent.children.command import child_command
-from edge_agent.studio.aws.call import Answer, Call, conflict, invalid, not_found
+from edge_agent.studio.aws.call import Answer, Call, check_bucket, conflict, invalid, not_found
 from edge_agent.studio.aws.models import Statuses, find
 from edge_agent.studio.aws.paging import page
 from edge_agent.studio.jobs.kinds import PACKAGE
@@ -28,6 +28,7 @@ def start_model_packaging_job(call: Call) -> Answer:
     if _row(call, name) is not None:
         raise conflict("MODEL_PACKAGE_JOB", name, f"Model packaging job {name} already exists.")
     chosen = values["Configuration"]["Greengrass"]
+    check_bucket(call, chosen["S3OutputLocation"]["Bucket"])
     options = _options(chosen)
     asked = {
         "Configuration": values["Configuration"], "Description": values.get("Description", ""), "region": call.region,

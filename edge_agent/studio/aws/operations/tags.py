@@ -34,17 +34,25 @@ def list_tags_for_resource(call: Call) -> Answer:
     return {"Tags": [{"Key": row["key"], "Value": row["value"]} for row in rows]}
 
 
-def put_tags(call: Call, resource: str, tags: list[dict[str, Any]]) -> None:
-    """Keep tags of a resource.
+def check_tags(resource: str, tags: list[dict[str, Any]]) -> None:
+    """See whether tags can be kept.
 
     Raises:
         ServiceRefused: a key is given twice or is AWS' own, or there are too many.
     """
     keys = [tag["Key"] for tag in tags]
-    if len(set(keys)) < len(keys):
-        raise invalid("a tag's key is given twice")
+    if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
+        raise invalid(f"the tag's key {twice[0]!r} is given twice")
     if own := [key for key in keys if key.lower().startswith("aws:")]:
         raise invalid(f"the tag's key {own[0]!r} begins with aws:, which is not for users")
+    if len(keys) > MOST_TAGS:
+        raise quota("MODEL", resource, f"{resource} would have more than {MOST_TAGS} tags")
+
+
+def put_tags(call: Call, resource: str, tags: list[dict[str, Any]]) -> None:
+    """Keep tags of a resource; ServiceRefused as `check_tags`."""
+    check_tags(resource, tags)
+    keys = [tag["Key"] for tag in tags]
     with call.service.state.database.writing() as write:
         rows = write.execute("SELECT key FROM tags WHERE resource = ?", (resource,)).fetchall()
         if len({*keys, *(row["key"] for row in rows)}) > MOST_TAGS:

@@ -133,6 +133,14 @@ class Buckets:
         remote = self._remote(bucket)
         return remote.list(prefix) if remote else [found.key for found in self.objects(bucket).keys(prefix)]
 
+    def check(self, bucket: str) -> None:
+        """Raise ServiceRefused where there is no such bucket, or the other S3 does not say so."""
+        remote = self._remote(bucket)
+        if remote:
+            remote.check()
+        else:
+            self.objects(bucket)
+
     def close(self) -> None:
         """Close what is open to other storages."""
         for remote in self._remotes.values():

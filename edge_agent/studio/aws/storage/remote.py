@@ -54,6 +54,11 @@ class Remote:
             pages = self._client().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
+    def check(self) -> None:
+        """See whether the bucket is there; ServiceRefused as `Buckets.check`."""
+        with self._asking(""):
+            self._client().head_bucket(Bucket=self._bucket)
+
     def close(self) -> None:
         """Close the connections to it."""
         if self._made is not None:
@@ -62,7 +67,7 @@ class Remote:
     @contextlib.contextmanager
     def _asking(self, key: str) -> Iterator[None]:
         """Say what goes wrong at the other S3 in one sentence."""
-        where = f"object {key!r} of bucket {self._bucket!r} at {self._address}"
+        where = f"{f'object {key!r} of ' if key else ''}bucket {self._bucket!r} at {self._address}"
         try:
             yield
         except ServiceRefused:

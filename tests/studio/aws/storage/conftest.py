@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.exceptions import ClientError
 
 pytest.importorskip("starlette")
 import boto3
@@ -83,3 +84,9 @@ def client(place: Place) -> Iterator[Any]:
     client = place.client()
     yield client
     client.close()
+
+
+def code(raised: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    """Return an error's code and status."""
+    response = raised.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]

@@ -1,0 +1,71 @@
+"""Which kinds of parts there are, what is wrong with their anomalies, and which half each belongs to.
+
+A method is chosen on the development half. The held-out half is looked at for the final table only, so that its
+figures are what somebody with parts of their own may expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from benchmarks import synthetic
+from benchmarks.objects import assemblies, metal, surfaces
+from benchmarks.objects.canvas import U8, Part
+from edge_agent.building.demo.pictures import anomalous_picture, normal_picture
+
+Half = Literal["development", "held-out"]
+Draw = Callable[[str | None, np.random.Generator], Part]
+
+NORMALS, ANOMALIES = 80, 50  # pictures of a drawn kind
+_SEED = 7
+
+
+class Kind(NamedTuple):
+    """A drawn kind: how, which defects, and what it stands for."""
+
+    half: Half
+    draw: Draw
+    defects: tuple[str, ...]
+    what: str
+
+
+def _flange(defect: str | None, rng: np.random.Generator) -> Part:
+    picture = anomalous_picture(rng) if defect else normal_picture(rng)
+    return Part(picture, np.full(picture.shape[:2], int(bool(defect)), np.uint8))
+
+
+def _synthetic(name: str) -> Draw:
+    return lambda defect, rng: synthetic.draw(name, defect, rng)
+
+
+KINDS: dict[str, Kind] = {
+    "flange": Kind("development", _flange, ("scratch or dent",), "turned metal"),
+    "fabric": Kind("development", _synthetic("fabric"), synthetic.LABELS["fabric"], "woven"),
+    "blister": Kind("development", _synthetic("blister"), synthetic.LABELS["blister"], "a part missing"),
+    "brushed": Kind("development", metal.brushed, ("scratch", "dent", "stain"), "shiny, the light wanders"),
+    "label": Kind("development", assemblies.label, ("missing", "smear", "blot", "register"), "printed"),
+    "tray": Kind("development", assemblies.tray, ("missing", "doubled", "turned", "short"), "many small parts"),
+    "vial": Kind("development", assemblies.vial, ("bubble", "crack", "particle", "low"), "transparent"),
+    "gear": Kind("held-out", metal.gear, ("missing", "chipped", "crack", "pores"), "cast, at any angle"),
+    "connector": Kind("held-out", metal.connector, ("bent", "missing", "sunk", "flake"), "pins in rows"),
+    "seal": Kind("held-out", metal.seal, ("nick", "flash", "blister"), "hardly any contrast"),
+    "knit": Kind("held-out", surfaces.knit, ("dropped", "snag", "yarn"), "knitted"),
+    "wood": Kind("held-out", surfaces.wood, ("scratch", "stain", "hole", "crack"), "no two alike"),
+    "gravel": Kind("held-out", surfaces.gravel, ("pebble", "wire", "oil"), "a photograph, defects drawn"),
+    "board": Kind("held-out", assemblies.board, ("open", "bridge", "missing", "turned"), "large, small defects"),
+    "caps": Kind("held-out", assemblies.caps, ("colour", "cracked", "foreign"), "a heap, wrong colour"),
+}
+
+
+def pictures(name: str, normals: int = NORMALS, anomalies: int = ANOMALIES) -> Iterator[tuple[U8, str]]:
+    """Draw a kind's pictures, the same ones each time: the picture, and its defect or an empty string."""
+    kind = KINDS[name]
+    rng = np.random.default_rng([_SEED, list(KINDS).index(name)])
+    for _ in range(normals):
+        yield kind.draw(None, rng).picture, ""
+    for number in range(anomalies):
+        defect = kind.defects[number % len(kind.defects)]
+        yield kind.draw(defect, rng).picture, defect

@@ -1,0 +1,206 @@
+"""Verdicts on many kinds of parts: F1, and whether confidence and out-of-fold figures keep what they promise.
+
+The features of a kind's pictures are extracted once, by the trainer's own functions, and each model is fitted on those
+of its training pictures. tests/building/training/test_graph.py holds that the finished ONNX file scores like this.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.objects.canvas import U8
+from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
+from edge_agent.building.datasets.reading import read_dataset
+from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
+from edge_agent.building.training.features import Extractor, Features, choose_input_size, source_model
+from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
+
+F64 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+WAYS = ((20, 10), (20, 2), (20, 0), (60, 30))
+_BINS = np.linspace(0.5, 1.0, 11)
+_SURE = 0.95
+#: of Student's t, two sides, 95 %, by the number of splits
+_STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
+
+
+class Trial(NamedTuple):
+    """One model, measured on the pictures that it was not built of."""
+
+    f1: float
+    roc_auc: float
+    best_f1: float
+    promised_f1: float
+    confidence: F64
+    right: Bools
+
+
+class Summary(NamedTuple):
+    """One kind, one number of training pictures: several splits."""
+
+    kind: str
+    way: tuple[int, int]
+    trials: tuple[Trial, ...]
+
+    @property
+    def f1(self) -> float:
+        return float(np.mean([trial.f1 for trial in self.trials]))
+
+
+def features_of(kind: str, cookies: Path, cache: Path | None, shares: float = 1.0) -> tuple[Features, Bools]:
+    """Extract what a model is fitted on, or take it from the cache; the second says which pictures are anomalous."""
+    stored = cache / f"{kind}-{shares:g}.npz" if cache else None
+    if stored and stored.exists():
+        with np.load(stored) as found:
+            rows, columns = found["grid"].tolist()
+            return Features(found["patches"], found["pooled"], (rows, columns)), found["anomalous"]
+    parts: list[Features] = []
+    anomalous: list[bool] = []
+    extract: Extractor | None = None
+    for picture, is_bad in _pictures(kind, cookies, shares):
+        height, width = picture.shape[:2]
+        size = choose_input_size(width, height)
+        extract = extract or Extractor(*size, source_model(*size), threads=1)
+        small = make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture)))
+        parts.append(extract([small]))
+        anomalous.append(is_bad)
+    features = parts[0]._replace(
+        patches=np.concatenate([part.patches for part in parts]), pooled=np.concatenate([part.pooled for part in parts])
+    )
+    if stored:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(stored, **features._asdict(), anomalous=np.array(anomalous))
+    return features, np.array(anomalous)
+
+
+def _pictures(kind: str, cookies: Path, share: float) -> Iterator[tuple[U8, bool]]:
+    if kind == "cookies":
+        for example in read_dataset(cookies).labelled:
+            yield read_picture(example.path), example.label == ANOMALY
+        return
+    counts = {NORMAL: round(NORMALS * share), ANOMALY: round(ANOMALIES * share)}
+    for picture, defect in pictures(kind, counts[NORMAL], counts[ANOMALY]):
+        yield picture, bool(defect)
+
+
+def choose(anomalous: Bools, normal: int, anomaly: int, seed: int) -> Bools:
+    """Choose which pictures train; the others are for the test."""
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(anomalous), bool)
+    for of, count in ((~anomalous, normal), (anomalous, anomaly)):
+        chosen[rng.permutation(np.flatnonzero(of))[:count]] = True
+    return chosen
+
+
+def measure(features: Features, anomalous: Bools, way: tuple[int, int], seed: int) -> Trial:
+    """Fit a model on some pictures and judge the others."""
+    chosen = choose(anomalous, *way, seed)
+    head = fit_head(
+        features.of(chosen), anomalous[chosen], seed=seed, wanted=Wanted(), progress=lambda done, total: None
+    )
+    threshold = head.calibrated_threshold
+    scores, truth = head.calibrated(head.raw_scores(features.of(~chosen))), anomalous[~chosen]
+    found = classification_metrics(scores, truth, threshold)
+    called = is_anomalous(scores, threshold)
+    best = max(classification_metrics(scores, truth, float(score)).f1 or 0.0 for score in np.unique(scores))
+    return Trial(
+        f1=found.f1 or 0.0,
+        roc_auc=found.roc_auc or 0.0,
+        best_f1=best,
+        promised_f1=_promised(head, anomalous[chosen], truth),
+        confidence=np.where(called, scores, 1 - scores),
+        right=called == truth,
+    )
+
+
+def _promised(head: Head, anomalous: Bools, truth: Bools) -> float:
+    """Say which F1 out-of-fold recall and false alarms promise where there are as many anomalies as in the test."""
+    if not anomalous.any():
+        return float("nan")
+    called = is_anomalous(head.calibrated(head.out_of_fold), head.calibrated_threshold)
+    found = float(called[anomalous].mean()) * int(truth.sum())
+    alarms = float(called[~anomalous].mean()) * int((~truth).sum())
+    return 2 * found / (found + alarms + int(truth.sum()))
+
+
+def verdicts(
+    kinds: Sequence[str],
+    cookies: Path,
+    cache: Path | None,
+    ways: Sequence[tuple[int, int]] = WAYS,
+    seeds: Iterable[int] = range(5),
+    share: float = 1.0,
+) -> list[Summary]:
+    """Measure, and print a line for each kind and number of pictures as it is done."""
+    print(f"{'kind':10} {'trained on':>10} {'mean F1':>8} {'95 % interval':>15} {'worst':>6} {'AUC':>7} "
+          f"{'best F1':>8} {'promised':>9}")  # fmt: skip
+    summaries = []
+    for kind in kinds:
+        features, anomalous = features_of(kind, cookies, cache, share)
+        for way in ways:
+            if way[0] >= int((~anomalous).sum()) or way[1] >= int(anomalous.sum()):
+                continue
+            trials = tuple(measure(features, anomalous, way, seed) for seed in seeds)
+            summaries.append(Summary(kind, way, trials))
+            print(_line(kind, f"{way[0]} + {way[1]}", trials), flush=True)
+    return summaries
+
+
+def _line(name: str, way: str, trials: Sequence[Trial]) -> str:
+    f1 = np.array([trial.f1 for trial in trials])
+    mean, auc, best, promised = (
+        float(np.mean([getattr(trial, key) for trial in trials])) for key in ("f1", "roc_auc", "best_f1", "promised_f1")
+    )
+    half = _STUDENT.get(len(f1), 2.0) * float(f1.std(ddof=1)) / np.sqrt(len(f1)) if len(f1) > 1 else float("nan")
+    interval = f"{max(0.0, mean - half):.3f} to {min(1.0, mean + half):.3f}"
+    return (
+        f"{name:10} {way:>10} {mean:8.3f} {interval:>15} {f1.min():6.3f} {auc:7.4f} {best:8.3f} "
+        + (f"{promised:9.3f}" if way[-2:] != " 0" else f"{'':9}")
+    )  # fmt: skip
+
+
+def totals(title: str, summaries: Sequence[Summary]) -> None:
+    """Print what all kinds have in the mean, the worst, and how honest the confidence is."""
+    print(f"\n{title}")
+    print(f"{'trained on':>10} {'mean F1':>8} {'worst kind':>18} {'best F1':>8} {'promised - got':>15} {'ECE':>6} "
+          f"{'right of those sure':>20}")  # fmt: skip
+    ways = list(dict.fromkeys(summary.way for summary in summaries))
+    for way in ways:
+        of = [summary for summary in summaries if summary.way == way]
+        _total(f"{way[0]} + {way[1]}", of, promises=way[1] > 0)
+    if len(ways) > 1:
+        _total("all", summaries, promises=False)
+
+
+def _total(name: str, of: Sequence[Summary], *, promises: bool) -> None:
+    trials = [trial for summary in of for trial in summary.trials]
+    confidence = np.concatenate([trial.confidence for trial in trials])
+    right = np.concatenate([trial.right for trial in trials])
+    worst = min(of, key=lambda summary: summary.f1)
+    sure = confidence >= _SURE
+    gap = np.mean([np.mean([trial.promised_f1 - trial.f1 for trial in summary.trials]) for summary in of])
+    print(
+        f"{name:>10} {np.mean([summary.f1 for summary in of]):8.3f} {f'{worst.f1:.3f} {worst.kind}':>18} "
+        f"{np.mean([trial.best_f1 for trial in trials]):8.3f} {f'{gap:+.3f}' if promises else '':>15} "
+        f"{calibration_error(confidence, right):6.3f} {f'{right[sure].mean():.3f} of {sure.sum()}':>20}"
+    )
+
+
+def calibration_error(confidence: F64, right: Bools) -> float:
+    """Expected calibration error: |mean confidence - share that is right| in ten ranges, weighed by their answers."""
+    error = 0.0
+    for low, high in itertools.pairwise(_BINS):
+        inside = (confidence >= low) & ((confidence < high) | (high == 1.0))
+        if inside.any():
+            error += abs(float(confidence[inside].sum()) - float(right[inside].sum()))
+    return error / len(confidence)

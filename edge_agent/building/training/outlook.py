@@ -1,0 +1,151 @@
+"""What a trainer can say before a line finds out: how far its figures can be trusted, and what would make them better.
+
+All of it comes from the scores of pictures that were held out, and from one more look at the bank: how much nearer are
+good parts to it when it knows of twice as many.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.building.datasets.checks.report import Seen
+from edge_agent.building.datasets.dataset import ANOMALY, Example
+from edge_agent.building.evaluation.metrics import intervals, is_anomalous
+from edge_agent.building.training.bank import choose_banks, distances, picture_scores
+from edge_agent.building.training.features import Features
+from edge_agent.building.training.head import Head
+
+_HARDEST = 3
+_SURE = 0.95  # a picture of at least this confidence is not hard
+_WIDE = 0.1  # an F1 that is known less exactly is said to be
+_MOST_TIMES = 32
+_SURPRISED = 0.05  # share by which good parts come nearer, from which on more of them are asked for
+_LEAST_CURVE = 8  # normal pictures, of which a half is still a bank
+
+
+class Hard(NamedTuple):
+    """A training picture whose verdict, by a model that had not seen it, is wrong or not sure."""
+
+    picture: str
+    label: str
+    confidence: float
+    right: bool
+
+
+class Outlook(NamedTuple):
+    """What to expect of a model."""
+
+    #: 95 % interval of the F1 on pictures of the same kind; None without anomalies
+    f1: tuple[float, float] | None
+    hardest: tuple[Hard, ...]
+    #: kinds of anomaly, by their labels or folders, that one picture shows
+    seen_once: tuple[str, ...]
+    #: by which share held out good parts were nearer to a bank of nearly all others than to one of half of them
+    nearer: float | None
+    #: sentences, what would help most first
+    advice: tuple[str, ...]
+
+
+def look_ahead(
+    head: Head,
+    features: Features,
+    anomalous: npt.NDArray[np.bool_],
+    examples: Sequence[Example],
+    seen: Sequence[Seen],
+    *,
+    seed: int,
+) -> Outlook:
+    """Say what to expect; `examples` and `seen` are the training pictures, in the order of `features`."""
+    scores, threshold = head.calibrated(head.out_of_fold), head.calibrated_threshold
+    called = is_anomalous(scores, threshold)
+    f1 = intervals(scores, anomalous, threshold).f1
+    confidence = np.where(called, scores, 1 - scores)
+    doubt = np.where(called == anomalous, 1 - confidence, confidence)
+    hardest = tuple(
+        Hard(
+            _name(examples[i]), str(examples[i].label), round(float(confidence[i]), 3), bool(called[i] == anomalous[i])
+        )
+        for i in np.argsort(-doubt, kind="stable")[:_HARDEST]
+        if called[i] != anomalous[i] or confidence[i] < _SURE
+    )
+    once = _seen_once(examples, seen)
+    nearer = _nearer(features.patches[~anomalous], head, anomalous, seed)
+    advice = _advice(scores, anomalous, called, threshold, once, nearer)
+    return Outlook(f1, hardest, once, nearer, advice)
+
+
+def _name(example: Example) -> str:
+    return "/".join(example.path.parts[-2:])
+
+
+def _seen_once(examples: Sequence[Example], seen: Sequence[Seen]) -> tuple[str, ...]:
+    """Name kinds of anomaly with one picture: of masks' labels, or of folders where anomalies lie in several."""
+    anomalies = [(example, look) for example, look in zip(examples, seen, strict=True) if example.label == ANOMALY]
+    labels = Counter(label for _, look in anomalies for label, area in look.areas.items() if area)
+    if not labels:
+        labels = Counter(example.path.parent.name for example, _ in anomalies)
+    # One kind alone is not told from others; that there is one anomaly is said anyway.
+    return tuple(sorted(name for name, count in labels.items() if count == 1)) if len(labels) > 1 else ()
+
+
+def _nearer(good: npt.NDArray[np.float32], head: Head, anomalous: npt.NDArray[np.bool_], seed: int) -> float | None:
+    """Compare with a bank of half of the normal pictures, by which the other half is judged."""
+    if len(good) < _LEAST_CURVE:
+        return None
+    half = np.arange(len(good)) % 2
+    banks = choose_banks(good.reshape(-1, good.shape[2]), np.repeat(half, good.shape[1]), 2, seed=seed)
+    of_half = np.mean([picture_scores(distances(good[half == number], banks[number])).mean() for number in (0, 1)])
+    of_nearly_all = float(head.bank_out_of_fold[~anomalous].mean())
+    return round(max(0.0, 1 - of_nearly_all / max(float(of_half), 1e-9)), 3)
+
+
+def _advice(
+    scores: npt.NDArray[np.float64],
+    anomalous: npt.NDArray[np.bool_],
+    called: npt.NDArray[np.bool_],
+    threshold: float,
+    once: Sequence[str],
+    nearer: float | None,
+) -> tuple[str, ...]:
+    said: list[str] = []
+    missed, alarms = int((anomalous & ~called).sum()), int((~anomalous & called).sum())
+    normals, anomalies = int((~anomalous).sum()), int(anomalous.sum())
+    if nearer is not None and nearer >= _SURPRISED:
+        said.append(
+            f"good parts still surprise it: they lay {nearer:.0%} nearer to what it knew with nearly all {normals} "
+            f"normal pictures than with half of them; about {normals} more, of all that varies, will help"
+        )
+    if missed:
+        said.append(f"{missed} of {anomalies} anomalies were missed: more pictures like those")
+    if alarms:
+        said.append(f"{alarms} of {normals} normal pictures were called anomalous: more normal pictures like those")
+    if anomalies and once:
+        said.append(f"one picture only shows {', '.join(once)}: it was judged by models that knew none of its kind")
+    times = _times(scores, anomalous, threshold) if anomalies else 1
+    if not anomalies:
+        said.append(
+            "no picture shows what has to be found: a few anomalies decide where the threshold lies, "
+            "ten say how good it is"
+        )
+    elif times > 1:
+        said.append(
+            f"to know its F1 to within {_WIDE / 2:g} takes about {times} times as many labelled pictures, in the "
+            "training or kept apart for `edge-agent evaluate`"
+        )
+    return tuple(said)
+
+
+def _times(scores: npt.NDArray[np.float64], anomalous: npt.NDArray[np.bool_], threshold: float) -> int:
+    """How many times as many pictures, of which as many are judged rightly, make the interval narrow?"""
+    times = 1
+    while times < _MOST_TIMES:
+        found = intervals(np.tile(scores, times), np.tile(anomalous, times), threshold).f1
+        if found is None or found[1] - found[0] <= _WIDE:
+            break
+        times += 1 if times < 8 else 4
+    return times

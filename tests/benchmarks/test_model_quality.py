@@ -1,0 +1,52 @@
+"""The bench of many kinds of parts: what is held out stays so, and what is drawn is what it is called."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import model_quality
+from benchmarks.objects.kinds import KINDS
+from benchmarks.objects.verdicts import calibration_error, choose
+
+
+def test_a_kind_that_is_held_out_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["model_quality", "--kinds", "vial", "wood"])
+    with pytest.raises(SystemExit) as ended:
+        model_quality.main()
+    assert ended.value.code == 2
+    assert "wood: held out; --final measures them" in capsys.readouterr().err
+
+
+def test_half_of_the_kinds_are_held_out() -> None:
+    halves = ["development", *(kind.half for kind in KINDS.values())]  # cookies are the first
+    assert halves.count("development") == halves.count("held-out") == 8
+
+
+@pytest.mark.parametrize("name", ["label", "seal", "connector"])
+def test_each_defect_is_marked_where_it_is(name: str) -> None:
+    kind = KINDS[name]
+    good = kind.draw(None, np.random.default_rng(0))
+    assert not good.classes.any()
+    for number, defect in enumerate(kind.defects, start=1):
+        part = kind.draw(defect, np.random.default_rng(number))
+        assert set(np.unique(part.classes)) == {0, number}
+        assert part.picture.shape == (*part.classes.shape, 3)
+
+
+def test_confidence_that_is_as_often_right_as_it_says_has_no_error() -> None:
+    confidence, right = np.full(100, 0.9), np.arange(100) < 90
+    assert calibration_error(confidence, right) == pytest.approx(0)
+    assert calibration_error(np.full(100, 1.0), right) == pytest.approx(0.1)
+
+
+def test_the_same_pictures_train_for_the_same_seed() -> None:
+    anomalous = np.arange(50) >= 30
+    chosen = choose(anomalous, 20, 10, 3)
+    assert (chosen[~anomalous].sum(), chosen[anomalous].sum()) == (20, 10)
+    assert (chosen == choose(anomalous, 20, 10, 3)).all()
+    assert (chosen != choose(anomalous, 20, 10, 4)).any()

@@ -1,0 +1,91 @@
+"""What a trainer says of its model's future, on features that are made up so that the answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_agent.building.datasets.checks.report import Seen
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
+from edge_agent.building.training.features import Features
+from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.outlook import Outlook, look_ahead
+
+ROWS, COLUMNS, CHANNELS = 4, 6, 12
+NORMALS = 16
+
+
+def made_up(anomalies: int, *, moved: bool = False) -> tuple[Features, np.ndarray]:
+    """A bright patch lies in the first place of good parts; `moved`: of bad ones elsewhere, else it is another one."""
+    rng = np.random.default_rng(0)
+    patches = rng.normal(0, 0.2, (NORMALS + anomalies, ROWS * COLUMNS, CHANNELS))
+    patches[:NORMALS, 0, 0] += 9
+    patches[NORMALS:, -1 if moved else 0, 0 if moved else 1] += 9
+    pooled = rng.normal(size=(NORMALS + anomalies, 5))
+    features = Features(patches.astype(np.float32), pooled.astype(np.float32), (ROWS, COLUMNS))
+    return features, np.arange(NORMALS + anomalies) >= NORMALS
+
+
+def fit(features: Features, anomalous: np.ndarray) -> Head:
+    return fit_head(features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None)
+
+
+def outlook(anomalies: int, kinds: tuple[str, ...] = (), areas: tuple[str, ...] = ()) -> Outlook:
+    features, anomalous = made_up(anomalies)
+    folders = ["good"] * NORMALS + [kinds[i] if kinds else "bad" for i in range(anomalies)]
+    shown = [""] * NORMALS + [areas[i] if areas else "" for i in range(anomalies)]
+    examples = [
+        Example(Path("parts", folder, f"{number}.png"), "", ANOMALY if bad else NORMAL)
+        for number, (folder, bad) in enumerate(zip(folders, anomalous, strict=True))
+    ]
+    seen = [
+        Seen(example, None, "", {label: 5} if label else {}, None)
+        for example, label in zip(examples, shown, strict=True)
+    ]
+    return look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0)
+
+
+@pytest.mark.parametrize("anomalies", [0, 6])
+def test_what_lies_in_another_place_is_an_anomaly(anomalies: int) -> None:
+    """Each of its patches is one that good parts have; only where it lies is wrong."""
+    features, anomalous = made_up(12, moved=True)
+    chosen = np.arange(NORMALS + anomalies)
+    head = fit(features.of(chosen), anomalous[chosen])
+    assert head.placed is not None
+    unseen = features.of(np.arange(NORMALS + 6, NORMALS + 12))
+    assert (head.raw_scores(unseen) >= head.threshold).all()
+
+
+def test_a_perfect_figure_of_few_pictures_is_not_promised() -> None:
+    found = outlook(6)
+    assert found.f1 is not None
+    low, high = found.f1
+    assert 0.6 < low < 0.95 < high <= 1.0
+    assert any("times as many labelled pictures" in sentence for sentence in found.advice)
+
+
+def test_without_anomalies_nothing_is_promised() -> None:
+    found = outlook(0)
+    assert found.f1 is None
+    assert any(sentence.startswith("no picture shows what has to be found") for sentence in found.advice)
+
+
+def test_kinds_with_one_picture_are_named() -> None:
+    assert outlook(4, kinds=("dent", "scratch", "dent", "dent")).seen_once == ("scratch",)
+    assert outlook(4, areas=("stain", "stain", "hole", "stain")).seen_once == ("hole",)
+    assert outlook(4).seen_once == (), "anomalies of one folder have no kinds"
+    assert any("shows scratch" in sentence for sentence in outlook(3, kinds=("dent", "scratch", "dent")).advice)
+
+
+def test_the_hardest_pictures_come_first() -> None:
+    features, anomalous = made_up(6)
+    strange = features.patches.copy()
+    strange[3] = strange[-1]
+    features = features._replace(patches=strange)
+    examples = [Example(Path("a", f"{i}.png"), "", ANOMALY if bad else NORMAL) for i, bad in enumerate(anomalous)]
+    seen = [Seen(example, None, "", {}, None) for example in examples]
+    found = look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0)
+    assert (found.hardest[0].picture, found.hardest[0].right) == ("a/3.png", False)
+    assert any("of 16 normal pictures were called anomalous" in sentence for sentence in found.advice)

@@ -70,11 +70,17 @@ systemd-notify --ready || true
 exit 0
 """
 
-# For the classic nucleus. Lite deletes the artifacts, and a link to what is not there says nothing.
+# For the classic nucleus, which also ends the version before with it. Lite deletes the artifacts, and a link to what is
+# not there says nothing.
 _SHUTDOWN = """\
 link="$EDGE_AGENT_REGISTRY/@NAME@"
-case "$(readlink "$link")" in
-  "{artifacts:decompressedPath}"*|"{work:path}"*) rm -f "$link" ;;
+folder=$(readlink "$link" || true)
+case "$folder" in
+  "{artifacts:decompressedPath}"*) rm -f "$link" ;;
+  "{work:path}"*)
+    ln -sfn "$folder" "$EDGE_AGENT_REGISTRY/.@NAME@.before-$(basename "$folder")"
+    rm -f "$link"
+    ;;
 esac
 exit 0
 """

@@ -20,10 +20,10 @@ from edge_agent.building.training.bank import choose_banks, distances, picture_s
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.threshold import (
     F64,
-    NORMAL_ONLY_DEVIATIONS,
     Spread,
     balanced_threshold,
     calibration_slope,
+    normal_limit,
     normal_spread,
     threshold_for_precision,
     threshold_for_recall,
@@ -261,8 +261,7 @@ def _map_threshold(furthest: F64, spread: Spread) -> float:
 def _middle(raw: F64, anomalous: npt.NDArray[np.bool_]) -> float:
     if anomalous.any():
         return balanced_threshold(raw[~anomalous], raw[anomalous])
-    spread = normal_spread(raw)
-    return spread.mean + NORMAL_ONLY_DEVIATIONS * spread.deviation
+    return normal_limit(raw)
 
 
 def _wanted_threshold(raw: F64, anomalous: npt.NDArray[np.bool_], wanted: Wanted, middle: float) -> float:

@@ -21,9 +21,10 @@ F64 = npt.NDArray[np.float64]
 
 _OUTLIER = 4.0  # deviations above the mean of the others
 _OUTLIER_SHARE = 10  # at most one in this many normal pictures is left out
-#: deviations above the mean of normal pictures, when there are no others
+#: deviations above what is usual of normal pictures, when there are no others
 NORMAL_ONLY_DEVIATIONS = 2.25
 _NORMAL_DEVIATIONS = 2.5  # the same, when there are some: what they score decides with it
+_NORMAL_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
 _PRIOR_COUNT = 3.0  # anomalies' worth of belief that their scores spread as widely as they lie apart
 _PARAMETRIC_COUNT = 15.0  # anomalies from which on the observed gap counts as much as the distributions
 _STEPS = 400
@@ -53,10 +54,20 @@ def normal_spread(scores: F64) -> Spread:
     return Spread(float(ordered.mean()), max(float(deviation), 1e-6 * max(1.0, abs(float(ordered.mean())))))
 
 
+def normal_limit(scores: F64, deviations: float = NORMAL_ONLY_DEVIATIONS) -> float:
+    """Say where hardly any normal picture comes, this many deviations above what is usual.
+
+    Half of it comes from mean and deviation, half from median and quartiles: a few odd pictures of twenty, too many to
+    be left out as exceptions, would lift the former until defects pass below it; and quartiles of twenty alone vary.
+    """
+    mean, deviation = normal_spread(scores)
+    low, median, high = np.quantile(scores, [0.25, 0.5, 0.75])
+    return float((mean + median) / 2 + deviations * (deviation + (high - low) / _NORMAL_QUARTILES) / 2)
+
+
 def balanced_threshold(normal: F64, anomalous: F64) -> float:
     """Choose the threshold between scores of both kinds; there must be at least one of each."""
-    mean, deviation = normal_spread(normal)
-    parametric = (_least_error(normal, anomalous) + mean + _NORMAL_DEVIATIONS * deviation) / 2
+    parametric = (_least_error(normal, anomalous) + normal_limit(normal, _NORMAL_DEVIATIONS)) / 2
     low, high = _best_gap(normal, anomalous)
     count = len(anomalous)
     return float((_PARAMETRIC_COUNT * parametric + count * (low + high) / 2) / (_PARAMETRIC_COUNT + count))

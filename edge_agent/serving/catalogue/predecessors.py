@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 #: what a startup calls the folders that it unpacks into: nothing else is removed, whatever a note says
 _FOLDER = re.compile(r"\d[^/]*-[0-9a-f]{12}")
+_NOTE = re.compile(rf"\..+\.before-{_FOLDER.pattern}")
 #: what a folder is called while it goes; the next startup removes what is left of it, if the power fails meanwhile
 _GOING = ".0"
 
@@ -39,10 +40,14 @@ class Predecessors:
         Blocking: meant for a thread. What can't be removed is left to the component's next startup.
         """
         for note in _notes(self._registry):
+            if not note.exists():  # a component that was removed with its folder
+                with contextlib.suppress(OSError):
+                    note.unlink()
+                continue
             for name, folder in serving.items():
                 found = note.name.removeprefix(f".{name}.before-")
                 is_registered = Path(os.path.realpath(self._registry / name)) == folder
-                if is_registered and found != note.name and _FOLDER.fullmatch(found):
+                if is_registered and _FOLDER.fullmatch(found):
                     self._remove(name, note, folder.parent / found, folder)
 
     def _remove(self, name: str, note: Path, predecessor: Path, served: Path) -> None:
@@ -63,4 +68,4 @@ class Predecessors:
 
 def _notes(registry: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError), os.scandir(registry) as entries:
-        yield from [registry / entry.name for entry in entries if entry.name.startswith(".") and entry.is_symlink()]
+        yield from [registry / entry.name for entry in entries if _NOTE.fullmatch(entry.name) and entry.is_symlink()]

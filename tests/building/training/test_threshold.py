@@ -6,6 +6,7 @@ import pytest
 from edge_agent.building.training.threshold import (
     balanced_threshold,
     calibration_slope,
+    normal_limit,
     normal_spread,
     threshold_for_precision,
     threshold_for_recall,
@@ -20,6 +21,15 @@ def test_one_strange_normal_picture_does_not_widen_the_spread() -> None:
     assert spread.deviation == pytest.approx(normal_spread(NORMAL).deviation)
     widened = normal_spread(np.append(NORMAL, [30.0] * 10))
     assert widened.deviation > 5, "but ten are no exception"
+
+
+def test_a_few_odd_normal_pictures_do_not_lift_the_limit_far() -> None:
+    """Four of twenty are too many to be exceptions; described by a deviation alone they would let defects pass."""
+    usual = normal_limit(NORMAL)
+    odd = np.concatenate([NORMAL[:16], [4.0, 4.5, 5.0, 5.5]])
+    mean, deviation = normal_spread(odd)
+    assert usual < normal_limit(odd) < mean + 2.25 * deviation - 1
+    assert normal_limit(np.zeros(3)) >= 0
 
 
 def test_equal_scores_have_a_spread_to_divide_by() -> None:

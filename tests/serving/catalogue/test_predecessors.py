@@ -72,5 +72,13 @@ def test_what_can_not_be_removed_is_said_once(place: Path, caplog: pytest.LogCap
     assert not note.is_symlink()
 
 
+def test_a_note_that_leads_nowhere_goes(place: Path) -> None:
+    notes = [_note(place, place / "gone" / OLD, f".{name}.before-{OLD}") for name in ("cookies", "removed")]
+    kept = _note(place, place / "gone", ".cookies.new")
+    assert _look(place) == [OLD, NEW]
+    assert not any(note.is_symlink() for note in notes)
+    assert kept.is_symlink()
+
+
 def test_a_registry_that_is_not_there_has_no_notes(tmp_path: Path) -> None:
     Predecessors(tmp_path / "registry").remove({"cookies": tmp_path})

@@ -1,7 +1,8 @@
-"""Build the Greengrass components of agent, studio and sample client: recipe, and zips to install without network.
+"""Build the Greengrass components of agent, studio, line and client: recipe, and zips to install without network.
 
     python greengrass/build.py agent --location s3://BUCKET/PREFIX
     python greengrass/build.py studio --location s3://BUCKET/PREFIX
+    python greengrass/build.py line --name EdgeAgentLineFlange --location s3://BUCKET/PREFIX
     python greengrass/build.py client --model cookies --location s3://BUCKET/PREFIX
 
 writes DIR/NAME/VERSION/: the recipe, and for each architecture a zip with the wheels of several Python versions. The
@@ -64,6 +65,7 @@ AGENT = Kind(
     "cpu,signing",
 )
 STUDIO = Kind(HERE / "studio" / "recipe.yaml", "edge_agent_studio", (HERE / "install.sh",), (), "cpu,signing,studio")
+LINE = Kind(HERE / "line" / "recipe.yaml", "edge_agent_line", (HERE / "install.sh",), (), "gpio")
 CLIENT = Kind(
     HERE / "client" / "recipe.yaml",
     "edge_agent_client",
@@ -71,7 +73,7 @@ CLIENT = Kind(
     ("grpcio", "protobuf>=7.35.1,<8"),
     "",
 )
-KINDS = {"agent": AGENT, "studio": STUDIO, "client": CLIENT}
+KINDS = {"agent": AGENT, "studio": STUDIO, "line": LINE, "client": CLIENT}
 
 
 def build(
@@ -226,7 +228,7 @@ def command(
     what: str, name: str | None, component_version: str | None, model: str, location: str | None,
     architectures: tuple[str, ...], pythons: tuple[str, ...], output: Path, recipe_format: str,
 ) -> None:  # fmt: skip
-    """Build the Greengrass component of the agent, of the studio, or of the sample client."""
+    """Build the Greengrass component of the agent, of the studio, of a line, or of the sample client."""
     kind = KINDS[what]
     chosen = name or yaml.safe_load(kind.recipe.read_text())["ComponentName"]
     try:

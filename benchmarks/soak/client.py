@@ -59,6 +59,7 @@ class SoakClient:
 
     def _call(self, which: int, way: Way, told: Told) -> None:
         client = self._clients[which]
+        client.renew(way)  # the same picture for hours is what a frozen camera gives
         begun = time.perf_counter()
         try:
             answer = client.detect(client.requests[way])

@@ -50,6 +50,12 @@ def studio_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _built(tmp_path_factory.mktemp("studio"), "studio")
 
 
+@pytest.fixture(scope="module")
+def line_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The component of a line for this machine."""
+    return _built(tmp_path_factory.mktemp("line"), "line")
+
+
 def _built(folder: Path, *components: str) -> Path:
     version = _device_python()
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder / "probe"), "hpack"]
@@ -126,3 +132,34 @@ def test_the_studio_component_finds_the_agent_and_its_state(studio_package: Path
         wait_until(lambda: asked("/device"), "the studio answers")
         assert Path(asked("/device")["folder"]).resolve() == state / "models"
         assert Path(asked("/dashboard")["folder"]).resolve() == state / "records"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.long  # builds the component of a line, and installs it
+def test_a_line_component_is_safe_when_its_processes_were_killed(line_package: Path) -> None:
+    with running_nucleus("lite") as nucleus:
+        folder = nucleus.root / "run"
+        folder.mkdir()
+        folder.chmod(0o1777)
+        (folder / "in").mkdir()
+        (folder / "line.toml").write_text(
+            f'name = "flange"\nsocket = "unix:///nowhere/agent.sock"\n[source]\nkind = "folder"\n'
+            f'path = "{folder}/in"\n[model]\nname = "echo"\n[[pin]]\non = "reject"\npath = "{folder}/gate"\nsafe = 1\n'
+        )
+        line = nucleus.deploy(
+            line_package / "EdgeAgentLine" / __version__, local=True, architecture=NUCLEUS_WORD,
+            configuration={"File": str(folder / "line.toml")},
+        )  # fmt: skip
+        process = line.process
+        assert process is not None
+        gate = folder / "gate"
+        wait_until(lambda: "can't inspect" in nucleus.log(line), "it misses the agent")
+        assert gate.read_text() == "1\n"
+        assert (nucleus.work(line) / "state" / "lines" / "flange" / "status.json").exists()
+        ours = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for one in reversed(ours):
+            one.kill()
+        psutil.wait_procs(ours[1:], 60)
+        gate.write_text("0\n")
+        nucleus.run_phase(line, "shutdown")
+        assert gate.read_text() == "1\n"

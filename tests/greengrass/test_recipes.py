@@ -41,15 +41,15 @@ def test_a_shipped_recipe_runs_on_both_nuclei(path: Path) -> None:
     assert check_recipe(yaml.safe_load(data), len(data)) == []
 
 
-def test_there_are_recipes_of_agent_client_model_and_studio() -> None:
-    assert [path.parent.name for path in SHIPPED] == ["agent", "client", "model", "studio"]
+def test_there_are_recipes_of_agent_client_line_model_and_studio() -> None:
+    assert [path.parent.name for path in SHIPPED] == ["agent", "client", "line", "model", "studio"]
 
 
 def test_the_example_of_a_model_component_is_what_package_makes() -> None:
     assert (GREENGRASS / "model" / "recipe.json").read_bytes() == write_recipe(_model(), "json")
 
 
-@pytest.mark.parametrize("what", ["agent", "studio"])
+@pytest.mark.parametrize("what", ["agent", "line", "studio"])
 def test_our_recipes_have_the_packages_version(what: str) -> None:
     assert yaml.safe_load((GREENGRASS / what / "recipe.yaml").read_text())["ComponentVersion"] == __version__
 
@@ -133,7 +133,7 @@ def test_a_policy_grants_nothing_on_everything_but_looking(path: Path) -> None:
 def test_the_deployment_names_the_components() -> None:
     deployment = json.loads((GREENGRASS / "deployment.json").read_text())
     names = {yaml.safe_load(path.read_text())["ComponentName"] for path in SHIPPED}
-    assert set(deployment["components"]) == names - {"EdgeAgentStudio"}  # no line needs it
+    assert set(deployment["components"]) == names - {"EdgeAgentStudio", "EdgeAgentLine"}  # not every device has them
     assert deployment["components"]["EdgeAgent"]["componentVersion"] == __version__
     socket = json.loads(deployment["components"]["EdgeAgent"]["configurationUpdate"]["merge"])["Socket"]
     assert socket == "unix:///tmp/aws.iot.lookoutvision.EdgeAgent.sock"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -397,3 +398,29 @@ def test_tls_with_a_clients_certificate_and_a_user(tmp_path: Path) -> None:
         post.close()
     finally:
         broker.kill()
+
+
+def test_a_broker_whose_disk_is_full_takes_events_and_none_is_lost_here(tmp_path: Path) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False)
+    if os.getuid() != 0 or mounted.returncode != 0:
+        pytest.skip("only root may mount a small file system")
+    try:
+        broker = Broker(folder)
+        listening = Subscriber(broker.port)
+        wait_until(lambda: listening.subscribed, "it has subscribed")
+        with contextlib.suppress(OSError), (folder / "filling").open("wb", buffering=0) as filling:
+            while True:
+                filling.write(bytes(4096))
+        post = post_to(tmp_path, broker.port)
+        for number in range(1, 301):
+            post.take([record(number)])
+        wait_until(lambda: len(set(listening.ids())) == 300, "all have arrived")
+        wait_until(lambda: not line_states(tmp_path)[0].waiting, "all are taken out")
+        post.close()
+        assert without_repeats(listening.ids()) == list(range(1, 301))
+        listening.close()
+        broker.kill()
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)

@@ -78,6 +78,7 @@ def test_what_is_where(package: Path, tmp_path: Path) -> None:
     assert os.access(home / "bin/edge-agent", os.X_OK)
     for path in (
         "lib/systemd/system/edge-agent.service",
+        "lib/systemd/system/edge-agent-studio.service",
         "lib/sysusers.d/edge-agent.conf",
         "lib/tmpfiles.d/edge-agent.conf",
     ):

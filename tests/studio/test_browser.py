@@ -19,6 +19,7 @@ from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from edge_agent.studio.pages.words import words
 from tests.support.browser import WITH_A_BROWSER, Person, assert_axe_finds_nothing_serious, browser
 from tests.support.daemon import wait_until
 from tests.support.studio import Studio, running_studio
@@ -48,7 +49,16 @@ def flange(driver: webdriver.Chrome, studio: Studio) -> str:
     person.shot("first-start")
     person.click("#demo")
     person.until("the pictures have been taken in", "document.querySelector('#count')?.textContent.startsWith('38 ')")
+    until_step(person, "classes")
     return "flange"
+
+
+def until_step(person: Person, step: str) -> None:
+    """Wait until the strip that leads a first start says that this is the next step."""
+    said = words("en")[f"guide.{step}"]
+    person.until(
+        f"{step} is the next step", f"document.querySelector('#guide .what').textContent === {json.dumps(said)}"
+    )
 
 
 def project(studio: Studio) -> dict[str, Any]:
@@ -275,7 +285,19 @@ def test_train_measure_try_and_train_again(person: Person, studio: Studio, flang
     after = project(studio)
     assert (after["unlabelled"], before["unlabelled"]) == (0, 8)
     assert after["normal"] + after["anomaly"] == before["normal"] + before["anomaly"] + 8
+    # A mask, and the strip of the first start has got to its sixth step.
+    if not project(studio)["labels"]:
+        studio.send("PATCH", f"/projects/{flange}", {"labels": SCRATCH_AND_DENT})
+    number = studio.get(f"/projects/{flange}/picture-numbers?class=anomaly")[0]
+    revision = studio.get(f"/projects/{flange}/pictures/{number}")["revision"]
+    place = f"/api/projects/{flange}/pictures/{number}/mask?revision={revision}"
+    assert studio.ask("PUT", place, bytes([1]) * (640 * 480)).status == 200
+    until_step(person, "deploy")
+    person.click("#guide .go")
+    person.until("it leads to the models", "location.pathname.endsWith('/models')")
+    person.click("#guide .close")
     person.go("/jobs")
+    assert not person.find("#guide").is_displayed()
     person.until("the jobs are listed", "document.querySelectorAll('#jobs li').length >= 3")
     person.shot("jobs")
     assert not [complaint for complaint in person.complaints() if "frame" not in complaint]

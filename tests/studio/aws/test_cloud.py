@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
@@ -23,6 +22,7 @@ from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.store import Store
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.encoded import encoded, kinds_of
 from tests.support.fakes import write_echo
 from tests.support.parts import draw_part, write_folders
 
@@ -225,33 +225,6 @@ def test_a_dataset_that_fails_says_which_line(place: Place) -> None:
     lv.delete_project(ProjectName=name)
 
 
-def _encoded(pixels: Any, form: str, orientation: int = 1) -> bytes:
-    content, exif = io.BytesIO(), Image.Exif()
-    exif[0x0112] = orientation
-    Image.fromarray(pixels).save(content, form, exif=exif.tobytes(), **({"quality": 95} if form == "JPEG" else {}))
-    return content.getvalue()
-
-
-def _kinds(picture: Any) -> Iterator[tuple[str, bytes]]:
-    """Give a picture in the kinds of files that there are."""
-    for orientation in (1, 3, 6):
-        pixels = np.ascontiguousarray(picture.swapaxes(0, 1)) if orientation == 6 else picture
-        yield "JPEG", _encoded(pixels, "JPEG", orientation)
-    image = Image.fromarray(picture)
-    for form, mode in [
-        ("JPEG", "L"),
-        ("JPEG", "CMYK"),
-        *(("PNG", mode) for mode in ("RGB", "L", "LA", "RGBA", "P", "1")),
-    ]:
-        content = io.BytesIO()
-        image.convert(mode).save(content, form)
-        yield form, content.getvalue()
-    for deep in (picture, picture[..., 0]):
-        done, encoded = cv2.imencode(".png", deep.astype(np.uint16) * 257)
-        assert done
-        yield "PNG", encoded.tobytes()
-
-
 def _status(place: Place, status: str, version: str = "1") -> dict[str, Any]:
     found: dict[str, Any] = {}
 
@@ -270,7 +243,7 @@ def test_a_model_is_hosted_asked_and_stopped(place: Place) -> None:
     assert (model["ModelVersion"], model["Status"]) == ("1", "TRAINED")
     asked = {"ProjectName": "plates", "ModelVersion": "1"}
     picture = draw_part(1)[0]
-    error = _refused(lv.detect_anomalies, **asked, ContentType="image/png", Body=_encoded(picture, "PNG"))
+    error = _refused(lv.detect_anomalies, **asked, ContentType="image/png", Body=encoded(picture, "PNG"))
     assert (error["Error"]["Code"], error["ResourceType"]) == ("ConflictException", "MODEL")
     assert error["Error"]["Message"] == "Model 1 of project plates is TRAINED; expected HOSTED."
 
@@ -288,7 +261,7 @@ def test_a_model_is_hosted_asked_and_stopped(place: Place) -> None:
     assert _refused(lv.delete_project, ProjectName="plates")["Error"]["Code"] == "ConflictException"
 
     with edge_agent.Client(place.agent.socket) as client:
-        for form, body in _kinds(picture):
+        for form, body in kinds_of(picture):
             (place.data / "sent").write_bytes(body)
             same = client.detect("plates.1", edge_agent_picture(place.data / "sent"))
             result = lv.detect_anomalies(**asked, ContentType=f"image/{form.lower()}", Body=body)["DetectAnomalyResult"]
@@ -315,11 +288,11 @@ def test_a_model_is_hosted_asked_and_stopped(place: Place) -> None:
     def refusal(body: bytes, content_type: str = "image/png") -> str:
         return str(_refused(lv.detect_anomalies, **asked, ContentType=content_type, Body=body)["Error"]["Message"])
 
-    assert "96x128" in refusal(_encoded(np.ascontiguousarray(picture.swapaxes(0, 1)), "PNG"))
-    assert refusal(_encoded(picture, "PNG"), "image/jpeg") == "the picture is PNG, content-type says image/jpeg"
+    assert "96x128" in refusal(encoded(np.ascontiguousarray(picture.swapaxes(0, 1)), "PNG"))
+    assert refusal(encoded(picture, "PNG"), "image/jpeg") == "the picture is PNG, content-type says image/jpeg"
     assert "content-type must be one of the following. image/jpeg, image/png" in refusal(b"x", "image/gif")
     assert "not a" in refusal(b"nothing")
-    assert "expected 64 to 4096" in refusal(_encoded(picture[:60], "PNG"))
+    assert "expected 64 to 4096" in refusal(encoded(picture[:60], "PNG"))
     assert "4 MB" in refusal(b"\x89PNG" + bytes(4 << 20))
 
     assert lv.stop_model(**asked)["Status"] == "STOPPING_HOSTING"

@@ -145,7 +145,7 @@ def record(file: Path, folder: Path, count: int, wait: float) -> None:
 def status(file: Path, as_json: bool) -> None:
     """Show what the line has counted since it was started."""
     line = read_line(file)
-    found = read_status(line_folder(line))
+    found = read_status(line_folder(line), 10 + line.cycle)
     if as_json:
         print_json(msgspec.to_builtins(found))
         return

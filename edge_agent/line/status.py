@@ -10,6 +10,7 @@ import msgspec
 from edge_agent.errors import EdgeAgentError
 
 FILE_NAME = "status.json"
+_PATIENCE = 10.0
 
 
 class Status(msgspec.Struct):
@@ -40,15 +41,19 @@ class Status(msgspec.Struct):
         new.replace(folder / FILE_NAME)
 
 
-def read_status(folder: Path) -> Status:
-    """Read what a line wrote last.
+def read_status(folder: Path, patience: float = _PATIENCE) -> Status:
+    """Read what a line wrote last. One that has written nothing for `patience` seconds does not run any more.
 
     Raises:
         EdgeAgentError: there is nothing, or it can't be read.
     """
     try:
-        return msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=Status)
+        found = msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=Status)
     except FileNotFoundError:
         raise EdgeAgentError(f"{folder / FILE_NAME} is not there: the line has not run yet") from None
     except (OSError, msgspec.DecodeError) as error:
         raise EdgeAgentError(f"{folder / FILE_NAME} can't be read: {error}") from None
+    silent = time.time() - found.at
+    if found.able and silent > patience:  # its processes were killed, or the device lost its power
+        found.able, found.problem = False, f"not running: it has written nothing for {silent:.0f} s"
+    return found

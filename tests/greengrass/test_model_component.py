@@ -100,8 +100,9 @@ def test_a_startup_that_is_killed_at_each_step_leaves_a_model_that_starts(agent:
             process = nucleus.launch(update, "startup")
             process.communicate(timeout=60)
             killed += process.returncode == -signal.SIGKILL
-            stays = (before / "manifest.json").is_file()
-            assert stays or _threshold(agent) == 0.6, f"killed before {line!r}: the predecessor stays, or is replaced"
+            if not (before / "manifest.json").is_file():
+                # While versions come and go the agent may just be at taking back the one that it had loaded already.
+                wait_until(lambda: _threshold(agent) == 0.6, f"killed before {line!r}: what goes has been replaced")
             assert (registry / "echo" / "manifest.json").is_file(), "and the link leads to a component"
             agent.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
             agent.stub.start("echo")

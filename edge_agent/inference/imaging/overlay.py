@@ -44,16 +44,22 @@ def layer(classes: U8, colors: Sequence[tuple[int, int, int]]) -> U8:
     return laid
 
 
+def laid_over(mask: U8) -> U8:
+    """Give what is laid over a picture, RGBA as `layer`; `mask`, [height, width, 3], is white for nothing."""
+    marked = (mask != 255).any(axis=2)
+    packed = mask[marked].astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    found = np.unique(packed)[:255]
+    classes = np.zeros(mask.shape[:2], np.uint8)
+    numbers = np.searchsorted(found, packed) + 1
+    classes[marked] = np.where(numbers > 255, 0, numbers)
+    return layer(classes, [(value >> 16, value >> 8 & 255, value & 255) for value in map(int, found)])
+
+
 def lay_over(picture: U8, mask: U8) -> U8:
     """Mark in a picture what is not white in its mask, in the mask's colours; both [height, width, 3]."""
-    packed = mask.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    found = [int(value) for value in np.unique(packed) if value != 0xFFFFFF]
-    if not found:
+    laid = laid_over(mask)
+    if not laid[..., 3].any():
         return np.array(picture)
-    classes = np.zeros(mask.shape[:2], np.uint8)
-    for number, value in enumerate(found[:255], start=1):
-        classes[packed == value] = number
-    laid = layer(classes, [(value >> 16, value >> 8 & 255, value & 255) for value in found[:255]])
     share = laid[..., 3:].astype(np.float32) / 255
     return np.asarray(np.rint(picture * (1 - share) + laid[..., :3] * share), np.uint8)
 

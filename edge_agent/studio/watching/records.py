@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from edge_agent.errors import NotThere, RecordsError
+from edge_agent.inference.imaging.overlay import laid_over
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.records.figures.periods import offset_at
 from edge_agent.records.options import pictures_folder
@@ -27,7 +28,6 @@ from edge_agent.records.words import Truth, confirm
 _SECONDS = 3.0
 MOST_RECORDS = 200
 _THUMBNAIL = 360
-_BACKGROUND = 255
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -244,7 +244,6 @@ def jpeg(picture: U8) -> bytes:
 
 
 def marked_png(mask: U8) -> bytes:
-    """Write a mask, RGB with white as background, as PNG that is transparent where it is white."""
-    shown = cv2.cvtColor(mask, cv2.COLOR_RGB2BGRA)
-    shown[(mask == _BACKGROUND).all(axis=2)] = 0
+    """Write what is laid over a picture whose mask this is, RGB and white where nothing is marked, as PNG."""
+    shown = cv2.cvtColor(laid_over(mask), cv2.COLOR_RGBA2BGRA)
     return bytes(cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())

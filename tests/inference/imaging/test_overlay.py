@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_agent import Detection, draw
-from edge_agent.inference.imaging.overlay import U8, layer
+from edge_agent.inference.imaging.overlay import U8, laid_over, layer
 
 
 def _result(mask: U8 | None) -> Detection:
@@ -43,3 +43,23 @@ def test_labels_side_by_side_keep_their_colours() -> None:
     assert laid[7, 10].tolist()[:3] == [0, 0, 255]
     assert laid[7, 7, 3] < 60 < laid[4, 7, 3] == 255
     assert laid[0, 0, 3] == 0
+
+
+def test_what_is_laid_over_knows_a_masks_colours() -> None:
+    mask = np.full((20, 20, 3), 255, np.uint8)
+    mask[5:10, 5:10], mask[5:10, 10:15] = (200, 0, 0), (255, 255, 0)
+    laid = laid_over(mask)
+    assert laid[4, 5].tolist() == [200, 0, 0, 255]
+    assert laid[7, 15].tolist() == [255, 255, 0, 255]
+    assert laid[7, 12].tolist()[:3] == [255, 255, 0]
+    assert 0 < laid[7, 12, 3] < 60
+    assert not laid[15:].any()
+
+
+def test_of_more_colours_than_labels_can_be_the_others_are_left_out() -> None:
+    mask = np.full((20, 20, 3), 255, np.uint8)
+    mask[..., 1], mask[..., 2] = np.divmod(np.arange(400).reshape(20, 20), 256)
+    laid = laid_over(mask)[..., 3]
+    assert (laid[:12] == laid[0, 0]).all()
+    assert 0 < laid[0, 0] < 60
+    assert not laid[15:].any()

@@ -8,6 +8,7 @@ ready and look at the answer's frames alone, so that what is measured is the age
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import socket
 import struct
@@ -32,21 +33,14 @@ def _frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
 
 
 class LightClient:
-    """One connection, whose pictures and masks are in segments of its own."""
+    """One connection, whose pictures and masks are in segments of its own, `pairs` of them that it uses in turn."""
 
-    def __init__(self, address: str, model: str, width: int, height: int, pixels: bytes) -> None:
+    def __init__(self, address: str, model: str, width: int, height: int, pixels: bytes, pairs: int = 1) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(address.removeprefix("unix://"))
-        self._segments = [OwnedSegment("bench-in"), OwnedSegment("bench-out")]
-        for segment in self._segments:
-            segment.buffer(len(pixels))[:] = pixels
-        bitmap, mask = (pb2.SharedMemoryHandle(name=segment.name, size=len(pixels)) for segment in self._segments)
-        request = pb2.DetectAnomaliesRequest(
-            model_component=model, bitmap=pb2.Bitmap(width=width, height=height, shared_memory_handle=bitmap)
-        )
-        request.anomaly_mask_params.shared_memory_handle.CopyFrom(mask)
-        message = request.SerializeToString()
-        self._message = b"\0" + struct.pack(">I", len(message)) + message
+        self._segments: list[OwnedSegment] = []
+        messages = [self._message(model, width, height, pixels) for _ in range(pairs)]
+        self._messages = itertools.cycle(messages)
         headers = [
             (":method", "POST"),
             (":scheme", "http"),
@@ -65,6 +59,19 @@ class LightClient:
         self._rest = b""
         self._answered = False
 
+    def _message(self, model: str, width: int, height: int, pixels: bytes) -> bytes:
+        segments = [OwnedSegment("bench-in"), OwnedSegment("bench-out")]
+        self._segments += segments
+        for segment in segments:
+            segment.buffer(len(pixels))[:] = pixels
+        bitmap, mask = (pb2.SharedMemoryHandle(name=segment.name, size=len(pixels)) for segment in segments)
+        request = pb2.DetectAnomaliesRequest(
+            model_component=model, bitmap=pb2.Bitmap(width=width, height=height, shared_memory_handle=bitmap)
+        )
+        request.anomaly_mask_params.shared_memory_handle.CopyFrom(mask)
+        message = request.SerializeToString()
+        return b"\0" + struct.pack(">I", len(message)) + message
+
     def fileno(self) -> int:
         """For select(2)."""
         return self._socket.fileno()
@@ -75,7 +82,7 @@ class LightClient:
         self._answered = False
         self._socket.sendall(
             _frame(_HEADERS, _END_HEADERS, self._stream, self._headers)
-            + _frame(_DATA, _END_STREAM, self._stream, self._message)
+            + _frame(_DATA, _END_STREAM, self._stream, next(self._messages))
         )
 
     def read(self) -> bool | None:

@@ -1,7 +1,8 @@
 """What clients, front and worker use of the processor for a call, and how long they stand in its queue.
 
     python -m benchmarks.scheduling [--model empty|reference] [--by "shared memory"|bytes] [--clients 1 2 8 64]
-                                    [--settings quiet busy] [--seconds 3] [--light] [--nice -5] [--serve="--threads 1"]
+                                    [--settings quiet busy] [--seconds 3] [--light [--pairs 8]] [--nice -5]
+                                    [--serve="--threads 1"]
 
 The kernel counts for every thread how long it ran and how long it was ready and waited for a core
 (/proc/PID/task/TID/schedstat), how often it gave the core up and how often it was taken from it. Time used is hardly
@@ -131,8 +132,9 @@ def _measure(given: argparse.Namespace, setting: Setting, folder: Path) -> None:
             os.setpriority(os.PRIO_PROCESS, front, given.nice)  # its workers inherit it
         control.start(manifest.name)
         if given.light:
+            content = pixels.read_bytes()
             with contextlib.ExitStack() as stack:
-                light = [LightClient(socket, manifest.name, *SIZE, pixels.read_bytes()) for _ in range(most)]
+                light = [LightClient(socket, manifest.name, *SIZE, content, given.pairs) for _ in range(most)]
                 for one in light:
                     stack.callback(one.close)
                 light_call_at_once(light, 0.0)
@@ -157,6 +159,7 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", choices=get_args(Setting), default=get_args(Setting))
     parser.add_argument("--seconds", type=float, default=3.0, help="of a turn")
     parser.add_argument("--light", action="store_true", help="clients that do what HTTP/2 needs and nothing else")
+    parser.add_argument("--pairs", type=int, default=1, help="of segments that each of them uses in turn")
     parser.add_argument("--nice", type=int, default=0, help="of front and workers; below 0 for root alone")
     parser.add_argument("--serve", default="", metavar="OPTIONS", help="more options of `edge-agent serve`")
     given = begin(parser)

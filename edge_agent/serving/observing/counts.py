@@ -6,6 +6,7 @@ codes are those of the agent, and of a model's versions the last few are kept.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import NamedTuple
 
@@ -82,6 +83,8 @@ class Counts:
         #: calls that were refused or failed, by reason
         self.refused: Counter[str] = Counter()
         self.connections_opened = 0
+        #: when a detection ended last, on the monotonic clock
+        self.last_detection = float("-inf")
 
     def models(self) -> list[tuple[str, ModelCounts]]:
         """Give the models that are counted, in the order of their names."""
@@ -103,6 +106,7 @@ class Counts:
         counts = self._models.get(model) or self._models[OTHER]
         counts.calls[rpc, code] += 1
         if rpc == "DetectAnomalies":
+            self.last_detection = time.monotonic()
             if code == "OK":
                 if counts.served is not None:
                     counts.served.call.observe(seconds)

@@ -62,15 +62,17 @@ class _One(Collector):
         return (self._family,)
 
 
-async def write(families: AsyncIterator[Metric | HistogramFamily | ScalarFamily], accept: str) -> Exposition:
-    """Write families in the format that the header `accept` of a request prefers."""
+async def write(
+    families: AsyncIterator[Metric | HistogramFamily | ScalarFamily], accept: str, pace: Pace | None = None
+) -> Exposition:
+    """Write families in the format that the header `accept` of a request prefers, at this pace."""
     try:
         encode, content_type = choose_encoder(accept)
     except (TypeError, ValueError):  # a version that is no number
         encode, content_type = choose_encoder("")
     openmetrics = encode is not generate_latest and content_type.startswith("application/openmetrics-text")
     parts: list[bytes] = []
-    pace = Pace()
+    pace = pace or Pace()
     async for family in families:
         if isinstance(family, HistogramFamily):
             for text in _histograms(family):

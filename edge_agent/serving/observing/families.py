@@ -24,6 +24,8 @@ from edge_agent.version import __version__
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
 
+_RECENTLY = 1.0  # seconds after a detection, in which the next is taken to be near
+
 _HISTOGRAMS: dict[str, Callable[[VersionCounts], Histogram]] = {
     "edge_agent_call_seconds": lambda counts: counts.call,
     "edge_agent_waiting_seconds": lambda counts: counts.waiting,
@@ -40,6 +42,10 @@ class Families:
     def __init__(self, counts: Counts, read_front: Callable[[], FrontReading], state_dir: Path) -> None:
         self._counts, self._read_front, self._state_dir = counts, read_front, state_dir
         self._process = ProcessCollector(registry=None)
+
+    def pace(self) -> Pace:
+        """Give the pace at which a scrape is written: with rests while calls are coming."""
+        return Pace(lambda: time.monotonic() - self._counts.last_detection < _RECENTLY)
 
     async def gather(self) -> AsyncIterator[Metric | HistogramFamily | ScalarFamily]:
         """Give every family; never for long in one piece."""
@@ -61,7 +67,7 @@ class Families:
         front = self._read_front()
         for family in _of_models(front):
             yield family
-        processes, pace = [], Pace()
+        processes, pace = [], self.pace()
         for model in front.models:
             readings = [read_process(pid) for pid in model.pids]
             processes.append((model.name, sum(size for size, _ in readings), sum(time for _, time in readings)))

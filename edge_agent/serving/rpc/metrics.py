@@ -39,7 +39,7 @@ class MetricsServer:
         log.info("metrics are at %s", settings.metrics)
 
     async def _write(self, accept: str) -> Exposition:
-        return await write(self._families.gather(), accept)
+        return await write(self._families.gather(), accept, self._families.pace())
 
     def _listen(self, settings: Settings) -> socket.socket:
         address = settings.metrics

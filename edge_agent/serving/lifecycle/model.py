@@ -118,7 +118,7 @@ class Model:
         if self.component is None and self.status is Status.STOPPED:
             return arn, Status.FAILED, self.problem
         about = say_pixel_options(component and component.manifest)
-        notes = [self.message, self._pool.remark if self._pool else "", about]
+        notes = [self.message, self._pool.remarks.text if self._pool else "", about]
         if self.status is Status.STARTING and self._cause:
             notes.append(f"it has failed before: {self._cause}")
         running = self._served if self.status is Status.RUNNING else None
@@ -165,7 +165,7 @@ class Model:
             wanted=self._wanted,
             waiting=pool.waiting if pool else 0,
             pids=tuple(pool.pids) if pool else (),
-            exchanged=pool.exchanged if pool and self.status is Status.RUNNING else None,
+            exchanged=pool.remarks.exchanged if pool and self.status is Status.RUNNING else None,
         )
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from edge_agent.component.manifest import Manifest, manifest_digest
 from edge_agent.component.trust import Trust
 from edge_agent.errors import InternalError, LoadingFailed, NotReady, Overloaded, WorkerDied
 from edge_agent.inference.engines.options import EngineOptions
-from edge_agent.logs import fields
 from edge_agent.records.pictures.passing import Keeping
 from edge_agent.serving.observing.counts import VersionCounts
 from edge_agent.serving.workers.calls import Call, WaitingLine
@@ -38,10 +36,9 @@ from edge_agent.serving.workers.messages import (
     revive,
 )
 from edge_agent.serving.workers.parcels import ParcelShelf
+from edge_agent.serving.workers.remarks import Remarks
 from edge_agent.serving.workers.seat import Held, Seat
 from edge_agent.serving.workers.worker import WorkerLink
-
-log = logging.getLogger(__name__)
 
 _KILL_AFTER = 2.0  # seconds that an idle worker gets to end by itself
 
@@ -103,9 +100,7 @@ class WorkerPool:
         #: what a person should know of how the model runs; "" for nothing
         self.note = ""
         #: and of the pictures that it is sent
-        self.remark = ""
-        #: red and blue of these look exchanged
-        self.exchanged = False
+        self.remarks = Remarks(manifest, options.cameras)
 
     @property
     def pids(self) -> list[int]:
@@ -246,9 +241,9 @@ class WorkerPool:
             self._on_progress(message.text)
         elif isinstance(message, Noticed):
             seat.remark = message
-            self._remark()
+            self.remarks.consider([other.remark for other in self._seats if other.remark is not None])
         elif isinstance(message, Learned):
-            self._learn(message)
+            self.remarks.learn(message)
         elif isinstance(message, Ready) and not seat.ready.done():
             seat.batch = message.batch
             seat.room = most_calls(message.batch)
@@ -272,26 +267,6 @@ class WorkerPool:
             if self._counts is not None:
                 waiting = message.stages.begun - held.call.submitted
                 self._counts.inspected(message.verdict, waiting, message.stages)
-
-    def _learn(self, message: Learned) -> None:
-        if (cameras := self._options.cameras) is not None:
-            cameras.learn(self.manifest.name, self.manifest.version, message.baseline)
-            asyncio.get_running_loop().run_in_executor(None, cameras.save)
-
-    def _remark(self) -> None:
-        """Take note of what the workers say of the pictures: what any of them has seen is so."""
-        said = [seat.remark for seat in self._seats if seat.remark is not None]
-        worst = next((one for one in said if one.state != "ok"), said[0])
-        text = "; ".join(dict.fromkeys(one.text for one in said if one.text))
-        self.exchanged = any(one.exchanged for one in said)
-        name = self.manifest.name
-        if self._options.cameras is not None:
-            self._options.cameras.said(name, self.manifest.version, worst.state, worst.text)
-        if text != self.remark:
-            self.remark = text
-            log.warning(
-                "model %s: %s", name, text or "the pictures look as they should again", extra=fields(MODEL=name)
-            )
 
     def _end(self, seat: Seat, number: int) -> Held | None:
         """Take a call from a worker that has done with it, and give it the next; None when both were lost before."""

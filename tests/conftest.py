@@ -43,6 +43,20 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon for the tests of a module; `emptied` is what they use of it."""
+    with running_daemon(tmp_path_factory.mktemp("daemon")) as running:
+        yield running
+
+
+@pytest.fixture
+def emptied(shared: Daemon) -> Iterator[Daemon]:
+    """One for all tests of a module that don't hurt it, with no models yet."""
+    yield shared
+    shared.empty()
+
+
+@pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon for the tests of a module, which leave it as they find it.
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from edge_agent.errors import OutputError
-from edge_agent.hardware.digital_output import CONSUMER, line_number, missing, reason
+from edge_agent.hardware.digital_output import line_name, missing, reason, request_line
 
 if TYPE_CHECKING:
     import gpiod
@@ -43,7 +43,7 @@ class DigitalInput:
     @property
     def name(self) -> str:
         """What to call it in a sentence."""
-        return f"line {self._line} of {self._chip}"
+        return line_name(self._chip, self._line)
 
     def open(self) -> None:
         """Take the line, if that has not been done.
@@ -64,12 +64,7 @@ class DigitalInput:
             active_low=self._active_low,
             debounce_period=datetime.timedelta(seconds=self._debounce),
         )
-        try:
-            with gpiod.Chip(self._chip) as chip:
-                number = line_number(chip, self._line)
-                self._request = chip.request_lines({number: settings}, consumer=CONSUMER, event_buffer_size=_KEPT)
-        except (OSError, ValueError) as error:
-            raise OutputError(f"{self.name} can't be used: {reason(error)}") from None
+        self._request, _ = request_line(self._chip, self._line, settings, kept=_KEPT)
 
     def fileno(self) -> int:
         """Give the descriptor that can be read when there is an edge."""

@@ -56,7 +56,7 @@ class DigitalOutput:
     @property
     def name(self) -> str:
         """What to call it in a sentence."""
-        return f"line {self._line} of {self._chip}"
+        return line_name(self._chip, self._line)
 
     def open(self) -> None:
         """Take the line and give it its first level, if that has not been done.
@@ -74,13 +74,7 @@ class DigitalOutput:
                 raise OutputError(MISSING) from None
             first = Value.ACTIVE if self._active_at_start else Value.INACTIVE
             settings = gpiod.LineSettings(direction=Direction.OUTPUT, active_low=self._active_low, output_value=first)
-            try:
-                with gpiod.Chip(self._chip) as chip:
-                    number = line_number(chip, self._line)
-                    self._request = chip.request_lines({number: settings}, consumer=CONSUMER)
-                    self._at = number
-            except (OSError, ValueError) as error:
-                raise OutputError(f"{self.name} can't be used: {reason(error)}") from None
+            self._request, self._at = request_line(self._chip, self._line, settings)
 
     def user(self) -> str:
         """Tell who has the line now, without taking it; "" for nobody.
@@ -159,6 +153,29 @@ def missing(what: str) -> str:
 
 
 MISSING = missing("outputs")
+
+
+def line_name(chip: str, line: int | str) -> str:
+    """Say which line it is."""
+    return f"line {line} of {chip}"
+
+
+def request_line(
+    chip: str, line: int | str, settings: gpiod.LineSettings, *, kept: int = 0
+) -> tuple[gpiod.LineRequest, int]:
+    """Take a line, and give its number too; the kernel keeps `kept` edges that nobody has read, 0: as many as it likes.
+
+    Raises:
+        OutputError: there is no such line, or somebody else has it.
+    """
+    import gpiod
+
+    try:
+        with gpiod.Chip(chip) as opened:
+            number = line_number(opened, line)
+            return opened.request_lines({number: settings}, consumer=CONSUMER, event_buffer_size=kept), number
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{line_name(chip, line)} can't be used: {reason(error)}") from None
 
 
 def line_number(chip: gpiod.Chip, line: int | str) -> int:

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,7 +18,7 @@ from PIL import Image
 from edge_agent.cli import command as program
 from edge_agent.settings import Settings
 from tests.support.commands import failed, run, run_alone
-from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.daemon import Daemon, wait_until
 from tests.support.fakes import half_bright, picture, write_echo
 from tests.support.keys import Signer
 from tests.support.poison import poison, run_installed
@@ -28,17 +27,10 @@ from tests.support.poison import poison, run_installed
 COMMANDS = program.list_commands(click.Context(program))
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with running_daemon(tmp_path_factory.mktemp("daemon")) as running:
-        yield running
-
-
 @pytest.fixture
-def daemon(shared: Daemon) -> Iterator[Daemon]:
-    """One for all tests that don't hurt it, with no models yet."""
-    yield shared
-    shared.empty()
+def daemon(emptied: Daemon) -> Daemon:
+    """One for all tests of this file."""
+    return emptied
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import pytest
 
 from edge_agent.line.sources.gstreamer import MISSING, interpreter
 from edge_agent.line.sources.opening import open_source
-from edge_agent.line.sources.source import Part, Source, SourceFailed
+from edge_agent.line.sources.source import Source
 from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import Pipeline
 from edge_agent.line.tables.whole import Line
 from tests.support.daemon import wait_until
+from tests.support.line import next_part, trouble_of
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not interpreter(), reason=MISSING)]
 
@@ -33,29 +34,11 @@ def opened() -> Iterator[Callable[..., Source]]:
         source.close()
 
 
-def _next(source: Source) -> Part:
-    def find() -> Part | None:
-        try:
-            return source.next(0.1)
-        except SourceFailed:
-            return None
-
-    return wait_until(find, "a part comes")  # type: ignore[no-any-return]
-
-
-def _said(source: Source) -> str:
-    try:
-        source.next(0.05)
-    except SourceFailed as error:
-        return str(error)
-    return ""
-
-
 @pytest.mark.parametrize("caps", ["video/x-raw,format=RGB", "video/x-raw,format=BGR", "video/x-bayer,format=grbg"])
 def test_colours(opened: Callable[..., Source], caps: str) -> None:
     """Of a width whose rows GStreamer pads to a multiple of four bytes."""
     source = opened(f"videotestsrc is-live=true pattern=red ! {caps},width=30,height=18,framerate=50/1 ! appsink")
-    part = _next(source)
+    part = next_part(source)
     assert part.pixels is not None
     assert part.pixels.shape == (18, 30, 3)
     assert (part.pixels[2:-2, 2:-2] == [255, 0, 0]).all()
@@ -64,7 +47,7 @@ def test_colours(opened: Callable[..., Source], caps: str) -> None:
 def test_grey_and_deep_grey(opened: Callable[..., Source]) -> None:
     for form in ("GRAY8", "GRAY16_LE"):
         pipeline = f"videotestsrc is-live=true pattern=white ! video/x-raw,format={form},width=31,height=9 ! appsink"
-        part = _next(opened(pipeline))
+        part = next_part(opened(pipeline))
         assert part.pixels is not None
         assert part.pixels.shape == (9, 31, 3)
         assert (int(np.min(part.pixels)), int(np.max(part.pixels))) == (235, 235), "its white, of video's range"
@@ -72,23 +55,23 @@ def test_grey_and_deep_grey(opened: Callable[..., Source]) -> None:
 
 def test_a_pipeline_that_is_killed_is_missed_and_comes_back(opened: Callable[..., Source]) -> None:
     source = opened("videotestsrc is-live=true pattern=ball ! video/x-raw,framerate=50/1 ! appsink")
-    assert _next(source).pixels is not None
+    assert next_part(source).pixels is not None
     (child,) = [one for one in psutil.Process().children() if "gstreamer_process.py" in " ".join(one.cmdline())]
     child.kill()
 
     def missed() -> str:
         source.left_out()
-        return _said(source)
+        return trouble_of(source)
 
     assert "the pipeline has ended" in wait_until(missed, "it is missed")
-    assert _next(source).pixels is not None
+    assert next_part(source).pixels is not None
 
 
 def test_what_is_wrong_is_said(opened: Callable[..., Source]) -> None:
     wrong = opened("nosuch ! appsink")
-    wait_until(lambda: 'no element "nosuch"' in _said(wrong), "GStreamer's own words")
+    wait_until(lambda: 'no element "nosuch"' in trouble_of(wrong), "GStreamer's own words")
     frozen = opened("videotestsrc is-live=true pattern=red ! video/x-raw,framerate=50/1 ! appsink", frozen_frames=3)
-    wait_until(lambda: "is frozen: " in _said(frozen), "it is frozen")
+    wait_until(lambda: "is frozen: " in trouble_of(frozen), "it is frozen")
     ending = opened("videotestsrc num-buffers=2 ! videoconvert ! appsink", frozen_frames=0)
-    assert _next(ending).pixels is not None
-    wait_until(lambda: "it came to its end" in _said(ending), "the end is said")
+    assert next_part(ending).pixels is not None
+    wait_until(lambda: "it came to its end" in trouble_of(ending), "the end is said")

@@ -19,6 +19,7 @@ from edge_agent.line.tables.sources import Pixels, Segment
 from edge_agent.line.tables.triggers import Command
 from edge_agent.line.tables.whole import Line
 from tests.support.daemon import wait_until
+from tests.support.line import next_part, trouble_of
 
 PIXELS = Pixels(format="Mono8", width=4, height=2, stride=8)
 OFFSET, SIZE = 64, 64 + 8 + 4
@@ -68,32 +69,14 @@ def _line(name: str, counter_at: int | None = 8, **more: Any) -> Line:
     return Line(name="flange", source=table, model=(Model(name="echo"),), trigger=trigger, cycle_ms=100)
 
 
-def _said(source: Source) -> str:
-    try:
-        source.next(0.05)
-    except SourceFailed as error:
-        return str(error)
-    return ""
-
-
-def _next(source: Source) -> Part:
-    def find() -> Part | None:
-        try:
-            return source.next(0.05)
-        except SourceFailed:
-            return None
-
-    return wait_until(find, "a part comes")  # type: ignore[no-any-return]
-
-
 def test_each_number_is_a_part_and_what_lay_there_is_none(writer: Writer, opened: Callable[..., Source]) -> None:
     writer.write(70)
     source = opened(_line(writer.name, queue=4, odd_while_writing=True))
-    wait_until(lambda: not _said(source), "it is open")
+    wait_until(lambda: not trouble_of(source), "it is open")
     seen: list[int] = []
     for grey in (80, 90, 100):
         writer.write(grey, counts=1 if writer.count % 2 else 2)  # the number is even: it is whole
-        part = _next(source)
+        part = next_part(source)
         assert part.pixels is not None
         assert part.pixels.shape == (2, 4, 3)
         seen.append(int(part.pixels[1, 3, 2]))
@@ -105,9 +88,9 @@ def test_each_number_is_a_part_and_what_lay_there_is_none(writer: Writer, opened
 def test_a_program_that_is_away_says_it_and_comes_back(writer: Writer, opened: Callable[..., Source]) -> None:
     writer.path.unlink()
     source = opened(_line(writer.name, silent_seconds=0.2))
-    wait_until(lambda: f"/{writer.name} can't be opened: No such file" in _said(source), "it is missed")
+    wait_until(lambda: f"/{writer.name} can't be opened: No such file" in trouble_of(source), "it is missed")
     writer.path.write_bytes(bytes(20))
-    wait_until(lambda: f"has 20 bytes, expected at least {SIZE}" in _said(source), "it is too small")
+    wait_until(lambda: f"has 20 bytes, expected at least {SIZE}" in trouble_of(source), "it is too small")
     writer.path.write_bytes(bytes(SIZE))
 
     def back() -> Part | None:
@@ -118,7 +101,7 @@ def test_a_program_that_is_away_says_it_and_comes_back(writer: Writer, opened: C
             return None
 
     assert wait_until(back, "it is back").pixels is not None
-    wait_until(lambda: "has given nothing for" in _said(source), "its silence is said")
+    wait_until(lambda: "has given nothing for" in trouble_of(source), "its silence is said")
 
 
 def test_a_command_takes_what_lies_there(
@@ -132,7 +115,7 @@ def test_a_command_takes_what_lies_there(
     writer.write(90)
     asking = threading.Thread(target=lambda: told.append(trigger(line_folder(line), "4711")))
     asking.start()
-    part = _next(source)
+    part = next_part(source)
     assert part.name == "4711"
     assert part.pixels is not None
     assert int(part.pixels[0, 0, 0]) == 90

@@ -14,10 +14,32 @@ from typing import Any
 import psutil
 from PIL import Image
 
+from edge_agent.line.sources.source import Part, Source, SourceFailed
 from tests.support.daemon import wait_until
 from tests.support.fakes import U8, picture
 
 CYCLE_MS = 1500
+
+
+def next_part(source: Source) -> Part:
+    """Wait for the next part of a source that may fail before it comes."""
+
+    def find() -> Part | None:
+        try:
+            return source.next(0.1)
+        except SourceFailed:
+            return None
+
+    return wait_until(find, "a part comes")  # type: ignore[no-any-return]
+
+
+def trouble_of(source: Source) -> str:
+    """Ask a source for a part, and tell why it can give none; "" for nothing."""
+    try:
+        source.next(0.05)
+    except SourceFailed as error:
+        return str(error)
+    return ""
 
 
 class Line:

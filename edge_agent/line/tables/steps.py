@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from edge_agent.line.tables.basics import AbsolutePath, Place, Side, Table
-from edge_agent.line.tables.models import Region
+from edge_agent.line.tables.basics import AbsolutePath, Place, Table
+from edge_agent.line.tables.models import Region, Size
 
 
 class Rotate(Table, frozen=True, kw_only=True):
@@ -24,32 +24,22 @@ class Flip(Table, frozen=True, kw_only=True):
     axis: Literal["left-right", "up-down"]
 
 
-class Crop(Table, frozen=True, kw_only=True):
-    """Keep a region; `x` and `y` are its left upper corner."""
+class Crop(Region, frozen=True, kw_only=True):
+    """Keep a region."""
 
     do: Literal["crop"]
-    x: Place
-    y: Place
-    width: Side
-    height: Side
 
 
-class Mask(Table, frozen=True, kw_only=True):
+class Mask(Region, frozen=True, kw_only=True):
     """Paint a region black, so that nothing is found there. The training pictures have to be masked likewise."""
 
     do: Literal["mask"]
-    x: Place
-    y: Place
-    width: Side
-    height: Side
 
 
-class Resize(Table, frozen=True, kw_only=True):
+class Resize(Size, frozen=True, kw_only=True):
     """Bring the picture to the size that the model was trained on."""
 
     do: Literal["resize"]
-    width: Side
-    height: Side
 
 
 class Find(Table, frozen=True, kw_only=True):

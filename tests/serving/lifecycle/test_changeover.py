@@ -31,10 +31,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def daemon(shared: Daemon) -> Iterator[Daemon]:
-    """One for all tests that don't hurt it, with no models yet."""
-    yield shared
-    shared.empty()
+def daemon(emptied: Daemon) -> Daemon:
+    """One for all tests of this file."""
+    return emptied
 
 
 def _threshold(daemon: Daemon, segments: Segments) -> float:

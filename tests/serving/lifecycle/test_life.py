@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -24,17 +23,10 @@ from tests.support.daemon import PATIENCE, Daemon, alive, bytes_request, running
 from tests.support.fakes import echo_fields, picture, write_echo
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with running_daemon(tmp_path_factory.mktemp("daemon")) as running:
-        yield running
-
-
 @pytest.fixture
-def daemon(shared: Daemon) -> Iterator[Daemon]:
-    """One for all tests that don't hurt it, with no models yet."""
-    yield shared
-    shared.empty()
+def daemon(emptied: Daemon) -> Daemon:
+    """One for all tests of this file."""
+    return emptied
 
 
 def _score(daemon: Daemon, model: str) -> float:

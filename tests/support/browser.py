@@ -36,7 +36,10 @@ class Person:
         self.driver, self.studio = driver, studio
 
     def go(self, path: str) -> None:
+        """Open a page, and wait until its scripts have run: a person does not act before they see something."""
         self.driver.get(self.studio.address.replace("127.0.0.1", "localhost") + path)
+        ready = "document.documentElement.dataset.ready || !document.querySelector('script[type=module]')"
+        self.until(f"the scripts of {path} have run", ready)
 
     def find(self, selector: str) -> WebElement:
         found: WebElement = wait_until(lambda: self.driver.find_elements(By.CSS_SELECTOR, selector), selector)[0]

@@ -1,7 +1,7 @@
 // What every page has: theme, language, who is here, and how many jobs run.
 
 import { post } from "./api.js";
-import { $, hideForbidden } from "./dom.js";
+import { $, $$, hideForbidden } from "./dom.js";
 import { listen, onJobs } from "./events.js";
 import { guide } from "./guide.js";
 import { attempt } from "./messages.js";
@@ -42,3 +42,8 @@ if (document.body.dataset.page !== "sign-in") {
     $("#running").hidden = !running;
   });
 }
+
+// Who must not act too early (a test, a screen recorder) waits for html[data-ready]: importing a module again
+// waits for what it awaits itself, its words and what it draws first.
+const scripts = $$("script[type=module]").map((script) => script.src).filter((address) => address !== import.meta.url);
+Promise.allSettled(scripts.map((address) => import(address))).then(() => { document.documentElement.dataset.ready = "true"; });

@@ -146,10 +146,13 @@ addEventListener("keydown", (event) => {
 });
 
 const uploads = new Uploads(project, () => refresh({ keep: true }));
-$("#files").addEventListener("change", (event) => {
-  uploads.add([...event.target.files]);
-  event.target.value = "";
-});
+function sendChosen() {
+  const files = [...$("#files").files];
+  $("#files").value = "";
+  if (files.length) uploads.add(files);
+}
+$("#files").addEventListener("change", sendChosen);
+sendChosen(); // files that somebody chose while the page was still being loaded
 if (may("operator")) {
   addEventListener("dragover", (event) => {
     event.preventDefault();

@@ -83,7 +83,7 @@ function drawScores() {
   const parts = counts.map((amount, at) => ({ from: at / counts.length, to: (at + 1) / counts.length, count: amount, other: training[at] ?? 0 }));
   $(".about", figure).textContent = training.length ? w("dash.scores_training") : w("dash.scores_about");
   drawHistogram(figure, parts, {
-    label: w("dash.scores"), percent, name: (value) => value.toFixed(1),
+    label: w("dash.scores"), percent, name: (value) => value.toFixed(2),
     href: (part) => pictures({ score_from: part.from, score_to: part.to >= 1 ? 2 : part.to }),
     say: (part, share) => w("dash.score", { from: part.from.toFixed(2), to: part.to.toFixed(2), count: count(part.count), share: percent(share) }),
     heads: [w("dash.score_head"), w("dash.pictures"), w("dash.ratio_all"), w("dash.training")],
@@ -229,7 +229,9 @@ form.addEventListener("submit", (event) => event.preventDefault());
 const stored = localStorage.getItem("shifts");
 if (stored) form.elements.shifts.value = stored;
 fitForm();
-for (const [key, value] of new URLSearchParams(location.search)) {
+const asked = new URLSearchParams(location.search);
+if (asked.has("from") && !asked.has("span")) $("[name=span][value='']", form).checked = true; // own times: an address leaves out what is empty
+for (const [key, value] of asked) {
   if (key === "model") form.elements.model.append(new Option(value, value));
   if (form.elements[key]) form.elements[key].value = value;
 }

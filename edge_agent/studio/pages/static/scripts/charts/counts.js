@@ -1,14 +1,14 @@
 // How often something happened in each period: a bar for each that has any.
 
 import { across, MARGIN, mark, show, stage, svg, table, text } from "./draw.js";
-import { labelled, linear } from "./scale.js";
+import { labelled, linear, wide } from "./scale.js";
 
 export function drawCounts(figure, points, { label, say, name, href, number, heads, cells }) {
   const place = stage(figure, 200, label);
   const top = across(place, Math.max(4, ...points.map((point) => point.count)), number);
   const x = linear(0, points.length, MARGIN.left, place.right);
   const y = linear(0, top, place.bottom, MARGIN.top);
-  for (const at of labelled(points.length, place.right - MARGIN.left, 92)) place.root.append(text(x(at + 0.5), place.bottom + 20, name(points[at])));
+  for (const at of labelled(points.length, place.right - MARGIN.left, points.length ? wide(name(points[0])) : 1)) place.root.append(text(x(at + 0.5), place.bottom + 20, name(points[at])));
   const marks = points.map((point, at) => ({ point, at })).filter(({ point }) => point.count).map(({ point, at }) => {
     const tall = Math.max(2, place.bottom - y(point.count));
     const wide = x(1) - x(0);

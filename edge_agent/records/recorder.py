@@ -22,12 +22,15 @@ from edge_agent.records.condition.notice import Camera
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.pictures.rules import SKIPPED
 from edge_agent.records.record import PACKET, Known, Note, Origin, Record, State, decode_state, encode, short_name
+from edge_agent.records.refused import RefusedCalls
 from edge_agent.records.shadow.passing import Judged
 
 log = logging.getLogger(__name__)
 
 #: packets that wait here when the kernel takes no more: at 500 a second, for 8 seconds
 _MOST_WAITING = 4096
+#: how often the process is told of refused calls
+_REFUSED_SECONDS = 1.0
 
 _M = TypeVar("_M")
 
@@ -46,6 +49,8 @@ class Recorder:
         self.pictures_kept = self.pictures_skipped = 0
         #: pictures that a shadow model had no time for, by the first model
         self.shadows_skipped: Counter[str] = Counter()
+        self._refused = RefusedCalls()
+        self._refused_timer: asyncio.TimerHandle | None = None
         #: what the process has said last
         self.state = State()
         self._is_writing = False
@@ -82,6 +87,23 @@ class Recorder:
     def judged(self, judged: Judged) -> None:
         """Tell the process what a shadow model said of a picture."""
         self._send(encode(judged))
+
+    def refused(self, model: str, reason: str, details: str) -> None:
+        """Count a detection that got no verdict; the process is told once a second at the most."""
+        self._refused.count(model, reason, details)
+        if self._refused_timer is None and self._is_open:
+            self._refused_timer = self._loop.call_later(_REFUSED_SECONDS, self._send_refused)
+
+    def _send_refused(self) -> None:
+        self._refused_timer = None
+        self._refused.send(lambda refused: self._send(encode(refused)))
+        if self._refused:
+            self._refused_timer = self._loop.call_later(_REFUSED_SECONDS, self._send_refused)
+
+    def _stop_refused(self) -> None:
+        if self._refused_timer is not None:
+            self._refused_timer.cancel()
+            self._refused_timer = None
 
     def _tell(self, key: tuple[str, ...], told: Known | Camera) -> None:
         self._told[key] = told
@@ -188,6 +210,9 @@ class Recorder:
 
     async def close(self) -> None:
         """Let the process write what it has been sent, for a few seconds at the most. Closing twice is harmless."""
+        if self._refused_timer is not None:
+            self._stop_refused()
+            self._refused.send(lambda refused: self._send(encode(refused)))
         self._stop_writing()
         if self._waiting:
             log.warning("%d records are lost: they could not be written before the end", len(self._waiting))
@@ -196,5 +221,6 @@ class Recorder:
 
     def kill(self) -> None:
         """End at once; the process ends by itself when it has written what it was sent."""
+        self._stop_refused()
         self._stop_writing()
         self._child.let_go()

@@ -98,11 +98,14 @@ async def fill(folder: Path, seconds: float) -> None:
         while count < (now - begun) * RATE:
             note(verdict, None)
             count += 1
-        if now - told > seconds / 6:
+        if now - told > seconds / 12:
             told = now
             memory = psutil.Process(recorder.pid).memory_info().rss / (1 << 20)
             size = _size(folder) / (1 << 20)
-            print(f"  after {now - begun:5.0f} s: {count} verdicts, process {memory:.1f} MiB, files {size:.1f} MiB")
+            print(
+                f"  after {now - begun:5.0f} s: {count} verdicts, process {memory:.1f} MiB, files {size:.1f} MiB",
+                flush=True,
+            )
         await asyncio.sleep(0.002)
     await recorder.close()
     print(f"  {count} verdicts, dropped {recorder.dropped}, lost {recorder.state.lost}")

@@ -24,6 +24,7 @@ from edge_agent.records.events.post import Post
 from edge_agent.records.keeper import Keeper
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.record import PACKET, Known, Notes, Record, State, decode_told, encode
+from edge_agent.records.refused import Refused
 from edge_agent.records.shadow.passing import Judged
 
 #: after the first packet of a batch, more may come: without this wait each would wake this process, and be a
@@ -77,6 +78,8 @@ def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> tuple[b
             keeper.condition.know(told.model, told.version, told.scores)
         elif isinstance(told, Judged):
             keeper.shadows.take(told)
+        elif isinstance(told, Refused):
+            keeper.take_refused(told)
         else:
             keeper.condition.see(told)
     return True, records

@@ -8,6 +8,7 @@ import msgspec
 
 from edge_agent.records.condition.notice import Camera, Drift
 from edge_agent.records.events.line import EventLine
+from edge_agent.records.refused import Refused
 from edge_agent.records.shadow.passing import Judged
 
 #: characters of a part's id, a station or a program that are kept: they come from clients
@@ -109,5 +110,5 @@ PACKET = 1 << 16
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
-decode_told = msgspec.msgpack.Decoder(Notes | Known | Camera | Judged).decode
+decode_told = msgspec.msgpack.Decoder(Notes | Known | Camera | Judged | Refused).decode
 decode_state = msgspec.msgpack.Decoder(State).decode

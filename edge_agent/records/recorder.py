@@ -24,6 +24,7 @@ from edge_agent.records.options import RecordsOptions
 from edge_agent.records.outgoing import Outgoing
 from edge_agent.records.pictures.rules import SKIPPED
 from edge_agent.records.record import PACKET, Known, Notes, Origin, Record, State, decode_state, encode, short_name
+from edge_agent.records.refused import Refused, RefusedCalls
 from edge_agent.records.shadow.passing import Judged
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.1
 #: verdicts on the list, at the most: what is done with them at once delays the next call by 0.2 ms
 _MOST_GATHERED = 32
+#: how often the process is told of refused calls
+_REFUSED_SECONDS = 1.0
 
 _M = TypeVar("_M")
 
@@ -66,6 +69,8 @@ class Recorder:
         self.pictures_kept = self.pictures_skipped = 0
         #: pictures that a shadow model had no time for, by the first model
         self.shadows_skipped: Counter[str] = Counter()
+        self._refused = RefusedCalls()
+        self._refused_timer: asyncio.TimerHandle | None = None
         #: what the process has said last
         self.state = State()
         self._is_open = False
@@ -101,6 +106,26 @@ class Recorder:
     def judged(self, judged: Judged) -> None:
         """Tell the process what a shadow model said of a picture."""
         self._outgoing.send(encode(judged), 0)
+
+    def refused(self, model: str, reason: str, details: str) -> None:
+        """Count a detection that got no verdict; the process is told once a second at the most."""
+        self._refused.count(model, reason, details)
+        if self._refused_timer is None and self._is_open:
+            self._refused_timer = self._loop.call_later(_REFUSED_SECONDS, self._send_refused)
+
+    def _send_refused(self) -> None:
+        self._refused_timer = None
+        self._refused.send(self._tell_refused)
+        if self._refused:
+            self._refused_timer = self._loop.call_later(_REFUSED_SECONDS, self._send_refused)
+
+    def _tell_refused(self, refused: Refused) -> bool:
+        return self._outgoing.send(encode(refused), 0)
+
+    def _stop_refused(self) -> None:
+        if self._refused_timer is not None:
+            self._refused_timer.cancel()
+            self._refused_timer = None
 
     def _tell(self, key: tuple[str, ...], told: Known | Camera) -> None:
         self._told[key] = told
@@ -201,12 +226,16 @@ class Recorder:
     async def close(self) -> None:
         """Let the process write what it has been sent, for a few seconds at the most. Closing twice is harmless."""
         self._hand_over()
+        if self._refused_timer is not None:
+            self._stop_refused()
+            self._refused.send(self._tell_refused)
         if lost := self._outgoing.end():
             log.warning("%d records are lost: they could not be written before the end", lost)
         await self._child.close()
 
     def kill(self) -> None:
         """End at once; the process ends by itself when it has written what it was sent."""
+        self._stop_refused()
         self._hand_over()
         self._outgoing.end()
         self._child.let_go()

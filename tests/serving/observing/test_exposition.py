@@ -44,7 +44,7 @@ def test_numbers_are_written_as_the_library_writes_them(kind: str, accept: str) 
 def test_histograms_say_what_those_of_the_library_say(accept: str) -> None:
     labels = ("model", "version")
     library = HistogramMetricFamily("edge_agent_x_seconds", "Some of it", labels=labels)
-    rows = []
+    rows: list[tuple[tuple[str, ...], Histogram]] = []
     for place, values in enumerate((('100 %d \\ "bread"\nüber', "1.0.0"), ("%", ""), ("cookies", "1.0.0-\0"))):
         histogram = Histogram()
         for value in (0.0, 0.0005, 0.1 * place, 1e9)[: place + 2]:

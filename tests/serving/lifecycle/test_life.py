@@ -109,16 +109,25 @@ def test_a_model_that_died_is_failed_with_the_cause_until_it_is_back(tmp_path: P
 def test_a_model_that_recovers_is_starting(tmp_path: Path) -> None:
     """Clients that wait for a model give up when they see FAILED. StopModel ends its attempts, also in the middle."""
     write_echo(tmp_path / "models")
-    with running_daemon(tmp_path, "--first-restart", "0.5", "--longest-restart", "0.5") as daemon:
+    with running_daemon(tmp_path, "--first-restart", "2", "--longest-restart", "2") as daemon:
         daemon.stub.start("echo")
         (lost,) = daemon.workers()
         lost.kill()
         wait_until(lambda: daemon.stub.status("echo") != "RUNNING", "its death is noticed")
         described = daemon.stub.describe("echo")
         assert pb2.ModelStatus.Name(described.status) == "STARTING"
-        assert described.status_message == "the worker was lost: killed by SIGKILL; it is started again in 0.5 s"
-        (again,) = wait_until(lambda: [worker for worker in daemon.workers() if worker != lost], "it is tried again")
-        suspend(again)
+        assert described.status_message == "the worker was lost: killed by SIGKILL; it is started again in 2.0 s"
+
+        def is_caught_while_it_starts() -> bool:
+            (again,) = wait_until(daemon.workers, "it is tried again")
+            suspend(again)
+            if daemon.stub.status("echo") == "STARTING":
+                return True
+            again.kill()  # it was ready sooner than this test
+            wait_until(lambda: daemon.stub.status("echo") != "RUNNING", "its death is noticed")
+            return False
+
+        wait_until(is_caught_while_it_starts, "it is held while it starts")
         described = daemon.stub.describe("echo")
         assert pb2.ModelStatus.Name(described.status) == "STARTING"
         assert described.status_message.endswith("it has failed before: the worker was lost: killed by SIGKILL")
@@ -127,7 +136,7 @@ def test_a_model_that_recovers_is_starting(tmp_path: Path) -> None:
         assert details == "model 'echo' is FAILED, expected RUNNING; it will not be started again by itself"
         described = daemon.stub.describe("echo")
         assert (described.status, described.status_message) == (pb2.FAILED, "the worker was lost: killed by SIGKILL")
-        assert not daemon.workers()
+        wait_until(lambda: not daemon.workers(), "its worker is gone")
         assert (tmp_path / "state" / "running.json").read_text() == "[]"
         daemon.stub.start("echo")
         assert _score(daemon, "echo") == pytest.approx(0.2, abs=1e-5)
@@ -280,10 +289,18 @@ def test_a_worker_lost_while_another_is_still_loading(tmp_path: Path) -> None:
     """The model must not become RUNNING with one worker missing: it fails, and comes back with both."""
     write_echo(tmp_path / "models")
     with running_daemon(tmp_path, "--instances", "2") as daemon:
-        daemon.stub("StartModel", _start_anew("echo"))
-        first, second = wait_until(lambda: len(found := daemon.workers("echo")) == 2 and found, "two workers are there")
-        suspend(second)
-        assert daemon.stub.status("echo") == "STARTING"
+
+        def caught_while_they_load() -> list[psutil.Process] | None:
+            daemon.stub("StartModel", _start_anew("echo"))
+            two = wait_until(lambda: len(found := daemon.workers("echo")) == 2 and found, "two workers are there")
+            suspend(two[1])
+            if daemon.stub.status("echo") == "STARTING":
+                return list(two)
+            two[1].resume()  # they were ready sooner than this test
+            daemon.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
+            return None
+
+        first, second = wait_until(caught_while_they_load, "one is held while it loads")
         first.kill()
         daemon.stub.wait_for("echo", "RUNNING")
         assert {first.pid, second.pid}.isdisjoint(process.pid for process in daemon.workers("echo"))
@@ -383,4 +400,4 @@ def test_a_component_that_can_not_be_loaded_fails_with_the_reason(daemon: Daemon
     message = daemon.stub.wait_for("odd", "FAILED").status_message
     assert message.startswith("model.onnx uses the operator 'NoSuchOperator', which ONNX Runtime")
     assert "NoSuchOperator" in message
-    assert daemon.workers() == []
+    wait_until(lambda: daemon.workers() == [], "its worker is gone")

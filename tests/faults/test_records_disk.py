@@ -16,7 +16,7 @@ from edge_agent.records import keeper as module
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
 from edge_agent.records.keeper import Keeper
-from edge_agent.records.record import Note
+from edge_agent.records.record import Notes
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until, whole_lines
 from tests.support.fakes import picture, write_echo
 from tests.support.records import options, record, rows
@@ -62,12 +62,12 @@ def test_a_full_disk_loses_the_oldest_and_writing_goes_on_when_there_is_room(
     while not keeper.state.problem and count < 200_000:
         for _ in range(1000):
             count += 1
-            keeper.take(Note(record(begun + count, part=f"part {count:060}"), 0))
+            keeper.take(Notes([record(begun + count, part=f"part {count:060}")]))
         keeper.work()
     assert "disk is full" in keeper.state.problem or "disk I/O" in keeper.state.problem
     for _ in range(8000):
         count += 1
-        keeper.take(Note(record(begun + count), 0))
+        keeper.take(Notes([record(begun + count)]))
         if count % 1000 == 0:
             keeper.work()
     state = keeper.state
@@ -104,12 +104,12 @@ def test_a_full_disk_loses_events_and_says_how_many(small: Path) -> None:
 def test_a_disk_that_has_become_read_only(small: Path) -> None:
     begun = time.time_ns() // 1000
     keeper = Keeper(options(small / "records"), Clock())
-    keeper.take(Note(record(begun + 1), 0))
+    keeper.take(Notes([record(begun + 1)]))
     assert len(keeper.work()) == 1
     keeper._close()
     keeper._writer = None
     remount(small, "ro")
-    keeper.take(Note(record(begun + 2), 0))
+    keeper.take(Notes([record(begun + 2)]))
     assert keeper.work() == [] and "records.db: " in keeper.state.problem
     remount(small, "rw")
     for _ in range(3):

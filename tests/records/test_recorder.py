@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from edge_agent.inference.verdict import Area, Verdict
-from edge_agent.records import child
-from edge_agent.records import recorder as module
+from edge_agent.records import child, outgoing
 from edge_agent.records.record import Origin
 from edge_agent.records.recorder import Recorder
 from tests.support.daemon import PATIENCE
@@ -77,6 +76,37 @@ def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
     assert [number for (number,) in rows(tmp_path, "SELECT id FROM records ORDER BY id")] == numbers
 
 
+def test_verdicts_go_together_and_none_waits_for_more(tmp_path: Path) -> None:
+    async def run() -> None:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        numbers = [_note(recorder) for _ in range(33)]
+        await _until(lambda: recorder.state.last_id == numbers[-1])
+        assert recorder.state.written == 33
+        recorder.kill()
+        await recorder.close()
+
+    asyncio.run(run())
+
+
+def test_records_with_very_many_labels_go_in_more_packets(tmp_path: Path) -> None:
+    areas = [Area("background", "#FFFFFF", 0.0)] + [Area(f"{n:064}", "#23A436", 1 / 254) for n in range(254)]
+    verdict = Verdict(True, 0.9, 0.9, 0.5, tuple(areas))
+
+    async def run() -> None:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        for _ in range(40):
+            recorder.noting(
+                lambda *_: None, model="echo", version="1.0.0", size=(64, 48), origin=Origin()
+            )(verdict, None)  # fmt: skip
+        await _until(lambda: recorder.state.written == 40)
+        await recorder.close()
+
+    asyncio.run(run())
+    assert rows(tmp_path, "SELECT count(*), min(length(areas)) > 16000 FROM records") == [(40, 1)]
+
+
 def test_ids_go_on_after_those_of_another_day_with_a_later_clock(tmp_path: Path) -> None:
     async def run(recorder: Recorder) -> int:
         recorder.open()
@@ -105,7 +135,7 @@ def test_ids_go_on_after_those_of_another_day_with_a_later_clock(tmp_path: Path)
 def test_a_process_that_does_not_read_costs_records_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_WAITING", 50)
+    monkeypatch.setattr(outgoing, "_MOST_WAITING", 64)
 
     async def run() -> tuple[int, int]:
         recorder = Recorder(options(tmp_path))
@@ -114,23 +144,23 @@ def test_a_process_that_does_not_read_costs_records_and_nothing_else(
         await _until(lambda: recorder.state.written == 1)
         os.kill(recorder.pid, signal.SIGSTOP)
         noted = 1
-        while recorder.dropped < 10:
+        while not recorder.dropped:
             _note(recorder)
             noted += 1
             assert noted < 100_000
-        assert recorder.waiting == 50
+        assert recorder.waiting == 64
         os.kill(recorder.pid, signal.SIGCONT)
         await _until(lambda: recorder.waiting == 0)
         _note(recorder)
         noted += 1
-        await _until(lambda: recorder.state.written == noted - 10)
-        assert recorder.state.lost == 10
+        await _until(lambda: recorder.state.written == noted - 32)
+        assert recorder.state.lost == 32
         await recorder.close()
         return noted, recorder.dropped
 
     noted, dropped = asyncio.run(run())
     assert rows(tmp_path, "SELECT count(*) FROM records") == [(noted - dropped,)]
-    assert rows(tmp_path, "SELECT why, records FROM losses") == [("the daemon had no room for them", 10)]
+    assert rows(tmp_path, "SELECT why, records FROM losses") == [("the daemon had no room for them", 32)]
 
 
 def _children() -> set[psutil.Process]:

@@ -10,6 +10,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
+from edge_agent.records.refused import Refused
 from edge_agent.records.store.writer import RecordWriter
 from tests.support.browser import WITH_A_BROWSER, Person, assert_axe_finds_nothing_serious
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
@@ -39,6 +40,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
                 for number in range(200)
             ]
         )  # fmt: skip
+    writer.count_refused([Refused(begun + 20 * _HOUR, "echo", "wrong_state", 7, "model 'echo' is STOPPED")])
     writer.close()
     write_echo(folder / "models", "echo")
     with running_daemon(folder, "--keep-mib", "64", "--keep", "normal=1", "--keep", "anomalous") as found:
@@ -81,6 +83,19 @@ def test_a_point_is_reached_by_key_and_leads_to_its_verdicts(person: Person) -> 
     person.press(Keys.ENTER)
     person.until("its verdicts are listed", "document.querySelectorAll('#records li').length === 10")
     assert "verdict=anomaly" in person.driver.current_url
+    assert not person.complaints()
+
+
+def test_a_bar_of_refused_calls_leads_to_its_time_and_the_reasons(person: Person) -> None:
+    person.go("/dashboard?model=echo&span=3d")
+    person.until("the figures are there", "document.querySelectorAll('#refused .mark').length")
+    assert "7" in str(person.driver.execute_script("return document.querySelector('#refused .mark').ariaLabel"))
+    person.driver.execute_script("document.querySelector('#refused .mark').focus()")
+    person.press(Keys.ENTER)
+    person.until("the time is its own", "document.querySelector('[name=from]')?.value && document.body.dataset.ready")
+    person.until("its hour is counted", "document.querySelector('#total').textContent === '200'")
+    assert person.text("#refused-total") == "7"
+    assert "model 'echo' is STOPPED" in person.text("#reasons .about")
     assert not person.complaints()
 
 

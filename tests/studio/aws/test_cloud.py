@@ -23,7 +23,7 @@ from edge_agent.studio.store.layout import shortened
 from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.store import Store
 from tests.support.cloud import Cloud, running_cloud
-from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, running_daemon, wait_until
 from tests.support.encoded import encoded, kinds_of
 from tests.support.fakes import write_echo
 from tests.support.parts import draw_part, write_folders
@@ -396,7 +396,7 @@ def edge_agent_picture(path: Path) -> Any:
 
 
 def _raw(place: Place, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", place.cloud.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", place.cloud.port, timeout=PATIENCE)
     connection.request(method, path, headers=headers)
     response = connection.getresponse()
     content = response.read()

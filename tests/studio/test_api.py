@@ -20,7 +20,7 @@ from edge_agent.component.trust import Trust, read_trusted_keys
 from edge_agent.delivery.signing import check_signed, make_key_pair
 from edge_agent.studio.api.openapi import openapi
 from edge_agent.studio.api.table import OPERATIONS
-from tests.support.daemon import running_daemon, wait_until
+from tests.support.daemon import PATIENCE, running_daemon, wait_until
 from tests.support.fakes import half_bright, write_echo
 from tests.support.parts import write_folders
 from tests.support.studio import Studio, running_studio
@@ -135,9 +135,9 @@ def test_from_a_model_to_a_verdict_on_the_device(tmp_path: Path) -> None:
         assert threshold() == pytest.approx(0.25)
         studio.post("/device/deploy", {"project": "part", "version": "1.0.0"})
         wait_until(lambda: threshold() != pytest.approx(0.25), "it has been rolled back")
-        assert served() == "1.0.0 RUNNING"
+        wait_until(lambda: served() == "1.0.0 RUNNING", "it is shown")
         studio.post("/device/stop", {"model": "part"})
-        assert served() == "1.0.0 STOPPED"
+        wait_until(lambda: served() == "1.0.0 STOPPED", "it has stopped")
 
 
 def test_pictures_are_sent_one_by_one_and_each_answer_says_what_became_of_it(studio: Studio, project: str) -> None:
@@ -218,7 +218,7 @@ def test_another_page_in_the_same_browser_can_change_nothing(studio: Studio, pro
 
 
 def _raw(studio: Studio, request: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", studio.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", studio.port), timeout=PATIENCE) as connection:
         connection.sendall(request)
         return connection.recv(1 << 16)
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from tests.support.daemon import Daemon, running_daemon, suspend, wait_until
 from tests.support.fakes import write_echo
-from tests.support.line import Line
+from tests.support.line import CYCLE_MS, Line
 
 pytestmark = pytest.mark.long
 
@@ -24,6 +25,7 @@ NORMAL, ANOMALOUS = 60, 220
 
 def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line]) -> None:
     line = make(agent.socket)
+    line.file.write_text(f"show_picture = true\n{line.file.read_text()}")
     line.start()
     line.wait_able()
     assert line.pin("reject") == "0"
@@ -55,10 +57,26 @@ def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[
 
     wait_until(lambda: counted()["failed"] == 2, "the status is written")
     assert [counted()[name] for name in ("able", "passed", "rejected", "looked", "early")] == [True, 1, 1, 1, 0]
+
+    def listed() -> dict[str, Any]:
+        (found,) = json.loads(line.command("list", "--lines", line.folder, "--state-dir", line.folder, "--json").stdout)
+        return dict(found)
+
+    told = wait_until(lambda: (found := listed())["pins"][0]["value"] == 1 and found, "what the pins say is written")
+    assert (told["name"], told["state"], told["file"], told["problem"]) == ("flange", "able", str(line.file), "")
+    assert told["status"]["last"]["part"] == "broken.png"
+    assert (told["status"]["source"], told["status"]["models"]) == (f"folder {line.pictures}", ["echo"])
+    assert 0 < told["status"]["longest_ms"] < CYCLE_MS
+    with Image.open(told["picture"]) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (64, 64))
+    assert "last part: broken.png, failed" in line.command("status", line.file).stdout
     assert line.process is not None
     line.process.terminate()
     assert line.process.wait(60) == 128 + signal.SIGTERM
     assert (line.pin("able"), line.pin("reject")) == ("0", "1"), "it ends in its safe state"
+    told = listed()
+    assert (told["state"], told["status"]["problem"]) == ("stopped", "not running")
+    assert [pin["value"] for pin in told["pins"]] == [0, 1]
 
 
 def test_each_process_killed_is_the_safe_state(agent: Daemon, make: Callable[..., Line]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from edge_agent.records.store.writer import RecordWriter
@@ -103,6 +104,24 @@ def test_a_shift_alone_and_times_that_can_not_be_used(studio: Studio, begun: int
         answer = studio.ask("GET", f"/api/dashboard?{query}")
         assert answer.status == 400
         assert text in answer.error
+
+
+def test_calls_that_got_no_verdict_are_counted_by_reason(studio: Studio, line: Daemon) -> None:
+    for model, drawn in (("echo", picture(20, 8, 8)), ("echo", picture(20, 8, 8)), ("gone", picture(20))):
+        with pytest.raises(grpc.RpcError):
+            line.stub("DetectAnomalies", bytes_request(model, drawn))
+
+    def reasons(model: str = "") -> dict[tuple[str, str], dict[str, Any]]:
+        found = studio.get(f"/dashboard?by=hour&model={model}")
+        assert found["refused"] == sum(point["refused"] for point in found["points"])
+        return {(one["model"], one["reason"]): one for one in found["refusals"]}
+
+    wait_until(lambda: ("", "model_not_found") in reasons(), "they are written down")
+    assert reasons()["", "model_not_found"]["calls"] == 1
+    assert reasons("echo")["echo", "invalid_request"]["calls"] == 2
+    assert "8x8" in reasons()["echo", "invalid_request"]["details"]
+    assert ("", "model_not_found") not in reasons("echo")
+    assert studio.get("/dashboard?span=&begin=2001-09-09T00:00&end=2001-09-10T00:00")["refused"] == 0
 
 
 def test_every_point_leads_to_its_records(studio: Studio, begun: int) -> None:
@@ -206,7 +225,7 @@ def test_the_line_now_goes_on_after_the_agent_comes_back(studio: Studio, line: D
     asked = line.folder / "state" / "live" / "asked"
     before = asked.read_bytes()
     wait_until(lambda: before != (last := asked.read_bytes()) or last, "it has been asked")
-    assert studio.get("/live")["viewers"] == 0
+    wait_until(lambda: studio.get("/live")["viewers"] == 0, "nobody watches")
 
 
 def test_without_records_the_page_is_told_where_they_were_looked_for(tmp_path: Path) -> None:

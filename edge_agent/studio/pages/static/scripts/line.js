@@ -1,6 +1,6 @@
 import { get, name, post } from "./api.js";
 import { clock, exact } from "./charts/clock.js";
-import { $, fromTemplate, setText } from "./dom.js";
+import { $, fromTemplate, may, setText } from "./dom.js";
 import { drawLine } from "./lines/now.js";
 import { outcomeText } from "./lines/words.js";
 import { attempt } from "./messages.js";
@@ -37,6 +37,7 @@ function draw() {
   if (line) {
     drawLine(element, line, last.models.find((model) => line.models.includes(model.name)));
     drawRecent(line.status?.recent ?? []);
+    $("#edit").hidden = !may("engineer") || !(line.is_there || line.has_draft);
     $("[data-do=start]").disabled = busy || !line.can_start;
     $("[data-do=stop]").disabled = busy || !line.can_stop;
     $("[data-do=restart]").disabled = busy || !line.can_stop || line.mistakes > 0;

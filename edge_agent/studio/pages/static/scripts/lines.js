@@ -1,5 +1,5 @@
 import { get, name, post } from "./api.js";
-import { $, fromTemplate, hideForbidden, setText } from "./dom.js";
+import { $, fromTemplate, hideForbidden, may, setText } from "./dom.js";
 import { cycleText } from "./lines/now.js";
 import { byText, outcomeText, stateText } from "./lines/words.js";
 import { attempt } from "./messages.js";
@@ -35,6 +35,7 @@ function fill(item, line) {
   $(".state", item).dataset.state = line.state;
   $(".draft", item).hidden = !line.has_draft;
   setText(item, ".by", byText(line));
+  $("[data-do=edit]", item).hidden = !may("engineer") || !(line.is_there || line.has_draft);
   setText(item, ".why", line.why);
   $(".why", item).hidden = !line.why;
   const differs = line.line !== line.name ? [line.line] : [];

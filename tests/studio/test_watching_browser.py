@@ -19,7 +19,7 @@ from tests.support.records import record, rows
 from tests.support.studio import Studio, running_studio
 
 _SECOND, _HOUR = 1_000_000, 3600 * 1_000_000
-PAGES = ("/live", "/dashboard?model=echo&span=3d", "/records?model=echo")
+PAGES = ("/live", "/dashboard?model=echo&span=3d", "/records?model=echo", "/lines", "/new-line")
 
 pytestmark = WITH_A_BROWSER
 

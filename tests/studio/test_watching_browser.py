@@ -26,7 +26,6 @@ PAGES = (
     "/lines",
     "/new-line",
     "/lines/seen",
-    "/lines/seen/edit",
 )
 
 pytestmark = WITH_A_BROWSER

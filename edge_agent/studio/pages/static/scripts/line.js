@@ -66,7 +66,8 @@ for (const what of ["start", "stop", "restart"]) {
 async function showLog() {
   if (!$("#log").open) return;
   const { log } = await get(`/lines/${name(wanted)}/log`);
-  $("#log pre").textContent = log || "–";
+  const isUnit = last?.lines.some((line) => line.name === wanted && line.by === "systemd");
+  $("#log pre").textContent = isUnit ? `journalctl -u edge-agent-line@${wanted}` : log || "–";
 }
 $("#log").addEventListener("toggle", () => attempt(showLog));
 

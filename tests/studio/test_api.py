@@ -313,5 +313,6 @@ def test_a_line_is_changed_by_engineers_alone() -> None:
     assert {name for name, role in of_lines.items() if role != "engineer"} == {
         "ListLines",
         "DescribeLine",
+        "GetLineLastPicture",
         "GetLineLog",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -77,6 +78,61 @@ def alternate(ways: Mapping[str, Callable[[], object]], rounds: int, each: int) 
 
 def median(samples: Sequence[float]) -> float:
     return statistics.median(samples)
+
+
+def in_blocks(
+    ways: Mapping[str, Callable[[], object]], rounds: int, each: int, pause: float, cycle: float = 0.0
+) -> dict[str, list[list[float]]]:
+    """Time several ways in blocks of `each` calls that take turns, every round in another order; seconds, by block.
+
+    Before each block nothing is called for `pause` seconds, so that what one way leaves to be done does not fall on the
+    next. A call begins every `cycle` seconds, or (0) when the one before has ended.
+    """
+    taken: dict[str, list[list[float]]] = {name: [] for name in ways}
+    names = list(ways)
+    for number in range(-1, rounds):  # the first warms up
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            time.sleep(pause)
+            block = []
+            for _ in range(each):
+                begun = time.perf_counter()
+                ways[name]()
+                block.append(time.perf_counter() - begun)
+                time.sleep(max(0.0, cycle - block[-1]))
+            if number >= 0:
+                taken[name].append(block)
+    return taken
+
+
+def difference(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median of the differences pair by pair, and between what it lies with 95 %.
+
+    The interval is that of the order statistics, which assumes nothing of how differences are distributed.
+    """
+    pairs = sorted(b - a for a, b in zip(before, after, strict=True))
+    half = 0.98 * len(pairs) ** 0.5  # 1.96 standard deviations of a binomial with p = 1/2
+    low = max(0, int(len(pairs) / 2 - half))
+    return statistics.median(pairs), pairs[low], pairs[len(pairs) - 1 - low]
+
+
+def tail_difference(
+    before: Sequence[Sequence[float]], after: Sequence[Sequence[float]], share: float
+) -> tuple[float, float, float]:
+    """Return by how much a quantile of all blocks differs, and between what with 95 %: a bootstrap by round."""
+
+    def differ(rounds: Sequence[int]) -> float:
+        first, second = ([sample for number in rounds for sample in blocks[number]] for blocks in (before, after))
+        return quantile(second, share) - quantile(first, share)
+
+    chance = random.Random(0)
+    every = range(len(before))
+    found = sorted(differ(chance.choices(every, k=len(every))) for _ in range(400))
+    return differ(every), found[10], found[-11]
+
+
+def processor_seconds(pid: int) -> float:
+    """Return what a process has had of the processor, to the nanosecond: clock_getcpuclockid(3)."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def reference_component(models: Path, width: int, height: int) -> Manifest:

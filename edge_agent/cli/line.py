@@ -70,30 +70,19 @@ def check(file: Path) -> None:
 @json_option
 def try_(file: Path, count: int, output: Path | None, wait: float, as_json: bool) -> None:
     """Show what would be decided of pictures, without any output. Files of a folder stay where they are."""
-    from edge_agent.line.inspecting import Inspector, NotInspected
-    from edge_agent.line.trial import some_parts
+    from edge_agent.line.trial import try_line
 
     line = read_line(file)
     if output is not None:
         check_output(output)
         output.mkdir(parents=True, exist_ok=True)
-    inspector = Inspector(line)
     found: list[dict[str, Any]] = []
-    try:
-        if problem := inspector.ready():
-            raise EdgeAgentError(problem)
-        for part in some_parts(line, count, wait):
-            try:
-                seen = inspector.inspect(part)
-            except NotInspected as error:
-                found.append({"part": part.name, "outcome": "failed", "reason": str(error), "milliseconds": 0.0})
-                continue
-            found.append({"part": part.name, **seen.decision._asdict(), "milliseconds": round(seen.milliseconds, 3)})
-            if output is not None:
-                marked = Image.fromarray(draw(seen.picture, seen.detection))
-                marked.save(output / f"{len(found):03}-{seen.decision.outcome}-{Path(part.name).stem}.png")
-    finally:
-        inspector.close()
+    for part, outcome, reason, seen in try_line(line, count, wait):
+        took = round(seen.milliseconds, 3) if seen else 0.0
+        found.append({"part": part, "outcome": outcome, "reason": reason, "milliseconds": took})
+        if output is not None and seen is not None:
+            marked = Image.fromarray(draw(seen.picture, seen.detection))
+            marked.save(output / f"{len(found):03}-{outcome}-{Path(part).stem}.png")
     if as_json:
         print_json(found)
         return

@@ -27,6 +27,7 @@ from edge_agent.records.record import Record
 from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
+from tests.support.ports import free_port
 from tests.support.records import record
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "event.schema.json"
@@ -127,7 +128,7 @@ def test_a_day_without_the_other_side_takes_as_much_disk_as_it_may(tmp_path: Pat
     assert max(sizes[50:]) == max(sizes), "it does not grow any more"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
-        listener.settimeout(60)
+        listener.settimeout(180)
         found = [json.loads(listener.recv(1 << 16))["id"] for _ in range(200)]
     assert found == list(range(first, first + 200))
     post.close()
@@ -157,7 +158,7 @@ def test_an_outbox_whose_folder_was_moved_goes_on_in_a_new_one(tmp_path: Path) -
     post.take(told(5))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
-        listener.settimeout(60)
+        listener.settimeout(180)
         assert [json.loads(listener.recv(1 << 16))["id"] for _ in range(5)] == [1, 2, 3, 4, 5]
         wait_until(lambda: [state.sent for state in line_states(folder)] == [5], "they are taken out")
     post.close()
@@ -230,16 +231,14 @@ def test_a_datagram_waits_for_whoever_listens(tmp_path: Path) -> None:
     wait_until(lambda: line_states(tmp_path)[0].problem, "it says that nobody listens")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
-        listener.settimeout(30)
+        listener.settimeout(180)
         assert [json.loads(listener.recv(1 << 16))["id"] for _ in range(2)] == [1, 3]
         wait_until(lambda: not line_states(tmp_path)[0].waiting, "they are taken out")
     post.close()
 
 
 def test_what_is_in_the_way_is_told_with_its_place(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     tables: list[dict[str, Any]] = [
         {"name": "program", "sender": "datagram", "path": f"{tmp_path}/program"},
         {"name": "file", "sender": "file", "path": f"{tmp_path}/no/events"},

@@ -84,8 +84,6 @@ class Pins:
 
     def _plan(self, at: float, pin: Pin, value: int) -> None:
         heapq.heappush(self._later, (at, next(self._order), pin, value))
-        if value and pin.pulse_ms:
-            heapq.heappush(self._later, (at + pin.pulse_ms / 1000, next(self._order), pin, 0))
 
     def pulses(self, count: int) -> float | None:
         """Take the encoder's position, and write what is due; return as `turn`."""
@@ -103,6 +101,8 @@ class Pins:
                 return left
             _, _, pin, value = heapq.heappop(self._later)
             self._write(pin, value)
+            if value and pin.pulse_ms:  # from when it is set, which may be late: who reads it counts on the length
+                self._plan(time.monotonic() + pin.pulse_ms / 1000, pin, 0)
         return None
 
     def _write(self, pin: Pin, value: int) -> None:

@@ -58,7 +58,9 @@ async function open(number) {
 
 function tell(state, error) {
   const words = { saved: "paint.saved", saving: "paint.saving", unsaved: "paint.unsaved", conflict: "paint.conflict", failed: "paint.unsaved" };
-  $("#state").textContent = w(words[state]) + (state === "failed" ? ` – ${error.message || w("offline")}` : "");
+  const why = error?.status === 401 ? w("paint.signed_out") : error?.message || w("offline");
+  $("#state").textContent = w(words[state]) + (state === "failed" ? ` – ${why}` : "");
+  $("#sign-in-beside").hidden = error?.status !== 401;
   $("#state").dataset.state = state;
   if (state === "conflict") {
     $("#conflict").hidden = false;

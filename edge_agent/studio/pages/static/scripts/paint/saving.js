@@ -71,6 +71,7 @@ export class Saving {
 
   close() {
     this.packing.close();
+    delete document.body.dataset.unsaved;
   }
 
   changed(change) {
@@ -99,15 +100,18 @@ export class Saving {
     this.isDirty = false;
     this.isWaiting = false;
     this.tell("saving");
+    document.body.dataset.unsaved = "true"; // see api.js
     try {
       const body = await this.packing.pack();
       const response = await call("PUT", `${this.path}?revision=${this.revision}`, body, { "content-encoding": "gzip" });
       this.revision = (await response.json()).revision;
+      delete document.body.dataset.unsaved;
       this.tell(this.isDirty ? "unsaved" : "saved");
     } catch (error) {
       this.isDirty = true;
       if (error.status === 409) {
         this.isStopped = true;
+        delete document.body.dataset.unsaved;
         this.tell("conflict", error);
       } else {
         this.isWaiting = true;

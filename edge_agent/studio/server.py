@@ -32,6 +32,7 @@ from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.lines.lines import Lines
 from edge_agent.studio.lines.trials import Trials
 from edge_agent.studio.pages.pages import Pages
+from edge_agent.studio.store.partial import remove_received
 from edge_agent.studio.store.sole import sole_server
 from edge_agent.studio.store.store import Store
 from edge_agent.studio.watching.dashboard import Figures
@@ -97,6 +98,7 @@ def run(options: Options) -> None:
         store = Store(options.data)
         stack.callback(store.close)
         stack.enter_context(sole_server(store.layout.root))
+        remove_received(store.layout.root)
         users = Users(store.database)
         if options.pages and not options.is_local and not users.any():
             raise EdgeAgentError(

@@ -20,9 +20,11 @@ import pytest
 
 from edge_agent.errors import SettingsError
 from edge_agent.records.events import delivery
+from edge_agent.records.events.delivery import _words
 from edge_agent.records.events.outbox import Outbox, line_states
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import AnyRule, parse_events
+from edge_agent.records.events.sender import SendFailed
 from edge_agent.records.record import Record
 from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, wait_until
@@ -103,7 +105,7 @@ def test_names_differ() -> None:
     ("table", "said"),
     [
         (_FILE, "path '/x' is that of event 'a' already"),
-        (_MQTT, "client_id 'edge-agent-{device}' at x:1883 is that of event 'a' already"),
+        (_MQTT | {"client_id": "{device}"}, "client_id '{device}' at x:1883 is that of event 'a' already"),
     ],
 )
 def test_what_only_one_can_have_is_not_given_to_two(table: dict[str, Any], said: str) -> None:
@@ -126,6 +128,12 @@ def test_rules_say_which_verdicts_go_where() -> None:
     assert not rule.wants(record(1, station="east"))
     assert not rule.wants(record(1, anomalous=True, station="west"))
     assert not rule.wants(record(1, anomalous=True, station="east", model="other"))
+
+
+def test_what_a_server_answers_is_told_in_a_line_that_harms_no_terminal() -> None:
+    said = _words(SendFailed("h answered 500 \x1b[2J\r\n" + "x" * 100_000))
+    assert said.startswith("h answered 500 ?[2J??xxx")
+    assert len(said) == 300
 
 
 @pytest.mark.parametrize(("keep", "left"), [("newest", [3, 4, 5]), ("oldest", [1, 2, 3])])

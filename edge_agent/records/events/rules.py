@@ -168,7 +168,7 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     topic: str = "edge-agent/{device}/{model}"
     #: where `online` or `offline` stands
     available: str = "edge-agent/{device}/available"
-    client_id: str = "edge-agent-{device}"
+    client_id: str = "edge-agent-{device}-{name}"
     user: str = ""
     password_file: str = ""
     tls: bool = False
@@ -183,7 +183,12 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     @property
     def takes(self) -> str:
         # A broker sends the first away when a second comes with its name: MQTT 5.0, 3.1.4.
-        return f"client_id '{self.client_id}' at {self.host}:{self.to_port}"
+        client_id = self.client_id.replace("{name}", self.name)
+        return f"client_id '{client_id}' at {self.host}:{self.to_port}"
+
+    def client_of(self, device: str) -> str:
+        """Return the name that a broker knows this rule's client by."""
+        return self.client_id.format(device=device, name=self.name)
 
     def check(self) -> None:
         check_host(self.host)
@@ -191,7 +196,7 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
             raise ValueError(f"group '{self.group}' is not one, expected a name without /, + and #")
         check_topic("topic", self.topic, TOPIC_FIELDS)
         check_topic("available", self.available, TOPIC_FIELDS[:1])
-        check_topic("client_id", self.client_id, TOPIC_FIELDS[:1])
+        check_topic("client_id", self.client_id, ("device", "name"))
         if self.payload == "sparkplug" and self.notices:
             raise ValueError(
                 'the payload "sparkplug" has metrics for verdicts alone, expected notices = false, or "json"'

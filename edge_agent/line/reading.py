@@ -182,14 +182,22 @@ def _in_socket(socket: object) -> Iterator[str]:
 
 
 def _in_events(tables: list[dict[str, Any]]) -> Iterator[str]:
+    right = True
     for number, table in enumerate(tables, 1):
         try:
             parse_events([table])
         except SettingsError as error:
+            right = False
             yield str(error) if "name" in table else f"event {number}: {str(error).partition(': ')[2]}"
     names = [table.get("name") for table in tables]
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
+        right = False
         yield f"event '{name}': there are two of that name"
+    if right:  # each by itself: do they go together?
+        try:
+            parse_events(tables)
+        except SettingsError as error:
+            yield str(error)
 
 
 def _in_source(source: Mapping[str, Any]) -> Iterator[str]:

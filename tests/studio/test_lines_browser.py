@@ -13,7 +13,7 @@ from PIL import Image
 from selenium import webdriver
 
 from tests.support.browser import WITH_A_BROWSER, Person
-from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.studio import Studio, running_studio
 
@@ -76,7 +76,7 @@ def test_a_line_is_made_tried_started_watched_and_stopped(person: Person, studio
     put(folder, "b", DARK)
     person.go("/new-line")
     person.until("the form has made a text", "document.querySelector('#text').value.includes('line-1')")
-    assert not person.find("#save").is_enabled(), "it names no folder yet"
+    person.until("it names no folder yet", "document.querySelector('#save').disabled")
     for field, value in (("name", "gate"), ("folder_place", str(folder)), ("pin", "file"),
                          ("able_pin", f"{tmp_path}/able"), ("reject_pin", f"{tmp_path}/reject")):  # fmt: skip
         fill(person, field, value)
@@ -101,11 +101,11 @@ def test_a_line_is_made_tried_started_watched_and_stopped(person: Person, studio
         "document.querySelector('.passed').textContent + document.querySelector('.rejected').textContent === '11'",
     )
     person.until("it inspects", "document.querySelector('.state').dataset.state === 'inspecting'")
-    assert (tmp_path / "able").read_text().strip() == "1"
+    wait_until(lambda: (tmp_path / "able").read_text().strip() == "1", "the pin says so")
     person.shot("lines")
     person.click("[data-do=stop]:not(:disabled)")
     person.until("it is stopped", "document.querySelector('.state').dataset.state === 'stopped'")
-    assert (tmp_path / "able").read_text().strip() == "0"
+    wait_until(lambda: (tmp_path / "able").read_text().strip() == "0", "the pin says so")
     assert not person.complaints()
 
 
@@ -137,7 +137,7 @@ def test_mistakes_stand_beside_their_lines_and_nothing_is_overwritten(
     )
     assert abs(beside) < 12
     person.shot("line-mistakes")
-    assert not person.find("#save").is_enabled()
+    person.until("it can't be saved", "document.querySelector('#save').disabled")
     person.click("#save-draft")
     person.until("it is a draft", "!document.querySelector('#draft').hidden")
     assert (studio.data / "lines/seen.toml").read_text() == text
@@ -173,7 +173,7 @@ def test_a_line_outlives_its_studio_and_is_started_again_when_its_keeper_was_kil
     keeper = psutil.Process(kept["process"])
     line = keeper.children(recursive=True)
     keeper.kill()
-    assert not psutil.wait_procs(line, 60)[1], "the line ends with it"
+    assert not psutil.wait_procs(line, PATIENCE)[1], "the line ends with it"
 
     def is_another() -> bool:
         found = json.loads((studio.data / "line-runs/kept/keeper.json").read_bytes())

@@ -77,7 +77,7 @@ def test_a_line_is_made_tried_started_watched_and_stopped(person: Person, studio
     person.go("/new-line")
     person.until("the form has made a text", "document.querySelector('#text').value.includes('line-1')")
     person.until("it names no folder yet", "document.querySelector('#save').disabled")
-    for field, value in (("name", "gate"), ("folder_place", str(folder)), ("pin", "file"),
+    for field, value in (("name", "gate"), ("cycle_ms", "5000"), ("folder_place", str(folder)), ("pin", "file"),
                          ("able_pin", f"{tmp_path}/able"), ("reject_pin", f"{tmp_path}/reject")):  # fmt: skip
         fill(person, field, value)
     person.until("it is right", "document.querySelector('#text').value.includes('safe = 1') && !save.disabled")
@@ -160,6 +160,7 @@ def test_a_line_outlives_its_studio_and_is_started_again_when_its_keeper_was_kil
     folder = tmp_path / "in"
     folder.mkdir()
     text = studio.post("/line-compose", {"name": "kept", "place": str(folder), "model": "echo"})["text"]
+    text = text.replace("cycle_ms = 1000", "cycle_ms = 5000")  # a busy machine decides within that
     studio.send("PUT", "/lines/kept/file", {"text": text})
     studio.post("/lines/kept/start")
     wait_until(lambda: studio.get("/lines/kept")["state"] == "inspecting", "it inspects")

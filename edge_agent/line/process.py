@@ -103,7 +103,7 @@ class Runner:
             self._write()
 
     def _say_state(self, problem: str) -> None:
-        _say(Word("unable", problem) if problem else Word("able"))
+        _say(Word("unable", problem, "source" if self._source_problem else "agent") if problem else Word("able"))
         if problem == self._problem:
             return
         # What a model says while it starts changes often; who is told wants to know that it can't inspect.
@@ -154,7 +154,7 @@ class Runner:
         return failed
 
     def _fail(self, part: Part, why: str) -> None:
-        _say(Word("failed", why, part.at))
+        _say(Word("failed", why, at=part.at))
         log.warning("part %s was not inspected: %s", part.name, why)
         _answer(part, self._telling.not_inspected(part.name, "failed", why))
         self._status.count("failed")
@@ -168,7 +168,7 @@ class Runner:
 
     def close(self) -> None:
         """Let go of everything."""
-        self._status.able, self._status.problem = False, "not running"
+        self._status.ended()
         self._write()
         self._source.close()
         self._inspector.close()
@@ -191,6 +191,7 @@ def _watch(line: Line) -> None:
         pass
     pins = Pins(line.pin)
     pins.close()
+    log.error("line '%s' is at its safe state: its supervisor has ended", line.name)
     os._exit(1)
 
 

@@ -10,7 +10,9 @@ import msgspec
 from edge_agent.errors import EdgeAgentError
 
 FILE_NAME = "status.json"
-_PATIENCE = 10.0
+#: seconds: a line that runs writes far more often, at least once a cycle
+STALE_SECONDS = 10.0
+_NOT_RUNNING = "not running"
 
 
 class Status(msgspec.Struct):
@@ -32,6 +34,14 @@ class Status(msgspec.Struct):
         name = {"pass": "passed", "reject": "rejected", "look": "looked"}.get(outcome, outcome)
         setattr(self, name, getattr(self, name) + 1)
 
+    def is_running(self, patience: float = STALE_SECONDS) -> bool:
+        """Tell whether it was written by a line that has not ended, and lately."""
+        return self.problem != _NOT_RUNNING and time.time() - self.at <= patience
+
+    def ended(self) -> None:
+        """Note that the line runs no more."""
+        self.able, self.problem = False, _NOT_RUNNING
+
     def write(self, folder: Path) -> None:
         """Write it down."""
         self.at = time.time()
@@ -41,7 +51,7 @@ class Status(msgspec.Struct):
         new.replace(folder / FILE_NAME)
 
 
-def read_status(folder: Path, patience: float = _PATIENCE) -> Status:
+def read_status(folder: Path, patience: float = STALE_SECONDS) -> Status:
     """Read what a line wrote last. One that has written nothing for `patience` seconds does not run any more.
 
     Raises:
@@ -55,5 +65,5 @@ def read_status(folder: Path, patience: float = _PATIENCE) -> Status:
         raise EdgeAgentError(f"{folder / FILE_NAME} can't be read: {error}") from None
     silent = time.time() - found.at
     if found.able and silent > patience:  # its processes were killed, or the device lost its power
-        found.able, found.problem = False, f"not running: it has written nothing for {silent:.0f} s"
+        found.able, found.problem = False, f"{_NOT_RUNNING}: it has written nothing for {silent:.0f} s"
     return found

@@ -16,14 +16,16 @@ import pytest
 from tests.support.daemon import Daemon, running_daemon, suspend, wait_until
 from tests.support.fakes import write_echo
 from tests.support.line import Line
+from tests.support.scraping import fetch, samples
 
 pytestmark = pytest.mark.long
 
 NORMAL, ANOMALOUS = 60, 220
 
 
-def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line]) -> None:
-    line = make(agent.socket)
+def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line], tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.sock"
+    line = make(agent.socket, keys=f'metrics = "unix://{metrics}"\n')
     line.start()
     line.wait_able()
     assert line.pin("reject") == "0"
@@ -55,6 +57,12 @@ def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[
 
     wait_until(lambda: counted()["failed"] == 2, "the status is written")
     assert [counted()[name] for name in ("able", "passed", "rejected", "looked", "early")] == [True, 1, 1, 1, 0]
+    told = samples(fetch(metrics))
+    for outcome, count in (("pass", 1), ("reject", 1), ("look", 1), ("failed", 2), ("early", 0)):
+        assert told["edge_agent_line_parts_total", ("flange", outcome)] == count
+    assert told["edge_agent_line_safe_states_total", ("part", "flange")] == 2
+    assert told["edge_agent_line_cycle_seconds_count", ("flange",)] == 3
+    assert told["edge_agent_line_able", ("flange",)] == 1
     assert line.process is not None
     line.process.terminate()
     assert line.process.wait(60) == 128 + signal.SIGTERM

@@ -38,6 +38,10 @@ class Pins:
         self._order, self._count = itertools.count(), 0
         self._broken: set[Pin] = set()
 
+    def broken(self) -> int:
+        """Say how many pins could not be set when they last had to be."""
+        return len(self._broken)
+
     def safe(self) -> None:
         """Write each pin's safe value, and forget what was to come."""
         self._later.clear()

@@ -11,7 +11,7 @@ from edge_agent.cli import EXIT_FAILED
 from edge_agent.cli.output import json_option, print_json, print_table
 from edge_agent.device.doctor.checks import examine
 from edge_agent.device.doctor.finding import Finding, Verdict
-from edge_agent.line.reading import LINES
+from edge_agent.line.running import CONFIGURED
 from edge_agent.settings import load_settings
 
 
@@ -22,7 +22,7 @@ from edge_agent.settings import load_settings
 @click.option("--registry", metavar="DIR", help="Folder where deployed components register, as for serve.")
 @click.option("--state-dir", metavar="DIR", help="State folder, as for serve.")
 @click.option(
-    "--lines", type=click.Path(path_type=Path), default=LINES, show_default=True, metavar="DIR",
+    "--lines", type=click.Path(path_type=Path), default=CONFIGURED, show_default=True, metavar="DIR",
     help="Folder of the files of lines.",
 )  # fmt: skip
 @json_option

@@ -20,6 +20,8 @@ from edge_agent.children.command import child_command
 from edge_agent.line.metrics.counts import Counts
 from edge_agent.line.outputs.encoder import Counter
 from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.outputs.shown import Shown
+from edge_agent.line.outputs.telling import line_folder
 from edge_agent.line.tables.whole import Line
 from edge_agent.line.words import Cause, Word, decode
 
@@ -42,6 +44,7 @@ class Supervisor:
     def __init__(self, path: Path, line: Line, parts: int) -> None:
         self._path, self._line, self._parts = path, line, parts
         self._pins = Pins(line.pin)
+        self._shown = Shown(self._pins, line_folder(line))
         self._encoder = Counter(line.encoder) if line.encoder is not None else None
         self._counts = Counts()
         self._is_able = False
@@ -69,6 +72,7 @@ class Supervisor:
             self._keep_running()
         finally:
             self._pins.close()
+            self._shown.close()
             if self._encoder is not None:
                 self._encoder.close()
             self._end()

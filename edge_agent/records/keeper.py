@@ -16,7 +16,7 @@ from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import RecordsError
 from edge_agent.records.condition.keeping import ConditionKeeper
 from edge_agent.records.options import RecordsOptions
-from edge_agent.records.record import LOST, Note, Record, State
+from edge_agent.records.record import LOST, Notes, Record, State
 from edge_agent.records.refused import Refused
 from edge_agent.records.shadow.keeping import ShadowKeeper
 from edge_agent.records.store.schema import QUARTER
@@ -78,14 +78,15 @@ class Keeper:
         """Whether nothing waits that could be written now."""
         return not self._waiting or self._writer is None
 
-    def take(self, note: Note) -> None:
-        """Take a record; when too many wait, the oldest is lost."""
-        if note.dropped:
-            self._lose(note.dropped, "no_room")
-        if len(self._waiting) >= _MOST_WAITING:
-            self._waiting.popleft()
-            self._lose(1, "not_written")
-        self._waiting.append(note.record)
+    def take(self, notes: Notes) -> None:
+        """Take records; when too many wait, the oldest are lost."""
+        if notes.dropped:
+            self._lose(notes.dropped, "no_room")
+        self._waiting.extend(notes.records)
+        if (beyond := len(self._waiting) - _MOST_WAITING) > 0:
+            for _ in range(beyond):
+                self._waiting.popleft()
+            self._lose(beyond, "not_written")
 
     def take_refused(self, refused: Refused) -> None:
         """Take calls that got no verdict. What waits is added up: a disk may be away for days."""

@@ -50,6 +50,10 @@ def test_whatever_fails_the_pins_are_safe_within_the_cycle(tmp_path: Path, make:
         def model_back() -> None:
             (tmp_path / "model.onnx").rename(graph)
 
+        def kill_agent() -> None:
+            daemon.process.kill()
+            daemon.process.wait()
+
         stopped = psutil.Process(daemon.process.pid)
         failures: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
             ("the inspecting process is killed", lambda: line.inspecting().kill(), lambda: None),
@@ -58,7 +62,7 @@ def test_whatever_fails_the_pins_are_safe_within_the_cycle(tmp_path: Path, make:
             ("the agent hangs", lambda: suspend(stopped), stopped.resume),
             ("the camera has gone", lambda: line.pictures.rename(tmp_path / "away"),
              lambda: (tmp_path / "away").rename(line.pictures)),
-            ("the agent is killed", lambda: (daemon.process.kill(), daemon.process.wait()), daemon.restart),
+            ("the agent is killed", kill_agent, daemon.restart),
         ]  # fmt: skip
         for number, (_, fail, mend) in enumerate(failures):
             line.wait_able()

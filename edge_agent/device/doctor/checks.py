@@ -35,7 +35,7 @@ from edge_agent.inference.engines.options import CPU, EngineOptions
 from edge_agent.inference.engines.selection import Device, examine_device, select_engines
 from edge_agent.inference.imaging.bitmap import MAX_SIDE, bitmap_bytes
 from edge_agent.inference.imaging.segment import SHM_DIR
-from edge_agent.line.reading import LINES
+from edge_agent.line.running import CONFIGURED
 from edge_agent.serving.catalogue.catalogue import Catalogue
 from edge_agent.serving.lifecycle.memory import available_bytes, estimated_bytes
 from edge_agent.settings import Settings
@@ -48,7 +48,7 @@ _CPU_REMEDY = "package it without an accelerator, or set cpu_fallback"
 _GPU_REMEDY = "install what is missing (docs/gpu.md), or set cpu_fallback"
 
 
-def examine(settings: Settings, lines: Path = LINES) -> list[Finding]:
+def examine(settings: Settings, lines: Path = CONFIGURED) -> list[Finding]:
     """Look at the device as these settings would use it, and at the lines whose files are in the folder `lines`.
 
     Changes nothing, but segments of killed clients go.

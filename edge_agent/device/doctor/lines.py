@@ -6,62 +6,44 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.device.doctor.finding import Finding, Verdict
-from edge_agent.errors import EdgeAgentError, SettingsError
-from edge_agent.line.reading import read_line
-from edge_agent.line.status import FILE_NAME, STALE_SECONDS, Status, read_status
-from edge_agent.line.tables.whole import Line
+from edge_agent.errors import EdgeAgentError
+from edge_agent.line.running import KnownLine, known_lines
+from edge_agent.line.status import Status
 
 
-def examine_lines(files: Path, state_dir: Path) -> Iterator[Finding]:
-    """Look at each line's file, and at what lines, also others, have written to the state folder."""
-    known = set()
+def examine_lines(configured: Path, state_dir: Path) -> Iterator[Finding]:
+    """Look at each line whose file is in the folder `configured`, and at every other that runs."""
     try:
-        found = sorted(path for path in files.glob("*.toml") if not path.name.startswith("."))
-    except OSError as error:
-        yield Finding(Verdict.NOTE, "lines", f"{files} can't be read: {error.strerror}")
-        found = []
-    for path in found:
-        try:
-            line = read_line(path)
-        except SettingsError as error:
-            first, *others = str(error).splitlines()
-            remedy = f"edge-agent line check {path} names {len(others)} more" if others else ""
-            yield Finding(Verdict.NOTE, f"line {path.stem}", first, remedy)
-            known.add(path.stem)
-            continue
-        known.add(line.name)
-        yield _of_file(line, path, state_dir / "lines" / line.name)
-    for folder in sorted((state_dir / "lines").glob(f"*/{FILE_NAME}")):
-        name = folder.parent.name
-        if name in known:
-            continue
-        try:
-            status = read_status(folder.parent)
-        except EdgeAgentError as error:
-            yield Finding(Verdict.NOTE, f"line {name}", str(error))
-            continue
-        if status.is_running():
-            yield _of_status(name, status, f"; its file is not in {files}")
-
-
-def _of_file(line: Line, path: Path, folder: Path) -> Finding:
-    start = f"systemctl start edge-agent-line@{path.stem}"
-    if not (folder / FILE_NAME).exists():
-        return Finding(Verdict.NOTE, f"line {line.name}", f"{path} is right, the line has not run yet", start)
-    try:
-        status = read_status(folder, STALE_SECONDS + line.cycle)
+        lines = known_lines(configured, [state_dir])
     except EdgeAgentError as error:
-        return Finding(Verdict.NOTE, f"line {line.name}", str(error))
-    if not status.is_running(STALE_SECONDS + line.cycle):
-        return Finding(Verdict.NOTE, f"line {line.name}", f"{path} is right, the line does not run", start)
-    return _of_status(line.name, status)
+        yield Finding(Verdict.NOTE, "lines", str(error))
+        return
+    for line in lines:
+        if line.is_configured or line.is_running:
+            yield _examine(line)
 
 
-def _of_status(name: str, status: Status, more: str = "") -> Finding:
-    counts = (
-        f"{status.passed} passed, {status.rejected} rejected, {status.looked} to be looked at, {status.failed} failed"
-    )
-    counts = f"{counts}, {status.early} early{more}"
-    if status.able:
-        return Finding(Verdict.OK, f"line {name}", f"can inspect: {counts}")
-    return Finding(Verdict.NOTE, f"line {name}", f"is at its safe state: {status.problem} ({counts})")
+def _examine(line: KnownLine) -> Finding:
+    check = f"line {line.name}"
+    if line.problem:
+        first, *others = line.problem.splitlines()
+        remedy = f"edge-agent line check {line.file} names {len(others)} more" if others else ""
+        return Finding(Verdict.NOTE, check, first, remedy)
+    if line.status is None or line.state == "stopped":
+        found = f"{line.file} is right, the line {'does not run' if line.status else 'has not run yet'}"
+        return Finding(Verdict.NOTE, check, found, f"systemctl start edge-agent-line@{Path(line.file).stem}")
+    if line.state == "able":
+        return Finding(Verdict.OK, check, f"can inspect: {_counts(line.status)}")
+    remedy = f"edge-agent line status {line.file}"
+    return Finding(Verdict.NOTE, check, f"is at its safe state: {line.status.problem} ({_counts(line.status)})", remedy)
+
+
+def _counts(status: Status) -> str:
+    counts = {
+        "passed": status.passed,
+        "rejected": status.rejected,
+        "to be looked at": status.looked,
+        "failed": status.failed,
+        "early": status.early,
+    }
+    return ", ".join(f"{count} {name}" for name, count in counts.items())

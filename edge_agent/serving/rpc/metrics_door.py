@@ -43,8 +43,11 @@ class MetricsDoor:
         try:
             family, kind, protocol, _, place = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
             listener = socket.socket(family, kind, protocol)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(place)
+            with contextlib.ExitStack() as unless_bound:
+                unless_bound.callback(listener.close)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(place)
+                unless_bound.pop_all()
         except OSError as error:
             raise AddressInUse(f"metrics can't be served at {address}: {error.strerror or error}") from None
         if not ipaddress.ip_address(str(place[0]).partition("%")[0]).is_loopback:

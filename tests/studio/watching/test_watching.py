@@ -225,7 +225,7 @@ def test_the_line_now_goes_on_after_the_agent_comes_back(studio: Studio, line: D
     asked = line.folder / "state" / "live" / "asked"
     before = asked.read_bytes()
     wait_until(lambda: before != (last := asked.read_bytes()) or last, "it has been asked")
-    assert studio.get("/live")["viewers"] == 0
+    wait_until(lambda: studio.get("/live")["viewers"] == 0, "nobody watches")
 
 
 def test_without_records_the_page_is_told_where_they_were_looked_for(tmp_path: Path) -> None:

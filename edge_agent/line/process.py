@@ -45,6 +45,7 @@ class Runner:
         self._inspector = Inspector(line)
         self._telling = Telling(line)
         self._status, self._folder = Status.of(path, line), line_folder(line)
+        self._status.goes_on(self._folder)
         #: what was inspected since the last picture was shown
         self._to_show: Inspected | None = None
         self._write_at = self._look_at = 0.0

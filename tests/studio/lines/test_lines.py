@@ -44,7 +44,7 @@ def test_a_line_that_somebody_else_runs_is_shown_and_left_to_them(lines: Lines, 
     assert (found.by, found.is_there, found.can_start, found.can_stop) == ("other", True, False, False)
     for verb in ("start", "stop", "restart"):
         with pytest.raises(Conflict, match="was started by somebody else"):
-            lines.act(verb, "gate")  # type: ignore[arg-type]
+            lines.act(verb, "gate")
     with pytest.raises(Conflict, match="runs; stop it before"):
         lines.remove("gate", lines.files.read("gate").revision, draft=False)
     (folder / PICTURE_NAME).write_bytes(b"jpeg")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np

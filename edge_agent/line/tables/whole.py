@@ -14,13 +14,16 @@ from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Source
 from edge_agent.line.tables.steps import STEPS, Step
 from edge_agent.line.tables.triggers import TRIGGERS, AnyTrigger
-from edge_agent.settings import DEFAULT_SOCKET, check_address
+from edge_agent.settings import DEFAULT_SOCKET, check_address, check_metrics_address
+
+LINE_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class Line(Table, frozen=True, kw_only=True):
     """The whole file."""
 
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
+    #: also of a folder
+    name: Annotated[str, Meta(pattern=LINE_NAME)]
     source: Source
     model: tuple[Model, ...]
     #: of several models: when the part is anomalous
@@ -40,8 +43,13 @@ class Line(Table, frozen=True, kw_only=True):
     pin: tuple[Pin, ...] = ()
     event: tuple[dict[str, Any], ...] = ()
 
+    #: HOST:PORT or unix:///PATH, where Prometheus asks for metrics; "": nowhere
+    metrics: str = ""
+
     def __post_init__(self) -> None:
         check_address(self.socket)
+        if self.metrics:
+            check_metrics_address(self.metrics)
 
     @property
     def model_name(self) -> str:

@@ -195,5 +195,5 @@ def _set_aside(path: Path) -> str:
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
     except OSError as error:
-        return f" (and can't be put aside: {error.strerror})"
+        return f" (and can't be put aside: {describe_refusal(error)})"
     return f"; it is {aside.name} now, and a new one is begun"

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.outbox import Outbox
 from edge_agent.records.events.rules import Rule
@@ -98,5 +99,6 @@ class Delivery:
 def _words(error: Exception) -> str:
     """Say what went wrong, and with which file."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        said = describe_refusal(error)
+        return f"{error.filename}: {said}" if error.filename else said
     return str(error) or type(error).__name__

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import SettingsError
 from edge_agent.hardware.digital_output import MISSING
 from edge_agent.hardware.library import is_installed
@@ -249,4 +250,4 @@ def _check_files(*paths: str) -> None:
             with Path(path).open("rb"):
                 pass
         except OSError as error:
-            raise ValueError(f"{path} can't be read: {error.strerror}") from None
+            raise ValueError(f"{path} can't be read: {describe_refusal(error)}") from None

@@ -194,17 +194,14 @@ def light_component(models: Path, width: int, height: int) -> Manifest:
     )
 
 
-def empty_component(models: Path, width: int, height: int, *, whole: bool) -> Manifest:
-    """Make a component that looks at no pixel and finds nothing: its mask is always white.
+def empty_component(models: Path, width: int, height: int) -> Manifest:
+    """Make a component that copies every pixel into its tensor, finds nothing, and gives a mask that is always white.
 
-    Not `whole`, it takes a picture of 8x8 by nearest neighbour: a bitmap in a segment is read into the worker's buffer
-    once, and that is all. One that came as bytes is in a buffer of the worker's already and would not be touched, so
-    there is the `whole` one: its input is the picture itself, which is copied twice on the way to the engine.
+    The engine looks at a corner alone.
     """
     from onnx import TensorProto, helper, numpy_helper
 
     side = 8
-    shape = (width, height) if whole else (side, side)
     corner = {"first": [0, 0, 0, 0], "last": [1, side, side, 1]}
     graph = helper.make_graph(
         [
@@ -215,7 +212,7 @@ def empty_component(models: Path, width: int, height: int, *, whole: bool) -> Ma
             helper.make_node("ReduceMax", ["map"], ["score"], keepdims=0),
         ],
         "empty",
-        [helper.make_tensor_value_info("input", TensorProto.UINT8, [1, shape[1], shape[0], 3])],
+        [helper.make_tensor_value_info("input", TensorProto.UINT8, [1, height, width, 3])],
         [
             helper.make_tensor_value_info("map", TensorProto.FLOAT, [1, side, side]),
             helper.make_tensor_value_info("score", TensorProto.FLOAT, []),
@@ -231,12 +228,12 @@ def empty_component(models: Path, width: int, height: int, *, whole: bool) -> Ma
         write_component(
             models,
             {"model.onnx": model.SerializeToString()},
-            name=f"empty-{'whole-' if whole else ''}{width}x{height}",
+            name=f"empty-{width}x{height}",
             version="1.0.0",
             task="segmentation",
             image=Image(width=width, height=height),
             input=Input(
-                name="input", width=shape[0], height=shape[1], resize="nearest", layout="NHWC", dtype="uint8", scale=1.0
+                name="input", width=width, height=height, resize="nearest", layout="NHWC", dtype="uint8", scale=1.0
             ),
             outputs=Outputs(score=ScoreOutput(name="score"), mask=MaskOutput(name="map", kind="anomaly_map")),
             threshold=0.5,
@@ -291,7 +288,7 @@ def daemon(models: Path, *flags: str, log: Path | None = None) -> Iterator[tuple
             subprocess.Popen(command, stderr=said, start_new_session=True) as process,
         ):
             try:
-                Client(socket, wait=20.0).close()
+                Client(socket, wait=120.0).close()
                 yield socket, process.pid
             finally:
                 process.terminate()

@@ -18,7 +18,8 @@ PACKAGE = Path(edge_agent.__file__).parent
 # rows below. Of its own row a wing knows only what KNOWN says.
 ROWS = [
     {"cli", "__main__"},
-    {"device", "line", "studio"},
+    {"device", "studio"},
+    {"line"},
     {"client", "delivery"},
     {"building", "serving"},
     {"records"},

@@ -264,3 +264,55 @@ def test_the_openapi_document_has_every_operation(studio: Studio) -> None:
     text = json.dumps(document)
     for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert reference in document["components"]["schemas"]
+
+
+def test_lines_are_written_listed_and_refused(studio: Studio, tmp_path: Path) -> None:
+    form = {"name": "one", "place": str(tmp_path), "model": "flange"}
+    made = studio.post("/line-compose", form)
+    assert made["mistakes"] == []
+    (mistake,) = studio.post("/line-check", {"text": made["text"].replace("after", "afer")})["mistakes"]
+    assert made["text"].splitlines()[mistake["line"] - 1].startswith("after")
+    saved = studio.send("PUT", "/lines/one/file", {"text": made["text"]}).json
+    assert (saved["is_there"], saved["mistakes"]) == (True, [])
+    taken = studio.send("PUT", "/lines/one/file", {"text": made["text"]})
+    assert (taken.status, taken.error) == (409, "there is a line 'one' already")
+    wrong = studio.send("PUT", "/lines/one/file", {"text": "name = 1", "revision": saved["revision"]})
+    assert (wrong.status, "mistakes, the first" in wrong.error) == (400, True)
+    folder = studio.data / "lines"
+    (folder / "odd.toml").write_text('name = 3\nsource = "x"\nmodel = [1]\ncycle_ms = true\n[[step]]\ndo = []\n')
+    (folder / "latin.toml").write_bytes('name = "Bräter"'.encode("latin-1"))
+    found = studio.get("/lines")
+    assert found["folder"] == str(folder)
+    lines = {line["name"]: line for line in found["lines"]}
+    assert lines.keys() >= {"one", "odd", "latin"}
+    assert (lines["one"]["state"], lines["one"]["can_start"]) == ("stopped", True)
+    assert (lines["one"]["source"], lines["one"]["models"]) == (f"folder {tmp_path}", ["flange"])
+    assert (lines["odd"]["state"], lines["latin"]["state"]) == ("mistakes", "mistakes")
+    for name, verb, said in (
+        ("odd", "start", "has mistakes"),
+        ("one", "stop", "does not run"),
+        ("none", "start", "no"),
+    ):
+        assert said in studio.send("POST", f"/lines/{name}/{verb}").error
+    assert studio.send("POST", "/line-trials", {"text": "name = 1"}).status == 400
+    assert studio.ask("GET", "/api/line-trials/1").status == 404
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fx", ".hidden", "-rf", "a%20b", "%00", "a%0a", "x" * 65, "a%2fb"])
+def test_names_of_lines_lead_nowhere(studio: Studio, name: str) -> None:
+    for method, path in (("PUT", "/file"), ("GET", "/file"), ("DELETE", "/file"), ("POST", "/start"), ("GET", "/log")):
+        body = b'{"text": "", "draft": true}' if method == "PUT" else b'{"revision": ""}'
+        answer = studio.ask(method, f"/api/lines/{name}{path}", None if method == "GET" else body)
+        assert answer.status in (400, 404, 405), (method, path, answer)
+    assert not list(studio.data.rglob("*.draft"))
+
+
+def test_a_line_is_changed_by_engineers_alone() -> None:
+    """Its file names programs and paths that the device then uses: to read it is theirs, too."""
+    of_lines = {op.name: op.role for op in OPERATIONS if op.path.startswith(("/lines", "/line-"))}
+    assert {name for name, role in of_lines.items() if role != "engineer"} == {
+        "ListLines",
+        "DescribeLine",
+        "GetLineLastPicture",
+        "GetLineLog",
+    }

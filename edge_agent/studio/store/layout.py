@@ -9,6 +9,8 @@ projects/NAME/thumbnails/        small copies, made again when they are missing
 projects/NAME/proposals/         masks that a model has made of unlabelled pictures
 models/NAME/VERSION/             what was built of a project
 jobs/NUMBER/                     what a job was told, said and left
+lines/NAME.toml                  lines, unless their files are in another folder
+line-runs/NAME/                  who keeps a line running that the studio has started, and what it said
 server.lock                      whose process serves the folder
 
 NAME is the project's own; of one that is longer than a component's may be, its beginning and a digest (`shortened`).
@@ -54,6 +56,11 @@ class Layout(NamedTuple):
     def jobs(self) -> Path:
         """The folder of jobs."""
         return self.root / "jobs"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of lines that are to run."""
+        return self.root / "line-runs"
 
     @property
     def projects(self) -> Path:

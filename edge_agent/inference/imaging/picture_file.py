@@ -94,8 +94,8 @@ def check_sides(file: PictureFile, what: str = "") -> None:
 
 def unreadable(path: Path, error: Exception, what: str = "") -> InvalidRequest:
     """Make the error of a file that can't be read of a library's."""
-    said = describe_refusal(error, path) if isinstance(error, OSError) else error
-    return InvalidRequest(f"{what}{path} can't be read: {said}")
+    why = describe_refusal(error, path) if isinstance(error, OSError) else error
+    return InvalidRequest(f"{what}{path} can't be read: {why}")
 
 
 def _describe(path: Path, image: Image.Image, size: int, what: str) -> PictureFile:

@@ -49,7 +49,7 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> list[tuple[int, int
     models, traces = folder / "models", folder / "traces"
     traces.mkdir()
     if arguments.model == "empty":
-        manifest = empty_component(models, width, height, whole=arguments.by == "bytes")
+        manifest = empty_component(models, width, height)
     else:
         make = light_component if arguments.model == "light" else reference_component
         manifest = make(models, width, height)

@@ -77,6 +77,8 @@ def main() -> None:
                 wanted = Wanted(model=model, span=span)  # type: ignore[arg-type]  # it is one of them
                 told(f"{model or 'all models'}, {span}", partial(figures.dashboard, wanted))
         told("a year by day", lambda: figures.dashboard(Wanted(span="", since=now - 365 * 86_400, by="day")))
+        year = Wanted(span="", since=now - 365 * 86_400, only="14:00")
+        told("a year, one shift", lambda: figures.dashboard(year))
         told("6 months, one shift", lambda: figures.dashboard(Wanted(span="6m", only="14:00")))
         hour = RecordFilter(model="flange", since=now - 200 * 86_400, until=now - 200 * 86_400 + 3600)
         told("an hour 200 days ago, its records", lambda: records.page(hour, "", 60))

@@ -122,7 +122,7 @@ def measure(side: int, count: int) -> list[Use]:
     found: list[Use] = []
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
-        empty = empty_component(models, side, side, whole=False)
+        empty = empty_component(models, side, side)
         if REFERENCE.exists():
             other, picture = reference_component(models, side, side), cookie_picture(side, side)
         else:

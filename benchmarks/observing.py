@@ -64,7 +64,7 @@ _LATEST = 0.003  # seconds after a scrape was asked for until the call
 def measure_calls(folder: Path, rounds: int) -> None:
     """Tell what a call takes at each daemon, and what each front has for itself."""
     models = folder / "models"
-    manifest = empty_component(models, WIDTH, HEIGHT, whole=False)
+    manifest = empty_component(models, WIDTH, HEIGHT)
     picture = cookie_picture(WIDTH, HEIGHT)
     with contextlib.ExitStack() as stack:
         clients, fronts = {}, {}
@@ -102,7 +102,7 @@ def measure_calls(folder: Path, rounds: int) -> None:
 def measure_delay(folder: Path, scrapes: int) -> None:
     """Tell what calls take that begin during a scrape of a daemon with sixteen models, and others."""
     models, metrics = folder / "sixteen", folder / "sixteen.sock"
-    manifest = empty_component(models, WIDTH, HEIGHT, whole=False)
+    manifest = empty_component(models, WIDTH, HEIGHT)
     names = [manifest.name, *(f"model-{number}" for number in range(1, MODELS))]
     for name in names[1:]:
         variant(models / manifest.name / manifest.version, models / name / "1.0.0", name=name)

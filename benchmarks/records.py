@@ -1,8 +1,9 @@
 """What records cost a call, and how much they take in an hour of 500 verdicts a second.
 
-`python -m benchmarks.records` sends a picture in turn to daemons of the same model, without records, with them, and
-with every picture kept, at 320x240 and at 1280x960. Claims: records add at most 20 microseconds at the median, a kept
-picture at most a millisecond at p99. Two minutes.
+`python -m benchmarks.records [--rounds 40]` sends pictures in blocks in turn to daemons of the same model, without
+records, with them, and with every picture kept, at 320x240 and at 1280x960. It tells the median of the differences
+round by round with its interval, and the processor's time of each process by call. Claims: records add at most 20
+microseconds at the median, a kept picture at most a millisecond at p99. Five minutes.
 
 `python -m benchmarks.records fill [--minutes 4]` gives the writing process 500 verdicts a second for so long (60: the
 hour of the claim) and tells its memory, the file's size, and what was lost.
@@ -23,7 +24,19 @@ from pathlib import Path
 import psutil
 
 from benchmarks.beginning import begin, command_line
-from benchmarks.rig import BareClient, alternate, cookie_picture, daemon, light_component, machine, median, quantile
+from benchmarks.rig import (
+    BareClient,
+    cookie_picture,
+    daemon,
+    difference,
+    in_blocks,
+    light_component,
+    machine,
+    median,
+    processor_seconds,
+    quantile,
+    tail_difference,
+)
 from edge_agent.client.client import Client
 from edge_agent.inference.verdict import Area, Verdict
 from edge_agent.records.options import RecordsOptions
@@ -35,38 +48,67 @@ from edge_agent.records.store.schema import DAY
 from edge_agent.records.store.writer import RecordWriter
 
 SIZES = ((320, 240), (1280, 960))
-CALLS = 3000  # to each daemon
+CALLS = 100  # in a block: long enough for what records leave to be done to fall on calls
+PAUSE_SECONDS = 0.3
 RATE = 500
 
 
-def call() -> None:
+def call(rounds: int) -> None:
     """Tell what a call takes with records and without."""
     for width, height in SIZES:
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
             models = Path(folder) / "models"
             manifest = light_component(models, width, height)
-            clients = {}
+            clients, processes = {}, {}
             flags = {
                 "off": ["--records", "off"],
                 "on": [],
                 "and every picture": ["--keep-mib", "64", "--keep", "near=.999"],
             }
             for way, given in flags.items():
-                address, _ = stack.enter_context(daemon(models, *given, "--metrics", _address(folder, way)))
+                address, pid = stack.enter_context(daemon(models, *given, "--metrics", _address(folder, way)))
                 with Client(address) as control:
                     control.start(manifest.name)
                 clients[way] = BareClient(address, manifest, cookie_picture(width, height))
                 stack.callback(clients[way].close)
-            taken = alternate(clients, rounds=CALLS, each=1)
-            print(f"  {width}x{height}, {CALLS} calls each")
-            for way, samples in taken.items():
+                processes[way] = _processes(pid)
+            before = {way: _spent(found) for way, found in processes.items()}
+            taken = in_blocks(clients, rounds, CALLS, PAUSE_SECONDS)
+            made = (rounds + 1) * CALLS
+            print(f"  {width}x{height}, {rounds} blocks of {CALLS} calls each")
+            for way, blocks in taken.items():
+                samples = [sample for block in blocks for sample in block]
                 p50, p99 = median(samples) * 1e3, quantile(samples, 0.99) * 1e3
-                print(f"    records {way:17}  p50 {p50:.3f} ms  p99 {p99:.3f} ms")
+                spent = _spent(processes[way])
+                shares = (f"{name} {(spent[name] - before[way][name]) / made * 1e6:.0f}" for name in spent)
+                print(f"    records {way:17}  p50 {p50:.3f} ms  p99 {p99:.3f} ms  processor, us: {', '.join(shares)}")
             off, on, kept = taken.values()
+            added = difference([median(block) for block in off], [median(block) for block in on])
+            tail = tail_difference(on, kept, 0.99)
             print(
-                f"    records add {(median(on) - median(off)) * 1e6:+.1f} microseconds at the median, pictures "
-                f"{(quantile(kept, 0.99) - quantile(on, 0.99)) * 1e3:+.3f} ms at p99; {_pictures(folder)}"
+                f"    records add {_with_interval(added, 1e6, '.1f')} microseconds at p50, pictures "
+                f"{_with_interval(tail, 1e3, '.3f')} ms at p99; {_pictures(folder)}"
             )
+
+
+def _processes(front: int) -> dict[str, int]:
+    """Find a daemon's processes by what they are."""
+    found = {"front": front}
+    for child in psutil.Process(front).children():
+        words = " ".join(child.cmdline())
+        found["records" if "records.process" in words else "pictures" if "pictures.process" in words else "worker"] = (
+            child.pid
+        )
+    return found
+
+
+def _spent(processes: dict[str, int]) -> dict[str, float]:
+    return {name: processor_seconds(pid) for name, pid in processes.items()}
+
+
+def _with_interval(found: tuple[float, float, float], unit: float, places: str) -> str:
+    value, low, high = (f"{figure * unit:+{places}}" for figure in found)
+    return f"{value} ({low} to {high} with 95 %)"
 
 
 def _address(folder: str, way: str) -> str:
@@ -98,11 +140,14 @@ async def fill(folder: Path, seconds: float) -> None:
         while count < (now - begun) * RATE:
             note(verdict, None)
             count += 1
-        if now - told > seconds / 6:
+        if now - told > seconds / 12:
             told = now
             memory = psutil.Process(recorder.pid).memory_info().rss / (1 << 20)
             size = _size(folder) / (1 << 20)
-            print(f"  after {now - begun:5.0f} s: {count} verdicts, process {memory:.1f} MiB, files {size:.1f} MiB")
+            print(
+                f"  after {now - begun:5.0f} s: {count} verdicts, process {memory:.1f} MiB, files {size:.1f} MiB",
+                flush=True,
+            )
         await asyncio.sleep(0.002)
     await recorder.close()
     print(f"  {count} verdicts, dropped {recorder.dropped}, lost {recorder.state.lost}")
@@ -144,12 +189,13 @@ def count(folder: Path, millions: int) -> None:
 def main() -> None:
     parser = command_line("records", __doc__)
     parser.add_argument("what", nargs="?", choices=("call", "fill", "count"), default="call", help="else: call")
+    parser.add_argument("--rounds", type=int, default=40, help="of a block for each daemon, of call [40]")
     parser.add_argument("--minutes", type=float, default=4.0, help="of fill [4]")
     parser.add_argument("--millions", type=int, default=1, help="of records to be counted [1]")
     given = begin(parser)
     print(machine())
     if given.what == "call":
-        call()
+        call(given.rounds)
         return
     with tempfile.TemporaryDirectory() as folder:
         if given.what == "fill":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -79,6 +80,61 @@ def median(samples: Sequence[float]) -> float:
     return statistics.median(samples)
 
 
+def in_blocks(
+    ways: Mapping[str, Callable[[], object]], rounds: int, each: int, pause: float, cycle: float = 0.0
+) -> dict[str, list[list[float]]]:
+    """Time several ways in blocks of `each` calls that take turns, every round in another order; seconds, by block.
+
+    Before each block nothing is called for `pause` seconds, so that what one way leaves to be done does not fall on the
+    next. A call begins every `cycle` seconds, or (0) when the one before has ended.
+    """
+    taken: dict[str, list[list[float]]] = {name: [] for name in ways}
+    names = list(ways)
+    for number in range(-1, rounds):  # the first warms up
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            time.sleep(pause)
+            block = []
+            for _ in range(each):
+                begun = time.perf_counter()
+                ways[name]()
+                block.append(time.perf_counter() - begun)
+                time.sleep(max(0.0, cycle - block[-1]))
+            if number >= 0:
+                taken[name].append(block)
+    return taken
+
+
+def difference(before: Sequence[float], after: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median of the differences pair by pair, and between what it lies with 95 %.
+
+    The interval is that of the order statistics, which assumes nothing of how differences are distributed.
+    """
+    pairs = sorted(b - a for a, b in zip(before, after, strict=True))
+    half = 0.98 * len(pairs) ** 0.5  # 1.96 standard deviations of a binomial with p = 1/2
+    low = max(0, int(len(pairs) / 2 - half))
+    return statistics.median(pairs), pairs[low], pairs[len(pairs) - 1 - low]
+
+
+def tail_difference(
+    before: Sequence[Sequence[float]], after: Sequence[Sequence[float]], share: float
+) -> tuple[float, float, float]:
+    """Return by how much a quantile of all blocks differs, and between what with 95 %: a bootstrap by round."""
+
+    def differ(rounds: Sequence[int]) -> float:
+        first, second = ([sample for number in rounds for sample in blocks[number]] for blocks in (before, after))
+        return quantile(second, share) - quantile(first, share)
+
+    chance = random.Random(0)
+    every = range(len(before))
+    found = sorted(differ(chance.choices(every, k=len(every))) for _ in range(400))
+    return differ(every), found[10], found[-11]
+
+
+def processor_seconds(pid: int) -> float:
+    """Return what a process has had of the processor, to the nanosecond: clock_getcpuclockid(3)."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 def reference_component(models: Path, width: int, height: int) -> Manifest:
     """Make a component of the reference model that takes pictures of this size; exits where there is none."""
     if not REFERENCE.exists():
@@ -138,17 +194,14 @@ def light_component(models: Path, width: int, height: int) -> Manifest:
     )
 
 
-def empty_component(models: Path, width: int, height: int, *, whole: bool) -> Manifest:
-    """Make a component that looks at no pixel and finds nothing: its mask is always white.
+def empty_component(models: Path, width: int, height: int) -> Manifest:
+    """Make a component that copies every pixel into its tensor, finds nothing, and gives a mask that is always white.
 
-    Not `whole`, it takes a picture of 8x8 by nearest neighbour: a bitmap in a segment is read into the worker's buffer
-    once, and that is all. One that came as bytes is in a buffer of the worker's already and would not be touched, so
-    there is the `whole` one: its input is the picture itself, which is copied twice on the way to the engine.
+    The engine looks at a corner alone.
     """
     from onnx import TensorProto, helper, numpy_helper
 
     side = 8
-    shape = (width, height) if whole else (side, side)
     corner = {"first": [0, 0, 0, 0], "last": [1, side, side, 1]}
     graph = helper.make_graph(
         [
@@ -159,7 +212,7 @@ def empty_component(models: Path, width: int, height: int, *, whole: bool) -> Ma
             helper.make_node("ReduceMax", ["map"], ["score"], keepdims=0),
         ],
         "empty",
-        [helper.make_tensor_value_info("input", TensorProto.UINT8, [1, shape[1], shape[0], 3])],
+        [helper.make_tensor_value_info("input", TensorProto.UINT8, [1, height, width, 3])],
         [
             helper.make_tensor_value_info("map", TensorProto.FLOAT, [1, side, side]),
             helper.make_tensor_value_info("score", TensorProto.FLOAT, []),
@@ -175,12 +228,12 @@ def empty_component(models: Path, width: int, height: int, *, whole: bool) -> Ma
         write_component(
             models,
             {"model.onnx": model.SerializeToString()},
-            name=f"empty-{'whole-' if whole else ''}{width}x{height}",
+            name=f"empty-{width}x{height}",
             version="1.0.0",
             task="segmentation",
             image=Image(width=width, height=height),
             input=Input(
-                name="input", width=shape[0], height=shape[1], resize="nearest", layout="NHWC", dtype="uint8", scale=1.0
+                name="input", width=width, height=height, resize="nearest", layout="NHWC", dtype="uint8", scale=1.0
             ),
             outputs=Outputs(score=ScoreOutput(name="score"), mask=MaskOutput(name="map", kind="anomaly_map")),
             threshold=0.5,

@@ -119,7 +119,7 @@ def _turn(count: int, kinds: dict[str, list[int]], work: Callable[[], tuple[list
 def _measure(given: argparse.Namespace, setting: Setting, folder: Path) -> None:
     models = folder / "models"
     if given.model == "empty":
-        manifest = empty_component(models, *SIZE, whole=given.by == "bytes")
+        manifest = empty_component(models, *SIZE)
     else:
         make = light_component if given.model == "light" else reference_component
         manifest = make(models, *SIZE)

@@ -17,7 +17,7 @@ import msgspec
 from edge_agent.component.manifest import manifest_schema
 from edge_agent.serving.observing.histogram import SCORES, SECONDS
 from edge_agent.serving.observing.table import METRICS
-from edge_agent.settings import Settings
+from edge_agent.settings import Settings, choices_of
 
 HERE = Path(__file__).resolve().parent
 
@@ -105,7 +105,8 @@ def _settings_page() -> str:
     for field in Settings.__struct_fields__:
         default = defaults[field]
         shown = default if field == "state_dir" else "none" if default in ([], {}, "", None) else f"`{default}`"
-        rows.append(f"| `{field}` | {shown} | {get_args(hints[field])[1].description} |")
+        choices = f" ({', '.join(f'`{word}`' for word in choices_of(field))})" if choices_of(field) else ""
+        rows.append(f"| `{field}` | {shown} | {get_args(hints[field])[1].description}{choices} |")
     return _SETTINGS_HEAD + "\n".join(rows) + "\n"
 
 

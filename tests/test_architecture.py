@@ -30,7 +30,7 @@ ROWS = [
     {"errors", "logs", "shortage", "version", "wire", "children"},
 ]
 #: (wing, wing of its own row that it may import)
-KNOWN: set[tuple[str, str]] = set()
+KNOWN: set[tuple[str, str]] = {("studio", "line")}
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}, {"requirements"}],

@@ -91,7 +91,7 @@ def test_the_journals_own_socket_gets_fields(tmp_path: Path) -> None:
         environ = os.environ | {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
         command = [sys.executable, "-c", FIELDS, str(tmp_path / "journal")]
         subprocess.run(command, check=True, stderr=log, env=environ)
-        journal.settimeout(60)
+        journal.settimeout(180)
         refused, lines, failed = (_entry(journal.recv(1 << 16)) for _ in range(3))
         journal.setblocking(False)
         with pytest.raises(BlockingIOError):

@@ -38,7 +38,7 @@ def models_sweep(counts: Sequence[int] = MODELS) -> list[ModelsRow]:
     memory: dict[int, tuple[float, float]] = {}
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         models = Path(name) / "models"
-        empty = empty_component(Path(name) / "made", *_PICTURE, whole=False)
+        empty = empty_component(Path(name) / "made", *_PICTURE)
         made = Path(name) / "made" / empty.name / empty.version
         manifests = [
             variant(made, models / f"model-{n:02}" / "1.0.0", name=f"model-{n:02}") for n in range(1, max(counts) + 1)
@@ -73,7 +73,7 @@ def clients_sweep(counts: Sequence[int] = CLIENTS) -> list[ClientsRow]:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         models, pixels = Path(name) / "models", Path(name) / "pixels"
         pixels.write_bytes(_picture(*_PICTURE).tobytes())
-        empty = empty_component(models, *_PICTURE, whole=False)
+        empty = empty_component(models, *_PICTURE)
         socket, _ = stack.enter_context(daemon(models, "--queue-size", str(max(counts))))
         with Client(socket) as control:
             control.start(empty.name)
@@ -97,18 +97,18 @@ def clients_sweep(counts: Sequence[int] = CLIENTS) -> list[ClientsRow]:
 
 
 def pictures_sweep(sides: Sequence[int] = SIDES) -> list[PicturesRow]:
-    """Measure pictures of all sizes in turn; rig.empty_component says why the ways have an empty model each."""
+    """Measure pictures of all sizes in turn."""
     loads = [(side, way) for side in sides for way in WAYS]
     taken: dict[tuple[int, Way], list[float]] = {load: [] for load in loads}
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        manifests = {(side, way): empty_component(Path(name), side, side, whole=way == "bytes") for side, way in loads}
+        manifests = {side: empty_component(Path(name), side, side) for side in sides}
         socket, _ = stack.enter_context(daemon(Path(name)))
         control = stack.enter_context(Client(socket))
         for manifest in manifests.values():
             control.start(manifest.name, wait=False)
         for manifest in manifests.values():
             control.start(manifest.name)
-        clients = {load: stack.enter_context(_client(socket, manifests[load], load[1])) for load in loads}
+        clients = {load: stack.enter_context(_client(socket, manifests[load[0]], load[1])) for load in loads}
         for _ in range(_ROUNDS):
             for load, client in clients.items():
                 taken[load] += _turn(client)

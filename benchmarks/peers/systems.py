@@ -30,14 +30,11 @@ class Components(NamedTuple):
     """The agent's components for pictures of one size."""
 
     empty: Manifest
-    empty_whole: Manifest
     reference: Manifest
 
     def of(self, cell: Cell) -> Manifest:
-        """Return the one that the agent's clients call; rig.empty_component says why there are two empty ones."""
-        if cell.model == "reference":
-            return self.reference
-        return self.empty_whole if cell.way == "bytes" else self.empty
+        """Return the one that the agent's clients call."""
+        return self.reference if cell.model == "reference" else self.empty
 
 
 class Peer(NamedTuple):
@@ -129,8 +126,7 @@ def all_servers(
     models = folder / "models"
     components = {
         size: Components(
-            empty_component(models, *size, whole=False),
-            empty_component(models, *size, whole=True),
+            empty_component(models, *size),
             reference_component(models, *size),
         )
         for size in sizes

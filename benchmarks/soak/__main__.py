@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
 def _trouble(folder: Path, log: Path) -> Iterator[tuple[Trouble, str, int]]:
     """Run a daemon with the three models, the two that serve RUNNING; gives its trouble, address and process id."""
     names, made = Models(), folder / "models"
-    empty = empty_component(folder / "made", SIDE, SIDE, whole=False)
+    empty = empty_component(folder / "made", SIDE, SIDE)
     for name in names:
         variant(folder / "made" / empty.name / empty.version, made / name / "1.0.0", name=name)
     flags = ["--scan-seconds", "0.2", "--first-restart", "0.05", "--longest-restart", "0.05"]

@@ -22,7 +22,7 @@ _PAUSE = 0.25  # seconds between one trouble and the next
 _LATE = 60.0  # seconds after which a call is not answered any more
 _CLOSING = 5.0  # seconds for the last of a connection that a client has closed
 _STILL = 0.1  # seconds without a change, after which nothing is taken to be closing any more
-_SLACK = 1.0  # seconds by which a client's clock may run after what was done to a worker: the cores are busy
+_SLACK = 5.0  # seconds by which a client's clock may run after what was done to a worker: the cores are busy
 
 
 class Row(NamedTuple):

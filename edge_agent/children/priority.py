@@ -1,4 +1,4 @@
-"""The lowest priority there is, for a process beside the daemon that works when nothing else wants the processor."""
+"""Priorities of processes beside the daemon, which must not take the processor from the models."""
 
 from __future__ import annotations
 
@@ -13,8 +13,20 @@ def give_way() -> None:
     Where the kernel shares the processor between sessions, priorities count within one only, and a process in a session
     of its own would get as much as all of another: so the session itself is made the least important; sched(7).
     """
-    os.nice(19)
+    _set(os.SCHED_IDLE, 19)
+
+
+def step_back() -> None:
+    """Take the processor from nobody who has it, and less of it than the others, but enough for steady work.
+
+    A process of SCHED_BATCH does not take the place of another when it wakes up; sched(7).
+    """
+    _set(os.SCHED_BATCH, 5)
+
+
+def _set(policy: int, nice: int) -> None:
+    os.nice(nice)
     with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setscheduler(0, policy, os.sched_param(0))
     with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text("19")
+        Path("/proc/self/autogroup").write_text(str(nice))

@@ -14,14 +14,17 @@ from edge_agent.cli.output import check_output, json_option, print_json, print_t
 from edge_agent.errors import EdgeAgentError
 from edge_agent.inference.imaging.overlay import draw
 from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.outputs.shown import read_pins
 from edge_agent.line.outputs.telling import line_folder
 from edge_agent.line.reading import read_line
-from edge_agent.line.status import read_status
+from edge_agent.line.running import CONFIGURED, KnownLine, known_lines
+from edge_agent.line.status import Status, read_status
 from edge_agent.line.supervisor import Supervisor
 from edge_agent.line.tables.triggers import Command
 from edge_agent.logs import log_to_stderr
 
 _FILE = click.Path(path_type=Path)
+_COUNTS = ("passed", "rejected", "looked", "failed", "early", "late")
 
 
 class _Group(click.Group):
@@ -70,30 +73,19 @@ def check(file: Path) -> None:
 @json_option
 def try_(file: Path, count: int, output: Path | None, wait: float, as_json: bool) -> None:
     """Show what would be decided of pictures, without any output. Files of a folder stay where they are."""
-    from edge_agent.line.inspecting import Inspector, NotInspected
-    from edge_agent.line.trial import some_parts
+    from edge_agent.line.trial import try_line
 
     line = read_line(file)
     if output is not None:
         check_output(output)
         output.mkdir(parents=True, exist_ok=True)
-    inspector = Inspector(line)
     found: list[dict[str, Any]] = []
-    try:
-        if problem := inspector.ready():
-            raise EdgeAgentError(problem)
-        for part in some_parts(line, count, wait):
-            try:
-                seen = inspector.inspect(part)
-            except NotInspected as error:
-                found.append({"part": part.name, "outcome": "failed", "reason": str(error), "milliseconds": 0.0})
-                continue
-            found.append({"part": part.name, **seen.decision._asdict(), "milliseconds": round(seen.milliseconds, 3)})
-            if output is not None:
-                marked = Image.fromarray(draw(seen.picture, seen.detection))
-                marked.save(output / f"{len(found):03}-{seen.decision.outcome}-{Path(part.name).stem}.png")
-    finally:
-        inspector.close()
+    for part, outcome, reason, seen in try_line(line, count, wait):
+        took = round(seen.milliseconds, 3) if seen else 0.0
+        found.append({"part": part, "outcome": outcome, "reason": reason, "milliseconds": took})
+        if output is not None and seen is not None:
+            marked = Image.fromarray(draw(seen.picture, seen.detection))
+            marked.save(output / f"{len(found):03}-{outcome}-{Path(part).stem}.png")
     if as_json:
         print_json(found)
         return
@@ -145,13 +137,48 @@ def record(file: Path, folder: Path, count: int, wait: float) -> None:
 def status(file: Path, as_json: bool) -> None:
     """Show what the line has counted since it was started."""
     line = read_line(file)
-    found = read_status(line_folder(line), 10 + line.cycle)
+    folder = line_folder(line)
+    found = read_status(folder, 10 + line.cycle)
+    pins = read_pins(folder).pins
     if as_json:
-        print_json(msgspec.to_builtins(found))
+        print_json(msgspec.to_builtins(found) | {"running": found.is_running(), "pins": msgspec.to_builtins(pins)})
         return
     click.echo(f"line '{line.name}' {'can inspect' if found.able else 'can not inspect: ' + found.problem}")
-    names = ("passed", "rejected", "looked", "failed", "early")
-    print_table([name.upper() for name in names], [[str(getattr(found, name)) for name in names]], right=())
+    print_table([name.upper() for name in _COUNTS], [[str(getattr(found, name)) for name in _COUNTS]], right=())
+    click.echo(f"camera: {found.camera}, lost {found.source_failures} times")
+    if found.last is not None:
+        last, used = found.last, f"{found.longest_ms:.0f} of {found.cycle_ms:g} ms"
+        click.echo(f"last part: {last.part}, {last.outcome}, {last.reason}; the longest took {used}")
+    for pin in pins:
+        value = "can't be set" if pin.value is None else pin.value
+        click.echo(f"pin '{pin.on}', {pin.place}: {value}")
+
+
+@command.command("list", epilog="Example: edge-agent line list")
+@click.option("--lines", "folder", type=_FILE, default=CONFIGURED, show_default=True, help="Folder of lines' files.")
+@click.option("--state-dir", type=_FILE, metavar="DIR", help="State folder of who runs them, where not as usual.")
+@json_option
+def list_(folder: Path, state_dir: Path | None, as_json: bool) -> None:
+    """Show the lines of this device: those that run, have run, or are configured."""
+    lines = known_lines(folder, (state_dir,) if state_dir is not None else ())
+    if as_json:
+        print_json([_described(line) for line in lines])
+        return
+    rows = []
+    for line in lines:
+        status = line.status or Status()
+        problem = line.problem or ("" if line.status is None else line.status.problem)
+        counts = [str(getattr(status, name)) if line.status is not None else "" for name in _COUNTS]
+        rows.append([line.name, line.state, *counts, problem, line.file])
+    print_table(["LINE", "STATE", *(name.upper() for name in _COUNTS), "PROBLEM", "FILE"], rows, right=())
+
+
+def _described(line: KnownLine) -> dict[str, Any]:
+    told = {"name": line.name, "state": line.state, "file": line.file, "configured": line.is_configured}
+    picture = None if line.picture is None else str(line.picture)
+    status = None if line.status is None else msgspec.to_builtins(line.status)
+    return {**told, "problem": line.problem, "pins": msgspec.to_builtins(line.pins), "picture": picture,
+            "status": status}  # fmt: skip
 
 
 @command.command(epilog="Example: edge-agent line safe line.toml")

@@ -36,6 +36,8 @@ sign_key_option = click.option(
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Port to listen on.")
 @click.option("--deploy-to", type=_PATH, metavar="DIR",
               help="A folder of the agent's --model-dir, where models are put  [default: DATA/deployed]")  # fmt: skip
+@click.option("--lines", type=_PATH, metavar="DIR",
+              help="Folder of the line files that the page shows and edits  [default: DATA/lines]")  # fmt: skip
 @click.option("--certificate", type=_PATH, metavar="FILE", help="TLS certificate (PEM), with --key.")
 @click.option("--key", type=_PATH, metavar="FILE", help="Its private key (PEM).")
 @click.option("--trusted-proxy", "proxies", multiple=True, metavar="ADDRESS",
@@ -49,7 +51,7 @@ sign_key_option = click.option(
 @click.pass_context
 def command(
     ctx: click.Context, data: Path, host: str, port: int, deploy_to: Path | None, certificate: Path | None,
-    key: Path | None, aws_port: int | None, config: Path | None, sign_key: Path | None, socket: str,
+    key: Path | None, lines: Path | None, aws_port: int | None, config: Path | None, sign_key: Path | None, socket: str,
     state_dir: str | None, proxies: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Serve a page on which a line is set up and taught: pictures, labels, masks, training, trials, deployment.
@@ -77,7 +79,18 @@ def command(
         api = ApiOptions(host, aws_port, load_settings({}, config=config).buckets, certificate, key)
     state = Path(load_settings({"state_dir": state_dir} if state_dir else {}, config=config).state_dir).absolute()
     options = Options(
-        data, host, port, socket, target, certificate, key, api, state=state, sign_key=sign_key, proxies=proxies
+        data,
+        host,
+        port,
+        socket,
+        target,
+        certificate,
+        key,
+        api,
+        state=state,
+        sign_key=sign_key,
+        proxies=proxies,
+        lines=(lines or data / "lines").absolute(),
     )
     click.echo(f"studio at {address}, data in {data}; end it with Ctrl-C")
     if api is not None:

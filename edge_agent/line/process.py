@@ -16,13 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.errors import EdgeAgentError
-from edge_agent.line.inspecting import Inspector, NotInspected
+from edge_agent.line.inspecting import Inspected, Inspector, NotInspected
 from edge_agent.line.outputs.pins import Pins
 from edge_agent.line.outputs.telling import Telling, line_folder
 from edge_agent.line.reading import read_line
+from edge_agent.line.showing import show
 from edge_agent.line.sources.opening import open_source
 from edge_agent.line.sources.source import Part, SourceFailed
-from edge_agent.line.status import Status
+from edge_agent.line.status import LastPart, Status
 from edge_agent.line.tables.whole import Line
 from edge_agent.line.words import Word, encode
 from edge_agent.logs import log_to_stderr
@@ -38,12 +39,14 @@ _LOOK_SECONDS = 0.5
 class Runner:
     """A line at work."""
 
-    def __init__(self, line: Line, parts: int) -> None:
+    def __init__(self, path: Path, line: Line, parts: int) -> None:
         self._line, self._parts = line, parts
         self._source = open_source(line)
         self._inspector = Inspector(line)
         self._telling = Telling(line)
-        self._status, self._folder = Status(), line_folder(line)
+        self._status, self._folder = Status.of(path, line), line_folder(line)
+        #: what was inspected since the last picture was shown
+        self._to_show: Inspected | None = None
         self._write_at = self._look_at = 0.0
         self._problem: str | None = None
         self._was_able = False
@@ -78,13 +81,17 @@ class Runner:
         try:
             part = self._source.next(pause)
         except SourceFailed as error:
-            self._source_problem = str(error)
+            if not self._source_problem:
+                self._status.source_failures += 1
+            self._source_problem, self._status.camera = str(error), error.camera
             self._say_state(self._source_problem)
             if not self._source.is_over():
                 time.sleep(pause)
             return None
         if self._source_problem:
             self._source_problem, self._look_at = "", 0.0
+            self._status.source_reconnects += 1
+            self._status.camera = "well"
         return part
 
     def _look(self) -> None:
@@ -124,6 +131,7 @@ class Runner:
         try:
             found = self._inspector.inspect(part)
         except NotInspected as error:
+            self._status.camera = error.camera
             self._fail(part, str(error))
             outcome = "failed"
         else:
@@ -131,13 +139,24 @@ class Runner:
             _say(Word(outcome))
             said = self._telling.part(part.name, found)
             _answer(part, said)
-            self._status.count(outcome)
+            self._count(part, found)
             if not self._problem:  # a verdict says as much as asking the agent would, which takes time from parts
                 self._look_at = time.monotonic() + min(self._line.cycle / _WORDS, _LOOK_SECONDS)
         try:
             self._source.done(part, outcome)
         except OSError as error:  # else it would be inspected again and again
             raise EdgeAgentError(f"{part.path} can't be moved or deleted: {error.strerror}") from None
+
+    def _count(self, part: Part, found: Inspected) -> None:
+        decision, detection, status = found.decision, found.detection, self._status
+        took = (time.monotonic() - part.at) * 1000
+        verdict = "anomalous" if detection.is_anomalous else "normal"
+        status.decided(
+            LastPart(part.name, decision.outcome, decision.reason, time.time(), took, detection.score, verdict)
+        )
+        status.camera = "well"
+        if self._line.show_picture:
+            self._to_show = found
 
     def _leave_out(self) -> int:
         """Say of each part that can't be inspected why, and count it; return how many failed."""
@@ -150,18 +169,25 @@ class Runner:
             _say(Word("early", at=part.at))
             log.warning("part %s was not inspected: %s", part.name, part.problem)
             _answer(part, self._telling.not_inspected(part.name, "early", part.problem))
-            self._status.count("early")
+            self._not_inspected(part, "early", part.problem)
         return failed
 
     def _fail(self, part: Part, why: str) -> None:
         _say(Word("failed", why, part.at))
         log.warning("part %s was not inspected: %s", part.name, why)
         _answer(part, self._telling.not_inspected(part.name, "failed", why))
-        self._status.count("failed")
+        self._not_inspected(part, "failed", why)
         self._look_at = 0.0
+
+    def _not_inspected(self, part: Part, outcome: str, why: str) -> None:
+        took = (time.monotonic() - part.at) * 1000 if part.at else 0.0
+        self._status.decided(LastPart(part.name, outcome, why, time.time(), took))
 
     def _write(self) -> None:
         try:
+            if self._to_show is not None:
+                show(self._to_show, self._folder)
+                self._to_show, self._status.picture = None, True
             self._status.write(self._folder)
         except OSError as error:
             log.warning("the status can't be written: %s", error)
@@ -199,9 +225,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the supervisor too
     log_to_stderr("info")
     try:
-        line = read_line(Path(sys.argv[1]))
+        path = Path(sys.argv[1])
+        line = read_line(path)
         threading.Thread(target=_watch, args=(line,), daemon=True).start()
-        runner = Runner(line, int(sys.argv[2]))
+        runner = Runner(path, line, int(sys.argv[2]))
         signal.signal(signal.SIGTERM, runner.end)
         try:
             runner.run()

@@ -6,7 +6,7 @@ import difflib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -26,6 +26,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+NotToml = tomllib.TOMLDecodeError
 _PLAIN: dict[str, type[msgspec.Struct]] = {"model": Model, "rule": Rule, "pin": Pin, "encoder": Encoder}
 _SEVERAL = ("model", "step", "rule", "pin", "event")
 
@@ -37,17 +38,23 @@ def read_line(path: Path) -> Line:
         SettingsError: it can't be read, or has mistakes: a line of text for each.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = values_of(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path} can't be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (NotToml, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
-    if isinstance(values.get("model"), dict):
-        values["model"] = [values["model"]]
-    mistakes = list(_mistakes(values))
+    mistakes = list(mistakes_in(values))
     if mistakes:
         raise SettingsError(*(f"{path}: {mistake}" for mistake in mistakes))
     return _build(values)
+
+
+def values_of(text: str) -> dict[str, Any]:
+    """Read the text of a line's file, without a look at what is in it; NotToml when that can't be done."""
+    values: dict[str, Any] = tomllib.loads(text)
+    if isinstance(values.get("model"), dict):
+        values["model"] = [values["model"]]
+    return values
 
 
 def _build(values: Mapping[str, Any]) -> Line:
@@ -66,7 +73,8 @@ def _build(values: Mapping[str, Any]) -> Line:
     return Line(**made)
 
 
-def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
+def mistakes_in(values: Mapping[str, Any]) -> Iterator[str]:
+    """Name every mistake. A text begins with its place: KEY, TABLE.KEY, TABLE NUMBER: KEY or event 'NAME'."""
     tables = {*_PLAIN, *CHOICES, "event"}
     yield from _in_table(values, Line, "", leave=tables)
     yield from _in_socket(values.get("socket"))
@@ -121,7 +129,7 @@ def _in_choice(name: str, table: Mapping[str, Any], where: str) -> Iterator[str]
         return
     key, kinds = CHOICES[name]
     kind = table.get(key)
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         said = f"is {kind!r}" if key in table else "is missing"
         yield f"{where}{key} {said}, expected one of {', '.join(kinds)}"
         return
@@ -149,12 +157,20 @@ def _in_table(
                 msgspec.convert(values[name], hints[name])
             except msgspec.ValidationError as error:
                 before = False
-                yield f"{where}{name} is {values[name]!r}: {str(error).replace('`', chr(39))}"
+                yield f"{where}{name} is {values[name]!r}{_expected(error, hints[name])}"
     if before and kind is not Line:  # each key by itself is right: do they go together?
         try:
             msgspec.convert(dict(values), kind)
         except msgspec.ValidationError as error:
             yield f"{where.rstrip(': .')}: {error}"
+
+
+def _expected(error: msgspec.ValidationError, hint: object) -> str:
+    """Say what was expected, where msgspec does not, or says it in a pattern."""
+    if get_origin(hint) is Literal:
+        return f", expected one of {', '.join(map(str, get_args(hint)))}"
+    text = str(error).replace("`", "'")
+    return ", expected one that begins with /" if "matching regex '^/" in text else f": {text}"
 
 
 def _in_socket(socket: object) -> Iterator[str]:

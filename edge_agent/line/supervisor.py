@@ -17,6 +17,8 @@ import msgspec
 from edge_agent.children.command import child_command
 from edge_agent.line.outputs.encoder import Counter
 from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.outputs.shown import Shown
+from edge_agent.line.outputs.telling import line_folder
 from edge_agent.line.tables.whole import Line
 from edge_agent.line.words import Word, decode
 
@@ -34,6 +36,7 @@ class Supervisor:
     def __init__(self, path: Path, line: Line, parts: int) -> None:
         self._path, self._line, self._parts = path, line, parts
         self._pins = Pins(line.pin)
+        self._shown = Shown(self._pins, line_folder(line))
         self._encoder = Counter(line.encoder) if line.encoder is not None else None
         self._is_able = False
         #: no decision came within the cycle; what comes still is for a part that has gone
@@ -62,6 +65,7 @@ class Supervisor:
                 pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
             self._pins.close()
+            self._shown.close()
             if self._encoder is not None:
                 self._encoder.close()
             self._end()

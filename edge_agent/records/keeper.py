@@ -10,12 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import RecordsError
 from edge_agent.records.condition.keeping import ConditionKeeper
 from edge_agent.records.options import RecordsOptions
-from edge_agent.records.record import LOST, Note, Record, State
+from edge_agent.records.record import LOST, Notes, Record, State
+from edge_agent.records.refused import Refused
 from edge_agent.records.shadow.keeping import ShadowKeeper
+from edge_agent.records.store.schema import QUARTER
 from edge_agent.records.store.writer import RecordWriter
 
 log = logging.getLogger("edge_agent.records")
@@ -55,6 +59,8 @@ class Keeper:
         self.condition = ConditionKeeper(options.drift_pictures)
         #: what shadow models said
         self.shadows = ShadowKeeper()
+        #: calls that got no verdict and are not written down yet, by quarter, model and reason
+        self._refused: dict[tuple[int, str, str], Refused] = {}
         self._retry_at, self._retry = 0.0, _FIRST_RETRY
         self._tidy_at = self._look_at = clock()
         self._open()
@@ -72,14 +78,22 @@ class Keeper:
         """Whether nothing waits that could be written now."""
         return not self._waiting or self._writer is None
 
-    def take(self, note: Note) -> None:
-        """Take a record; when too many wait, the oldest is lost."""
-        if note.dropped:
-            self._lose(note.dropped, "no_room")
-        if len(self._waiting) >= _MOST_WAITING:
-            self._waiting.popleft()
-            self._lose(1, "not_written")
-        self._waiting.append(note.record)
+    def take(self, notes: Notes) -> None:
+        """Take records; when too many wait, the oldest are lost."""
+        if notes.dropped:
+            self._lose(notes.dropped, "no_room")
+        self._waiting.extend(notes.records)
+        if (beyond := len(self._waiting) - _MOST_WAITING) > 0:
+            for _ in range(beyond):
+                self._waiting.popleft()
+            self._lose(beyond, "not_written")
+
+    def take_refused(self, refused: Refused) -> None:
+        """Take calls that got no verdict. What waits is added up: a disk may be away for days."""
+        key = (refused.at // QUARTER, refused.model, refused.reason)
+        before = self._refused.get(key)
+        calls = refused.calls + (0 if before is None else before.calls)
+        self._refused[key] = msgspec.structs.replace(refused, calls=calls)
 
     def work(self) -> list[Record]:
         """Write what waits, as far as it can be written; delete some of what is old. Returns what was written."""
@@ -106,6 +120,9 @@ class Keeper:
                 self._last_id = self._writer.last_id
                 for _ in batch:
                     self._waiting.popleft()
+            if self._refused:
+                self._writer.count_refused(self._refused.values())
+                self._refused.clear()
             self.condition.work(self._writer.connection, batch)
             self.shadows.work(self._writer.connection, self._writer.model_number)
             self._writer.fill()

@@ -18,20 +18,22 @@ from pathlib import Path
 import msgspec
 
 from edge_agent.children.ending import end_at_once
+from edge_agent.children.priority import step_back
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.events.post import Post
 from edge_agent.records.keeper import Keeper
 from edge_agent.records.options import RecordsOptions
-from edge_agent.records.record import PACKET, Known, Note, Record, State, decode_told, encode
+from edge_agent.records.record import PACKET, Known, Notes, Record, State, decode_told, encode
+from edge_agent.records.refused import Refused
 from edge_agent.records.shadow.passing import Judged
 
 #: after the first packet of a batch, more may come: without this wait each would wake this process, and be a
-#: transaction of its own, on a processor that the models need
-_GATHER_SECONDS = 0.05
+#: transaction of its own (1 ms), on a processor that the models need
+_GATHER_SECONDS = 0.1
 #: the same where somebody is told of verdicts, who may wait for it
 _TELL_SECONDS = 0.002
 _TURN_SECONDS = 1.0
-#: packets that are read before they are written
+#: records, or packets, that are read before they are written
 _AT_ONCE = 2000
 
 
@@ -60,6 +62,8 @@ def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> tuple[b
     """Take the packets that are there, and return their records; False when there will be no more."""
     records: list[Record] = []
     for _ in range(_AT_ONCE):
+        if len(records) >= _AT_ONCE:
+            break
         try:
             size = channel.recv_into(packet, 0, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -67,13 +71,15 @@ def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> tuple[b
         if not size:
             return False, records
         told = decode_told(packet[:size])
-        if isinstance(told, Note):
+        if isinstance(told, Notes):
             keeper.take(told)
-            records.append(told.record)
+            records += told.records
         elif isinstance(told, Known):
             keeper.condition.know(told.model, told.version, told.scores)
         elif isinstance(told, Judged):
             keeper.shadows.take(told)
+        elif isinstance(told, Refused):
+            keeper.take_refused(told)
         else:
             keeper.condition.see(told)
     return True, records
@@ -88,6 +94,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.umask(0o027)  # the group may read what is written
     log_to_stderr(options.log_level, "records: ")
+    if not options.events:  # who is told of a verdict waits for it; what is only written has time
+        step_back()
     keeper = Keeper(options)
     post = Post(Path(options.folder), options.events, options.device)
     try:

@@ -8,6 +8,7 @@ import msgspec
 
 from edge_agent.records.condition.notice import Camera, Drift
 from edge_agent.records.events.line import EventLine
+from edge_agent.records.refused import Refused
 from edge_agent.records.shadow.passing import Judged
 
 #: characters of a part's id, a station or a program that are kept: they come from clients
@@ -57,12 +58,12 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     shadow: str = ""
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True, tag="n"):
-    """A record on its way to the process that writes it down."""
+class Notes(msgspec.Struct, frozen=True, array_like=True, tag="n"):
+    """Records on their way to the process that writes them down, in order."""
 
-    record: Record
-    #: how many records the daemon has had to drop before this one
-    dropped: int
+    records: list[Record]
+    #: how many records the daemon has had to drop before these
+    dropped: int = 0
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True, tag="k"):
@@ -109,5 +110,5 @@ PACKET = 1 << 16
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
-decode_told = msgspec.msgpack.Decoder(Note | Known | Camera | Judged).decode
+decode_told = msgspec.msgpack.Decoder(Notes | Known | Camera | Judged | Refused).decode
 decode_state = msgspec.msgpack.Decoder(State).decode

@@ -1,17 +1,18 @@
-"""The daemon's side of records: each verdict becomes a packet to a process of its own, and nothing here ever waits.
+"""The daemon's side of records: what is told to the process that writes them, and nothing here ever waits.
 
-What the kernel does not take of them waits in a bounded line, and is counted when that is full.
+A verdict is only put on a list when it has been told. The list goes to the process a few times a second in one
+packet, so that a call makes no packet, no system call and no other process run. What the kernel does not take waits in
+a bounded line (outgoing.py), and is counted when that is full.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,16 +21,35 @@ from edge_agent.inference.verdict import Verdict
 from edge_agent.records.child import Child
 from edge_agent.records.condition.notice import Camera
 from edge_agent.records.options import RecordsOptions
+from edge_agent.records.outgoing import Outgoing
 from edge_agent.records.pictures.rules import SKIPPED
-from edge_agent.records.record import PACKET, Known, Note, Origin, Record, State, decode_state, encode, short_name
+from edge_agent.records.record import PACKET, Known, Notes, Origin, Record, State, decode_state, encode, short_name
+from edge_agent.records.refused import Refused, RefusedCalls
 from edge_agent.records.shadow.passing import Judged
 
 log = logging.getLogger(__name__)
 
-#: packets that wait here when the kernel takes no more: at 500 a second, for 8 seconds
-_MOST_WAITING = 4096
+#: so long a verdict may be on the list. Where somebody is told of verdicts, who may wait for it: not at all
+_GATHER_SECONDS = 0.1
+#: verdicts on the list, at the most: what is done with them at once delays the next call by 0.2 ms
+_MOST_GATHERED = 32
+#: how often the process is told of refused calls
+_REFUSED_SECONDS = 1.0
 
 _M = TypeVar("_M")
+
+
+class _Noted(NamedTuple):
+    """A verdict on the list."""
+
+    number: int
+    at: int
+    model: str
+    version: str
+    verdict: Verdict
+    size: tuple[int, int]
+    milliseconds: float
+    origin: Origin
 
 
 class Recorder:
@@ -38,7 +58,10 @@ class Recorder:
     def __init__(self, options: RecordsOptions) -> None:
         argument = msgspec.json.encode(options).decode()
         self._child = Child("edge_agent.records.process", "the process that writes records", argument)
-        self._waiting: deque[bytes] = deque()
+        self._outgoing = Outgoing(self._child)
+        self._most_gathered = 1 if options.events else _MOST_GATHERED
+        self._gathered: list[_Noted] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._last_id = 0
         #: records that there was no room for, and how many of them the process has not been told of
         self.dropped = self._untold = 0
@@ -46,9 +69,10 @@ class Recorder:
         self.pictures_kept = self.pictures_skipped = 0
         #: pictures that a shadow model had no time for, by the first model
         self.shadows_skipped: Counter[str] = Counter()
+        self._refused = RefusedCalls()
+        self._refused_timer: asyncio.TimerHandle | None = None
         #: what the process has said last
         self.state = State()
-        self._is_writing = False
         self._is_open = False
         self._told: dict[tuple[str, ...], Known | Camera] = {}
         self._child.on_start = self._tell_again
@@ -56,7 +80,7 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """Records that the kernel has not taken yet."""
-        return len(self._waiting)
+        return self._outgoing.waiting
 
     @property
     def pid(self) -> int:
@@ -81,17 +105,37 @@ class Recorder:
 
     def judged(self, judged: Judged) -> None:
         """Tell the process what a shadow model said of a picture."""
-        self._send(encode(judged))
+        self._outgoing.send(encode(judged), 0)
+
+    def refused(self, model: str, reason: str, details: str) -> None:
+        """Count a detection that got no verdict; the process is told once a second at the most."""
+        self._refused.count(model, reason, details)
+        if self._refused_timer is None and self._is_open:
+            self._refused_timer = self._loop.call_later(_REFUSED_SECONDS, self._send_refused)
+
+    def _send_refused(self) -> None:
+        self._refused_timer = None
+        self._refused.send(self._tell_refused)
+        if self._refused:
+            self._refused_timer = self._loop.call_later(_REFUSED_SECONDS, self._send_refused)
+
+    def _tell_refused(self, refused: Refused) -> bool:
+        return self._outgoing.send(encode(refused), 0)
+
+    def _stop_refused(self) -> None:
+        if self._refused_timer is not None:
+            self._refused_timer.cancel()
+            self._refused_timer = None
 
     def _tell(self, key: tuple[str, ...], told: Known | Camera) -> None:
         self._told[key] = told
         if self._is_open:
-            self._send(encode(told))
+            self._outgoing.send(encode(told), 0)
 
     def _tell_again(self) -> None:
         """Tell a process that has just been started what the one before it knew."""
         for told in self._told.values():
-            self._send(encode(told))
+            self._outgoing.send(encode(told), 0)
 
     def noting(
         self,
@@ -107,15 +151,28 @@ class Recorder:
 
         def answered(verdict: Verdict, mask: _M) -> None:
             on_answer(verdict, mask)
-            self._note(model, version, verdict, size, (time.monotonic() - begun) * 1000, origin)
+            at = time.time_ns() // 1000
+            self._last_id = number = max(self._last_id + 1, at)
+            milliseconds = (time.monotonic() - begun) * 1000
+            self._gathered.append(_Noted(number, at, model, version, verdict, size, milliseconds, origin))
+            if len(self._gathered) >= self._most_gathered:
+                self._hand_over()
+            elif self._timer is None:
+                self._timer = self._loop.call_later(_GATHER_SECONDS, self._hand_over)
 
         return answered
 
-    def _note(
-        self, model: str, version: str, verdict: Verdict, size: tuple[int, int], milliseconds: float, origin: Origin
-    ) -> None:
-        at = time.time_ns() // 1000
-        self._last_id = number = max(self._last_id + 1, at)
+    def _hand_over(self) -> None:
+        """Send what is on the list."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._send([self._record(noted) for noted in gathered])
+
+    def _record(self, noted: _Noted) -> Record:
+        verdict, origin = noted.verdict, noted.origin
         picture = verdict.picture
         if picture == SKIPPED:
             self.pictures_skipped += 1
@@ -123,19 +180,19 @@ class Recorder:
         elif picture:
             self.pictures_kept += 1
         if verdict.shadow == SKIPPED:
-            self.shadows_skipped[model] += 1
-        record = Record(
-            number,
-            at,
-            model,
-            version,
+            self.shadows_skipped[noted.model] += 1
+        return Record(
+            noted.number,
+            noted.at,
+            noted.model,
+            noted.version,
             verdict.is_anomalous,
             verdict.score,
             verdict.threshold,
             verdict.confidence,
             {area.label: area.fraction for area in verdict.areas[1:]},
-            *size,
-            milliseconds,
+            *noted.size,
+            noted.milliseconds,
             origin.uid,
             origin.pid,
             origin.program,
@@ -144,39 +201,19 @@ class Recorder:
             picture,
             "" if verdict.shadow == SKIPPED else verdict.shadow,
         )
-        if self._send(encode(Note(record, self._untold))):
+
+    def _send(self, records: list[Record]) -> None:
+        """Send records in one packet, or in more where they have very many labels."""
+        packet = encode(Notes(records, self._untold))
+        if len(packet) > PACKET and len(records) > 1:
+            middle = len(records) // 2
+            self._send(records[:middle])
+            self._send(records[middle:])
+        elif self._outgoing.send(packet, len(records)):
             self._untold = 0
         else:
-            self.dropped += 1
-            self._untold += 1
-
-    def _send(self, packet: bytes) -> bool:
-        """Send a packet now or later; False when there is no room for it."""
-        if not self._waiting:
-            with contextlib.suppress(OSError):  # no room; or no memory for it, now
-                self._child.channel.send(packet)
-                return True
-        if len(self._waiting) >= _MOST_WAITING:
-            return False
-        self._waiting.append(packet)
-        if not self._is_writing:
-            self._is_writing = True
-            self._loop.add_writer(self._child.channel.fileno(), self._send_waiting)
-        return True
-
-    def _send_waiting(self) -> None:
-        try:
-            while self._waiting:
-                self._child.channel.send(self._waiting[0])
-                self._waiting.popleft()
-        except OSError:
-            return
-        self._stop_writing()
-
-    def _stop_writing(self) -> None:
-        if self._is_writing:
-            self._is_writing = False
-            self._loop.remove_writer(self._child.channel.fileno())
+            self.dropped += len(records)
+            self._untold += len(records)
 
     def _read_state(self) -> None:
         try:
@@ -188,13 +225,17 @@ class Recorder:
 
     async def close(self) -> None:
         """Let the process write what it has been sent, for a few seconds at the most. Closing twice is harmless."""
-        self._stop_writing()
-        if self._waiting:
-            log.warning("%d records are lost: they could not be written before the end", len(self._waiting))
-            self._waiting.clear()
+        self._hand_over()
+        if self._refused_timer is not None:
+            self._stop_refused()
+            self._refused.send(self._tell_refused)
+        if lost := self._outgoing.end():
+            log.warning("%d records are lost: they could not be written before the end", lost)
         await self._child.close()
 
     def kill(self) -> None:
         """End at once; the process ends by itself when it has written what it was sent."""
-        self._stop_writing()
+        self._stop_refused()
+        self._hand_over()
+        self._outgoing.end()
         self._child.let_go()

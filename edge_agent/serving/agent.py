@@ -97,6 +97,7 @@ class Agent:
         self.shadows: Shadows | None = None
         if self.recorder is not None:
             self.cameras.on_change = self.recorder.camera
+            observer.on_refused = self._note_refused
             state_dir, level = Path(settings.state_dir), settings.log_level
             self.shadows = Shadows(state_dir, self._options.pool, self.recorder, level)
         #: who keeps pictures; None: nobody
@@ -384,6 +385,11 @@ class Agent:
         call = Call(bitmap, mask, deadline, peer, on_answer, on_error, keep, on_stages)
         model.submit(call)
         return call.cancel
+
+    def _note_refused(self, rpc: str, model: str, reason: str, details: str) -> None:
+        # Clients may name anything: only models that are here are counted by their names.
+        if rpc == "DetectAnomalies" and self.recorder is not None:
+            self.recorder.refused(model if model in self._models else "", reason, details)
 
     async def look_for(self, name: str) -> None:
         """Look at the model folders for a model that was not there at the last look; ModelNotFound when it is not."""

@@ -17,6 +17,7 @@ from edge_agent.component.manifest import FILE_NAME
 from edge_agent.component.version import parse_version
 from edge_agent.delivery.signing import sign_component
 from edge_agent.errors import AgentUnreachable, CallFailed, StudioError
+from edge_agent.studio.store.layout import LONGEST_COMPONENT, shortened
 from edge_agent.studio.store.store import Store
 
 _SECONDS = 10.0
@@ -81,6 +82,7 @@ class Device:
 
     def _served(self, name: str, status: str, message: str) -> Served:
         found = _SHADOW_TEXT.search(message)
+        name = self._store.projects.name_of(name)
         if found is None:
             return Served(name, status, message, self.deployed(name))
         shadow = "@".join(filter(None, (found["model"], found["version"])))
@@ -90,16 +92,16 @@ class Device:
     def _unserved(self) -> list[Served]:
         """List what lies in the agent's folder while no agent answers."""
         names = sorted({place.parent.parent.name for place in self.folder.glob(f"*/*/{FILE_NAME}")})
-        return [Served(name, "", "", self.deployed(name)) for name in names]
+        return [Served(self._store.projects.name_of(name), "", "", self.deployed(name)) for name in names]
 
     def _is_shadow(self, name: str) -> bool:
         """Tell whether a model is a copy that was put there to be a shadow."""
-        return name.endswith(_SHADOW) and bool(self.deployed(name.removesuffix(_SHADOW)))
+        return name.endswith(_SHADOW) and name in {_shadow_of(place.name) for place in self.folder.glob("*")}
 
     def deployed(self, name: str) -> str:
         """Return the version of a model that lies in the agent's folder, "" for none."""
         versions = []
-        for place in (self.folder / name).glob(f"*/{FILE_NAME}"):
+        for place in (self.folder / shortened(name)).glob(f"*/{FILE_NAME}"):
             try:
                 versions.append((parse_version(place.parent.name), place.parent.name))
             except ValueError:
@@ -121,7 +123,7 @@ class Device:
         with self._preparing() as folder:
             copy = folder / "component"
             shutil.copytree(source, copy)
-            self._put(copy, name, version, folder)
+            self._put(copy, shortened(name), version, folder)
 
     def host(self, name: str, version: str, *, under: str, instances: int = 0) -> None:
         """Put a version into the agent's folder under another name.
@@ -149,7 +151,7 @@ class Device:
 
         if not self.deployed(name):
             raise StudioError(f"no version of '{name}' is deployed, whose pictures another could judge")
-        other = name + _SHADOW
+        other = _shadow_of(name)
         if (self._store.layout.projects / other).exists():
             raise StudioError(f"there is a project '{other}', whose name the shadow of '{name}' would need")
         with Client(self.socket, timeout=_SECONDS) as client:
@@ -157,7 +159,7 @@ class Device:
             end = time.monotonic() + _SECONDS
             while True:  # the agent looks into its folder every second
                 try:
-                    client.shadow(name, other, version)
+                    client.shadow(shortened(name), other, version)
                 except CallFailed as error:
                     if error.code != "NOT_FOUND" or time.monotonic() > end:
                         raise
@@ -170,11 +172,12 @@ class Device:
         from edge_agent.client.client import Client
 
         with Client(self.socket, timeout=_SECONDS) as client:
-            client.shadow(name)
-        if self._is_shadow(name + _SHADOW):
-            aside = self.folder / f".removed-{name}{_SHADOW}"
+            client.shadow(shortened(name))
+        other = _shadow_of(name)
+        if self._is_shadow(other):
+            aside = self.folder / f".removed-{other}"
             with contextlib.suppress(OSError):
-                (self.folder / (name + _SHADOW)).rename(aside)
+                (self.folder / other).rename(aside)
             shutil.rmtree(aside, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -205,11 +208,16 @@ class Device:
         from edge_agent.client.client import Client
 
         with Client(self.socket, timeout=_SECONDS) as client:
-            client.start(name, wait=False)
+            client.start(shortened(name), wait=False)
 
     def stop(self, name: str) -> None:
         """Stop a model. AgentUnreachable and CallFailed as the client's."""
         from edge_agent.client.client import Client
 
         with Client(self.socket, timeout=60.0) as client:
-            client.stop(name)
+            client.stop(shortened(name))
+
+
+def _shadow_of(name: str) -> str:
+    """Give the name under which a version is served that judges the pictures of a project's model."""
+    return shortened(name, LONGEST_COMPONENT - len(_SHADOW)) + _SHADOW

@@ -29,7 +29,10 @@ from edge_agent.studio.device import Device
 from edge_agent.studio.jobs import kinds
 from edge_agent.studio.jobs.runner import Runner
 from edge_agent.studio.jobs.table import Jobs
+from edge_agent.studio.lines.lines import Lines
+from edge_agent.studio.lines.trials import Trials
 from edge_agent.studio.pages.pages import Pages
+from edge_agent.studio.store.partial import remove_received
 from edge_agent.studio.store.sole import sole_server
 from edge_agent.studio.store.store import Store
 from edge_agent.studio.watching.dashboard import Figures
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 PREFIX = "/api"
 #: how long what people say may stand in the index alone
 _WRITE_SECONDS = 1.0
+#: how often lines are looked after that are to run
+_REVIVE_SECONDS = 5.0
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -62,6 +67,8 @@ class Options(NamedTuple):
     proxies: tuple[str, ...] = ()
     #: the state folder of the agent, in which its records are
     state: Path = Path()
+    #: the folder of line files
+    lines: Path = Path()
     #: private key with which models are signed that the agent gets; None: they are not
     sign_key: Path | None = None
 
@@ -91,6 +98,7 @@ def run(options: Options) -> None:
         store = Store(options.data)
         stack.callback(store.close)
         stack.enter_context(sole_server(store.layout.root))
+        remove_received(store.layout.root)
         users = Users(store.database)
         if options.pages and not options.is_local and not users.any():
             raise EdgeAgentError(
@@ -122,14 +130,19 @@ def application(options: Options, store: Store, users: Users, stopping: Callable
     records = Records(options.state)
     figures = Figures(records, functools.partial(_manifest, store, works.device))
     feed = Feed(works.device, records, stopping)
-    parts = Parts(store, works.jobs, works.device, users, works.runner.nudge, records, figures, feed)
+    lines, trials = Lines(options.lines, store.layout.runs), Trials()
+    parts = Parts(store, works.jobs, works.device, users, works.runner.nudge, records, figures, feed, lines, trials)
     session = Session(OPERATIONS, parts, guard, PREFIX, stopping)
     pages = Pages(guard)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with works.running(), works.api.running() if works.api else contextlib.nullcontext():
+            reviving = asyncio.get_running_loop().create_task(_revive(lines))
             yield
+            reviving.cancel()
+            trials.close()
+            lines.close()
 
     found = [*routes(OPERATIONS, parts, guard, PREFIX), *session.routes(), *pages.routes()]
     return Starlette(routes=found, lifespan=lifespan)
@@ -176,6 +189,15 @@ class _Works:
         kinds.finish(self._store, self.jobs, job)
         if self.api is not None:
             finish(self.api.service, job)
+
+
+async def _revive(lines: Lines) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(lines.revive)
+        except Exception:
+            log.exception("lines can't be started again")
+        await asyncio.sleep(_REVIVE_SECONDS)
 
 
 async def _write_manifests(store: Store) -> None:

@@ -56,15 +56,17 @@ def test_a_soak_that_is_ended_leaves_nothing_behind() -> None:
 
         try:
             made = wait_until(segments, "its clients have made segments")
-            started = psutil.Process(soak.pid).children(recursive=True)
+            started = wait_until(
+                lambda: len(found := psutil.Process(soak.pid).children(recursive=True)) >= 5 and found,
+                "the daemon with two workers, and two clients",
+            )
             soak.send_signal(signal.SIGTERM)
             _, said = soak.communicate()
         finally:
             soak.kill()
     assert soak.returncode == 128 + signal.SIGTERM
     assert said == b""
-    assert len(started) >= 5, "the daemon with two workers, and two clients"
-    assert not [process for process in started if alive(process.pid)]
+    wait_until(lambda: not any(alive(process.pid) for process in started), "all that it started has ended")
     assert not [path for path in made if path.exists()]
 
 

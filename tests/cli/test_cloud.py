@@ -13,7 +13,7 @@ from edge_agent.cli.cloud import command
 from edge_agent.errors import NotThere, SigningError, StudioError
 from edge_agent.studio.store.sole import sole_server
 from tests.support.cloud import Cloud
-from tests.support.server import free_port
+from tests.support.ports import free_port
 from tests.support.studio import running_studio
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from edge_agent.client.client import Client
 from edge_agent.inference.imaging.overlay import draw
-from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, running_daemon, wait_until
 from tests.support.fakes import write_echo
 
 pytestmark = pytest.mark.long
@@ -31,7 +31,7 @@ from gi.repository import Gst, GstApp, GstVideo
 Gst.init(None)
 pipeline = Gst.parse_launch(sys.argv[1] + ' ! appsink name=sink sync=false')
 pipeline.set_state(Gst.State.PLAYING)
-sample = pipeline.get_by_name('sink').try_pull_sample(30 * Gst.SECOND)
+sample = pipeline.get_by_name('sink').try_pull_sample(180 * Gst.SECOND)
 meta = GstVideo.buffer_get_video_region_of_interest_meta_id(sample.get_buffer(), 0)
 print(meta.w, meta.h, meta.get_param('edge-agent-verdict').to_string() if meta else 'none')
 pipeline.set_state(Gst.State.NULL)
@@ -65,7 +65,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 def _launch(pipeline: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     words = ["gst-launch-1.0", "-m", *pipeline.split()]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def _frames(path: Path) -> np.ndarray:
@@ -98,7 +98,12 @@ def test_verdicts_as_messages_and_the_overlay(agent: Daemon, environment: dict[s
 def test_the_verdict_is_the_frame_s_meta(agent: Daemon, environment: dict[str, str]) -> None:
     pipeline = f"videotestsrc num-buffers=1 pattern=white ! {_CAPS} ! edgeagent model=echo socket={agent.socket}"
     done = subprocess.run(
-        [_PYTHON, "-c", _READ_META, pipeline], env=environment, capture_output=True, text=True, check=False, timeout=120
+        [_PYTHON, "-c", _READ_META, pipeline],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.stdout.startswith(f"{WIDTH} {HEIGHT} edge-agent-verdict, "), done.stdout + done.stderr
     assert "anomalous=(boolean)true" in done.stdout

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import edge_agent
-from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, running_daemon, wait_until
 from tests.support.fakes import write_echo
 
 
@@ -49,6 +49,6 @@ def test_socket_taken_away(daemon: Daemon, way: str) -> None:
 def _successor(daemon: Daemon) -> str:
     command = [sys.executable, "-m", "edge_agent", "serve", "--socket", daemon.socket]
     command += ["--model-dir", str(daemon.models), "--state-dir", str(daemon.folder / "other")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 1
     return done.stderr

@@ -37,7 +37,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "FAKETIME_DONT_FAKE_MONOTONIC": 1,
     }
     wrapper = ("env", *(f"{key}={value}" for key, value in fake.items()))
-    with running_daemon(folder, "--call-seconds", "2", "--first-restart", "0.1", wrapper=wrapper) as running:
+    with running_daemon(folder, "--call-seconds", "5", "--first-restart", "0.1", wrapper=wrapper) as running:
         running.stub.start("victim")
         yield running
 

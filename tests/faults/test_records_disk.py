@@ -16,13 +16,16 @@ from edge_agent.records import keeper as module
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
 from edge_agent.records.keeper import Keeper
-from edge_agent.records.record import Note
-from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from edge_agent.records.record import Notes
+from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until, whole_lines
 from tests.support.fakes import picture, write_echo
 from tests.support.records import options, record, rows
 from tests.support.scraping import fetch, samples
 
 pytestmark = pytest.mark.long
+
+#: seconds: on a machine that is busy with other things a call may take some, one that waits for the disk waits for ever
+_HELD_UP = 30.0
 
 
 @pytest.fixture
@@ -59,12 +62,12 @@ def test_a_full_disk_loses_the_oldest_and_writing_goes_on_when_there_is_room(
     while not keeper.state.problem and count < 200_000:
         for _ in range(1000):
             count += 1
-            keeper.take(Note(record(begun + count, part=f"part {count:060}"), 0))
+            keeper.take(Notes([record(begun + count, part=f"part {count:060}")]))
         keeper.work()
     assert "disk is full" in keeper.state.problem or "disk I/O" in keeper.state.problem
     for _ in range(8000):
         count += 1
-        keeper.take(Note(record(begun + count), 0))
+        keeper.take(Notes([record(begun + count)]))
         if count % 1000 == 0:
             keeper.work()
     state = keeper.state
@@ -101,12 +104,12 @@ def test_a_full_disk_loses_events_and_says_how_many(small: Path) -> None:
 def test_a_disk_that_has_become_read_only(small: Path) -> None:
     begun = time.time_ns() // 1000
     keeper = Keeper(options(small / "records"), Clock())
-    keeper.take(Note(record(begun + 1), 0))
+    keeper.take(Notes([record(begun + 1)]))
     assert len(keeper.work()) == 1
     keeper._close()
     keeper._writer = None
     remount(small, "ro")
-    keeper.take(Note(record(begun + 2), 0))
+    keeper.take(Notes([record(begun + 2)]))
     assert keeper.work() == [] and "records.db: " in keeper.state.problem
     remount(small, "rw")
     for _ in range(3):
@@ -142,7 +145,7 @@ def test_a_disk_that_takes_seconds_for_a_write_holds_up_no_call(tmp_path: Path) 
         wait_until(lambda: _accounted(daemon) == 20, "they are written")
         holder = sqlite3.connect(tmp_path / "state" / "records" / "records.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
-        assert _inspect(daemon, 300) < 5
+        assert _inspect(daemon, 300) < _HELD_UP
         assert _accounted(daemon) == 20, "none is written meanwhile"
         wait_until(lambda: "can't be written" in daemon.log.read_text(), "it says so")
         holder.execute("ROLLBACK")
@@ -172,14 +175,14 @@ def test_a_disk_that_is_pulled_out_and_put_back(tmp_path: Path) -> None:
             _inspect(daemon, 10)
             wait_until(lambda: _accounted(daemon) == 10, "they are written")
             subprocess.run(["umount", "--lazy", folder], check=True)
-            assert _inspect(daemon, 10) < 5
+            assert _inspect(daemon, 10) < _HELD_UP
             wait_until((folder / "records.db").exists, "a file is begun where the disk was")
             wait_until(lambda: _accounted(daemon) == 20, "all are written, here or there")
             while subprocess.run(mount, check=False, capture_output=True).returncode:
                 time.sleep(0.1)
-            assert _inspect(daemon, 10) < 5
+            assert _inspect(daemon, 10) < _HELD_UP
             wait_until(lambda: _accounted(daemon) == 30, "all are written")
-            wait_until(lambda: len(heard.read_text().splitlines()) == 30, "all are told")
+            wait_until(lambda: len(whole_lines(heard)) == 30, "all are told")
         ids = [json.loads(line)["id"] for line in heard.read_text().splitlines()]
         assert ids == sorted(set(ids)), "in order, none twice"
         assert "it has been deleted" in daemon.log.read_text()

@@ -31,6 +31,8 @@ shift 3
 exec "$@"
 """
 WIDE = 1280
+#: without file descriptors
+SAID = ("clients have to wait to be accepted", "the model folders can't be looked at")
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,12 @@ def test_what_a_full_disk_keeps_out_of_the_audit_trail_is_told_there(daemon: Dae
         wait_until(lambda: _is_full_after_another_entry(daemon), "it says so")
         _assert_serves(daemon.stub)
     _is_full_after_another_entry(daemon)
+
+    def told() -> bool:  # entries are written beside the calls
+        events = [entry["event"] for entry in read_entries(state)]
+        return "gap" in events and events[-1] == "StopModel"
+
+    wait_until(told, "the gap is written, and the call after it")
     entries = list(read_entries(state))
     gap = [number for number, entry in enumerate(entries) if entry["event"] == "gap"][-1]
     assert entries[gap]["missing"] >= 1
@@ -151,6 +159,8 @@ def test_file_descriptors_exhausted(daemon: Daemon) -> None:
             call = other.later("DescribeModel", pb2.DescribeModelRequest(model_component="victim"))
             daemon.workers("victim")[0].kill()  # whose successor needs descriptors
             wait_until(lambda: "Too many open files" in daemon.stub.describe("victim").status_message, "it has failed")
+            for what in SAID:
+                wait_until(lambda: what in "".join(daemon.log.read_text().splitlines()[lines:]), "it is said")  # noqa: B023
         assert call.result().model_description
         other.channel.close()
         daemon.stub.wait_for("victim", "RUNNING")
@@ -161,5 +171,5 @@ def test_file_descriptors_exhausted(daemon: Daemon) -> None:
     _assert_serves(daemon.stub)
     said = daemon.log.read_text().splitlines()[lines:]
     assert not [line for line in said if "Traceback" in line]
-    for what in ("clients have to wait to be accepted", "the model folders can't be looked at"):
+    for what in SAID:
         assert 0 < len([line for line in said if what in line]) < 10, "it is said, and not over and over"

@@ -146,8 +146,9 @@ def test_rewritten(daemon: Daemon, shown: pb2.DetectAnomaliesRequest) -> None:
     assert _score(call.result()) == pytest.approx(0.8, abs=1e-3)
 
 
+@pytest.mark.parametrize("is_recreated", [True, False])  # one that stays the same is mapped after a while
 def test_everything_at_once_in_the_middle_of_reading(
-    daemon: Daemon, shown: pb2.DetectAnomaliesRequest, segments: Segments
+    daemon: Daemon, shown: pb2.DetectAnomaliesRequest, segments: Segments, is_recreated: bool
 ) -> None:
     """Each answer is a verdict on some mixture of what was there, or names what was wrong with the segment."""
     source, mask = _source(shown), _mask(shown)
@@ -169,7 +170,7 @@ def test_everything_at_once_in_the_middle_of_reading(
         lambda: os.truncate(source, DARK.nbytes),
         lambda: os.truncate(mask, DARK.nbytes // 2),
         lambda: os.truncate(mask, DARK.nbytes),
-        recreate,
+        *([recreate] if is_recreated else []),
     ]
 
     def vandal() -> None:

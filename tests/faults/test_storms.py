@@ -61,4 +61,4 @@ def test_start_and_stop_storms_from_20_clients(daemon: Daemon) -> None:
             daemon.stub.start(model)
         result = daemon.stub("DetectAnomalies", bytes_request(model, PLAIN)).detect_anomaly_result
         assert result.anomaly_score == pytest.approx(SCORE, abs=1e-5)
-        assert len(daemon.workers(model)) == 1
+        wait_until(lambda: len(daemon.workers(model)) == 1, "there is one worker")  # noqa: B023

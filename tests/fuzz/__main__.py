@@ -35,7 +35,7 @@ def main() -> None:
     if not any(found.iterdir()):
         for number, seed in enumerate(module.seeds()):
             (found / f"seed-{number}").write_bytes(seed)
-    flags = [f"-max_total_time={arguments.seconds}", "-max_len=8192", "-timeout=60", "-rss_limit_mb=4096"]
+    flags = [f"-max_total_time={arguments.seconds}", "-max_len=8192", "-timeout=180", "-rss_limit_mb=4096"]
     flags += [f"-artifact_prefix={arguments.found}/{arguments.target}-", "-print_final_stats=1"]
     folders = [str(found), *([str(kept)] if kept.is_dir() else [])]
     atheris.Setup([sys.argv[0], *flags, *folders], module.consume)

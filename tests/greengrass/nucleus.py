@@ -22,7 +22,7 @@ from typing import Any, Literal
 import psutil
 import yaml
 
-from tests.support.daemon import wait_until
+from tests.support.daemon import PATIENCE, wait_until
 
 Flavour = Literal["classic", "lite"]
 
@@ -111,7 +111,7 @@ class Nucleus:
         """Kill a component's processes, as a loss of power does."""
         assert component.process is not None
         os.killpg(component.process.pid, signal.SIGKILL)
-        component.process.wait(60)
+        component.process.wait(PATIENCE)
         wait_until(lambda: not _is_there(component.process), f"every process of {component.name} has ended")
 
     def stop(self) -> None:
@@ -152,14 +152,14 @@ class Nucleus:
     def run_phase(self, component: Component, phase: str) -> str:
         """Run a phase to its end and return what it printed; it must succeed."""
         process = self.launch(component, phase)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=2 * PATIENCE)
         assert process.returncode == 0, f"{phase} of {component.name}: {output}"
         return output
 
     def _end(self, component: Component) -> None:
         if component.process is not None and component.process.poll() is None:
             os.killpg(component.process.pid, signal.SIGTERM)
-            component.process.wait(60)
+            component.process.wait(PATIENCE)
             # As a nucleus does, whose supervisor waits for the whole group: the shell may be gone before the agent.
             wait_until(lambda: not _is_there(component.process), f"every process of {component.name} has ended")
         if self.flavour == "classic" and "shutdown" in component.lifecycle:  # lite has no such phase

@@ -17,12 +17,15 @@ from edge_agent.version import __version__
 from tests.conftest import Segments
 from tests.greengrass.nucleus import running_nucleus
 from tests.greengrass.test_model_component import NUCLEUS_WORD, make_package
-from tests.support.daemon import Stub, segment_request, wait_until
+from tests.support.daemon import PATIENCE, Stub, segment_request, wait_until
 from tests.support.fakes import half_bright, picture
-from tests.support.server import free_port
+from tests.support.ports import free_port
 
 BUILD = Path(__file__).resolve().parents[2] / "greengrass" / "build.py"
 NOBODY = 65534
+
+#: the components are built first, of packages that are fetched
+pytestmark = pytest.mark.timeout(1200)
 
 
 def _device_python() -> str:
@@ -85,7 +88,7 @@ def test_a_client_component_gets_its_models_and_a_verdict(packages: Path, tmp_pa
             local=True, architecture=NUCLEUS_WORD, configuration=settings,
         )  # fmt: skip
         assert client.process is not None
-        assert client.process.wait(120) == 0, nucleus.log(client)
+        assert client.process.wait(2 * PATIENCE) == 0, nucleus.log(client)
         assert 'Model Details model_component: "echo"' in nucleus.log(client)
         stub = Stub(socket)
         stub.wait_for("echo", "RUNNING")
@@ -124,7 +127,7 @@ def test_the_studio_component_finds_the_agent_and_its_state(studio_package: Path
 
         def asked(path: str) -> dict[str, Any]:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api{path}", timeout=10) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api{path}", timeout=PATIENCE) as answer:
                     return dict(json.load(answer))
             except OSError:
                 return {}
@@ -134,7 +137,6 @@ def test_the_studio_component_finds_the_agent_and_its_state(studio_package: Path
         assert Path(asked("/dashboard")["folder"]).resolve() == state / "records"
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.long  # builds the component of a line, and installs it
 def test_a_line_component_is_safe_when_its_processes_were_killed(line_package: Path) -> None:
     with running_nucleus("lite") as nucleus:
@@ -155,7 +157,8 @@ def test_a_line_component_is_safe_when_its_processes_were_killed(line_package: P
         gate = folder / "gate"
         wait_until(lambda: "can't inspect" in nucleus.log(line), "it misses the agent")
         assert gate.read_text() == "1\n"
-        assert (nucleus.work(line) / "state" / "lines" / "flange" / "status.json").exists()
+        wait_until((nucleus.work(line) / "state" / "lines" / "flange" / "status.json").exists, "its status is written")
+        wait_until(lambda: len(psutil.Process(process.pid).children(recursive=True)) >= 2, "both its processes run")
         ours = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         for one in reversed(ours):
             one.kill()

@@ -16,7 +16,7 @@ from edge_agent.delivery.targets import target_platform
 from edge_agent.hardware.processor import architecture
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.greengrass.nucleus import Component, Flavour, Nucleus, running_nucleus
-from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 
 NUCLEUS_WORD = {"x86_64": "amd64", "aarch64": "aarch64"}[platform.machine()]
@@ -98,7 +98,7 @@ def test_a_startup_that_is_killed_at_each_step_leaves_a_model_that_starts(agent:
             broken = "\n".join([*script[:number], "kill -KILL $$", *script[number:], ""])
             update.lifecycle = {**update.lifecycle, "startup": {"Script": broken}}
             process = nucleus.launch(update, "startup")
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
             killed += process.returncode == -signal.SIGKILL
             if not (before / "manifest.json").is_file():
                 # While versions come and go the agent may just be at taking back the one that it had loaded already.
@@ -131,7 +131,7 @@ def test_what_came_before_stays_until_its_successor_serves(agent: Daemon, tmp_pa
         wait_until(lambda: "echo" in agent.stub.listed(), "the agent knows the model")
         assert _unpacked_versions(nucleus) == ["1.0.0", "2.0.0"], "nobody has started it"
         agent.stub.start("echo")
-        assert _threshold(agent) == 0.6
+        wait_until(lambda: _threshold(agent) == 0.6, "what is registered last is served")
         wait_until(lambda: _unpacked_versions(nucleus) == ["2.0.0"], "it serves")
         # And back again: what is registered is never what goes.
         _deploy(nucleus, first, registry, local=True)

@@ -22,7 +22,7 @@ from tests.support.daemon import PATIENCE, Stub, bytes_request, wait_until
 from tests.support.fakes import picture
 
 __all__ = ["packages"]
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 def _next_version(folder: Path, target: Path) -> Path:
@@ -150,6 +150,9 @@ def test_installed_and_given_up_then_taken_over(device: Device) -> None:
     wait_until(lambda: len(device.environments()) == 1, "the successor has removed what came before it")
     assert device.environments()[0].endswith("-ffffffffffff")
     assert device.starts_its_model()
-    children = subprocess.run(["ps", "-o", "args=", "--ppid", str(update.process.pid if update.process else 0)],
-                              capture_output=True, text=True, check=False).stdout  # fmt: skip
-    assert "predecessors.py" not in children
+
+    def children() -> str:
+        command = ["ps", "-o", "args=", "--ppid", str(update.process.pid if update.process else 0)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    wait_until(lambda: "predecessors.py" not in children(), "what removed them has ended")

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
-from tests.support.daemon import Daemon, running_daemon, suspend, wait_until
+from tests.support.daemon import PATIENCE, Daemon, running_daemon, suspend, wait_until
 from tests.support.fakes import write_echo
 from tests.support.line import Line
 
@@ -24,22 +25,27 @@ NORMAL, ANOMALOUS = 60, 220
 
 def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line]) -> None:
     line = make(agent.socket)
+    line.file.write_text(f"show_picture = true\n{line.file.read_text()}")
     line.start()
     line.wait_able()
-    assert line.pin("reject") == "0"
+    line.wait_pin("reject", "0")
     line.put("good", NORMAL)
     told = line.event_of("good")
     assert (told["outcome"], told["verdict"], told["line"], told["model"]) == ("pass", "normal", "flange", "echo")
     line.put("bad", ANOMALOUS)
     assert line.event_of("bad")["outcome"] == "reject"
-    assert line.pin("reject") == "1"
+    line.wait_pin("reject", "1")
     line.put("unsure", 110)
     told = line.event_of("unsure")
     assert (told["outcome"], told["verdict"]) == ("look", "normal")
     assert "confidence below 60.00%" in told["reason"]
-    assert line.pin("reject") == "0"
-    moved = sorted(str(path.relative_to(line.pictures)) for path in line.pictures.rglob("*.png"))
-    assert moved == ["done/look/unsure.png", "done/pass/good.png", "done/reject/bad.png"]
+    line.wait_pin("reject", "0")
+
+    def moved() -> bool:
+        found = sorted(str(path.relative_to(line.pictures)) for path in line.pictures.rglob("*.png"))
+        return found == ["done/look/unsure.png", "done/pass/good.png", "done/reject/bad.png"]
+
+    wait_until(moved, "each is where its outcome says")
     line.put("dark", 2)
     told = line.event_of("dark")
     assert (told["outcome"], told["verdict"]) == ("failed", "")
@@ -53,12 +59,31 @@ def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[
         found: dict[str, Any] = json.loads(line.command("status", line.file, "--json").stdout)
         return found
 
-    wait_until(lambda: counted()["failed"] == 2, "the status is written")
-    assert [counted()[name] for name in ("able", "passed", "rejected", "looked", "early")] == [True, 1, 1, 1, 0]
+    wait_until(lambda: counted()["failed"] == 2 and counted()["able"], "the status is written")
+    assert [counted()[name] for name in ("passed", "rejected", "looked", "early")] == [1, 1, 1, 0]
+
+    def listed() -> dict[str, Any]:
+        (found,) = json.loads(line.command("list", "--lines", line.folder, "--state-dir", line.folder, "--json").stdout)
+        return dict(found)
+
+    def is_shown(line: dict[str, Any]) -> bool:
+        return line["state"] == "able" and bool(line["pins"]) and line["pins"][0]["value"] == 1
+
+    told = wait_until(lambda: is_shown(found := listed()) and found, "others see that it can inspect")
+    assert (told["name"], told["file"], told["problem"]) == ("flange", str(line.file), "")
+    assert told["status"]["last"]["part"] == "broken.png"
+    assert (told["status"]["source"], told["status"]["models"]) == (f"folder {line.pictures}", ["echo"])
+    assert told["status"]["longest_ms"] > 0
+    with Image.open(told["picture"]) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (64, 64))
+    assert "last part: broken.png, failed" in line.command("status", line.file).stdout
     assert line.process is not None
     line.process.terminate()
-    assert line.process.wait(60) == 128 + signal.SIGTERM
+    assert line.process.wait(PATIENCE) == 128 + signal.SIGTERM
     assert (line.pin("able"), line.pin("reject")) == ("0", "1"), "it ends in its safe state"
+    told = listed()
+    assert (told["state"], told["status"]["problem"]) == ("stopped", "not running")
+    assert [pin["value"] for pin in told["pins"]] == [0, 1]
 
 
 def test_each_process_killed_is_the_safe_state(agent: Daemon, make: Callable[..., Line]) -> None:
@@ -81,7 +106,7 @@ def test_each_process_killed_is_the_safe_state(agent: Daemon, make: Callable[...
     line.process.kill()
     line.process.wait()
     line.wait_safe()
-    psutil.wait_procs([hanging], 60)
+    psutil.wait_procs([hanging], PATIENCE)
     assert not hanging.is_running()
 
 
@@ -104,7 +129,6 @@ def test_agent_and_model_that_fail_are_the_safe_state(tmp_path: Path, make: Call
         line.put("worker killed", NORMAL)
         assert line.event_of("worker killed")["outcome"] == "failed"
         (tmp_path / "model.onnx").rename(graph)
-        daemon.stub.wait_for("echo", "RUNNING") if daemon.stub.status("echo") == "STARTING" else None
         line.wait_able()
         daemon.process.kill()
         daemon.process.wait()
@@ -153,7 +177,7 @@ def test_try_record_check_and_safe(agent: Daemon, make: Callable[..., Line], tmp
     assert line.pin("reject") == "1"
     line.start("--parts", "2")
     assert line.process is not None
-    assert line.process.wait(60) == 0, line.log()
+    assert line.process.wait(PATIENCE) == 0, line.log()
     assert {path.parent.name for path in line.pictures.rglob("*.png")} == {"pass", "reject"}
     line.file.write_text(line.file.read_text().replace("cycle_ms", "cycle"))
     wrong = line.command("check", line.file)
@@ -197,7 +221,7 @@ def test_tiles_and_several_models(agent: Daemon, make: Callable[..., Line], tmp_
         both.put_pixels("half", pixels)
         both.start("--parts", "1")
         assert both.process is not None
-        assert both.process.wait(60) == 0, both.log()
+        assert both.process.wait(PATIENCE) == 0, both.log()
         told = both.event_of("half")
         assert told["outcome"] == outcome
         assert [one["verdict"] for one in told["models"]] == ["normal", "anomalous"]

@@ -15,12 +15,13 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
 
-from tests.support.broker import MOSQUITTO, broker, free_port
+from tests.support.broker import MOSQUITTO, broker
 from tests.support.camera import camera
-from tests.support.daemon import Daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, wait_until
 from tests.support.fakes import picture
 from tests.support.gpio import MISSING, Chip
 from tests.support.line import CYCLE_MS, Line
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.long
 
@@ -35,7 +36,7 @@ def _png(brightness: int) -> bytes:
 
 
 def _post(port: int, body: bytes, path: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("POST", path, body)
         answer = connection.getresponse()
@@ -74,7 +75,7 @@ def test_a_picture_that_is_posted_is_answered_with_its_decision(agent: Daemon, m
     status, said = _post(port, _png(ANOMALOUS), "/part?part=4711")
     assert (status, said["outcome"], said["verdict"], said["part_id"]) == (200, "reject", "anomalous", "4711")
     assert _part(line, "4711") == said, "the answer is the event"
-    wait_until(lambda: line.pin("reject") == "1", "the pin is set")
+    line.wait_pin("reject", "1")
     status, said = _post(port, _png(2), "/part")
     assert (status, said["outcome"], said["verdict"]) == (503, "failed", "")
     assert "black" in said["reason"]
@@ -100,9 +101,9 @@ def test_a_picture_per_message_and_a_broker_that_goes_away(
             made = paho.Client(CallbackAPIVersion.VERSION2)
             made.connect("127.0.0.1", port)
             made.loop_start()
-            made.publish("parts/4711", _png(ANOMALOUS), qos=1).wait_for_publish(60)
+            made.publish("parts/4711", _png(ANOMALOUS), qos=1).wait_for_publish(PATIENCE)
             assert _part(line, "4711")["outcome"] == "reject"
-            made.publish("parts/4712", b"no picture", qos=1).wait_for_publish(60)
+            made.publish("parts/4712", b"no picture", qos=1).wait_for_publish(PATIENCE)
             assert _part(line, "4712")["outcome"] == "failed"
             made.disconnect()
             made.loop_stop()
@@ -127,9 +128,12 @@ def test_a_command_announces_a_part(agent: Daemon, make: Callable[..., Line]) ->
         assert (said["outcome"], said["part_id"]) == ("pass", "4711")
         done = line.command("trigger", line.file)
         assert done.stdout.startswith("part part-"), done.stderr
-        assert [event["outcome"] for event in line.events() if event.get("part_id")] == ["pass", "pass"], (
-            "no frame else"
-        )
+
+        def outcomes() -> list[str]:
+            return [event["outcome"] for event in line.events() if event.get("part_id")]
+
+        wait_until(lambda: len(outcomes()) == 2, "both are told")
+        assert outcomes() == ["pass", "pass"], "no frame else"
         # The camera is gone: the part that comes meanwhile is not forgotten.
         source.plugged.clear()
         line.wait_safe()
@@ -157,7 +161,7 @@ def test_messages_announce_parts(agent: Daemon, make: Callable[..., Line], clien
     with camera() as source:
         trigger = f'kind = "mqtt"\nhost = "127.0.0.1"\nport = {port}\ntopic = "line/trigger"'
         line = _triggered(make, agent, source.address, trigger)
-        publisher.publish("line/trigger", b"4711", qos=1).wait_for_publish(60)
+        publisher.publish("line/trigger", b"4711", qos=1).wait_for_publish(PATIENCE)
         assert _part(line, "4711")["outcome"] == "pass"
 
 
@@ -181,7 +185,7 @@ def test_edges_of_an_input_announce_parts_and_one_that_is_too_early_is_said(
             return sorted(event["outcome"] for event in line.events() if event.get("part_id"))
 
         wait_until(lambda: outcomes() == ["early", "pass"], f"both are told: {line.log()}")
-        assert chip.highs(EARLY)[-2:] == [True, False], "its own output, until the next part"
+        wait_until(lambda: chip.highs(EARLY)[-2:] == [True, False], "its own output, until the next part")
         found = json.loads(line.command("status", line.file, "--json").stdout)
         wait_until(
             lambda: json.loads(line.command("status", line.file, "--json").stdout)["early"] == 1, f"counted: {found}"

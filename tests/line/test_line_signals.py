@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.support.camera import camera
-from tests.support.daemon import Daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, wait_until
 from tests.support.gpio import MISSING, Chip
 from tests.support.line import Line
 
@@ -42,12 +42,13 @@ def test_outputs_of_a_chip(agent: Daemon, make: Callable[..., Line], tmp_path: P
 
     line.start()
     wait_until(lambda: changes(ABLE) == [False, True], "the heartbeat says that it can inspect")
-    assert (changes(PASS), changes(REJECT), changes(GATE)) == ([False], [True], [True, False])
+    wait_until(lambda: changes(GATE) == [True, False], "the gate is closed")
+    assert (changes(PASS), changes(REJECT)) == ([False], [True])
     line.put("good", 60)
     wait_until(lambda: changes(PASS) == [False, True, False], "the pulse of a part that passes")
     up = next(level.at for level in chip.levels(PASS) if level.high)
     down = chip.levels(PASS)[-1].at
-    assert down - up >= 0.039
+    assert down - up >= 0.04 - 1e-6, "as long as was said, however late it was set"
     assert changes(REJECT) == [True]
     line.put("bad", 220)
     wait_until(lambda: changes(REJECT) == [True, False], "the inverted output of a rejected part")
@@ -58,12 +59,12 @@ def test_outputs_of_a_chip(agent: Daemon, make: Callable[..., Line], tmp_path: P
     inspecting = line.inspecting()
     inspecting.kill()
     wait_until(lambda: changes(ABLE) == [False, True, False, True], "the heartbeat fell, and is back")
-    assert changes(GATE) == [True, False, True, False, True, False]
+    wait_until(lambda: changes(GATE) == [True, False, True, False, True, False], "the gate with it")
     assert line.process is not None
     left = line.inspecting()
     line.process.kill()
     line.process.wait()
-    psutil.wait_procs([left], 60)
+    psutil.wait_procs([left], PATIENCE)
     assert (chip.highs(ABLE)[-1], chip.highs(REJECT)[-1], chip.highs(GATE)[-1]) == (False, True, True)
     assert changes(GATE) == [True, False, True, False, True, False, True], "it was not let go in between"
 

@@ -40,7 +40,7 @@ def test_pins_that_wait_for_their_part_to_come_by(tmp_path: Path) -> None:
     def value(name: str) -> str:
         return (tmp_path / name).read_text().strip()
 
-    gate = Pin(on="reject", path=str(tmp_path / "gate"), delay_pulses=100, pulse_ms=1)
+    gate = Pin(on="reject", path=str(tmp_path / "gate"), delay_pulses=100, pulse_ms=200)
     lamp = Pin(on="look", path=str(tmp_path / "lamp"), delay_pulses=50)
     pins = Pins([gate, lamp])
     pins.safe()

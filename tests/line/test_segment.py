@@ -18,7 +18,7 @@ from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import Pixels, Segment
 from edge_agent.line.tables.triggers import Command
 from edge_agent.line.tables.whole import Line
-from tests.support.daemon import wait_until
+from tests.support.daemon import PATIENCE, wait_until
 from tests.support.line import next_part, trouble_of
 
 PIXELS = Pixels(format="Mono8", width=4, height=2, stride=8)
@@ -66,7 +66,7 @@ def _line(name: str, counter_at: int | None = 8, **more: Any) -> Line:
         kind="segment", name=f"/{name}", pixels=PIXELS, offset=OFFSET, counter_at=counter_at, poll_ms=0.5, **more
     )
     trigger = Command(kind="command") if counter_at is None else None
-    return Line(name="flange", source=table, model=(Model(name="echo"),), trigger=trigger, cycle_ms=100)
+    return Line(name="flange", source=table, model=(Model(name="echo"),), trigger=trigger, cycle_ms=1000)
 
 
 def test_each_number_is_a_part_and_what_lay_there_is_none(writer: Writer, opened: Callable[..., Source]) -> None:
@@ -121,7 +121,7 @@ def test_a_command_takes_what_lies_there(
     assert int(part.pixels[0, 0, 0]) == 90
     assert part.answer is not None
     part.answer({"outcome": "pass"})
-    asking.join(60)
+    asking.join(PATIENCE)
     assert told == [{"outcome": "pass"}]
     # The same picture again: nothing was written for this part.
     asking = threading.Thread(target=lambda: told.append(trigger(line_folder(line), "4712")))
@@ -133,5 +133,5 @@ def test_a_command_takes_what_lies_there(
     assert "is frozen" in lost.problem
     assert lost.answer is not None
     lost.answer({"outcome": "failed"})
-    asking.join(60)
+    asking.join(PATIENCE)
     assert [one["outcome"] for one in told] == ["pass", "failed"]

@@ -21,15 +21,9 @@ from edge_agent.line.sources.source import Part, Source, SourceFailed
 from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import HttpSource, Pixels
 from edge_agent.line.tables.whole import Line
-from tests.support.daemon import wait_until
+from tests.support.daemon import PATIENCE, wait_until
 from tests.support.fakes import picture
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.support.ports import free_port, is_open
 
 
 @contextmanager
@@ -38,19 +32,14 @@ def _opened(**more: Any) -> Iterator[tuple[Source, int]]:
     table = HttpSource(kind="http", port=port, path="/part", **more)
     source = open_source(Line(name="flange", source=table, model=(Model(name="echo"),)))
     try:
-        wait_until(lambda: _is_open(port), "it listens")
+        wait_until(lambda: is_open(port), "it listens")
         yield source, port
     finally:
         source.close()
 
 
-def _is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def _post(port: int, body: bytes, path: str = "/part", headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("POST", path, body, dict(headers or {}))
         answer = connection.getresponse()
@@ -78,7 +67,7 @@ class _Poster(threading.Thread):
         self.answer = _post(*self._arguments, **self._more)
 
     def status(self) -> tuple[int, Any]:
-        self.join(60)
+        self.join(PATIENCE)
         return self.answer
 
 

@@ -22,7 +22,7 @@ def test_a_line_that_was_killed_is_not_called_able(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(msgspec.json.encode(status))
     found = read_status(tmp_path)
     assert not found.able
-    assert found.problem.startswith("not running: it has written nothing for 6")
+    assert found.problem.startswith("hangs: it has written nothing for 6")
     assert found.passed == 2
     assert read_status(tmp_path, 3600).able
     with pytest.raises(EdgeAgentError, match="the line has not run yet"):

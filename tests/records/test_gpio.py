@@ -118,7 +118,7 @@ def test_an_event_that_has_become_too_old_is_dropped_and_counted(tmp_path: Path)
     wait_until(lambda: not line_states(tmp_path)[0].waiting, "all are taken out")
     delivery.end()
     outbox.wake()
-    delivery.join(10)
+    delivery.join(180)
     outbox.close()
     assert [event.fields["id"] for event in sender.sent] == [now - 59_000_000, now]
     assert [(state.sent, state.dropped) for state in line_states(tmp_path)] == [(2, 2)]

@@ -11,7 +11,7 @@ import pytest
 
 from edge_agent.records import keeper as module
 from edge_agent.records.keeper import Keeper
-from edge_agent.records.record import Note
+from edge_agent.records.record import Notes
 from tests.support.records import options, record, rows
 
 #: recent: what is old is deleted
@@ -36,7 +36,7 @@ def test_what_could_not_be_written_is_written_when_the_disk_is_back(tmp_path: Pa
     folder = tmp_path / "records"
     folder.write_text("a file where the folder should be")
     keeper = Keeper(options(folder), clock)
-    keeper.take(Note(record(NOW + 1), 0))
+    keeper.take(Notes([record(NOW + 1)]))
     assert keeper.work() == []
     assert str(folder) in keeper.state.problem
     assert keeper.state.waiting == 1
@@ -60,7 +60,7 @@ def test_a_full_disk_loses_the_oldest_and_says_how_many(
     writer._connection.execute("PRAGMA max_page_count = 1")
     with caplog.at_level(logging.WARNING):
         for number in range(13):
-            keeper.take(Note(record(NOW + number, areas={f"label-{kind}": 0.5 for kind in range(200)}), 0))
+            keeper.take(Notes([record(NOW + number, areas={f"label-{kind}": 0.5 for kind in range(200)})]))
         assert keeper.work() == []
         assert "full" in keeper.state.problem
         assert keeper.state.lost == 3
@@ -76,10 +76,10 @@ def test_a_full_disk_loses_the_oldest_and_says_how_many(
 def test_a_folder_that_is_deleted_is_made_anew(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "records"
     keeper = Keeper(options(folder), clock)
-    keeper.take(Note(record(NOW + 1), 0))
+    keeper.take(Notes([record(NOW + 1)]))
     assert keeper.work()
     shutil.rmtree(folder)
-    keeper.take(Note(record(NOW + 2), 0))
+    keeper.take(Notes([record(NOW + 2)]))
     clock.now += 2
     assert keeper.work() == []
     assert "deleted" in keeper.state.problem
@@ -93,7 +93,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "records.db").write_bytes(b"this was a database once" * 1000)
     keeper = Keeper(options(tmp_path), clock)
     assert "a new one is begun" in keeper.state.problem
-    keeper.take(Note(record(NOW + 1), 0))
+    keeper.take(Notes([record(NOW + 1)]))
     clock.now += 60
     assert keeper.work() == [record(NOW + 1)]
     keeper.close()
@@ -102,8 +102,8 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, clock: Clock) -> None:
 
 def test_what_the_daemon_dropped_is_written_down(tmp_path: Path, clock: Clock) -> None:
     keeper = Keeper(options(tmp_path), clock)
-    keeper.take(Note(record(NOW + 1), 0))
-    keeper.take(Note(record(NOW + 2), 7))
+    keeper.take(Notes([record(NOW + 1)]))
+    keeper.take(Notes([record(NOW + 2)], 7))
     keeper.work()
     assert keeper.state.lost == 7
     keeper.close()

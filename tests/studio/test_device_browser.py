@@ -61,16 +61,19 @@ def test_a_version_is_deployed_judged_along_compared_and_rolled_back(
 
     person.go("/projects/echo/models")
     person.until("both versions are listed", "document.querySelectorAll('#models tbody').length === 2")
-    assert not person.find("[data-do=shadow]").is_displayed()
+    shadow = "document.querySelector('[data-do=shadow]')"
+    person.until("nothing is offered that needs a model on the device", f"{shadow}.offsetParent === null")
     person.click("#models tbody:last-of-type [data-do=deploy]")
     person.until("it runs", "document.querySelector('.status')?.textContent === 'RUNNING'")
-    assert served()["deployed"] == "1.0.0"
+    wait_until(lambda: served()["deployed"] == "1.0.0", "it is the version that was chosen")
     person.go("/projects/echo/models")
     person.click("#models tbody:first-of-type [data-do=shadow]")
     person.until("the page of the device is shown", "document.querySelector('.shadow')?.textContent.includes('1.1.0')")
     person.shot("device")
     wait_until(lambda: served()["shadow_text"].startswith("0 pictures judged"), "the shadow is ready")
     assert served()["shadow"] == "echo-shadow@1.1.0"
+    # The row is drawn anew when what it says has changed: first everything that is to be said, then the button.
+    person.until_text(".shadow", "0 pictures judged")
     person.click("[data-do=send]")
     person.until("the line is shown", "location.pathname === '/live' && document.body.dataset.ready")
 
@@ -84,14 +87,13 @@ def test_a_version_is_deployed_judged_along_compared_and_rolled_back(
     person.until("it can be compared", "document.querySelector('[data-do=compare]')?.disabled === false")
     person.click("[data-do=compare]")
     person.until("it is shown", "document.querySelector('#comparison iframe').src.endsWith('index.html')")
-    person.driver.switch_to.frame(person.find("#comparison iframe"))
-    person.until("it has a table", "document.querySelector('table')")
-    assert "echo-shadow@1.1.0" in person.text("body")
+    person.enter("#comparison iframe", "document.querySelector('table')")
+    person.until_text("body", "echo-shadow@1.1.0")
     person.driver.switch_to.default_content()
     person.click("[data-do=end-shadow]")
     person.until("there is none", "document.querySelector('.shadow').hidden")
-    assert served()["shadow"] == ""
-    assert not (agent.folder / "models" / "echo-shadow").exists()
+    wait_until(lambda: served()["shadow"] == "", "the agent has none")
+    wait_until(lambda: not (agent.folder / "models" / "echo-shadow").exists(), "its component is gone")
     studio.post("/device/deploy", {"project": "echo", "version": "1.1.0"})
     wait_until(lambda: version_of(agent) == "1.1.0", "it has changed over")
     studio.post("/device/deploy", {"project": "echo", "version": "1.0.0"})
@@ -118,5 +120,5 @@ def test_verdicts_are_shown_in_the_devices_time(person: Person, studio: Studio) 
     person.go("/records?model=nothing")
     person.until("the list is there", "document.body.dataset.ready")
     person.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
-    assert "Times are the device's, UTC" in person.text("#zone")
+    person.until_text("#zone", "Times are the device's, UTC")
     assert "05:45" not in person.text("#zone")

@@ -39,7 +39,7 @@ def test_classes_are_said_masks_painted_and_every_page_shown(tmp_path: Path) -> 
         picture = studio.get("/projects/walk/picture-numbers")[1]
         address = studio.address.replace("127.0.0.1", "localhost")
         done = subprocess.run(
-            [NODE, script, FIREFOX, address, str(picture)], capture_output=True, text=True, check=False, timeout=150
+            [NODE, script, FIREFOX, address, str(picture)], capture_output=True, text=True, check=False, timeout=400
         )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == []

@@ -10,15 +10,16 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
+from edge_agent.records.refused import Refused
 from edge_agent.records.store.writer import RecordWriter
 from tests.support.browser import WITH_A_BROWSER, Person, assert_axe_finds_nothing_serious
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import half_bright, picture, write_echo
-from tests.support.records import record
+from tests.support.records import record, rows
 from tests.support.studio import Studio, running_studio
 
 _SECOND, _HOUR = 1_000_000, 3600 * 1_000_000
-PAGES = ("/live", "/dashboard?model=echo&span=3d", "/records?model=echo")
+PAGES = ("/live", "/dashboard?model=echo&span=3d", "/records?model=echo", "/lines", "/new-line")
 
 pytestmark = WITH_A_BROWSER
 
@@ -39,13 +40,18 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
                 for number in range(200)
             ]
         )  # fmt: skip
+    writer.count_refused([Refused(begun + 20 * _HOUR, "echo", "wrong_state", 7, "model 'echo' is STOPPED")])
     writer.close()
     write_echo(folder / "models", "echo")
     with running_daemon(folder, "--keep-mib", "64", "--keep", "normal=1", "--keep", "anomalous") as found:
         wait_until((folder / "state/records/pictures/keeper.sock").exists, "pictures are taken")
         found.stub.start("echo")
+        # One anomaly of two is chance, one of one would be an hour that is out.
+        wait_until(lambda: time.time() % 3600 < 3590, "both fall into one hour")
         for drawn in (picture(220), half_bright()):
             found.stub("DetectAnomalies", bytes_request("echo", drawn))
+        count = "SELECT count(*) FROM records"
+        wait_until(lambda: rows(folder / "state" / "records", count) == [(38 * 200 + 2,)], "they are written down")
         yield found
 
 
@@ -64,7 +70,7 @@ def person(driver: webdriver.Chrome, studio: Studio) -> Person:
 def test_a_point_is_reached_by_key_and_leads_to_its_verdicts(person: Person) -> None:
     person.go("/dashboard?model=echo&span=3d")
     person.until("the figures are there", "document.body.dataset.ready")
-    assert person.count("#control .point.out") == 1
+    person.until("one hour is out", "document.querySelectorAll('#control .point.out').length === 1")
     person.driver.execute_script("document.querySelector('#control .mark[tabindex=\"0\"]').focus()")
     person.press(Keys.HOME)
     before = person.driver.execute_script("return document.activeElement.getAttribute('aria-label')")
@@ -72,11 +78,24 @@ def test_a_point_is_reached_by_key_and_leads_to_its_verdicts(person: Person) -> 
     after = person.driver.execute_script("return document.activeElement.getAttribute('aria-label')")
     assert before != after
     assert "10 of 200, 5%" in after
-    assert person.text("#control .tip") == after
+    person.until_text("#control .tip", after, whole=True)
     person.shot("dashboard")
     person.press(Keys.ENTER)
     person.until("its verdicts are listed", "document.querySelectorAll('#records li').length === 10")
     assert "verdict=anomaly" in person.driver.current_url
+    assert not person.complaints()
+
+
+def test_a_bar_of_refused_calls_leads_to_its_time_and_the_reasons(person: Person) -> None:
+    person.go("/dashboard?model=echo&span=3d")
+    person.until("the figures are there", "document.querySelectorAll('#refused .mark').length")
+    assert "7" in str(person.driver.execute_script("return document.querySelector('#refused .mark').ariaLabel"))
+    person.driver.execute_script("document.querySelector('#refused .mark').focus()")
+    person.press(Keys.ENTER)
+    person.until("the time is its own", "document.querySelector('[name=from]')?.value && document.body.dataset.ready")
+    person.until("its hour is counted", "document.querySelector('#total').textContent === '200'")
+    assert person.text("#refused-total") == "7"
+    assert "model 'echo' is STOPPED" in person.text("#reasons .about")
     assert not person.complaints()
 
 

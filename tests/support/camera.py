@@ -12,6 +12,8 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 
+from tests.support.ports import free_port
+
 _PERIOD = 0.02
 
 
@@ -39,8 +41,8 @@ class Camera:
 
 
 @contextmanager
-def camera(port: int = 0) -> Iterator[Camera]:
-    """Plug a camera in, at a port if one is named."""
+def camera(port: int | None = None) -> Iterator[Camera]:
+    """Plug a camera in, at the port of one that was there before if one is named."""
     made = Camera()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,7 +62,7 @@ def camera(port: int = 0) -> Iterator[Camera]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port or free_port()), Handler)
     made.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()

@@ -22,7 +22,7 @@ from edge_agent.serving.rpc.contract import MAX_MESSAGE_BYTES, METHODS
 from tests.support.fakes import U8
 
 #: How long a test waits for something that must happen. It is never waited for in vain, so it may be long.
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> Any:
@@ -32,6 +32,11 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
         assert time.monotonic() < end, f"waited {PATIENCE:g} s in vain until {what}"
         time.sleep(0.01)
     return found
+
+
+def whole_lines(path: Path) -> list[str]:
+    """Give the lines of a file that another process writes, without the one that it may be writing."""
+    return path.read_text().split("\n")[:-1] if path.exists() else []
 
 
 class Stub:

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.daemon import wait_until, whole_lines
+
 _SOURCE = Path(__file__).parents[1] / "stand_ins" / "gpio" / "chip.c"
 
 #: struct gpio_v2_line_event of linux/gpio.h, and the flags of a request
@@ -53,19 +55,21 @@ class Chip:
 
     def edge(self, line: int, *, rising: bool) -> None:
         """Let an input that is requested change; the kernel tells only the edges that were asked for."""
-        flags = int((self.folder / f"input{line}.flags").read_text())
+        flags = int(wait_until(lambda: self._flags(line), f"input {line} is watched"))
         if flags & (_RISING if rising else _FALLING):
             with (self.folder / f"input{line}").open("wb", buffering=0) as pipe:
                 pipe.write(_EVENT.pack(time.monotonic_ns(), 1 if rising else 2, line, 0, 0))
 
     def is_watched(self, line: int) -> bool:
         """Tell whether a program has asked for an input's edges."""
-        return (self.folder / f"input{line}.flags").exists()
+        return bool(self._flags(line))
+
+    def _flags(self, line: int) -> str:
+        return "".join(whole_lines(self.folder / f"input{line}.flags"))
 
     def levels(self, line: int) -> list[Level]:
         """Give what a line was set to, in order."""
-        path = self.folder / "levels"
-        rows = [row.split() for row in path.read_text().splitlines()] if path.exists() else []
+        rows = [row.split() for row in whole_lines(self.folder / "levels")]
         return [Level(int(at) / 1e9, int(which), high == "1") for at, which, high in rows if int(which) == line]
 
     def highs(self, line: int) -> list[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,10 +16,11 @@ import psutil
 from PIL import Image
 
 from edge_agent.line.sources.source import Part, Source, SourceFailed
-from tests.support.daemon import wait_until
+from tests.support.daemon import PATIENCE, wait_until, whole_lines
 from tests.support.fakes import U8, picture
 
-CYCLE_MS = 1500
+#: long enough that a busy machine decides each part within it
+CYCLE_MS = 3000
 
 
 def next_part(source: Source) -> Part:
@@ -94,6 +96,9 @@ class Line:
         path = self.folder / name
         return path.read_text().strip() if path.exists() else ""
 
+    def wait_pin(self, name: str, level: str) -> None:
+        wait_until(lambda: self.pin(name) == level, f"the pin {name} is {level}: {self.log()}")
+
     def is_able(self) -> bool:
         return self.pin("able") == "1"
 
@@ -114,8 +119,7 @@ class Line:
         (self.folder / f"{name}.png").rename(self.pictures / f"{name}.png")
 
     def events(self) -> list[dict[str, Any]]:
-        path = self.folder / "events"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [json.loads(line) for line in whole_lines(self.folder / "events")]
 
     def event_of(self, part: str) -> dict[str, Any]:
         def find() -> dict[str, Any] | None:
@@ -131,7 +135,8 @@ class Line:
         if self.process.poll() is None:
             left = psutil.Process(self.process.pid).children(recursive=True)
             for process in left:
-                process.send_signal(signal.SIGCONT)
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(signal.SIGCONT)
             self.process.terminate()
-            self.process.wait(60)
-        psutil.wait_procs(left, 60)
+            self.process.wait(PATIENCE)
+        psutil.wait_procs(left, PATIENCE)

@@ -83,7 +83,13 @@ class Studio:
 
 
 @contextmanager
-def running_studio(data: Path, *arguments: str, agent: str = "unix:///nowhere/agent.sock") -> Iterator[Studio]:
+def running_studio(
+    data: Path,
+    *arguments: str,
+    agent: str = "unix:///nowhere/agent.sock",
+    environment: dict[str, str] | None = None,
+) -> Iterator[Studio]:
     """Run `edge-agent studio` until the block ends."""
-    with running_server(data, "studio", "--socket", agent, *arguments, asked="/api/here") as (process, port, _):
+    words = ("studio", "--socket", agent, *arguments)
+    with running_server(data, *words, asked="/api/here", environment=environment) as (process, port, _):
         yield Studio(process, port, data)

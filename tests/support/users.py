@@ -38,7 +38,7 @@ def prefix(user: User) -> list[str]:
 def run_as(user: User, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python as `user`."""
     command = [*prefix(user), sys.executable, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, cwd="/")
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ def _reason_against(opening: tuple[str, ...]) -> str:
     program = "import edge_agent.serving.rpc.server, grpc"
     command = [*opening, *_becoming(User(64000, 64000)), sys.executable, "-c", program]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, cwd="/")
     except FileNotFoundError as error:
         return f"{error.filename} is not there, which runs programs as another user"
     said = (done.stderr.strip() or "it said nothing").splitlines()[-1]

@@ -4,8 +4,8 @@ On Linux `shm_open(name)` is `open("/dev/shm/" + name)` with O_NOFOLLOW; opening
 resource tracker (which would unlink a client's segment) out of it. Segments are opened anew for every call, which costs
 3 µs: a client may grow one, or unlink and make it anew under the same name, between two calls.
 
-Pixels are moved with pread and pwrite, never through a mapping of ours. A client can truncate its segment at any
-moment; a mapping would then raise SIGBUS and take the process down, pread just comes back short.
+A client can truncate its segment at any moment. Pixels are moved with pread and pwrite, which then just come back
+short, or through a mapping that is guarded against that (guarded.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_agent.access.files import may_open
 from edge_agent.access.names import describe_user
@@ -31,14 +32,32 @@ _FULL = (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT)
 _IOV_MAX = 1024  # buffers that one pwritev takes (Linux UIO_MAXIOV)
 
 
-def open_segment(place: Place, peer: Peer, *, write: bool, what: str) -> int:
-    """Open the segment of `place` for `peer`, check that the whole range lies inside it, and give its file descriptor.
+class OpenSegment(NamedTuple):
+    """A file descriptor of ours, and which file it is."""
+
+    descriptor: int
+    device: int
+    inode: int
+
+
+def path_of(name: str) -> str:
+    """Return the file of a segment."""
+    return f"{SHM_DIR}/{name.lstrip('/')}"
+
+
+def identify(status: os.stat_result) -> tuple[int, int]:
+    """Return which file it is: device and inode."""
+    return status.st_dev, status.st_ino
+
+
+def open_segment(place: Place, peer: Peer, *, write: bool, what: str) -> OpenSegment:
+    """Open the segment of `place` for `peer`, and check that the whole range lies inside it.
 
     Raises:
         InvalidRequest: it does not exist, may not be opened by the agent or by the peer, is not a shared memory object,
             or is too small.
     """
-    path = f"{SHM_DIR}/{place.name.lstrip('/')}"
+    path = path_of(place.name)
     try:
         descriptor = os.open(path, (os.O_RDWR if write else os.O_RDONLY) | _OPEN_FLAGS)
     except OSError as error:
@@ -56,13 +75,13 @@ def open_segment(place: Place, peer: Peer, *, write: bool, what: str) -> int:
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
+    return OpenSegment(descriptor, *identify(status))
 
 
 @contextlib.contextmanager
 def opened(place: Place, peer: Peer, *, write: bool, what: str) -> Iterator[int]:
     """Give a segment's descriptor for the length of a block; the errors are those of open_segment."""
-    descriptor = open_segment(place, peer, write=write, what=what)
+    descriptor = open_segment(place, peer, write=write, what=what).descriptor
     try:
         yield descriptor
     finally:
@@ -114,7 +133,11 @@ def read_into(descriptor: int, buffer: memoryview, offset: int, *, place: Place,
 
 
 def check_still_large_enough(descriptor: int, place: Place, *, what: str) -> None:
-    """Refuse a segment that the client truncated since it was opened: a write behind its end would grow it."""
+    """Refuse a segment that the client truncated since it was opened: a write behind its end would grow it.
+
+    Raises:
+        InvalidRequest: so it is.
+    """
     size = os.fstat(descriptor).st_size
     if place.offset + place.size > size:
         raise _too_small(place, size, what)

@@ -6,6 +6,7 @@ import heapq
 import itertools
 import logging
 import os
+import threading
 import time
 from collections.abc import Sequence
 
@@ -37,6 +38,13 @@ class Pins:
         self._places: list[tuple[int, int, Pin, int]] = []
         self._order, self._count = itertools.count(), 0
         self._broken: set[Pin] = set()
+        self._written: dict[Pin, int] = {}
+        #: set when a pin has another value than before; whoever waits for it clears it
+        self.changed = threading.Event()
+
+    def values(self) -> list[tuple[Pin, int | None]]:
+        """Give each pin as it was written last, None for one that could not be; from any thread."""
+        return [(pin, None if pin in self._broken else self._written.get(pin)) for pin in self._pins]
 
     def safe(self) -> None:
         """Write each pin's safe value, and forget what was to come."""
@@ -84,8 +92,6 @@ class Pins:
 
     def _plan(self, at: float, pin: Pin, value: int) -> None:
         heapq.heappush(self._later, (at, next(self._order), pin, value))
-        if value and pin.pulse_ms:
-            heapq.heappush(self._later, (at + pin.pulse_ms / 1000, next(self._order), pin, 0))
 
     def pulses(self, count: int) -> float | None:
         """Take the encoder's position, and write what is due; return as `turn`."""
@@ -103,6 +109,8 @@ class Pins:
                 return left
             _, _, pin, value = heapq.heappop(self._later)
             self._write(pin, value)
+            if value and pin.pulse_ms:  # from when it is set, which may be late: who reads it counts on the length
+                self._plan(time.monotonic() + pin.pulse_ms / 1000, pin, 0)
         return None
 
     def _write(self, pin: Pin, value: int) -> None:
@@ -115,8 +123,13 @@ class Pins:
             if pin not in self._broken:
                 log.error("a pin can't be set: %s", error)
             self._broken.add(pin)
+            self._written.pop(pin, None)
+            self.changed.set()
         else:
             self._broken.discard(pin)
+            if self._written.get(pin) != value:
+                self._written[pin] = value
+                self.changed.set()
 
     def close(self) -> None:
         """Leave all pins at their safe values, and let them go."""

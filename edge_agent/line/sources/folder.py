@@ -84,7 +84,7 @@ class FolderSource:
     def _part(self, name: str) -> Part:
         part = read_part(self.table, self._folder / name)
         if part.pixels is not None and (problem := self._freezing.problem(part.pixels)):
-            return part._replace(pixels=None, problem=f"the camera {problem}")
+            return part._replace(pixels=None, problem=f"the camera {problem}", camera="frozen")
         return part
 
     def _take_news(self, seconds: float) -> None:

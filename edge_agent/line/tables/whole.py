@@ -33,6 +33,8 @@ class Line(Table, frozen=True, kw_only=True):
     cycle_ms: Annotated[float, Meta(ge=10, le=600_000)] = 1000
     #: a picture whose brightest value is below this is no picture
     black: Annotated[int, Meta(ge=0, le=255)] = 8
+    #: whether the last part's picture lies in the line's folder, for pages and people who may look into it
+    show_picture: bool = False
     step: tuple[Step, ...] = ()
     rule: tuple[Rule, ...] = ()
     pin: tuple[Pin, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -49,30 +49,54 @@ def sums_of(connection: sqlite3.Connection, numbers: Sequence[int], periods: Seq
     found = [Sums()] * len(periods)
     if not numbers or not periods:
         return found
-    places = ",".join(
-        f"({place},{period.begin // QUARTER},{period.end // QUARTER})" for place, period in enumerate(periods)
-    )
-    rows = connection.execute(
-        f"WITH period(place, first, last) AS (VALUES {places}) "  # noqa: S608  # numbers from above
-        "SELECT place, sum(total), sum(anomalous), sum(milliseconds), max(slowest) FROM period "
-        f"CROSS JOIN quarters ON quarter >= first AND quarter < last WHERE model IN ({_listed(numbers)}) GROUP BY place"
-    )
-    for place, *sums in rows:
-        found[place] = Sums(*sums)
+    spans = [(place, period.begin // QUARTER, period.end // QUARTER) for place, period in enumerate(periods)]
+    hours = [(place, *span) for place, first, last in spans if (span := _whole(first, last, 4))]
+    ends = [(place, *span) for place, first, last in spans for span in _ends(first, last, 4)]
+    for table, unit, parts in (("sum_hours", "hour", hours), ("quarters", "quarter", ends)):
+        if not parts:
+            continue
+        rows = connection.execute(
+            f"WITH period(place, first, last) AS (VALUES {_written(parts)}) "  # noqa: S608  # numbers from above
+            "SELECT place, sum(total), sum(anomalous), sum(milliseconds), max(slowest) FROM period "
+            f"CROSS JOIN {table} ON {unit} >= first AND {unit} < last "
+            f"WHERE model IN ({_listed(numbers)}) GROUP BY place"
+        )
+        for place, *sums in rows:
+            found[place] = _added(found[place], Sums(*sums))
     return found
+
+
+def _added(one: Sums, other: Sums) -> Sums:
+    return Sums(
+        one.total + other.total,
+        one.anomalous + other.anomalous,
+        one.milliseconds + other.milliseconds,
+        max(one.slowest, other.slowest),
+    )
 
 
 def kinds_of(connection: sqlite3.Connection, numbers: Sequence[int], periods: Sequence[Period]) -> list[Kind]:
     """Give the kinds of anomaly of some periods, the most frequent first. A picture may have several."""
     if not numbers or not periods:
         return []
-    rows = connection.execute(
-        f"WITH period(first, last) AS (VALUES {_written(_joined(periods, QUARTER))}) "  # noqa: S608  # numbers from above
-        "SELECT label, sum(pictures) AS often, sum(area) / sum(pictures) FROM period "
-        f"CROSS JOIN label_quarters ON quarter >= first AND quarter < last WHERE model IN ({_listed(numbers)}) "
-        "GROUP BY label ORDER BY often DESC, label"
-    )
-    return [Kind(*row) for row in rows]
+    pictures, areas = Counter[str](), defaultdict[str, float](float)
+    spans = _joined(periods, QUARTER)
+    days = [span for first, last in spans if (span := _whole(first, last, 96))]
+    ends = [span for first, last in spans for span in _ends(first, last, 96)]
+    for table, unit, parts in (("label_days", "day", days), ("label_quarters", "quarter", ends)):
+        if not parts:
+            continue
+        rows = connection.execute(
+            f"WITH period(first, last) AS (VALUES {_written(parts)}) "  # noqa: S608  # numbers from above
+            "SELECT label, sum(pictures), sum(area) FROM period "
+            f"CROSS JOIN {table} ON {unit} >= first AND {unit} < last "
+            f"WHERE model IN ({_listed(numbers)}) GROUP BY label"
+        )
+        for label, count, area in rows:
+            pictures[label] += count
+            areas[label] += area
+    kinds = [Kind(label, count, areas[label] / count) for label, count in pictures.items()]
+    return sorted(kinds, key=lambda kind: (-kind.pictures, kind.label))
 
 
 def distributions_of(
@@ -83,13 +107,14 @@ def distributions_of(
     if not numbers or not periods:
         return scores, times
     hours = _joined(periods, HOUR)
-    # Scores are counted by day, too: of a long time only its ends are read by the hour.
-    whole = [(-(-first // 24), last // 24) for first, last in hours if -(-first // 24) < last // 24]
-    ends = [span for first, last in hours for span in _without_days(first, last)]
+    # They are counted by day, too: of a long time only its ends are read by the hour.
+    whole = [span for first, last in hours if (span := _whole(first, last, 24))]
+    ends = [span for first, last in hours for span in _ends(first, last, 24)]
     for table, unit, spans in (
         ("score_days", "day", whole),
         ("score_hours", "hour", ends),
-        ("time_hours", "hour", hours),
+        ("time_days", "day", whole),
+        ("time_hours", "hour", ends),
     ):
         if not spans:
             continue
@@ -99,22 +124,33 @@ def distributions_of(
             f"WHERE model IN ({_listed(numbers)}) GROUP BY bin"
         )
         for part, pictures in rows:
-            if table == "time_hours":
-                times[part] = pictures
+            if table.startswith("time"):
+                times[part] += pictures
             else:
                 scores[part] += pictures
     return scores, times
 
 
 def served_in(connection: sqlite3.Connection, numbers: Sequence[int], since: int, until: int) -> list[Served]:
-    """Give the versions that have answered in a time, in the order in which they began."""
+    """Give the versions that have answered in a time, in the order in which they began; to the hour."""
     names = model_names(connection)
-    rows = connection.execute(
-        "SELECT model, sum(total), min(quarter), max(quarter) FROM quarters "  # noqa: S608  # numbers from above
-        f"WHERE quarter >= ? AND quarter < ? AND model IN ({_listed(numbers) or 'NULL'}) GROUP BY model ORDER BY 3",
-        (since // QUARTER, -(-until // QUARTER)),
-    )
-    return [Served(*names[number], total, first * QUARTER, (last + 1) * QUARTER) for number, total, first, last in rows]
+    found: dict[int, Served] = {}
+    first, last = since // QUARTER, -(-until // QUARTER)
+    ends = [("quarters", "quarter", QUARTER, *span) for span in _ends(first, last, 4)]
+    whole = _whole(first, last, 4)
+    for table, unit, length, begin, end in [*ends, *([("sum_hours", "hour", HOUR, *whole)] if whole else [])]:
+        rows = connection.execute(
+            f"SELECT model, sum(total), min({unit}), max({unit}) FROM {table} "  # noqa: S608  # numbers from above
+            f"WHERE {unit} >= ? AND {unit} < ? AND model IN ({_listed(numbers) or 'NULL'}) GROUP BY model",
+            (begin, end),
+        )
+        for number, total, earliest, latest in rows:
+            one = Served(*names[number], total, earliest * length, (latest + 1) * length)
+            before = found.get(number, one._replace(pictures=0))
+            found[number] = one._replace(
+                pictures=before.pictures + total, first=min(before.first, one.first), last=max(before.last, one.last)
+            )
+    return sorted(found.values(), key=lambda one: one.first)
 
 
 def begun(connection: sqlite3.Connection, numbers: Sequence[int]) -> int | None:
@@ -137,16 +173,23 @@ def _joined(periods: Sequence[Period], unit: int) -> list[tuple[int, int]]:
     return joined
 
 
-def _without_days(first: int, last: int) -> list[tuple[int, int]]:
-    """Give what is left of some hours without the whole days of UTC in them."""
-    begin, end = -(-first // 24) * 24, last // 24 * 24
-    if begin >= end:
+def _whole(first: int, last: int, size: int) -> tuple[int, int] | None:
+    """Give the whole larger units of UTC that lie in some units, `size` of which are one; None where there are none."""
+    begin, end = -(-first // size), last // size
+    return (begin, end) if begin < end else None
+
+
+def _ends(first: int, last: int, size: int) -> list[tuple[int, int]]:
+    """Give what is left of some units without the whole larger ones in them."""
+    whole = _whole(first, last, size)
+    if whole is None:
         return [(first, last)]
+    begin, end = whole[0] * size, whole[1] * size
     return [span for span in ((first, begin), (end, last)) if span[0] < span[1]]
 
 
-def _written(spans: Sequence[tuple[int, int]]) -> str:
-    return ",".join(f"({first},{last})" for first, last in spans)
+def _written(spans: Sequence[tuple[int, ...]]) -> str:
+    return ",".join(f"({','.join(map(str, span))})" for span in spans)
 
 
 def _listed(numbers: Sequence[int]) -> str:

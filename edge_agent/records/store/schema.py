@@ -111,8 +111,36 @@ CREATE TABLE shadows (
 CREATE INDEX shadows_pair ON shadows (model, shadow, record);
 CREATE INDEX shadows_differ ON shadows (model, shadow, record) WHERE NOT agrees;
 """
+_DAYS = """
+-- Of a long time only the ends are read from the smaller units: a year is 365 days and not 8760 hours.
+CREATE TABLE time_days (
+    day INTEGER NOT NULL, model INTEGER NOT NULL, bin INTEGER NOT NULL, pictures INTEGER NOT NULL,
+    PRIMARY KEY (model, day, bin)
+) WITHOUT ROWID;
+INSERT INTO time_days SELECT hour / 24, model, bin, sum(pictures) FROM time_hours GROUP BY 1, 2, 3;
+-- The same as quarters and label_quarters, of whole hours and days.
+CREATE TABLE sum_hours (
+    hour INTEGER NOT NULL, model INTEGER NOT NULL,
+    total INTEGER NOT NULL, anomalous INTEGER NOT NULL, milliseconds REAL NOT NULL, slowest REAL NOT NULL,
+    PRIMARY KEY (hour, model)
+) WITHOUT ROWID;
+INSERT INTO sum_hours SELECT quarter / 4, model, sum(total), sum(anomalous), sum(milliseconds), max(slowest)
+    FROM quarters GROUP BY 1, 2;
+CREATE TABLE label_days (
+    day INTEGER NOT NULL, model INTEGER NOT NULL, label TEXT NOT NULL,
+    pictures INTEGER NOT NULL, area REAL NOT NULL,
+    PRIMARY KEY (day, model, label)
+) WITHOUT ROWID;
+INSERT INTO label_days SELECT quarter / 96, model, label, sum(pictures), sum(area) FROM label_quarters GROUP BY 1, 2, 3;
+-- Calls that got no verdict. `model` is a name, "" where the call named none that is on the device: many of these never
+-- had a record. `details` is what the last of them was answered.
+CREATE TABLE refused (
+    quarter INTEGER NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, calls INTEGER NOT NULL, details TEXT NOT NULL,
+    PRIMARY KEY (quarter, model, reason)
+) WITHOUT ROWID;
+"""
 #: what brings a file from each version to the next
-_STEPS = (_FIRST, _HOURS, _CONDITION)
+_STEPS = (_FIRST, _HOURS, _CONDITION, _DAYS)
 #: of the tables; a file with a later one is left alone
 VERSION = len(_STEPS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from edge_agent.records.record import Record
+from edge_agent.records.refused import Refused
 from edge_agent.records.store.bins import score_bin, time_bin
 from edge_agent.records.store.schema import DAY, FILE_NAME, HOUR, QUARTER, open_writer
 
@@ -27,15 +28,44 @@ _PAGES_AT_ONCE = 500
 _LEAST_DAYS_OF_SUMS = 400
 
 _INSERT = "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_ADD_QUARTER = """INSERT INTO quarters VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET
+_ADD_SUMS = """INSERT INTO {} VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET
     total = total + excluded.total, anomalous = anomalous + excluded.anomalous,
     milliseconds = milliseconds + excluded.milliseconds, slowest = max(slowest, excluded.slowest)"""
-_ADD_LABEL = """INSERT INTO label_quarters VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET
+_ADD_LABEL = """INSERT INTO {} VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET
     pictures = pictures + excluded.pictures, area = area + excluded.area"""
 _ADD_BIN = """INSERT INTO {} VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET pictures = pictures + excluded.pictures"""
 
+_ADD_REFUSED = """INSERT INTO refused VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET
+    calls = calls + excluded.calls, details = excluded.details"""
+
 #: pictures by time, model, and part of what a value can be
 Bins = Counter[tuple[int, int, int]]
+
+
+class _Sums(dict[tuple[int, int], list[float]]):
+    """Pictures, anomalous ones, milliseconds together and the longest, by time and model."""
+
+    def add(self, key: tuple[int, int], record: Record) -> None:
+        sums = self.setdefault(key, [0, 0, 0.0, 0.0])
+        sums[0] += 1
+        sums[1] += record.anomalous
+        sums[2] += record.milliseconds
+        sums[3] = max(sums[3], record.milliseconds)
+
+    def rows(self) -> list[tuple[float, ...]]:
+        return [(*key, *sums) for key, sums in self.items()]
+
+
+class _Labels(dict[tuple[int, int, str], list[float]]):
+    """Anomalous pictures and their area together, by time, model and label."""
+
+    def add(self, key: tuple[int, int, str], area: float) -> None:
+        sums = self.setdefault(key, [0, 0.0])
+        sums[0] += 1
+        sums[1] += area
+
+    def rows(self) -> list[tuple[object, ...]]:
+        return [(*key, *sums) for key, sums in self.items()]
 
 
 class RecordWriter:
@@ -122,32 +152,40 @@ class RecordWriter:
         return number
 
     def _add_up(self, records: Iterable[Record]) -> None:
-        quarters: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
-        labels: dict[tuple[int, int, str], list[float]] = defaultdict(lambda: [0, 0.0])
-        score_days, score_hours, time_hours = Bins(), Bins(), Bins()
+        quarters, hours = _Sums(), _Sums()
+        labels, label_days = _Labels(), _Labels()
+        score_days, score_hours, time_days, time_hours = Bins(), Bins(), Bins(), Bins()
         for record in records:
             model, quarter = self._models[record.model, record.version], record.at // QUARTER
-            sums = quarters[quarter, model]
-            sums[0] += 1
-            sums[1] += record.anomalous
-            sums[2] += record.milliseconds
-            sums[3] = max(sums[3], record.milliseconds)
+            quarters.add((quarter, model), record)
+            hours.add((record.at // HOUR, model), record)
             if record.anomalous:
                 for label, area in record.areas.items():
-                    labels[quarter, model, label][0] += 1
-                    labels[quarter, model, label][1] += area
-            score = score_bin(record.score)
+                    labels.add((quarter, model, label), area)
+                    label_days.add((record.at // DAY, model, label), area)
+            score, taken = score_bin(record.score), time_bin(record.milliseconds)
             score_days[record.at // DAY, model, score] += 1
             score_hours[record.at // HOUR, model, score] += 1
-            time_hours[record.at // HOUR, model, time_bin(record.milliseconds)] += 1
+            time_days[record.at // DAY, model, taken] += 1
+            time_hours[record.at // HOUR, model, taken] += 1
         many = self._connection.executemany
-        many(_ADD_QUARTER, [(*key, *sums) for key, sums in quarters.items()])
-        many(_ADD_LABEL, [(*key, *sums) for key, sums in labels.items()])
-        self._add_bins(score_days=score_days, score_hours=score_hours, time_hours=time_hours)
+        many(_ADD_SUMS.format("quarters"), quarters.rows())
+        many(_ADD_SUMS.format("sum_hours"), hours.rows())
+        many(_ADD_LABEL.format("label_quarters"), labels.rows())
+        many(_ADD_LABEL.format("label_days"), label_days.rows())
+        self._add_bins(score_days=score_days, score_hours=score_hours, time_days=time_days, time_hours=time_hours)
 
     def _add_bins(self, **tables: Bins) -> None:
         for table, counts in tables.items():
             self._connection.executemany(_ADD_BIN.format(table), [(*key, count) for key, count in counts.items()])
+
+    def count_refused(self, refused: Iterable[Refused]) -> None:
+        """Add up calls that got no verdict; sqlite3.Error when they can't be written, and then none is."""
+        rows = [(one.at // QUARTER, one.model, one.reason, one.calls, one.details) for one in refused]
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(_ADD_REFUSED, rows)
+        self._dirty = True
 
     def fill(self) -> None:
         """Count some of the records that an older agent has written by hours, the newest first, until all are.
@@ -170,6 +208,7 @@ class RecordWriter:
             self._add_bins(
                 score_hours=Bins((at // HOUR, model, score_bin(score)) for _, at, model, score, _ in rows),
                 time_hours=Bins((at // HOUR, model, time_bin(taken)) for _, at, model, _, taken in rows),
+                time_days=Bins((at // DAY, model, time_bin(taken)) for _, at, model, _, taken in rows),
             )
             if rows:
                 self._connection.execute("UPDATE unfilled SET record = ?", (rows[-1][0],))
@@ -219,9 +258,13 @@ class RecordWriter:
             for table, column, unit in (
                 ("quarters", "quarter", QUARTER),
                 ("label_quarters", "quarter", QUARTER),
+                ("sum_hours", "hour", HOUR),
+                ("label_days", "day", DAY),
                 ("score_days", "day", DAY),
                 ("score_hours", "hour", HOUR),
+                ("time_days", "day", DAY),
                 ("time_hours", "hour", HOUR),
+                ("refused", "quarter", QUARTER),
                 ("losses", "at", 1),
                 ("notices", "at", 1),
             ):

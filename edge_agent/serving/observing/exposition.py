@@ -1,7 +1,8 @@
 """Metrics as text, in Prometheus' format and in OpenMetrics.
 
 The library prometheus_client says which of them a request wants, and writes what it collects itself. It takes 12 µs for
-a line, that is 20 ms for sixteen models, so our own families are written here, to the same letters, in a tenth of that.
+a line, that is 20 ms for sixteen models, so our own families are written here, to the same letters
+(but a histogram's `le` is its last label), in a tenth of that.
 Everything is written in pieces, between which the event loop has its turn.
 
 Formats: https://prometheus.io/docs/instrumenting/exposition_formats/, https://prometheus.io/docs/specs/om/open_metrics_spec/
@@ -24,6 +25,7 @@ from edge_agent.serving.observing.pace import Pace
 
 _END = b"# EOF\n"
 _AT_ONCE = 40  # pieces of text: less than 0.1 ms
+_LABELS = b"\0"  # stands for them in a pattern
 
 
 class HistogramFamily(NamedTuple):
@@ -76,11 +78,11 @@ async def write(
     async for family in families:
         if isinstance(family, HistogramFamily):
             for text in _histograms(family):
-                parts.append(text.encode())
+                parts.append(text)
                 await pace.step()
         elif isinstance(family, ScalarFamily):
             for text in _scalars(family, openmetrics):
-                parts.append(text.encode())
+                parts.append(text)
                 await pace.step()
         else:
             parts.append(encode(_One(family)).removesuffix(_END))
@@ -88,33 +90,53 @@ async def write(
     return Exposition(content_type, b"".join(parts) + _END * openmetrics)
 
 
-def _scalars(family: ScalarFamily, openmetrics: bool) -> Iterable[str]:
+def _scalars(family: ScalarFamily, openmetrics: bool) -> Iterable[bytes]:
     """Give the head of a family and then its lines, some at a time."""
     line_name = family.name + "_total" * (family.kind == "counter")
     name = family.name if openmetrics else line_name
     lines = [f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"]
-    order = sorted(range(len(family.labels)), key=family.labels.__getitem__)
     for values, value in family.rows:
-        labels = ",".join([f'{family.labels[place]}="{_escape(values[place])}"' for place in order])
-        lines.append(f"{line_name}{{{labels}}} " if labels else f"{line_name} ")
-        lines.append(f"{floatToGoString(value)}\n")  # type: ignore[no-untyped-call]
+        lines.append(_begin(line_name, family.labels, values) + _number(value))
         if len(lines) > _AT_ONCE:
-            yield "".join(lines)
+            yield "".join(lines).encode()
             lines.clear()
-    yield "".join(lines)
+    yield "".join(lines).encode()
 
 
-def _histograms(family: HistogramFamily) -> Iterable[str]:
+@lru_cache(8192)
+def _begin(name: str, labels: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """Write what is the same of a line at each scrape."""
+    written = ",".join([f'{label}="{_escape(value)}"' for label, value in sorted(zip(labels, values, strict=True))])
+    return f"{name}{{{written}}} " if written else f"{name} "
+
+
+def _number(value: float) -> str:
+    # Most are small counts, which need no search for an exponent.
+    if isinstance(value, int) and 0 <= value < 1_000_000:
+        return f"{value:d}.0\n"
+    return f"{floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+
+
+def _histograms(family: HistogramFamily) -> Iterable[bytes]:
     """Give the head of a family and then each of its histograms; the two formats write them alike."""
     name = family.name
-    yield f"# HELP {name} {family.help}\n# TYPE {name} histogram\n"
+    yield f"# HELP {name} {family.help}\n# TYPE {name} histogram\n".encode()
     for values, histogram in family.rows:
-        labels = ",".join(f'{label}="{_escape(value)}"' for label, value in zip(family.labels, values, strict=True))
-        bucket = f'{name}_bucket{{{labels},le="'
-        bounds = zip((*histogram.bounds, "+Inf"), accumulate(histogram.counts), strict=True)
-        lines = "".join([f'{bucket}{bound}"}} {total}\n' for bound, total in bounds])
-        total = sum(histogram.counts)
-        yield f"{lines}{name}_count{{{labels}}} {total}\n{name}_sum{{{labels}}} {histogram.sum!r}\n"
+        labels = ",".join([f'{label}="{_escape(value)}"' for label, value in zip(family.labels, values, strict=True)])
+        totals = (*accumulate(histogram.counts),)
+        pattern = _pattern(name, histogram.bounds).replace(_LABELS, labels.replace("%", "%%").encode())
+        yield pattern % (*totals, totals[-1], histogram.sum)
+
+
+@lru_cache(64)
+def _pattern(name: str, bounds: tuple[float, ...]) -> bytes:
+    """Write the lines of a histogram, with a place for the labels, which are in each of them, and for the numbers.
+
+    As bytes, which take numbers in half of the time that text needs.
+    """
+    labels = _LABELS.decode()
+    buckets = [f'{name}_bucket{{{labels},le="{bound}"}} %d\n' for bound in (*bounds, "+Inf")]
+    return "".join([*buckets, f"{name}_count{{{labels}}} %d\n{name}_sum{{{labels}}} %a\n"]).encode()
 
 
 @lru_cache(1024)

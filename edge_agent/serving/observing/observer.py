@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from edge_agent.access.peer import Peer
 from edge_agent.errors import SettingsError
 from edge_agent.serving.auditing.audit import Audit
 from edge_agent.serving.observing.counts import Counts
@@ -26,6 +28,8 @@ class Observer:
         self.refusals = Refusals()
         #: None where nothing is audited
         self.audit = Audit.of(settings)
+        #: called with rpc, model, reason and details of each call that was refused or failed
+        self.on_refused: Callable[[str, str, str, str], None] = _ignore
         self._settings = settings
         #: None where calls are not traced
         self.tracer = _tracer(settings.traces) if settings.traces else None
@@ -44,6 +48,13 @@ class Observer:
         if self.counts is not None:
             self.counts.forget_model(name)
 
+    def refused(self, peer: Peer, reason: str, rpc: str, model: str, details: str) -> None:
+        """Take note of a call that was refused or has failed."""
+        if self.counts is not None:
+            self.counts.refused[reason] += 1
+        self.refusals.note(peer, reason, rpc, model, details)
+        self.on_refused(rpc, model, reason, details)
+
     async def close(self, how: str) -> None:
         """Tell what is left to tell, and how the daemon ended."""
         self.refusals.close()
@@ -51,6 +62,10 @@ class Observer:
             await self.tracer.close()
         if self.audit is not None:
             await self.audit.close(how)
+
+
+def _ignore(rpc: str, model: str, reason: str, details: str) -> None:
+    pass
 
 
 def _tracer(address: str) -> Tracer:

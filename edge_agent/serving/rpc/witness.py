@@ -74,9 +74,7 @@ class Witness:
         self._note(refused.reason, rpc, model, refused.details)
 
     def _note(self, reason: str, rpc: str, model: str, details: str) -> None:
-        if self._counts is not None:
-            self._counts.refused[reason] += 1
-        self._observer.refusals.note(self._peer, reason, rpc, model, details)
+        self._observer.refused(self._peer, reason, rpc, model, details)
 
 
 #: by path: the contract's by their own names, those that gRPC has for every server with their service's

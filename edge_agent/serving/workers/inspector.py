@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.errors import EdgeAgentError
+from edge_agent.errors import EdgeAgentError, InvalidRequest
 from edge_agent.inference.imaging.bitmap import CHANNELS, Place, bitmap_bytes, check_byte_count
+from edge_agent.inference.imaging.guarded import GuardedMapping
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
@@ -21,25 +22,35 @@ from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.sender import PictureSender
 from edge_agent.records.shadow.sender import ShadowSender
 from edge_agent.serving.observing.counts import Stages
-from edge_agent.serving.workers.mapped import MappedParcels
+from edge_agent.serving.workers.mapped import MappedParcels, copy_buffers
 from edge_agent.serving.workers.messages import Baseline, Detect
+from edge_agent.serving.workers.standing import StandingSegments
 from edge_agent.serving.workers.watch import CameraWatch
 
 
 class SegmentPixels:
-    """A bitmap in a client's segment, read row by row into a buffer that is kept between calls, or all at once."""
+    """A bitmap in a client's segment, looked at where it is mapped.
+
+    Otherwise it is read row by row into a buffer that is kept between calls, or all at once.
+    """
 
     def __init__(self, row_bytes: int) -> None:
         self._row_bytes = row_bytes
         self._buffer = np.empty(0, np.uint8)
         self._descriptor = -1
         self._place = Place("", 0, 0)
+        self._mapping: GuardedMapping | None = None
         self._copy: U8 | None = None
         self._copied = 0
 
-    def at(self, descriptor: int, place: Place, copy: U8 | None = None) -> SegmentPixels:
-        """Look at another segment. Where rows are read into `copy`, uint8 [height, width, 3], they stay there."""
-        self._descriptor, self._place = descriptor, place
+    def at(
+        self, descriptor: int, place: Place, copy: U8 | None = None, mapping: GuardedMapping | None = None
+    ) -> SegmentPixels:
+        """Look at another segment, through its `mapping` if it has one; `check` then tells whether it was whole.
+
+        Where rows are read into `copy`, uint8 [height, width, 3], they stay there.
+        """
+        self._descriptor, self._place, self._mapping = descriptor, place, mapping
         self._copy = None if copy is None else copy.reshape(copy.shape[0], self._row_bytes)
         self._copied = 0
         return self
@@ -59,6 +70,9 @@ class SegmentPixels:
                 self._copied = max(self._copied, last)
             return rows
         size = (last - first) * self._row_bytes
+        if self._mapping is not None:
+            start = first * self._row_bytes
+            return self._mapping.content[start : start + size].reshape(last - first, self._row_bytes)
         if self._buffer.size < size:
             self._buffer = np.empty(size, np.uint8)
         part = self._buffer[:size]
@@ -69,7 +83,24 @@ class SegmentPixels:
         """Read all rows; InvalidRequest when the client truncated the segment meanwhile."""
         self._read(bitmap.reshape(-1).data, 0)
 
+    def check(self) -> None:
+        """Raise InvalidRequest if the client has truncated the segment: what was seen through its mapping were zeros.
+
+        What is read says so by itself.
+        """
+        if self._mapping is not None:
+            check_still_large_enough(self._descriptor, self._place, what="bitmap")
+            if self._mapping.is_lost:
+                raise InvalidRequest(
+                    f"segment '{self._place.name}' of the bitmap changed its size while it was read, "
+                    "expected one that stays as it is during a call"
+                )
+
     def _read(self, buffer: memoryview, offset: int) -> None:
+        if self._mapping is not None:
+            buffer[:] = self._mapping.content[offset : offset + len(buffer)].data
+            self.check()
+            return
         read_into(self._descriptor, buffer, self._place.offset + offset, place=self._place, what="bitmap")
 
 
@@ -78,8 +109,9 @@ class _Accepted(NamedTuple):
 
     job: Detect
     pixels: Pixels
-    #: descriptor of the segment that its mask goes to; -1: to none
+    #: descriptor of the segment that its mask goes to, and its mapping; -1: to none
     target: int
+    mapping: GuardedMapping | None = None
 
 
 class Inspector:
@@ -104,6 +136,8 @@ class Inspector:
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
         self._bytes = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._segments = [SegmentPixels(manifest.image.width * CHANNELS) for _ in range(pipeline.batch)]
+        #: those that clients use again and again
+        self.standing = StandingSegments()
         #: looks at pictures now and then
         self.camera = CameraWatch(manifest, learned)
         self._sender = None if keeping is None else PictureSender(keeping, manifest)
@@ -143,11 +177,10 @@ class Inspector:
             if not accepted:
                 return
             for number, result in run_each(self._pipeline, [call.pixels for call in accepted]):
-                job, pixels, target = accepted[number]
                 try:
-                    yield job, self._conclude(job, result, target, pixels)
+                    yield accepted[number].job, self._conclude(accepted[number], result)
                 except EdgeAgentError as error:
-                    yield job, error
+                    yield accepted[number].job, error
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -157,10 +190,12 @@ class Inspector:
         pixels: Pixels
         if isinstance(job.bitmap, Place):
             self._check(job.bitmap, "bitmap", exact=True)
-            descriptors.append(open_segment(job.bitmap, job.peer, write=False, what="bitmap"))
+            opened = open_segment(job.bitmap, job.peer, write=False, what="bitmap")
+            descriptors.append(opened.descriptor)
             # With one call at a time the shadow's copy is made of the reading itself.
             copy = self._shadow.place() if self._shadow is not None and self.batch == 1 else None
-            pixels = segment.at(descriptors[-1], job.bitmap, copy)
+            mapping = self.standing.find(opened, job.bitmap, write=False)
+            pixels = segment.at(opened.descriptor, job.bitmap, copy, mapping)
         else:
             start = job.bitmap.start
             content = self._parcels[job.bitmap.parcel].content
@@ -169,8 +204,9 @@ class Inspector:
         # The mask's segment is checked before the engine runs.
         if isinstance(job.mask, Place):
             self._check(job.mask, "mask", exact=False)
-            descriptors.append(open_segment(job.mask, job.peer, write=True, what="mask"))
-            return _Accepted(job, pixels, descriptors[-1])
+            opened = open_segment(job.mask, job.peer, write=True, what="mask")
+            descriptors.append(opened.descriptor)
+            return _Accepted(job, pixels, opened.descriptor, self.standing.find(opened, job.mask, write=True))
         return _Accepted(job, pixels, -1)
 
     def settle(self) -> None:
@@ -180,13 +216,15 @@ class Inspector:
         if self._shadow is not None:
             self._shadow.settle()
 
-    def _conclude(self, job: Detect, result: Inspection | EdgeAgentError, target: int, pixels: Pixels) -> Verdict:
+    def _conclude(self, call: _Accepted, result: Inspection | EdgeAgentError) -> Verdict:
+        job, pixels = call.job, call.pixels
+        if isinstance(pixels, SegmentPixels):
+            pixels.check()
         if isinstance(result, EdgeAgentError):
             raise result
         if result.mask is not None and job.mask is not None:
             if isinstance(job.mask, Place):
-                check_still_large_enough(target, job.mask, what="mask")
-                write_from(target, result.mask, job.mask.offset)
+                _write(result.mask, job.mask, call)
             else:
                 self._parcels[job.mask.parcel].write(result.mask, job.mask.start)
         # Before the answer: afterwards the client may change the picture.
@@ -201,3 +239,14 @@ class Inspector:
         # size is a mistake.
         if exact or place.size < self._bytes:
             check_byte_count(place.size, width, height, what=f"the handle of the {what} (segment '{place.name}') says")
+
+
+def _write(mask: Sequence[memoryview], place: Place, call: _Accepted) -> None:
+    """Write a mask to its segment: through the mapping if that is whole; the errors are those of writing."""
+    check_still_large_enough(call.target, place, what="mask")
+    if call.mapping is not None:
+        copy_buffers(mask, call.mapping.content.data, 0)
+        if not call.mapping.is_lost:
+            return
+        check_still_large_enough(call.target, place, what="mask")
+    write_from(call.target, mask, place.offset)

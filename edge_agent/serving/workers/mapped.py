@@ -11,6 +11,14 @@ import numpy as np
 from edge_agent.inference.imaging.resize import U8
 
 
+def copy_buffers(buffers: Iterable[memoryview], target: memoryview, start: int) -> None:
+    """Copy buffers to `target`, one after the other, from `start` on."""
+    for buffer in buffers:
+        end = start + len(buffer)
+        target[start:end] = buffer
+        start = end
+
+
 class MappedParcel:
     """A parcel's bytes."""
 
@@ -24,15 +32,8 @@ class MappedParcel:
         self.content: U8 = np.frombuffer(self._memory, np.uint8)
 
     def write(self, buffers: Sequence[memoryview], start: int) -> None:
-        """Write buffers, one after the other, from `start` on.
-
-        A parcel is sealed, so that a mapping of it can be trusted as one of a segment can't; and writing through
-        it takes half of the time of pwritev.
-        """
-        for buffer in buffers:
-            end = start + len(buffer)
-            self._memory[start:end] = buffer
-            start = end
+        """Write buffers, one after the other, from `start` on. That takes half of the time of pwritev."""
+        copy_buffers(buffers, self._memory, start)
 
 
 class MappedParcels:

@@ -10,10 +10,12 @@ import array
 import ctypes
 import gc
 import logging
+import math
 import os
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 from collections import deque
@@ -44,6 +46,7 @@ from edge_agent.serving.workers.messages import (
     describe,
     encode,
 )
+from edge_agent.serving.workers.standing import SWEEP_SECONDS
 from edge_agent.serving.workers.watch import Opinion
 
 log = logging.getLogger("edge_agent.worker")
@@ -51,6 +54,8 @@ log = logging.getLogger("edge_agent.worker")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 #: room for the descriptors that come with a message, those of the parcels of a bitmap and of a mask: cmsg(3)
 _ANCILLARY_BYTES = socket.CMSG_SPACE(2 * array.array("i").itemsize)
+#: struct timeval: after how long the wait for a message ends without one; socket(7)
+_WOKEN, _NEVER_WOKEN = struct.pack("@ll", math.ceil(SWEEP_SECONDS), 0), struct.pack("@ll", 0, 0)
 _EXIT_LOST = 3  # the engine can't go on; the front process starts another
 
 
@@ -74,6 +79,7 @@ class Worker:
         self._cancelled: set[int] = set()
         self._lost = ""  # why the engine can't go on
         self._opinion: Opinion | None = None  # what has been said of the pictures
+        self._is_woken = False  # after a while without a call
 
     def run(self) -> None:
         """Load the model, then inspect pictures until the front process closes the socket."""
@@ -90,7 +96,9 @@ class Worker:
         gc.collect()
         gc.freeze()  # the model's objects live as long as the process: no collection has to look at them
         while True:
-            self._answer(self._next_batch())
+            if jobs := self._next_batch():
+                self._answer(jobs)
+            self._tidy()
 
     def _load(self, load: Load) -> None:
         from edge_agent.inference.loading import load_pipeline
@@ -111,12 +119,20 @@ class Worker:
         self._send(Progress(text, building))
 
     def _next_batch(self) -> list[Detect]:
-        """Wait for calls and return those that are inspected next."""
+        """Wait for calls and return those that are inspected next; none when there is something to tidy up."""
         self._take_messages(wait=not self._waiting)
         if self._inspector.batch > 1:
             self._gather()
         count = min(self._inspector.batch, len(self._waiting))
         return [self._waiting.popleft() for _ in range(count)]
+
+    def _tidy(self) -> None:
+        """Give up mappings of segments that are not used any more; be woken for it while there are some."""
+        standing = self._inspector.standing
+        standing.sweep()
+        if bool(standing) != self._is_woken:
+            self._is_woken = bool(standing)
+            self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _WOKEN if self._is_woken else _NEVER_WOKEN)
 
     def _gather(self) -> None:
         """Wait a moment for the calls that are expected."""

@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 from edge_agent.studio.access.users import Role, User, Users
 from edge_agent.studio.device import Device
 from edge_agent.studio.jobs.table import Jobs
+from edge_agent.studio.lines.lines import Lines
+from edge_agent.studio.lines.trials import Trials
 from edge_agent.studio.store.store import Store
 from edge_agent.studio.watching.dashboard import Figures
 from edge_agent.studio.watching.feed import Feed
@@ -28,6 +30,9 @@ class Parts(NamedTuple):
     records: Records
     figures: Figures
     feed: Feed
+    #: the lines of this device, and trials of them
+    lines: Lines
+    trials: Trials
 
 
 class Call(NamedTuple):

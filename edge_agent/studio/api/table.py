@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from edge_agent.studio.api.call import Operation
-from edge_agent.studio.api.operations import dashboard, device, jobs, live, masks, models, pictures, projects, records
+from edge_agent.studio.api.operations import (
+    dashboard,
+    device,
+    jobs,
+    lines,
+    live,
+    masks,
+    models,
+    pictures,
+    projects,
+    records,
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     *projects.OPERATIONS,
@@ -15,4 +26,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *dashboard.OPERATIONS,
     *records.OPERATIONS,
     *live.OPERATIONS,
+    *lines.OPERATIONS,
 )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from edge_agent.component.version import parse_version
 from edge_agent.errors import AgentUnreachable, CallFailed
 from edge_agent.studio.aws.call import Answer, Call, Service, not_found
+from edge_agent.studio.store.layout import LONGEST_COMPONENT, shortened
 from edge_agent.studio.store.models import Model
 
 #: what is asked of the agent for a model, as `hosting` of the state says it
@@ -29,6 +30,8 @@ _MESSAGES = {
 }
 
 
+#: of a model's number, as the service has them
+_DIGITS = 10
 _VERSIONS = "SELECT version FROM models WHERE project = ? AND NOT deleted"
 
 
@@ -49,8 +52,13 @@ class Numbered(NamedTuple):
 
     @property
     def component(self) -> str:
-        """What the agent calls it: no project has a '.' in its name, so that no other component is called so."""
-        return f"{self.project}.{self.number}"
+        """What the agent calls it."""
+        return component_name(self.project, self.number)
+
+
+def component_name(project: str, number: int | str) -> str:
+    """Say what the agent calls a model: no project has a '.' in its name, so that no other component is called so."""
+    return f"{shortened(project, LONGEST_COMPONENT - _DIGITS - 1)}.{number}"
 
 
 def numbered(service: Service, project: str) -> list[Numbered]:

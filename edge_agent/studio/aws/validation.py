@@ -20,6 +20,11 @@ from edge_agent.studio.aws.table.structures import STRUCTURES
 Values = dict[str, Any]
 #: what \p{Z} of a pattern means, as Python's `re` writes it
 _SEPARATORS = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+#: the service's integers have 32 bits
+_MOST_INTEGER = 1 << 31
+_INTEGER = re.compile(r"-?[0-9]{1,10}")
+#: half a character, which JSON can write and no text can have
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Problems:
@@ -110,7 +115,7 @@ def _from_text(
 def _from_query(shape: Shape, text: str, where: str, problems: _Problems) -> Any:
     try:
         if shape.kind == "integer":
-            return int(text)
+            return int(text if _INTEGER.fullmatch(text) else "no number")  # int() alone takes `1_0` and ` 1`
         if shape.kind == "boolean":
             return {"true": True, "false": False}[text]
         if shape.kind == "timestamp":
@@ -155,14 +160,21 @@ def _check_list(shape: Shape, value: Any, where: str, problems: _Problems) -> li
     if not isinstance(value, list):
         raise ServiceRefused("SerializationException", f"'{where}' is no JSON list")
     _check_length(shape, value, where, problems)
-    return [_check(shape.of, item, f"{where}.{place}.member", problems) for place, item in enumerate(value, start=1)]
+    checked = []
+    for place, item in enumerate(value, start=1):
+        inside = f"{where}.{place}.member"
+        if item is None:
+            problems.add("null", inside, "Member must not be null")
+        else:
+            checked.append(_check(shape.of, item, inside, problems))
+    return checked
 
 
 def _typed(shape: Shape, value: Any, where: str) -> Any:
     """Make a value of JSON the type of its shape."""
     wrong = ServiceRefused("SerializationException", f"'{where}' is {str(value)[:40]!r}, expected {_a(shape)}")
     if shape.kind == "string":
-        if not isinstance(value, str):
+        if not isinstance(value, str) or _SURROGATE.search(value):
             raise wrong
     elif shape.kind == "blob":
         try:
@@ -172,8 +184,12 @@ def _typed(shape: Shape, value: Any, where: str) -> Any:
     elif shape.kind == "boolean":
         if not isinstance(value, bool):
             raise wrong
-    elif not _is_number(value) or (shape.kind == "integer" and value != int(value)):
+    elif not _is_number(value):
         raise wrong
+    elif shape.kind == "integer":
+        if value != int(value) or abs(value) >= _MOST_INTEGER:
+            raise wrong
+        return int(value)
     return value
 
 
@@ -182,7 +198,9 @@ def _a(shape: Shape) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_limits(shape: Shape, value: Any, where: str, problems: _Problems) -> None:

@@ -8,6 +8,7 @@ from edge_agent.children.command import child_command
 from edge_agent.errors import StudioError
 from edge_agent.studio.device import Device
 from edge_agent.studio.jobs.table import Jobs
+from edge_agent.studio.store.layout import shortened
 from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.store import Store
 
@@ -30,7 +31,8 @@ def send(store: Store, jobs: Jobs, device: Device, model: str) -> int:
         raise StudioError(f"project '{model}' has no pictures that could be sent")
     paths = [str(store.pictures.path(model, picture)) for picture in chosen]
     number = jobs.prepare(model, SENDING, model)
-    jobs.queue(number, [*child_command("edge_agent.cli"), "detect", model, *paths, "--socket", device.socket, "--json"])
+    command = ["detect", shortened(model), *paths, "--socket", device.socket, "--json"]
+    jobs.queue(number, [*child_command("edge_agent.cli"), *command])
     return number
 
 
@@ -45,7 +47,7 @@ def compare(jobs: Jobs, device: Device, model: str, state: Path) -> int:
         raise StudioError(f"model '{model}' has no shadow, expected one whose verdicts can be compared")
     number = jobs.prepare(model, COMPARISON, f"{model}, {shadows[model]}")
     page = jobs.folder(number) / COMPARISON_FOLDER
-    command = ["models", "compare", model, shadows[model], "--since", _SINCE, "--output", str(page), "--state-dir",
-               str(state), "--json"]  # fmt: skip
+    command = ["models", "compare", shortened(model), shadows[model], "--since", _SINCE, "--output", str(page),
+               "--state-dir", str(state), "--json"]  # fmt: skip
     jobs.queue(number, [*child_command("edge_agent.cli"), *command])
     return number

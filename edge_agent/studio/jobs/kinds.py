@@ -18,7 +18,7 @@ from edge_agent.errors import StudioError
 from edge_agent.hardware.processor import architecture
 from edge_agent.studio.jobs.fetching import is_in_s3
 from edge_agent.studio.jobs.table import Jobs
-from edge_agent.studio.store.layout import PROPOSALS, TEST, TRAIN
+from edge_agent.studio.store.layout import PROPOSALS, TEST, TRAIN, shortened
 from edge_agent.studio.store.masks import encode_mask
 from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.projects import Label
@@ -68,9 +68,9 @@ def train(store: Store, jobs: Jobs, project: str, options: TrainOptions, around:
     if train_manifest is None:
         jobs.set(number, "failed", problem="no picture is in the part `train`")
         raise StudioError("all pictures with a class are in the part 'test', expected some in 'train'")
-    command = [*_program(), "train", str(train_manifest), "-o", str(store.layout.models), "--name", project,
-               "--version", version, "--images", str(store.layout.project(project)), "--seed", str(options.seed),
-               "--task", options.task, "--precision", options.precision, "--json"]  # fmt: skip
+    command = [*_program(), "train", str(train_manifest), "-o", str(store.layout.models), "--name",
+               shortened(project), "--version", version, "--images", str(store.layout.project(project)), "--seed",
+               str(options.seed), "--task", options.task, "--precision", options.precision, "--json"]  # fmt: skip
     command += ["--test", str(test_manifest)] if test_manifest else []
     command += ["--locate"] if options.locate else []
     command += ["--recall", str(options.recall)] if options.recall is not None else []

@@ -30,6 +30,9 @@ _PAGES = (
     ("/projects/{project}/models", "models"),
     ("/projects/{project}/try", "try"),
     ("/live", "live"),
+    ("/lines", "lines"),
+    ("/lines/{line}/edit", "line-edit"),
+    ("/new-line", "line-edit"),
     ("/dashboard", "dashboard"),
     ("/records", "records"),
     ("/device", "device"),
@@ -49,7 +52,7 @@ class Pages:
 
     def routes(self) -> list[Route | Mount]:
         """Give the routes."""
-        pages = [Route(path, self._page(name), name=f"page-{name}") for path, name in _PAGES]
+        pages = [Route(path, self._page(name)) for path, name in _PAGES]
         return [
             *pages,
             Route("/sign-in", self._sign_in),

@@ -58,12 +58,12 @@ class Models:
         Raises:
             NotThere: there is no such version.
         """
-        self._layout.project(name)
+        models = self._layout.models / self._layout.project(name).name
         try:
             parse_version(version)
         except ValueError as error:
             raise StudioError(str(error)) from None
-        folder = self._layout.models / name / version
+        folder = models / version
         if not (folder / FILE_NAME).is_file():
             raise NotThere(f"there is no version {version} of model '{name}'")
         return folder

@@ -14,7 +14,7 @@ import msgspec
 from edge_agent.building.datasets.dataset import MAX_LABELS, PALETTE, check_distinct, parse_color
 from edge_agent.errors import Conflict, NotThere, StudioError
 from edge_agent.studio.store.database import Database
-from edge_agent.studio.store.layout import MASKS, PICTURES, Layout
+from edge_agent.studio.store.layout import LONGEST_COMPONENT, MASKS, PICTURES, Layout, shortened
 from edge_agent.studio.store.writing import write_file
 
 _FILE = "project.json"
@@ -73,6 +73,11 @@ class Projects:
         """List the projects, the newest first."""
         rows = self._database.rows("SELECT name FROM projects ORDER BY created DESC, name")
         return [self.get(row["name"]) for row in rows]
+
+    def name_of(self, component: str) -> str:
+        """Give the project whose models are called so: of the same name, or of one too long for a component."""
+        rows = self._database.rows("SELECT name FROM projects WHERE length(name) > ?", (LONGEST_COMPONENT,))
+        return next((row["name"] for row in rows if shortened(row["name"]) == component), component)
 
     def get(self, name: str) -> Project:
         """Describe a project; NotThere when there is none of that name."""
@@ -147,7 +152,7 @@ class Projects:
         """Remove a project with its pictures; its models stay."""
         number = self.number(name)
         folder = self._layout.project(name)
-        aside = folder.with_name(f".removed-{number}-{name}")
+        aside = folder.with_name(f".removed-{number}-{folder.name}")
         if folder.exists():
             folder.rename(aside)
         with self._database.writing() as write:
@@ -162,11 +167,22 @@ class Projects:
     def _write(self, name: str) -> None:
         project = self.get(name)
         content = {
+            "name": name,  # a long one is not the folder's
             "description": project.description,
             "created": project.created,
             "labels": [msgspec.to_builtins(label) for label in project.labels],
         }
         write_file(self._layout.project(name) / _FILE, json.dumps(content, indent=2, ensure_ascii=False).encode())
+
+
+def read_name(folder: Path) -> str:
+    """Give the name of the project whose folder that is: its own, and of a long one what project.json says."""
+    try:
+        name = str(json.loads((folder / _FILE).read_bytes())["name"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return folder.name
+    # A folder that somebody has copied or renamed is another project.
+    return name if shortened(name) == folder.name else folder.name
 
 
 def read_project(folder: Path) -> tuple[str, float, list[Label]]:

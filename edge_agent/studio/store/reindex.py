@@ -16,7 +16,7 @@ from edge_agent.errors import DatasetError, InvalidRequest, StudioError
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.studio.store.layout import PICTURES, TEST, TRAIN
 from edge_agent.studio.store.pictures import file_digest, place_of
-from edge_agent.studio.store.projects import read_project
+from edge_agent.studio.store.projects import read_name, read_project
 from edge_agent.studio.store.store import Store
 
 _MEANT = {"picture-missing"}
@@ -39,30 +39,31 @@ def reindex(store: Store, tell: Callable[[str], None] = lambda text: None) -> Fo
     for folder in folders:
         if folder.name.startswith(".") or not folder.is_dir():
             continue
+        name = read_name(folder)
         try:
-            store.layout.project(folder.name)
+            store.layout.project(name)
         except StudioError as error:
             problems.append(str(error))
             continue
-        tell(folder.name)
-        names.append(folder.name)
-        count += _read_folder(store, folder, problems)
+        tell(name)
+        names.append(name)
+        count += _read_folder(store, name, folder, problems)
     with store.database.writing() as write:
         marks = ",".join("?" * len(names))
         write.execute(f"DELETE FROM projects WHERE name NOT IN ({marks})", names)  # noqa: S608
     return Found(len(names), count, problems)
 
 
-def _read_folder(store: Store, folder: Path, problems: list[str]) -> int:
+def _read_folder(store: Store, name: str, folder: Path, problems: list[str]) -> int:
     description, created, labels = read_project(folder)
     said, unread = _said(folder, problems)
     with store.database.writing() as write:
         write.execute(
             "INSERT INTO projects (name, description, created) VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET description = excluded.description",
-            (folder.name, description, created),
+            (name, description, created),
         )
-        number = write.execute("SELECT id FROM projects WHERE name = ?", (folder.name,)).fetchone()["id"]
+        number = write.execute("SELECT id FROM projects WHERE name = ?", (name,)).fetchone()["id"]
         write.execute("DELETE FROM labels WHERE project = ?", (number,))
         write.executemany(
             "INSERT INTO labels (project, place, name, color) VALUES (?, ?, ?, ?)",
@@ -99,10 +100,10 @@ def _read_folder(store: Store, folder: Path, problems: list[str]) -> int:
         if path.name not in said and unread and row is not None:
             # A manifest that can't be read says nothing of it; what people said is not forgotten for that.
             said[path.name] = (row["class"], row["part"])
-        _apply(store, folder.name, number, path.name, said, problems)
+        _apply(store, name, number, path.name, said, problems)
     gone = set(known) - {path.name for path in there}
     with store.database.writing() as write:
-        write.executemany("DELETE FROM pictures WHERE project = ? AND file = ?", [(number, name) for name in gone])
+        write.executemany("DELETE FROM pictures WHERE project = ? AND file = ?", [(number, file) for file in gone])
     return len(there)
 
 

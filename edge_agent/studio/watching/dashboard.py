@@ -21,7 +21,8 @@ from edge_agent.records.figures.control import (
     training_limits,
 )
 from edge_agent.records.figures.periods import MOST_PERIODS, Period, Step, fitting_step, offset_at, periods
-from edge_agent.records.span import SECOND
+from edge_agent.records.figures.refusals import refusals_of, refused_by_period, refused_models
+from edge_agent.records.span import SECOND, moment
 from edge_agent.records.statistics import DEFAULT_SHIFTS, losses, parse_shifts
 from edge_agent.records.store.bins import milliseconds_of, time_quantile
 from edge_agent.records.store.reading import model_names
@@ -32,12 +33,15 @@ from edge_agent.studio.watching.records import Records
 _HOUR = 3600 * SECOND
 #: periods after a version's first picture in which a stable time is looked for
 _FIRST_PERIODS = 400
+#: the year 2200: calendars of computers end not much later
+_LATEST = 7_258_118_400 * SECOND
 SPANS = {"1d": 24, "3d": 72, "1w": 168, "2w": 336, "1m": 730, "3m": 2190, "6m": 4380}
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which figures: of a model ("" for all), the last `span`, or from `since` until `until` (seconds since 1970).
 
+    `begin` and `end` are the same as the device's clock shows them, such as 2026-03-01T06:00.
     `shifts` are when shifts begin, local time; `only` is one of them, to count that shift alone. `by` is what pictures
     are counted by; "" for what fits the time.
     """
@@ -46,6 +50,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     span: Literal["", "1d", "3d", "1w", "2w", "1m", "3m", "6m"] = "1d"
     since: float = 0.0
     until: float = 0.0
+    begin: str = ""
+    end: str = ""
     by: Literal["", "quarter", "hour", "shift", "day"] = ""
     shifts: str = DEFAULT_SHIFTS
     only: str = ""
@@ -66,6 +72,8 @@ class Point(msgspec.Struct, frozen=True):
     rule: str
     milliseconds: float | None
     slowest: float | None
+    #: calls that got no verdict
+    refused: int
 
 
 class Chart(msgspec.Struct, frozen=True):
@@ -125,6 +133,15 @@ class VersionShare(msgspec.Struct, frozen=True):
     last: float
 
 
+class RefusedBar(msgspec.Struct, frozen=True):
+    """Calls that got no verdict: of which model ("" for none that is here), why, and what the last was answered."""
+
+    model: str
+    reason: str
+    calls: int
+    details: str
+
+
 class Dashboard(msgspec.Struct, frozen=True):
     """All figures. `state`: `ok`, `none` (no records at all), `unreadable`; the text says more."""
 
@@ -148,6 +165,9 @@ class Dashboard(msgspec.Struct, frozen=True):
     versions: list[VersionShare] = []
     #: records that could not be written in this time
     lost: int = 0
+    #: calls that got no verdict, and why
+    refused: int = 0
+    refusals: list[RefusedBar] = []
 
 
 class Figures:
@@ -191,7 +211,7 @@ class Figures:
         numbers = sums.numbers_of(connection, wanted.model)
         since, until = round(place[1] * SECOND), round(place[2] * SECOND)
         counted = sums.sums_of(connection, numbers, found)
-        groups = [Group(one.total, one.anomalous) for one in counted]
+        refused = refused_by_period(connection, wanted.model, found)
         served = sums.served_in(connection, numbers, since, until)
         manifest = self._manifest_of(served[-1].model, served[-1].version) if wanted.model and served else None
         scores, times = sums.distributions_of(connection, numbers, found)
@@ -199,10 +219,11 @@ class Figures:
         said = [word for word in words(connection, model=wanted.model, since=since, until=until) if _in(word.at, found)]
         rate = rates(said)
         return Dashboard(
-            "ok", "", *place, sorted({name for name, _ in model_names(connection).values()}),
-            total=sum(group.total for group in groups),
-            anomalous=sum(group.anomalous for group in groups),
-            points=_points(found, counted, groups, limits),
+            "ok", "", *place,
+            sorted({name for name, _ in model_names(connection).values()} | refused_models(connection)),
+            total=sum(one.total for one in counted),
+            anomalous=sum(one.anomalous for one in counted),
+            points=_points(found, counted, refused, limits),
             chart=None if limits is None else Chart(limits.center, limits.spread, limits.basis, limits.groups, begun),
             kinds=[Bar(*kind) for kind in sums.kinds_of(connection, numbers, found)],
             scores=Scores(scores, _trained(manifest), None if manifest is None else manifest.threshold),
@@ -214,6 +235,8 @@ class Figures:
                 for one in served
             ],
             lost=sum(count for _, _, count in losses(connection, since=since, until=until)),
+            refused=sum(refused),
+            refusals=[RefusedBar(*one) for one in refusals_of(connection, wanted.model, found)],
         )  # fmt: skip
 
     def _limits(
@@ -242,18 +265,33 @@ class Figures:
 
 
 def _span(wanted: Wanted) -> tuple[int, int]:
-    until = round(wanted.until * SECOND) or time.time_ns() // 1000
-    if wanted.since:
-        return round(wanted.since * SECOND), until
-    return until - SPANS[wanted.span or "1d"] * _HOUR, until
+    """Give from when to when, in microseconds since 1970; RecordsError for what no calendar has."""
+    now = time.time_ns() // 1000
+    until = moment(wanted.end, now) if wanted.end else _microseconds(wanted.until) or now
+    if wanted.begin:
+        since = moment(wanted.begin, now)
+    else:
+        since = _microseconds(wanted.since) or until - SPANS[wanted.span or "1d"] * _HOUR
+    if until > _LATEST:
+        raise RecordsError("the time ends after the year 2199")
+    if until - since > MOST_PERIODS * 24 * _HOUR:
+        raise RecordsError(f"that is more than {MOST_PERIODS} days; choose a shorter time")
+    return since, until
+
+
+def _microseconds(seconds: float) -> int:
+    if not 0 <= seconds <= _LATEST / SECOND:  # nor one that is no number
+        raise RecordsError(f"{seconds:g} is not a time, expected seconds since 1970")
+    return round(seconds * SECOND)
 
 
 def _points(
-    found: Sequence[Period], counted: Sequence[sums.Sums], groups: Sequence[Group], limits: Limits | None
+    found: Sequence[Period], counted: Sequence[sums.Sums], refused: Sequence[int], limits: Limits | None
 ) -> list[Point]:
+    groups = [Group(one.total, one.anomalous) for one in counted]
     rules = [""] * len(groups) if limits is None else list(signals(groups, limits))
     points = []
-    for period, one, rule in zip(found, counted, rules, strict=True):
+    for period, one, calls, rule in zip(found, counted, refused, rules, strict=True):
         low, high = limits.at(one.total) if limits is not None and one.total else (None, None)
         mean = one.milliseconds / one.total if one.total else None
         points.append(
@@ -268,6 +306,7 @@ def _points(
                 rule,
                 mean,
                 one.slowest if one.total else None,
+                calls,
             )
         )
     return points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,21 @@ from edge_agent.building.training.trainer import Options, Steps, train
 from edge_agent.component.manifest import decode_manifest
 from tests.support.parts import write_folders
 
-pytestmark = pytest.mark.long
+#: a minute alone; more where others compute too
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 FAST = Options(steps=150, input_size=(128, 96))
 
 
 @pytest.fixture(autouse=True, scope="module")
-def torch() -> Any:
+def torch() -> Iterator[Any]:
     """Give torch, loaded by who runs these tests and not by everybody who collects them."""
-    return pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
+    found = pytest.importorskip("torch", reason="torch is not installed: pip install 'edge-agent[segmentation]'")
+    # Where others want the processor too, several threads would wait for each other most of the time.
+    threads = found.get_num_threads()
+    found.set_num_threads(1)
+    yield found
+    found.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         for number in range(12):
             daemon.stub("DetectAnomalies", bytes_request("echo", picture(100 + number * 5)))
         wait_until(lambda: _lines(folder / "events") == 6, "the events are there")
-        wait_until(lambda: list((folder / "state").rglob("*.json")), "pictures are kept")
+        wait_until(lambda: list((folder / "state" / "records" / "pictures").rglob("*.json")), "pictures are kept")
     yield load_settings({}, config=config)
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import grpc
 import numpy as np
+import psutil
 import pytest
 
 from edge_agent.component.manifest import Golden
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from tests.inference.engines.orin import check_answers, nvidia, rewrite, start
 from tests.support.commands import failed, run
-from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import U8, half_bright, picture, write_echo
 
 
@@ -129,8 +130,8 @@ def test_building_says_how_far_it_is_and_ends_with_the_daemon(
         assert daemon.stub.status("echo") == "STARTING"
         workers = daemon.workers()
         daemon.process.send_signal(signal.SIGTERM)
-        assert daemon.process.wait(timeout=60) == 0
-        assert not any(worker.is_running() for worker in workers)
+        assert daemon.process.wait(PATIENCE) == 0
+        assert not psutil.wait_procs(workers, PATIENCE)[1]
         assert not any("plan of the" in path.read_text() for path in (tmp_path / "state").rglob("plan.json"))
         gate.unlink()
         daemon.restart()  # what ran, or was about to, is started again

@@ -13,7 +13,7 @@ from edge_agent.records.condition.drift import DriftWatch, Seen
 from edge_agent.records.condition.keeping import ConditionKeeper
 from edge_agent.records.condition.notice import Camera, Drift, Reference
 from edge_agent.records.keeper import Keeper
-from edge_agent.records.record import Note, Record
+from edge_agent.records.record import Notes, Record
 from edge_agent.records.store.bins import score_bin
 from edge_agent.records.store.conditions import conditions, notices, read_drifts
 from edge_agent.records.store.reading import reading
@@ -93,13 +93,13 @@ def test_a_model_without_training_is_compared_with_its_first_weeks(tmp_path: Pat
         writer.write(written(now - day * DAY, scores(day, 20, 0.2)))
     writer.close()
     keeper = Keeper(options(tmp_path, drift_pictures=100))
-    keeper.take(Note(record(now - DAY // 2, score=0.2), 0))
+    keeper.take(Notes([record(now - DAY // 2, score=0.2)]))
     keeper.work()
     assert [drift.state for drift in keeper.condition.drifts] == ["stable"]
     (drift,) = keeper.condition.drifts
     assert drift.compared_with == "first weeks"
     for one in written(now, scores(50, 200, 0.4)):
-        keeper.take(Note(one, 0))
+        keeper.take(Notes([one]))
     keeper.work()
     assert [(notice.kind, notice.state) for notice in keeper.condition.untold] == [("drift", "drifted")]
     assert keeper.state.drifts[0].state == "drifted"
@@ -112,7 +112,7 @@ def test_a_model_without_training_is_compared_with_its_first_weeks(tmp_path: Pat
         (notice,) = notices(connection, since=0, until=1 << 62)
         assert notice.text.startswith("scores have drifted: the last 100 pictures against the first weeks")
     again = Keeper(options(tmp_path, drift_pictures=100))
-    again.take(Note(record(now + 500, score=0.4), 0))
+    again.take(Notes([record(now + 500, score=0.4)]))
     again.work()
     assert again.condition.untold == [] and again.state.drifts[0].since == drift_since(tmp_path)
     again.close()
@@ -126,7 +126,7 @@ def drift_since(folder: Path) -> int:
 def test_too_few_first_pictures_are_nothing_to_compare_with(tmp_path: Path) -> None:
     keeper = Keeper(options(tmp_path, drift_pictures=100))
     for one in written(time.time_ns() // 1000, [*scores(1, 150, 0.2), *scores(2, 150, 0.8)]):
-        keeper.take(Note(one, 0))
+        keeper.take(Notes([one]))
     keeper.work()
     assert [drift.state for drift in keeper.condition.drifts] == ["learning"]
     keeper.close()
@@ -134,7 +134,7 @@ def test_too_few_first_pictures_are_nothing_to_compare_with(tmp_path: Path) -> N
 
 def test_drift_can_be_left_alone(tmp_path: Path) -> None:
     keeper = Keeper(options(tmp_path, drift_pictures=0))
-    keeper.take(Note(record(1), 0))
+    keeper.take(Notes([record(1)]))
     keeper.work()
     assert keeper.condition.drifts == ()
     keeper.close()

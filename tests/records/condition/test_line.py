@@ -11,7 +11,7 @@ import numpy as np
 from edge_agent.records.store.bins import score_bin
 from edge_agent.records.store.schema import SCORE_BINS
 from tests.support.commands import run
-from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until, whole_lines
 from tests.support.fakes import picture, write_echo
 from tests.support.scraping import fetch, samples
 
@@ -47,8 +47,10 @@ def test_everybody_is_told_of_drift(tmp_path: Path) -> None:
         wait_until(lambda: metric("edge_agent_drifted") == 1, "scores have drifted")
         said = "scores have drifted: the last 60 pictures against the training's normal pictures: PSI"
         assert said in daemon.stub.describe("echo").status_message
+        wait_until(lambda: said in daemon.log.read_text(), "it is logged")
         assert daemon.log.read_text().count(said) == 1
-        (event,) = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+        (line,) = wait_until(lambda: whole_lines(tmp_path / "events.jsonl"), "the event is written")
+        event = json.loads(line)
         assert (event["kind"], event["state"], event["version"]) == ("drift", "drifted", "1.0.0")
         jsonschema.validate(event, json.loads(SCHEMA.read_text()))
         found = run("doctor", "--config", str(tmp_path / "config.toml"), "--state-dir", tmp_path / "state", "--json")

@@ -74,6 +74,20 @@ def test_histograms_of_a_time_are_added_up(tmp_path: Path) -> None:
     assert one.times == Counter(time_bin(one.milliseconds) for one in RECORDS[:90] if one.model == "lids")
 
 
+def test_times_of_a_file_without_days_are_added_up_by_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(schema, "_STEPS", schema._STEPS[:3])
+        before.setattr(schema, "VERSION", 3)
+        connection = schema.open_writer(tmp_path / "records.db")
+        connection.execute("INSERT INTO models VALUES (1, 'cookies', '1.0.0')")
+        connection.executemany(
+            "INSERT INTO time_hours VALUES (?,1,?,?)", [(47, 3, 5), (48, 3, 1), (71, 3, 2), (71, 9, 4)]
+        )
+        connection.close()
+    RecordWriter(tmp_path, days=36_500, mib=64).close()
+    assert rows(tmp_path, "SELECT * FROM time_days") == [(1, 1, 3, 5), (2, 1, 3, 3), (2, 1, 9, 4)]
+
+
 def test_a_file_of_the_first_version_is_brought_up_to_date_in_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +100,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date_in_steps(
             writer._INSERT, [writer._row(one, one.id, 1 + (one.model == "lids")) for one in RECORDS[:200]]
         )
         connection.close()
-    with pytest.raises(RecordsError, match="has version 1, expected 3"), reading(tmp_path):
+    with pytest.raises(RecordsError, match="has version 1, expected 4"), reading(tmp_path):
         pass
     monkeypatch.setattr(writer, "_FILLED_AT_ONCE", 90)
     made = RecordWriter(tmp_path, days=36_500, mib=64)
@@ -101,4 +115,5 @@ def test_a_file_of_the_first_version_is_brought_up_to_date_in_steps(
         found = histograms(connection, since=BEGIN, until=BEGIN + 3 * HOUR)
     assert found.scores == Counter(score_bin(one.score) for one in RECORDS)
     assert found.times == Counter(time_bin(one.milliseconds) for one in RECORDS)
+    assert dict(rows(tmp_path, "SELECT bin, sum(pictures) FROM time_days GROUP BY 1")) == found.times
     assert sqlite3.connect(tmp_path / "records.db").execute("SELECT * FROM unfilled").fetchall() == []

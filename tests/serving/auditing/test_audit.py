@@ -120,7 +120,7 @@ def test_a_trail_that_cant_be_written_stops_no_call_and_is_written_when_it_can(t
     in_the_way.mkdir(parents=True)
     with running_daemon(tmp_path) as daemon:
         daemon.stub.start("echo")
-        assert "can't be written (Is a directory)" in daemon.log.read_text()
+        wait_until(lambda: "can't be written (Is a directory)" in daemon.log.read_text(), "it is said")
         in_the_way.rmdir()
         daemon.stub("StopModel", pb2.StopModelRequest(model_component="echo"))
     found = _entries(tmp_path / "state")

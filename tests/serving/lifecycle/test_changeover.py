@@ -125,7 +125,7 @@ def test_a_version_that_can_not_be_loaded_does_not_take_over(daemon: Daemon, seg
         "version 1.0.0 runs, 2.0.0 can't take over: model.onnx uses the operator 'ReduceNone'"
     )
     assert _threshold(daemon, segments) == 0.5
-    assert len(daemon.workers()) == 1
+    wait_until(lambda: len(daemon.workers()) == 1, "what failed has ended")
     write_echo(daemon.models, version="2.0.1", threshold=0.8)
     wait_until(lambda: _threshold(daemon, segments) == 0.8, "a version that is whole takes over")
 
@@ -203,7 +203,7 @@ def test_stopping_in_mid_changeover_leaves_no_worker(daemon: Daemon) -> None:
     write_echo(daemon.models, version="2.0.0")
     wait_until(lambda: {found.pid for found in daemon.workers()} - {old.pid}, "the new version's worker is there")
     assert daemon.stub("StopModel", pb2.StopModelRequest(model_component="echo")).status == pb2.STOPPED
-    assert daemon.workers() == []
+    wait_until(lambda: daemon.workers() == [], "there is none")
     daemon.stub.start("echo")
     assert daemon.stub.describe("echo").status == pb2.RUNNING
 

@@ -52,7 +52,7 @@ def test_given_up_until_it_is_started_or_replaced(tmp_path: Path, monkeypatch: p
         assert described.status == pb2.FAILED
         assert f"{MOST} starts in a row ended so" in described.status_message
         assert f"(onnxruntime {metadata.version('onnxruntime')}, on " in described.status_message
-        assert daemon.log.read_text().count("model echo FAILED") == MOST
+        wait_until(lambda: daemon.log.read_text().count("model echo FAILED") == MOST, "each is logged")
         library.write_text(WAYS["damaged"])
         daemon.stub("StartModel", pb2.StartModelRequest(model_component="echo"))
         wait_until(lambda: given_up("file too short"), "it is tried once more, and given up again")

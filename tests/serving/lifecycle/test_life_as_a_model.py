@@ -242,7 +242,7 @@ class Life(RuleBasedStateMachine):
         wait_until(lambda: self._workers() - retried == running, f"the workers are those of {running}")
         ours = {self._component(name) for name in self.models}
         wanted = {self._component(name) for name, model in self.models.items() if model.wanted}
-        assert self._remembered() & ours == wanted
+        wait_until(lambda: self._remembered() & ours == wanted, f"{wanted} are remembered")
 
     def _is_as(self, name: str, model: Reference, *, at_rest: bool = False) -> bool:
         """Tell whether a model is as a reference; `at_rest`, it must not be about to become another's."""

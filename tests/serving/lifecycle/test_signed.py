@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -38,7 +37,8 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     release.sign(write_echo(folder / "later", "exchanged", threshold=0.9))
     write_echo(folder / "later", "replaced", threshold=0.9)
     flags = ("--require-signature", "--trusted-key", str(keys), "--scan-seconds", "3600", "--first-restart", "0.1")
-    with running_daemon(folder, *flags, models=models) as running:
+    (folder / "tmp").mkdir()
+    with running_daemon(folder, *flags, models=models, wrapper=("env", f"TMPDIR={folder / 'tmp'}")) as running:
         yield running
 
 
@@ -59,7 +59,7 @@ def test_a_signed_model_is_served(device: Daemon) -> None:
     assert "signatures: required, by release.pub.pem (" in device.log.read_text()
     device.stub.start("good")
     assert _score(device, "good") == 0.2
-    assert list(Path(os.environ.get("TMPDIR", "/tmp")).glob("edge-agent-checked-*/model.onnx")) == []
+    assert list((device.folder / "tmp").glob("edge-agent-checked-*/model.onnx")) == []
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from itertools import accumulate
 
 import pytest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
 
 from edge_agent.serving.observing.exposition import HistogramFamily, ScalarFamily, write
+from edge_agent.serving.observing.histogram import Histogram
 
 _ROWS = [
     (("parts \\ \"bread\"\nüber", "1.0.0"), 3),
@@ -34,6 +38,28 @@ def test_numbers_are_written_as_the_library_writes_them(kind: str, accept: str) 
     assert _written(ours, accept) == _written(library, accept)
     bare = GaugeMetricFamily("edge_agent_y", "None", value=7)
     assert _written(ScalarFamily("edge_agent_y", "gauge", "None", (), [((), 7)]), accept) == _written(bare, accept)
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text;version=1.0.0"], ids=["text", "OpenMetrics"])
+def test_histograms_say_what_those_of_the_library_say(accept: str) -> None:
+    labels = ("model", "version")
+    library = HistogramMetricFamily("edge_agent_x_seconds", "Some of it", labels=labels)
+    rows: list[tuple[tuple[str, ...], Histogram]] = []
+    for place, values in enumerate((('100 %d \\ "bread"\nüber', "1.0.0"), ("%", ""), ("cookies", "1.0.0-\0"))):
+        histogram = Histogram()
+        for value in (0.0, 0.0005, 0.1 * place, 1e9)[: place + 2]:
+            histogram.observe(value)
+        rows.append((values, histogram))
+        bounds = [*map(str, histogram.bounds), "+Inf"]
+        library.add_metric(values, list(zip(bounds, accumulate(histogram.counts), strict=True)), histogram.sum)
+    ours = HistogramFamily("edge_agent_x_seconds", "Some of it", labels, rows)
+    # It has `le` first among the labels, where ours is last, and decimals of counts.
+    assert _read(_written(ours, accept), accept) == _read(_written(library, accept), accept)
+
+
+def _read(written: bytes, accept: str) -> list[Metric]:
+    parse = openmetrics.text_string_to_metric_families if accept else text_string_to_metric_families
+    return list(parse(written.decode()))
 
 
 def _written(family: Metric | HistogramFamily | ScalarFamily, accept: str) -> bytes:

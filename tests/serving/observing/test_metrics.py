@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from edge_agent.serving.observing.table import METRICS
 from edge_agent.version import __version__
 from tests.conftest import Segments
-from tests.support.daemon import Daemon, bytes_request, running_daemon, segment_request, wait_until
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, segment_request, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.scraping import UnixConnection, fetch, samples
 
@@ -188,13 +188,16 @@ def test_segments_count_as_pictures_too_and_a_new_version_has_its_own_figures(
         wait_until(lambda: "changed over" in daemon.log.read_text(), "the new version serves")
         daemon.stub("DetectAnomalies", segment_request("echo", 64, 64, handle))
         port = _port(daemon)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        connection.request("GET", "/metrics")
-        found = samples(connection.getresponse().read().decode())
-        connection.close()
-        for version in ("1.0.0", "2.0.0"):
-            assert found["edge_agent_pictures_total", ("echo", version)] == 1
-            assert found["edge_agent_call_seconds_count", ("echo", version)] == 1
+
+        def counted(version: str) -> bool:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+            connection.request("GET", "/metrics")
+            found = samples(connection.getresponse().read().decode())
+            connection.close()
+            names = ("edge_agent_pictures_total", "edge_agent_call_seconds_count")
+            return all(found.get((name, ("echo", version))) == 1 for name in names)
+
+        wait_until(lambda: counted("1.0.0") and counted("2.0.0"), "each has its own")
 
 
 def _port(daemon: Daemon) -> int:
@@ -210,7 +213,7 @@ def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         command = [sys.executable, "-m", "edge_agent", "serve", "--socket", f"unix://{tmp_path}/a.sock"]
         command += ["--state-dir", str(tmp_path), "--metrics", address]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ended.returncode == 1
     assert f"edge-agent: metrics can't be served at {address}: Address already in use" in ended.stderr
     assert not (tmp_path / "a.sock").exists()

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 
 PACKAGING = Path(__file__).resolve().parents[3] / "packaging"
@@ -29,7 +29,7 @@ pytestmark = [
 
 def _promtool(*arguments: str, cwd: Path, given: str = "") -> str:
     ended = subprocess.run(
-        ["promtool", *arguments], cwd=cwd, input=given, capture_output=True, text=True, check=False, timeout=60
+        ["promtool", *arguments], cwd=cwd, input=given, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr
@@ -60,15 +60,16 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 @pytest.fixture
 def query(daemon: Daemon, tmp_path: Path) -> Iterator[Query]:
-    """A Prometheus that scrapes the daemon every half second; gives what asks it."""
+    """A Prometheus that scrapes the daemon every second; gives what asks it."""
+    serves = wait_until(lambda: _port(daemon.process.pid), "the daemon serves its metrics")
     rules = (PACKAGING / "prometheus" / "edge-agent.rules.yml").read_text()
     (tmp_path / "edge-agent.rules.yml").write_text(rules)
     config = tmp_path / "prometheus.yml"
     config.write_text(
-        "global: {scrape_interval: 500ms, scrape_timeout: 400ms, evaluation_interval: 500ms}\n"
+        "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 500ms}\n"
         "rule_files: [edge-agent.rules.yml]\n"
         "scrape_configs: [{job_name: edge-agent, static_configs: "
-        f"[{{targets: ['127.0.0.1:{_port(daemon.process.pid)}']}}]}}]\n"
+        f"[{{targets: ['127.0.0.1:{serves}']}}]}}]\n"
     )
     command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}"]
     with (tmp_path / "prometheus.log").open("w") as log:
@@ -81,7 +82,7 @@ def query(daemon: Daemon, tmp_path: Path) -> Iterator[Query]:
         def ask(expression: str) -> list[dict[str, Any]]:
             address = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
             try:
-                with urllib.request.urlopen(address, timeout=10) as answer:
+                with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
                     found: list[dict[str, Any]] = json.loads(answer.read())["data"]["result"]
             except urllib.error.HTTPError as error:
                 if error.code == 503:  # not ready yet
@@ -92,7 +93,7 @@ def query(daemon: Daemon, tmp_path: Path) -> Iterator[Query]:
         yield ask
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(PATIENCE)
 
 
 def test_it_scrapes_and_tells_of_a_killed_worker(daemon: Daemon, query: Query) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from edge_agent.access.peer import Peer, own_peer
 from edge_agent.serving.observing.refusals import Refusals
-from tests.support.daemon import Stub, bytes_request, running_daemon, wait_until
+from tests.support.daemon import Stub, bytes_request, running_daemon, wait_until, whole_lines
 from tests.support.fakes import picture, write_echo
 
 
@@ -38,7 +38,7 @@ def test_a_thousand_refused_calls_are_a_line_and_then_one_a_minute(tmp_path: Pat
 
 
 def _refusals(log: Path) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in log.read_text().splitlines()]
+    found = [json.loads(line) for line in whole_lines(log)]
     return [line for line in found if "reason" in line]
 
 

@@ -17,7 +17,7 @@ pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.support.daemon import bytes_request, running_daemon
+from tests.support.daemon import PATIENCE, bytes_request, running_daemon
 from tests.support.fakes import picture, write_echo
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -114,7 +114,7 @@ def test_without_the_extra_the_setting_is_refused_in_a_sentence(tmp_path: Path) 
     )
     command = [sys.executable, "-c", program, "serve", "--socket", f"unix://{tmp_path}/a.sock", "--state-dir"]
     command += [str(tmp_path), "--traces", "http://127.0.0.1:4318"]
-    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert refused.returncode == 1
     assert "edge-agent: traces can't be sent to http://127.0.0.1:4318: opentelemetry" in refused.stderr
     assert "pip install 'edge-agent[otel]'" in refused.stderr

@@ -17,7 +17,7 @@ PAGES = SIDE * SIDE * 3 // 4096
 
 
 def test_a_call_in_the_steady_state_allocates_no_buffer(tmp_path: Path) -> None:
-    manifest = empty_component(tmp_path / "models", SIDE, SIDE, whole=False)
+    manifest = empty_component(tmp_path / "models", SIDE, SIDE)
     picture = np.zeros((SIDE, SIDE, 3), np.uint8)
     with running_daemon(tmp_path) as daemon:
         daemon.stub.start(manifest.name)

@@ -13,7 +13,7 @@ import pytest
 
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.contract import METHODS
-from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import half_bright, write_echo
 
 pytestmark = pytest.mark.long
@@ -81,7 +81,7 @@ def _is_half_bright(framed: bytes) -> bool:
 
 
 def _curl(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command = [_tool("curl", "curl"), "--silent", "--max-time", "30", "--unix-socket", str(daemon.path), *arguments]
+    command = [_tool("curl", "curl"), "--silent", "--max-time", "120", "--unix-socket", str(daemon.path), *arguments]
     return subprocess.run(command, capture_output=True, check=False)
 
 
@@ -124,7 +124,7 @@ def test_h2load(daemon: Daemon, tmp_path: Path, table: int, window: int) -> None
         f"--header-table-size={table}", f"--window-bits={window}", f"--data={_detect(tmp_path)}",
         *(f"--header={header}" for header in HEADERS), f"--base-uri=unix:{daemon.path}", f"http://localhost{DETECT}",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert "200 succeeded, 0 failed, 0 errored, 0 timeout" in done.stdout, done.stdout + done.stderr
     assert "status codes: 200 2xx, 0 3xx" in done.stdout
     data = re.search(r"\((\d+)\) data", done.stdout)
@@ -147,7 +147,7 @@ def test_http2_of_node(daemon: Daemon, tmp_path: Path, settings: dict[str, int])
     program.write_text(_NODE)
     node = _tool("node", "nodejs")
     command = [node, str(program), str(daemon.path), DETECT, str(_detect(tmp_path)), json.dumps(settings), "20"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout)
     assert len(answers) == 20

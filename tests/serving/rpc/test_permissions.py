@@ -49,7 +49,7 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
         method = METHODS[name]
         call = channel.unary_unary(method.path, method.request.SerializeToString, method.response.FromString)
         try:
-            answer = call(json_format.ParseDict(request, method.request()), timeout=60)
+            answer = call(json_format.ParseDict(request, method.request()), timeout=180)
             answers.append(("OK", json_format.MessageToDict(answer)))
         except grpc.RpcError as error:
             answers.append((error.code().name, error.details()))

@@ -7,6 +7,7 @@ import contextlib
 import getpass
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ import pytest
 
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.contract import METHODS
-from tests.support.daemon import Daemon, Stub, bytes_request, wait_until
+from tests.support.daemon import PATIENCE, Daemon, Stub, bytes_request, wait_until
 from tests.support.fakes import half_bright, picture
 
 pytestmark = pytest.mark.long
@@ -33,11 +34,16 @@ def _from_page(language: str, agent: Path, front: Path) -> str:
     return text.replace("/run/edge-agent-proxy/proxy.sock", str(front))
 
 
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @contextlib.contextmanager
 def _running(command: list[str], front: Path) -> Iterator[Stub]:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(front.exists, "the proxy listens")
+        wait_until(lambda: _listens(front), "the proxy listens")
         yield Stub(f"unix://{front}")
     finally:
         process.terminate()
@@ -73,24 +79,23 @@ def test_calls_and_refusals_of_many_clients(proxy: Stub) -> None:
         "StartModel": (b"", "INVALID_ARGUMENT"),
     }
     unknown = proxy.channel.unary_unary("/AWS.LookoutVision.EdgeAgent/Nothing")
-    seen: collections.Counter[tuple[str, str]] = collections.Counter()
 
     def code_of(name: str) -> str:
         try:
             if name == "Nothing":
-                unknown(b"", timeout=60)
+                unknown(b"", timeout=PATIENCE)
             else:
                 proxy(name, calls[name][0])
         except grpc.RpcError as error:
             return str(error.code().name)
         return "OK"
 
-    def make(name: str) -> None:
-        seen[name, code_of(name)] += 1
+    def make(name: str) -> tuple[str, str]:
+        return name, code_of(name)
 
     names = [*calls, "Nothing"] * 400
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(make, names))
+        seen = collections.Counter(threads.map(make, names))
     expected = {(name, code): 400 for name, (_, code) in calls.items()} | {("Nothing", "UNIMPLEMENTED"): 400}
     assert seen == expected
 

@@ -22,7 +22,7 @@ import edge_agent
 from edge_agent.client.client import Client
 from edge_agent.errors import CallFailed
 from tests.support.commands import run
-from tests.support.daemon import Daemon, bytes_request, running_daemon, suspend, wait_until
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, suspend, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.records import rows
 from tests.support.scraping import fetch, samples
@@ -64,16 +64,31 @@ class Line:
 
 
 def show(line: Line, brightness: int, send: Callable[[int], Any] | None = None) -> Any:
-    """Send a picture, again when the shadow had no time for it, until the shadow has judged it."""
+    """Send a picture, again when the shadow had no time for it, until the shadow has judged it.
+
+    Each call has another brightness than the one before: what comes late is the picture before, sent once too often.
+    """
     before = len(line.shadows())
-    for _ in range(60):
+
+    def is_judged() -> bool:
+        found = line.shadows()
+        return len(found) > before and found[-1][2] == _score(brightness)
+
+    for _ in range(int(PATIENCE)):
         answer = (send or line.send)(brightness)
         end = time.monotonic() + 1.0
         while time.monotonic() < end:
-            if len(line.shadows()) > before:
+            if is_judged():
                 return answer
             time.sleep(0.02)
     raise AssertionError("no picture was judged")
+
+
+def judged_along(line: Line) -> None:
+    """Have a shadow, whatever a test before has done."""
+    if "shadow" not in line.daemon.stub.describe("echo").status_message:
+        assert line.models("shadow", "echo", "--with", "echo@1.1.0").returncode == 0
+    wait_until(lambda: "pictures judged" in line.daemon.stub.describe("echo").status_message, "the shadow is ready")
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +157,10 @@ def test_from_the_command_to_the_comparison(line: Line, tmp_path: Path) -> None:
     seen = run("doctor", "--state-dir", line.daemon.folder / "state", "--model-dir", line.daemon.models, "--json")
     checks = {finding["check"]: finding["found"] for finding in json.loads(seen.stdout)}
     assert checks["shadow of echo"] == f"echo@1.1.0 has judged {count} pictures in 7 days, {len(differing)} otherwise"
-    assert line.metric("shadow_pictures") == count and line.metric("shadow_disagreements") == len(differing)
-    assert f"{len(differing)} otherwise" in line.daemon.stub.describe("echo").status_message
+    wait_until(lambda: line.metric("shadow_pictures") == count, "all are counted")
+    assert line.metric("shadow_disagreements") == len(differing)
+    said = f"{len(differing)} otherwise"
+    wait_until(lambda: said in line.daemon.stub.describe("echo").status_message, "the model says so")
 
 
 def _detect_and_overwrite(client: Client, brightness: int) -> Any:
@@ -170,9 +187,10 @@ def _look_at_the_picture(folder: Path, name: str) -> None:
 
 @pytest.mark.long
 def test_a_shadow_that_stands_still_is_waited_for_by_nobody(line: Line) -> None:
+    judged_along(line)
     show(line, 31)
     shadow, skipped = line.process(), line.metric("shadow_skipped_pictures")
-    assert line.gave_way
+    wait_until(lambda: line.gave_way, "it was seen at the lowest priority")
     suspend(shadow)
     try:
         for _ in range(6):
@@ -185,6 +203,7 @@ def test_a_shadow_that_stands_still_is_waited_for_by_nobody(line: Line) -> None:
 
 @pytest.mark.long
 def test_a_shadow_that_is_killed_comes_back(line: Line) -> None:
+    judged_along(line)
     show(line, 34)
     shadow = line.process().pid
     os.kill(shadow, signal.SIGKILL)
@@ -212,6 +231,7 @@ def test_what_can_not_be_a_shadow_is_refused(line: Line) -> None:
 
 @pytest.mark.long
 def test_it_is_remembered_until_it_is_switched_off(line: Line) -> None:
+    judged_along(line)
     line.daemon.stop()
     line.daemon.restart()
     line.daemon.stub.wait_for("echo", "RUNNING")
@@ -222,7 +242,8 @@ def test_it_is_remembered_until_it_is_switched_off(line: Line) -> None:
     done = line.models("shadow", "echo", "--off")
     assert done.returncode == 0 and done.stdout == "model 'echo' has no shadow\n"
     assert "shadow" not in line.daemon.stub.describe("echo").status_message
-    assert not (line.daemon.folder / "state" / "shadows" / "echo.sock").exists()
+    place = line.daemon.folder / "state" / "shadows" / "echo.sock"
+    wait_until(lambda: not place.exists(), "its socket is gone")
     audit = [json.loads(text) for text in (line.daemon.folder / "state" / "audit.jsonl").read_text().splitlines()]
     told = [(entry["outcome"], entry.get("details", "")) for entry in audit if entry.get("event") == "SetShadow"]
     assert told[0] == ("done", "with echo@1.1.0") and told[-1] == ("done", "off")

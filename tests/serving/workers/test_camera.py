@@ -235,6 +235,7 @@ def test_everybody_is_told_of_a_camera(told: Told, drawn: Pictures) -> None:
         wait_until(lambda: client.detect("echo", darkened(others[1])) and told.metric("dark") == 1, "it is dark")
     assert told.metric("ok") == 0
     assert "these pictures are much darker than those that the model was trained on" in told.message
+    wait_until(lambda: "much darker" in (told.folder / "log").read_text(), "it is logged")
     assert (told.folder / "log").read_text().count("much darker") == 1
     (event,) = wait_until(lambda: told.events, "the event is written")
     assert (event["kind"], event["state"], event["model"]) == ("camera", "dark", "echo")

@@ -134,7 +134,7 @@ def test_a_worker_waits_for_the_call_of_whoever_was_answered_with_the_last() -> 
             step = pool.submit(worker.step)
             assert not step.done(), "it would wait for an hour"
             worker.send(4)
-            step.result(timeout=60)
+            step.result(timeout=180)
         assert inspector.batches == [[1, 2], [3, 4]]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import Place
+from edge_agent.inference.imaging.guarded import GuardedMapping
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.serving.workers.inspector import SegmentPixels
 
@@ -62,3 +63,25 @@ def test_a_segment_that_was_truncated_meanwhile_is_refused(descriptor: int) -> N
     os.ftruncate(descriptor, 5 + 4 * WIDTH * 3)
     with pytest.raises(InvalidRequest):
         segment.finish_copy()
+
+
+@pytest.mark.parametrize("copying", [False, True])
+def test_a_mapped_segment_that_was_truncated_meanwhile_is_refused(descriptor: int, copying: bool) -> None:
+    mapping = GuardedMapping(descriptor, PLACE.offset, PLACE.size, write=False)
+    copy: U8 | None = np.zeros_like(PIXELS) if copying else None
+    segment = SegmentPixels(WIDTH * 3).at(descriptor, PLACE, copy, mapping)
+    assert np.array_equal(segment.rows(2, 4), PIXELS[2:4].reshape(2, -1))
+    segment.check()
+    whole: U8 = np.zeros_like(PIXELS)
+    segment.read_into(whole)
+    assert np.array_equal(whole, PIXELS)
+    os.ftruncate(descriptor, PLACE.offset + PLACE.size - 1)  # its page is still there
+    with pytest.raises(InvalidRequest, match="has 112 bytes, expected at least 113"):
+        segment.check()
+    os.ftruncate(descriptor, 0)
+    with pytest.raises(InvalidRequest, match="has 0 bytes"):
+        segment.read_into(whole)
+    os.ftruncate(descriptor, PLACE.offset + PLACE.size)
+    with pytest.raises(InvalidRequest, match="changed its size while it was read, expected"):
+        segment.check()
+    mapping.close()

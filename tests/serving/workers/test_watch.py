@@ -43,9 +43,9 @@ def test_red_and_blue_exchanged(tmp_path: Path) -> None:
         for _ in range(6):
             client.detect("echo", RED)
         assert _message(daemon) == ""
-        assert exchanged() == 0
+        wait_until(lambda: exchanged() == 0, "the pictures have been looked at, after their answers")
         wait_until(lambda: client.detect("echo", RED[..., ::-1]) and said in _message(daemon), "it is said")
-        assert exchanged() == 1
+        wait_until(lambda: exchanged() == 1, "it is in the metrics")
         wait_until(lambda: f"model echo: {said}" in daemon.log.read_text(), "it is logged")
         assert daemon.log.read_text().count(said) == 1
 

@@ -18,7 +18,7 @@ from tests.support.fakes import write_echo
 from tests.support.parts import write_folders
 
 #: packages are fetched first, which takes as long as the network does
-pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 #: a project from pictures to verdicts, as the notebooks of PyPI's package go
 _PYPI = """
@@ -137,7 +137,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def _run(place: Place, *command: str | Path, home: Path | None = None) -> str:
     variables = place.cloud.patient_environment(home or place.cloud.data)
     done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, env=variables, timeout=170, cwd=place.root, check=False
+        [*map(str, command)], capture_output=True, text=True, env=variables, timeout=400, cwd=place.root, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +19,22 @@ from PIL import Image
 import edge_agent
 from edge_agent.serving.auditing.reading import read_entries
 from edge_agent.studio.aws.keys import AccessKeys
+from edge_agent.studio.store.layout import shortened
 from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.store import Store
 from tests.support.cloud import Cloud, running_cloud
-from tests.support.daemon import Daemon, running_daemon, wait_until
+from tests.support.daemon import PATIENCE, Daemon, running_daemon, wait_until
 from tests.support.encoded import encoded, kinds_of
 from tests.support.fakes import write_echo
 from tests.support.parts import draw_part, write_folders
+from tests.support.sweep import cases
 
 LINE = {"confidence": 1, "type": "groundtruth/image-classification", "human-annotated": "yes", "job-name": "job"}
+#: nobody looks at it as long as there is no key
+ANYBODY = "AWS4-HMAC-SHA256 Credential=a/20240101/r/lookoutvision/aws4_request, SignedHeaders=host, Signature=a"
+#: of a request whose fields are all of their shapes
+LOOKED_INTO = ("is not a PNG", "content-type must be one of", "is none that was given here")
+ERRORS_FOUND = re.compile(r"\d+ validation errors? detected: ")
 
 
 class Place(NamedTuple):
@@ -108,8 +116,68 @@ def test_what_botocore_does_not_check_is_checked(place: Place) -> None:
     assert "regular expression pattern" in error["Error"]["Message"]
     error = _refused(place.lv.list_projects, NextToken="bm9uZQ==")
     assert error["Error"]["Message"] == "NextToken 'bm9uZQ==' is none that was given here"
-    error = _refused(place.lv.create_project, ProjectName="a" * 121)
-    assert "has 121 characters, expected 120 at most" in error["Error"]["Message"]
+
+
+def test_each_field_of_each_operation_is_checked(place: Place, request: pytest.FixtureRequest) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", place.cloud.port, timeout=20)
+    # one for all of them, and closed whatever comes of it
+    request.addfinalizer(connection.close)
+
+    def ask(method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, str, str, str]:
+        connection.request(method, target, body, headers | {"Authorization": ANYBODY})
+        response = connection.getresponse()
+        content = json.loads(response.read())
+        told = response.headers.get("x-amzn-ErrorType", ""), response.headers["x-amzn-RequestId"]
+        return response.status, *told, content.get("Message", "")
+
+    wrong, asked = [], list(cases())
+    for case in asked:
+        method, target, headers, body = case.sent()
+        status, code, request_id, text = ask(method, target, headers, body)
+        if case.code == "ValidationException":
+            said = f" at '{case.field}' failed to satisfy constraint: Member must "
+            is_right = ERRORS_FOUND.match(text) and said in text and case.constraint in text
+        elif case.code:
+            is_right = text.startswith(f"'{case.field}' is ") and case.constraint in text
+        else:
+            is_right = status in (200, 404) or any(said in text for said in LOOKED_INTO)
+        if not is_right or not request_id or (case.code and (status, code) != (400, case.code)):
+            wrong.append((case.name, status, code, text))
+        if (method, status) == ("POST", 200) and target.endswith("/projects"):
+            name = json.loads(body)["ProjectName"]
+            assert ask("DELETE", f"/2020-11-20/projects/{name}", {}, b"")[0] == 200
+    assert wrong == []
+    assert len(asked) > 600
+
+
+def test_a_name_as_long_as_the_services_is_served_and_shown(place: Place) -> None:
+    name, other = "n" * 255, "n" * 254 + "o"
+    write_echo(place.data / "models", shortened(name), 128, 96)
+    for project in (name, other):
+        place.lv.create_project(ProjectName=project)
+    shown = [project["ProjectName"] for project in place.lv.list_projects()["Projects"]]
+    assert {name, other} <= set(shown)
+    assert place.lv.list_models(ProjectName=other)["Models"] == []
+    asked = {"ProjectName": name, "ModelVersion": "1"}
+    missing = {"ProjectName": name, "ModelVersion": "9" * 10, "ContentType": "image/png"}
+    error = _refused(place.lv.detect_anomalies, **missing, Body=encoded(draw_part(1)[0], "PNG"))
+    assert error["Error"]["Code"] == "ResourceNotFoundException"
+    place.lv.start_model(**asked, MinInferenceUnits=1)
+
+    def status(wanted: str) -> None:
+        def reached() -> bool:
+            return bool(place.lv.describe_model(**asked)["ModelDescription"]["Status"] == wanted)
+
+        wait_until(reached, f"the model is {wanted}")
+
+    status("HOSTED")
+    sent = {**asked, "ContentType": "image/png", "Body": encoded(draw_part(1)[0], "PNG")}
+    assert place.lv.detect_anomalies(**sent)["DetectAnomalyResult"]["Source"] == {"Type": "direct"}
+    place.lv.stop_model(**asked)
+    status("TRAINED")
+    place.lv.delete_model(**asked)
+    for project in (name, other):
+        place.lv.delete_project(ProjectName=project)
 
 
 def test_a_token_makes_a_call_once(place: Place) -> None:
@@ -328,7 +396,7 @@ def edge_agent_picture(path: Path) -> Any:
 
 
 def _raw(place: Place, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", place.cloud.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", place.cloud.port, timeout=PATIENCE)
     connection.request(method, path, headers=headers)
     response = connection.getresponse()
     content = response.read()
@@ -344,8 +412,7 @@ def test_what_is_no_operation_is_answered_as_aws_does(place: Place) -> None:
     # A page in somebody's browser can't sign.
     status, headers, _ = _raw(place, "GET", "/2020-11-20/projects")
     assert (status, headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
-    anybody = "AWS4-HMAC-SHA256 Credential=a/20240101/r/lookoutvision/aws4_request, SignedHeaders=host, Signature=a"
-    status, _, content = _raw(place, "GET", "/2020-11-20/projects", Authorization=anybody, Host="evil.example")
+    status, _, content = _raw(place, "GET", "/2020-11-20/projects", Authorization=ANYBODY, Host="evil.example")
     assert (status, "evil.example" in content.decode()) == (403, True)
 
 

@@ -34,7 +34,7 @@ _PASSING = {
     "RUNNING",
 }  # fmt: skip
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 class Place(NamedTuple):

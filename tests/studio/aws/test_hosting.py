@@ -83,7 +83,7 @@ def test_inference_units_are_workers_which_a_restart_brings_back(tmp_path: Path)
             lv = cloud.client()
             lv.stop_model(**MODEL)
             assert "MinInferenceUnits" not in _wait_for(cloud, "TRAINED")
-            assert agent.workers("plates.1") == []
+            wait_until(lambda: agent.workers("plates.1") == [], "its workers have ended")
             assert _units(cloud) == {}
             # At once with other units: the agent must not take the component of the last time.
             lv.start_model(**MODEL, MinInferenceUnits=1)

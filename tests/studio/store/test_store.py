@@ -13,7 +13,7 @@ from PIL import Image
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.errors import Conflict, NotThere, StudioError
-from edge_agent.studio.store.layout import safe_file_name
+from edge_agent.studio.store.layout import safe_file_name, shortened
 from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.projects import Label
 from edge_agent.studio.store.reindex import reindex
@@ -222,11 +222,22 @@ def test_labels_keep_their_places(store: Store) -> None:
 def test_projects_have_names_of_components(store: Store) -> None:
     with pytest.raises(Conflict, match="there is a project 'part' already"):
         store.projects.create("part")
-    for name in ("", "../x", "a/b", ".hidden", "ä", "x" * 200):
+    for name in ("", "../x", "a/b", ".hidden", "ä", "x" * 256):
         with pytest.raises(StudioError, match="can't be the name of a project"):
             store.projects.create(name)
     with pytest.raises(NotThere, match="there is no project 'none'"):
         store.projects.get("none")
+    # Longer than a component's name, and alike for as long as that is.
+    longer = ["x" * 200, "x" * 199 + "y"]
+    for name in longer:
+        store.projects.create(name)
+        assert len(store.layout.project(name).name) == 128
+        assert store.projects.name_of(shortened(name)) == name
+        Image.new("RGB", (96, 64)).save(store.layout.project(name) / "pictures" / f"{name[-1]}.png")
+    assert reindex(store).projects == 3
+    assert [store.pictures.page(name, Filter(), 0, 9).pictures[0].file for name in longer] == ["x.png", "y.png"]
+    for name in longer:
+        store.projects.remove(name)
     picture = add(store, "a.png")
     store.projects.remove("part")
     assert store.projects.all() == []

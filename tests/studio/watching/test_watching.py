@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from edge_agent.records.store.writer import RecordWriter
@@ -96,13 +97,36 @@ def test_a_shift_alone_and_times_that_can_not_be_used(studio: Studio, begun: int
     for query, text in (
         ("shifts=25:00", "'25:00' is not a time such as 06:00"),
         ("only=07:00", "no shift begins at 07:00"),
-        ("since=1&by=hour", "more than 3000 periods"),
+        ("since=1&by=hour", "more than 3000 days"),
+        ("begin=900d&by=hour", "more than 3000 periods"),
         ("since=5&until=4", "ends before it begins"),
+        ("since=nan", "nan is not a time"),
+        ("since=1e300", "1e+300 is not a time"),
+        ("end=9999-01-01T00:00", "ends after the year 2199"),
+        ("begin=2001-01-01&by=day", "more than 3000 days"),
         ("span=2d", "the query can't be used"),
     ):
         answer = studio.ask("GET", f"/api/dashboard?{query}")
         assert answer.status == 400
         assert text in answer.error
+
+
+def test_calls_that_got_no_verdict_are_counted_by_reason(studio: Studio, line: Daemon) -> None:
+    for model, drawn in (("echo", picture(20, 8, 8)), ("echo", picture(20, 8, 8)), ("gone", picture(20))):
+        with pytest.raises(grpc.RpcError):
+            line.stub("DetectAnomalies", bytes_request(model, drawn))
+
+    def reasons(model: str = "") -> dict[tuple[str, str], dict[str, Any]]:
+        found = studio.get(f"/dashboard?by=hour&model={model}")
+        assert found["refused"] == sum(point["refused"] for point in found["points"])
+        return {(one["model"], one["reason"]): one for one in found["refusals"]}
+
+    wait_until(lambda: ("", "model_not_found") in reasons(), "they are written down")
+    assert reasons()["", "model_not_found"]["calls"] == 1
+    assert reasons("echo")["echo", "invalid_request"]["calls"] == 2
+    assert "8x8" in reasons()["echo", "invalid_request"]["details"]
+    assert ("", "model_not_found") not in reasons("echo")
+    assert studio.get("/dashboard?span=&begin=2001-09-09T00:00&end=2001-09-10T00:00")["refused"] == 0
 
 
 def test_every_point_leads_to_its_records(studio: Studio, begun: int) -> None:
@@ -206,7 +230,7 @@ def test_the_line_now_goes_on_after_the_agent_comes_back(studio: Studio, line: D
     asked = line.folder / "state" / "live" / "asked"
     before = asked.read_bytes()
     wait_until(lambda: before != (last := asked.read_bytes()) or last, "it has been asked")
-    assert studio.get("/live")["viewers"] == 0
+    wait_until(lambda: studio.get("/live")["viewers"] == 0, "nobody watches")
 
 
 def test_without_records_the_page_is_told_where_they_were_looked_for(tmp_path: Path) -> None:

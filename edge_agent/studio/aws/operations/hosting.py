@@ -11,7 +11,7 @@ from edge_agent.errors import AgentUnreachable, CallFailed, ServiceRefused
 from edge_agent.studio.aws.call import Answer, Call, conflict, invalid, quota
 from edge_agent.studio.aws.hosting import host, unhost
 from edge_agent.studio.aws.mask_png import encode_mask
-from edge_agent.studio.aws.models import Numbered, Statuses, find
+from edge_agent.studio.aws.models import Numbered, Statuses, component_name, find
 
 _STARTABLE = ("TRAINED", "HOSTING_FAILED")
 
@@ -65,7 +65,7 @@ def detect_anomalies(call: Call) -> Answer:
     # The agent is asked at once, and only what it refuses is looked into: a picture is in a hurry.
     if version == "latest":
         version = values["ModelVersion"] = str(find(call).number)  # trail and metrics have the number
-    component = f"{call.project}.{version}"
+    component = component_name(call.project, version)
     try:
         detection = service.detectors.detect(component, values["Body"], values["ContentType"])
     except CallFailed as error:

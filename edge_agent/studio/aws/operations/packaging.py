@@ -13,6 +13,7 @@ from edge_agent.studio.aws.paging import page
 from edge_agent.studio.jobs.kinds import PACKAGE
 
 _STATUS = {"waiting": "CREATED", "running": "RUNNING", "done": "SUCCEEDED"}
+_LONGEST_JOB = 64
 _PACKAGED = ("TRAINED", "STARTING_HOSTING", "HOSTED", "HOSTING_FAILED", "STOPPING_HOSTING")
 
 
@@ -24,7 +25,7 @@ def start_model_packaging_job(call: Call) -> Answer:
     if status not in _PACKAGED:
         name = f"{call.project}/{model.number}"
         raise conflict("MODEL", name, f"Model {model.number} of project {call.project} is {status}; expected TRAINED.")
-    name = values.get("JobName") or f"{call.project}-{model.number}-{secrets.token_hex(4)}".replace("_", "-")[:64]
+    name = values.get("JobName") or _own_name(call.project, model.number)
     if _row(call, name) is not None:
         raise conflict("MODEL_PACKAGE_JOB", name, f"Model packaging job {name} already exists.")
     chosen = values["Configuration"]["Greengrass"]
@@ -50,6 +51,12 @@ def start_model_packaging_job(call: Call) -> Answer:
     service.jobs.queue(job, command)
     service.nudge()
     return {"JobName": name}
+
+
+def _own_name(project: str, number: int) -> str:
+    """Make up a name for a job; the part that no other has must not be cut off."""
+    end = f"-{number}-{secrets.token_hex(4)}"
+    return project.replace("_", "-")[: _LONGEST_JOB - len(end)] + end
 
 
 def _options(chosen: dict[str, Any]) -> list[str]:

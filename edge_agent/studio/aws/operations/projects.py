@@ -13,18 +13,11 @@ from edge_agent.studio.store.projects import Project
 
 #: the service's own: 100 projects of an account; here it only keeps a script that goes wrong from filling the disk
 MOST_PROJECTS = 1000
-#: with a '.' and a number it is the name of a component
-LONGEST_NAME = 120
 
 
 def create_project(call: Call) -> Answer:
     """Make a project, the same as on the page."""
     store = call.service.store
-    if len(call.project) > LONGEST_NAME:
-        raise invalid(
-            f"the project's name has {len(call.project)} characters, expected {LONGEST_NAME} at most: its models are "
-            "components PROJECT.VERSION of the agent, and Greengrass lets their names have 128"
-        )
     if len(store.projects.all()) >= MOST_PROJECTS:
         raise quota("PROJECT", call.project, f"there are {MOST_PROJECTS} projects, which is the most")
     try:

@@ -10,7 +10,7 @@ import pytest
 from tests.studio.aws.storage.conftest import Place
 from tests.support.environments import Environments
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 _ODD = [
     "plain.png", "with space.png", "a+b.png", "100%.png", "a%20b.png", "ä ö ü.png", "零件.png", "#1?.png", "x=y&z;.png",

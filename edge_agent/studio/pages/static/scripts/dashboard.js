@@ -1,6 +1,7 @@
 import { get, query } from "./api.js";
 import { drawHistogram, drawPareto } from "./charts/bars.js";
-import { clock, day, dayAndClock, toField, toSeconds, zone } from "./charts/clock.js";
+import { clock, day, dayAndClock, toField, zone } from "./charts/clock.js";
+import { drawCounts } from "./charts/counts.js";
 import { drawShares, drawTimes } from "./charts/control.js";
 import { $, $$ } from "./dom.js";
 import { attempt } from "./messages.js";
@@ -31,9 +32,7 @@ const chosen = () => Object.fromEntries([...new FormData(form)].filter(([, value
 
 function wanted() {
   const { from, to, ...values } = chosen();
-  if (values.span) return values;
-  const offset = shown?.offset ?? 0;
-  return { ...values, span: "", ...(from && { since: toSeconds(from, offset) }), ...(to && { until: toSeconds(to, offset) }) };
+  return values.span ? values : { ...values, span: "", begin: from ?? "", end: to ?? "" };
 }
 
 // Where a part of the figures leads: the same model, the same time, or less of both.
@@ -84,7 +83,7 @@ function drawScores() {
   const parts = counts.map((amount, at) => ({ from: at / counts.length, to: (at + 1) / counts.length, count: amount, other: training[at] ?? 0 }));
   $(".about", figure).textContent = training.length ? w("dash.scores_training") : w("dash.scores_about");
   drawHistogram(figure, parts, {
-    label: w("dash.scores"), percent, name: (value) => value.toFixed(1),
+    label: w("dash.scores"), percent, name: (value) => value.toFixed(2),
     href: (part) => pictures({ score_from: part.from, score_to: part.to >= 1 ? 2 : part.to }),
     say: (part, share) => w("dash.score", { from: part.from.toFixed(2), to: part.to.toFixed(2), count: count(part.count), share: percent(share) }),
     heads: [w("dash.score_head"), w("dash.pictures"), w("dash.ratio_all"), w("dash.training")],
@@ -111,6 +110,33 @@ function drawLatency() {
     say: (point) => w("dash.time_point", { when: span(point), mean: number(point.milliseconds), slowest: number(point.slowest) }),
     heads: [w("dash.when"), w("dash.mean"), w("dash.slowest")],
     cells: (point) => [span(point), point.total ? number(point.milliseconds) : w("dash.empty"), point.total ? number(point.slowest) : "–"],
+  });
+}
+
+const reason = (word) => {
+  const key = `dash.reason_${word}`;
+  return w(key) === key ? word.replaceAll("_", " ") : w(key);
+};
+
+// Who was refused has no picture: a bar leads to the figures of its time, in which the reasons are told.
+function drawRefused() {
+  const { points, refusals } = shown;
+  const isSome = shown.refused > 0;
+  for (const id of ["#refused", "#reasons"]) $(id).hidden = !isSome;
+  if (!isSome) return;
+  const href = (point) => `/dashboard?${query({ model: chosen().model ?? "", span: "", from: toField(point.begin, point.offset), to: toField(point.end, point.offset) })}`;
+  $("#refused .about").textContent = w("dash.refused_about");
+  drawCounts($("#refused"), points.map((point) => ({ ...point, count: point.refused })), {
+    label: w("dash.refused"), name: nameOf, number, href, say: (point) => w("dash.refused_point", { when: span(point), count: count(point.count) }),
+    heads: [w("dash.when"), w("dash.refused"), w("dash.pictures")], cells: (point) => [span(point), count(point.count), count(point.total)],
+  });
+  $("#reasons .about").textContent = w("dash.reasons_about", { details: refusals[0].details });
+  const bars = refusals.map((one) => ({ ...one, label: reason(one.reason), pictures: one.calls }));
+  drawPareto($("#reasons"), bars, {
+    label: w("dash.reasons"), percent, href: () => null,
+    say: (one) => w("dash.refused_why", { reason: one.label, model: one.model || w("dash.no_model"), count: count(one.calls), details: one.details }),
+    heads: [w("dash.reason"), w("dash.model"), w("dash.refused"), w("dash.answered")],
+    cells: (one) => [one.label, one.model || w("dash.no_model"), count(one.calls), one.details],
   });
 }
 
@@ -152,8 +178,12 @@ function draw() {
   tellShare("#escapes", shown.escapes, "escape");
   $("#p95").textContent = shown.total ? `${number(shown.times.p95)} ms` : "–";
   $("#p95").nextElementSibling.textContent = shown.total ? w("dash.slowest_was", { slowest: number(shown.times.slowest) }) : "";
+  $("#refused-total").textContent = count(shown.refused);
+  $("#refused-total").classList.toggle("bad", shown.refused > 0);
+  $("#refused-total").nextElementSibling.textContent = shown.refused ? w("dash.refused_below") : "";
   $("#nothing").hidden = shown.total > 0;
-  $(".charts").hidden = !shown.total;
+  for (const figure of $$(".charts > figure")) figure.hidden = !shown.total;
+  drawRefused();
   $("#lost").hidden = !shown.lost;
   $("#lost").textContent = w("dash.lost", { count: count(shown.lost) });
   if (!shown.total) return;
@@ -199,7 +229,9 @@ form.addEventListener("submit", (event) => event.preventDefault());
 const stored = localStorage.getItem("shifts");
 if (stored) form.elements.shifts.value = stored;
 fitForm();
-for (const [key, value] of new URLSearchParams(location.search)) {
+const asked = new URLSearchParams(location.search);
+if (asked.has("from") && !asked.has("span")) $("[name=span][value='']", form).checked = true; // own times: an address leaves out what is empty
+for (const [key, value] of asked) {
   if (key === "model") form.elements.model.append(new Option(value, value));
   if (form.elements[key]) form.elements[key].value = value;
 }

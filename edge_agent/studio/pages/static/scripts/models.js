@@ -28,6 +28,7 @@ $("#train").addEventListener("submit", (event) => {
 });
 
 async function follow(number) {
+  if (training === number) return; // the news of it came before the answer
   training = number;
   $("#progress").hidden = false;
   $("#go").disabled = true;
@@ -188,7 +189,7 @@ async function deploy(model) {
 }
 
 async function startWhenKnown() {
-  for (let attempts = 0; attempts < 20; attempts += 1) {
+  for (let attempts = 0; attempts < 60; attempts += 1) {
     const { models } = await get("/device");
     if (models.some((one) => one.name === project)) {
       await post("/device/start", { model: project });

@@ -18,6 +18,5 @@ export function zone(offset) {
   return `UTC${offset < 0 ? "−" : "+"}${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
 }
 
-// A local time of the device, as a field for times has it, in seconds since 1970; and the other way.
-export const toSeconds = (value, offset) => Date.parse(`${value.slice(0, 16)}:00Z`) / 1000 - offset * 60;
+// A time as a field for times has it: what the device's clock shows then.
 export const toField = (seconds, offset) => at(seconds, offset).toISOString().slice(0, 16);

@@ -1,14 +1,14 @@
 // Charts over periods: the share of anomalies with its limits, and the time that a call takes.
 
 import { across, MARGIN, mark, show, stage, svg, table, text } from "./draw.js";
-import { labelled, linear, runs } from "./scale.js";
+import { labelled, linear, runs, wide } from "./scale.js";
 
 function path(points) {
   return points.map(([x, y], at) => `${at ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`).join("");
 }
 
 function timeAxis(place, points, x, name) {
-  for (const at of labelled(points.length, place.right - MARGIN.left, 92)) {
+  for (const at of labelled(points.length, place.right - MARGIN.left, points.length ? wide(name(points[0])) : 1)) {
     place.root.append(text(x(at), place.bottom + 20, name(points[at])));
   }
 }

@@ -30,11 +30,15 @@ export function runs(points, hasValue) {
   return found;
 }
 
-// Which of `count` places get a label, when each takes `width` of `room`.
+// Which of `count` places get a label, when each takes `width` of `room`: none that would stick out.
 export function labelled(count, room, width) {
   const every = Math.max(1, Math.ceil((count * width) / Math.max(room, 1)));
-  return Array.from({ length: count }, (_, place) => place).filter((place) => place % every === 0);
+  const fits = (place) => ((place + 0.5) / count) * room + width / 2 <= room + 22; // what is right of the axis
+  return Array.from({ length: count }, (_, place) => place).filter((place) => place % every === 0 && fits(place));
 }
+
+// How wide a text is in a chart, at the most.
+export const wide = (said) => 14 + [...said].reduce((sum, letter) => sum + (letter > "\u2e7f" ? 12 : 6.7), 0);
 
 // Shares that add up, for a Pareto chart.
 export function cumulated(counts) {

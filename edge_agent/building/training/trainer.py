@@ -132,7 +132,9 @@ def train(
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(examples)]]
         head = fit_head(features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same)
-    outlook = look_ahead(head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed)
+    outlook = look_ahead(
+        head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted
+    )
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}
     between = {"out_of_fold": _intervals(head, held_out, anomalous)}

@@ -45,6 +45,7 @@ class Runner:
         self._inspector = Inspector(line)
         self._telling = Telling(line)
         self._status, self._folder = Status.of(path, line), line_folder(line)
+        self._status.goes_on(self._folder)
         #: what was inspected since the last picture was shown
         self._to_show: Inspected | None = None
         self._write_at = self._look_at = 0.0
@@ -110,7 +111,7 @@ class Runner:
             self._write()
 
     def _say_state(self, problem: str) -> None:
-        _say(Word("unable", problem) if problem else Word("able"))
+        _say(Word("unable", problem, "source" if self._source_problem else "agent") if problem else Word("able"))
         if problem == self._problem:
             return
         # What a model says while it starts changes often; who is told wants to know that it can't inspect.
@@ -173,7 +174,7 @@ class Runner:
         return failed
 
     def _fail(self, part: Part, why: str) -> None:
-        _say(Word("failed", why, part.at))
+        _say(Word("failed", why, at=part.at))
         log.warning("part %s was not inspected: %s", part.name, why)
         _answer(part, self._telling.not_inspected(part.name, "failed", why))
         self._not_inspected(part, "failed", why)
@@ -217,6 +218,7 @@ def _watch(line: Line) -> None:
         pass
     pins = Pins(line.pin)
     pins.close()
+    log.error("line '%s' is at its safe state: its supervisor has ended", line.name)
     os._exit(1)
 
 

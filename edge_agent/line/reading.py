@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -19,7 +19,7 @@ from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Folder, Frames
 from edge_agent.line.tables.whole import CHOICES, Line
 from edge_agent.records.events.rules import parse_events
-from edge_agent.settings import check_address
+from edge_agent.settings import check_address, check_metrics_address
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -77,7 +77,8 @@ def mistakes_in(values: Mapping[str, Any]) -> Iterator[str]:
     """Name every mistake. A text begins with its place: KEY, TABLE.KEY, TABLE NUMBER: KEY or event 'NAME'."""
     tables = {*_PLAIN, *CHOICES, "event"}
     yield from _in_table(values, Line, "", leave=tables)
-    yield from _in_socket(values.get("socket"))
+    yield from _in_address(values.get("socket"), check_address)
+    yield from _in_address(values.get("metrics") or None, check_metrics_address)
     for name in sorted(tables & values.keys()):
         several = name in _SEVERAL
         found = values[name]
@@ -173,23 +174,31 @@ def _expected(error: msgspec.ValidationError, hint: object) -> str:
     return ", expected one that begins with /" if "matching regex '^/" in text else f": {text}"
 
 
-def _in_socket(socket: object) -> Iterator[str]:
+def _in_address(address: object, check: Callable[[str], None]) -> Iterator[str]:
     try:
-        if isinstance(socket, str):
-            check_address(socket)
+        if isinstance(address, str):
+            check(address)
     except ValueError as error:
         yield str(error)
 
 
 def _in_events(tables: list[dict[str, Any]]) -> Iterator[str]:
+    right = True
     for number, table in enumerate(tables, 1):
         try:
             parse_events([table])
         except SettingsError as error:
+            right = False
             yield str(error) if "name" in table else f"event {number}: {str(error).partition(': ')[2]}"
     names = [table.get("name") for table in tables]
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
+        right = False
         yield f"event '{name}': there are two of that name"
+    if right:  # each by itself: do they go together?
+        try:
+            parse_events(tables)
+        except SettingsError as error:
+            yield str(error)
 
 
 def _in_source(source: Mapping[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ The inspecting process writes it; `outputs/shown.py` writes what the supervisor'
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ from edge_agent.line.tables.whole import Line
 FILE_NAME = "status.json"
 PICTURE_NAME = "last.jpg"
 _PATIENCE = 10.0
+_RECENT = 20
+DAY = "%Y-%m-%d"
 #: of a source: what says where its pictures come from
 _PLACES = ("path", "address", "pipeline", "name", "producer", "topic", "port")
 
@@ -41,6 +44,21 @@ class LastPart(msgspec.Struct):
     #: None: there was no verdict
     score: float | None = None
     verdict: str = ""
+
+
+class DayCounts(msgspec.Struct):
+    """Counts of one day, of the device's local time."""
+
+    day: str = ""
+    passed: int = 0
+    rejected: int = 0
+    looked: int = 0
+    failed: int = 0
+    early: int = 0
+
+    def count(self, name: str) -> None:
+        """Count a part."""
+        setattr(self, name, getattr(self, name) + 1)
 
 
 class Status(msgspec.Struct):
@@ -71,6 +89,10 @@ class Status(msgspec.Struct):
     source_failures: int = 0
     source_reconnects: int = 0
     last: LastPart | None = None
+    #: the last parts, the newest first
+    recent: tuple[LastPart, ...] = ()
+    #: of the day on which the last part came; it goes on when the line is started again
+    today: DayCounts = msgspec.field(default_factory=DayCounts)
     #: there is a picture of the last part beside this file (`show_picture`)
     picture: bool = False
     #: the inspecting process, and the supervisor that has the pins, each with when it started
@@ -95,6 +117,7 @@ class Status(msgspec.Struct):
         """Count a part, and keep what became of it."""
         self.count(part.outcome)
         self.last = part
+        self.recent = (part, *self.recent[: _RECENT - 1])
         if part.outcome not in ("failed", "early"):
             self.longest_ms = max(self.longest_ms, part.milliseconds)
             self.late += self.cycle_ms < part.milliseconds
@@ -103,6 +126,14 @@ class Status(msgspec.Struct):
         """Count a part."""
         name = {"pass": "passed", "reject": "rejected", "look": "looked"}.get(outcome, outcome)
         setattr(self, name, getattr(self, name) + 1)
+        if (day := time.strftime(DAY)) != self.today.day:
+            self.today = DayCounts(day)
+        self.today.count(name)
+
+    def goes_on(self, folder: Path) -> None:
+        """Take up the day's counts of what the line wrote before it was started."""
+        with contextlib.suppress(EdgeAgentError):
+            self.today = read_status(folder).today
 
     def write(self, folder: Path) -> None:
         """Write it down."""

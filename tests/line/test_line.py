@@ -17,15 +17,16 @@ from PIL import Image
 from tests.support.daemon import PATIENCE, Daemon, running_daemon, suspend, wait_until
 from tests.support.fakes import write_echo
 from tests.support.line import Line
+from tests.support.scraping import fetch, samples
 
 pytestmark = pytest.mark.long
 
 NORMAL, ANOMALOUS = 60, 220
 
 
-def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line]) -> None:
-    line = make(agent.socket)
-    line.file.write_text(f"show_picture = true\n{line.file.read_text()}")
+def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line], tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.sock"
+    line = make(agent.socket, keys=f'show_picture = true\nmetrics = "unix://{metrics}"\n')
     line.start()
     line.wait_able()
     line.wait_pin("reject", "0")
@@ -76,6 +77,12 @@ def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[
     assert told["status"]["longest_ms"] > 0
     with Image.open(told["picture"]) as shown:
         assert (shown.format, shown.size) == ("JPEG", (64, 64))
+    counts = samples(fetch(metrics))
+    for outcome, count in (("pass", 1), ("reject", 1), ("look", 1), ("failed", 2), ("early", 0)):
+        assert counts["edge_agent_line_parts_total", ("flange", outcome)] == count
+    assert counts["edge_agent_line_safe_states_total", ("part", "flange")] == 2
+    assert counts["edge_agent_line_cycle_seconds_count", ("flange",)] == 3
+    assert counts["edge_agent_line_able", ("flange",)] == 1
     assert "last part: broken.png, failed" in line.command("status", line.file).stdout
     assert line.process is not None
     line.process.terminate()

@@ -16,7 +16,7 @@ def test_outcomes_pulses_and_the_safe_state(tmp_path: Path) -> None:
     def pin(name: str, on: str, **changes: object) -> Pin:
         return Pin(on=on, path=str(tmp_path / name), **changes)  # type: ignore[arg-type]
 
-    pins = Pins([pin("able", "able"), pin("gate", "reject", safe=1), pin("lamp", "look", pulse_ms=30, delay_ms=20)])
+    pins = Pins([pin("able", "able"), pin("gate", "reject", safe=1), pin("lamp", "look", pulse_ms=100, delay_ms=200)])
     pins.safe()
     assert [value(name) for name in ("able", "gate", "lamp")] == ["0", "1", "0"]
     pins.able()

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from edge_agent.records.events import delivery
+from edge_agent.records.events.delivery import _words
 from edge_agent.records.events.outbox import Outbox, line_states
 from edge_agent.records.events.post import Post
+from edge_agent.records.events.sender import SendFailed
 from tests.support.daemon import wait_until
 from tests.support.records import record, rules, told
 
@@ -20,6 +22,12 @@ from tests.support.records import record, rules, told
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.02)
     monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.1)
+
+
+def test_what_a_server_answers_is_told_in_a_line_that_harms_no_terminal() -> None:
+    said = _words(SendFailed("h answered 500 \x1b[2J\r\n" + "x" * 100_000))
+    assert said.startswith("h answered 500 ?[2J??xxx")
+    assert len(said) == 300
 
 
 @pytest.mark.parametrize(("keep", "left"), [("newest", [3, 4, 5]), ("oldest", [1, 2, 3])])

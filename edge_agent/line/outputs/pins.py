@@ -46,6 +46,10 @@ class Pins:
         """Give each pin as it was written last, None for one that could not be; from any thread."""
         return [(pin, None if pin in self._broken else self._written.get(pin)) for pin in self._pins]
 
+    def broken(self) -> int:
+        """Say how many pins could not be set when they last had to be."""
+        return len(self._broken)
+
     def safe(self) -> None:
         """Write each pin's safe value, and forget what was to come."""
         self._later.clear()

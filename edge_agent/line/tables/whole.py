@@ -14,7 +14,7 @@ from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Source
 from edge_agent.line.tables.steps import STEPS, Step
 from edge_agent.line.tables.triggers import TRIGGERS, AnyTrigger
-from edge_agent.settings import DEFAULT_SOCKET, check_address
+from edge_agent.settings import DEFAULT_SOCKET, check_address, check_metrics_address
 
 
 class Line(Table, frozen=True, kw_only=True):
@@ -40,8 +40,13 @@ class Line(Table, frozen=True, kw_only=True):
     pin: tuple[Pin, ...] = ()
     event: tuple[dict[str, Any], ...] = ()
 
+    #: HOST:PORT or unix:///PATH, where Prometheus asks for metrics; "": nowhere
+    metrics: str = ""
+
     def __post_init__(self) -> None:
         check_address(self.socket)
+        if self.metrics:
+            check_metrics_address(self.metrics)
 
     @property
     def model_name(self) -> str:

@@ -16,7 +16,7 @@ from edge_agent.inference.imaging.overlay import draw
 from edge_agent.line.outputs.pins import Pins
 from edge_agent.line.outputs.shown import read_pins
 from edge_agent.line.outputs.telling import line_folder
-from edge_agent.line.reading import read_line
+from edge_agent.line.reading import read_line, read_outputs
 from edge_agent.line.running import CONFIGURED, KnownLine, known_lines
 from edge_agent.line.status import Status, read_status
 from edge_agent.line.supervisor import Supervisor
@@ -185,9 +185,13 @@ def _described(line: KnownLine) -> dict[str, Any]:
 @click.argument("file", type=_FILE)
 def safe(file: Path) -> None:
     """Make the line's pins safe: for systemd, after a line whose processes were all killed."""
-    line = read_line(file)
+    tables, problems = read_outputs(file)
     log_to_stderr("info")
-    Pins(line.pin).close()
+    pins = Pins(tables)
+    pins.close()
+    problems += [f"pin '{pin.on}' was not made safe" for pin, value in pins.values() if value is None]
+    if problems:
+        raise EdgeAgentError(*problems)
 
 
 @command.command(epilog="Example: edge-agent line trigger line.toml --part 4711")

@@ -34,6 +34,8 @@ _STATUS_SECONDS = 1.0
 #: words come this often within a cycle
 _WORDS = 4
 _LOOK_SECONDS = 0.5
+#: the first pause between two reasons in the log, for the same time without inspecting
+_LOG_SECONDS = 2.0
 
 
 class Runner:
@@ -48,7 +50,8 @@ class Runner:
         self._status.goes_on(self._folder)
         #: what was inspected since the last picture was shown
         self._to_show: Inspected | None = None
-        self._write_at = self._look_at = 0.0
+        self._write_at = self._look_at = self._log_at = 0.0
+        self._log_pause = _LOG_SECONDS
         self._problem: str | None = None
         self._was_able = False
         self._source_problem = ""
@@ -114,17 +117,25 @@ class Runner:
         _say(Word("unable", problem, "source" if self._source_problem else "agent") if problem else Word("able"))
         if problem == self._problem:
             return
+        if problem:
+            self._log_problem(problem)
         # What a model says while it starts changes often; who is told wants to know that it can't inspect.
         if problem and not self._problem:
-            log.warning("line '%s' can't inspect: %s", self._line.name, problem)
             self._telling.state(False, problem)
         elif not problem:
-            self._was_able = True
+            self._was_able, self._log_at, self._log_pause = True, 0.0, _LOG_SECONDS
             log.info("line '%s' can inspect", self._line.name)
             self._telling.state(True, "")
         self._problem = problem
         self._status.able, self._status.problem = not problem, problem
         self._write()
+
+    def _log_problem(self, problem: str) -> None:
+        """Say why the line can't inspect, and another reason too, but less and less often until it can."""
+        now = time.monotonic()
+        if now >= self._log_at:
+            self._log_at, self._log_pause = now + self._log_pause, 2 * self._log_pause
+            log.warning("line '%s' can't inspect: %s", self._line.name, problem)
 
     def _decide(self, part: Part) -> None:
         part = part if part.at else part._replace(at=time.monotonic())
@@ -143,10 +154,7 @@ class Runner:
             self._count(part, found)
             if not self._problem:  # a verdict says as much as asking the agent would, which takes time from parts
                 self._look_at = time.monotonic() + min(self._line.cycle / _WORDS, _LOOK_SECONDS)
-        try:
-            self._source.done(part, outcome)
-        except OSError as error:  # else it would be inspected again and again
-            raise EdgeAgentError(f"{part.path} can't be moved or deleted: {error.strerror}") from None
+        self._source.done(part, outcome)
 
     def _count(self, part: Part, found: Inspected) -> None:
         decision, detection, status = found.decision, found.detection, self._status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import time
 from pathlib import Path
 
@@ -135,3 +136,38 @@ def test_what_was_not_sent_is_sent_after_a_restart(tmp_path: Path) -> None:
     )
     again.close()
     assert [json.loads(line)["id"] for line in (folder / "events").read_text().splitlines()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(range(256)) * 40])
+def test_a_damaged_outbox_is_set_aside_and_a_new_one_begun(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "outbox.db").write_bytes(content)
+    post = Post(tmp_path, rules(sender="file", path=str(tmp_path / "events")), "d")
+    post.take(told(1, 2))
+    wait_until(lambda: post.lines()[0].sent == 2, "they are sent")
+    post.close()
+    (aside,) = tmp_path.glob("outbox.db.damaged-*")
+    assert aside.read_bytes() == content
+
+
+def test_an_outbox_that_turns_out_to_be_damaged_is_left_and_what_can_be_read_of_it_taken_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "socket"
+    post = Post(tmp_path, rules(sender="datagram", path=str(path)), "d")
+    post.take(told(1, 2))
+    with monkeypatch.context() as patch:
+
+        def damaged(*_: object) -> int:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+        patch.setattr(Outbox, "put", damaged)
+        post.take(told(3))
+    post.take(told(4))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        listener.settimeout(180)
+        assert [json.loads(listener.recv(1 << 16))["id"] for _ in range(3)] == [1, 2, 4]
+    assert len(list(tmp_path.glob("outbox.db.damaged-*"))) == 1
+    wait_until(lambda: post.lines()[0].sent == 3, "they are taken out")
+    assert post.lines()[0].dropped == 1, "what came while it was damaged"
+    post.close()

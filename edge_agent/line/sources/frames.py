@@ -28,7 +28,7 @@ class FrameSource:
         self._table, self._camera, self._chosen, self._inbox = table, camera, chosen, inbox
         self._patience = patience
         self._freezing = Freezing(table.frozen_frames)
-        self._is_frozen = False
+        self._is_frozen = self._has_tried = False
         self._word = time.monotonic()
         self._over = threading.Event()
         self._trying = Trying(self._work, camera.name)
@@ -42,8 +42,9 @@ class FrameSource:
             self._word = time.monotonic()
             if self._camera.is_asked or not self._table.silent_seconds:
                 self._trying.well()  # it may be long until the first picture
-            else:
+            elif not self._has_tried:  # later the reason why it ended says more
                 self._trying.problem = f"{self._camera.name} has given no picture yet"
+            self._has_tried = True
             while not self._trying.ending.is_set():
                 if self._camera.is_asked and not self._chosen.wait(_READ_SECONDS):
                     self._word = time.monotonic()

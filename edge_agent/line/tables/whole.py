@@ -16,11 +16,14 @@ from edge_agent.line.tables.steps import STEPS, Step
 from edge_agent.line.tables.triggers import TRIGGERS, AnyTrigger
 from edge_agent.settings import DEFAULT_SOCKET, check_address, check_metrics_address
 
+LINE_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
 
 class Line(Table, frozen=True, kw_only=True):
     """The whole file."""
 
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
+    #: also of a folder
+    name: Annotated[str, Meta(pattern=LINE_NAME)]
     source: Source
     model: tuple[Model, ...]
     #: of several models: when the part is anomalous

@@ -264,7 +264,7 @@ def verdicts(arguments: argparse.Namespace) -> None:
         halves[KINDS[kind].half if kind in KINDS else "development"].append(kind)
     if not arguments.final:
         halves["held-out"] = []
-    ways = ((20, 10),) if quick else WAYS
+    ways: tuple[tuple[int, int], ...] = ((20, 10),) if quick else WAYS
     if arguments.trained_on:
         ways = tuple(way for way in WAYS if f"{way[0]}+{way[1]}" in arguments.trained_on)
     for half, kinds in halves.items():

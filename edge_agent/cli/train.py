@@ -110,7 +110,7 @@ def command(
         datasets,
         output,
         Identity(chosen, version, description),
-        options._replace(quality="speed" if speed else quality),
+        options._replace(quality="speed" if speed else quality),  # type: ignore[arg-type]
         Steps(progress_bar, note),
         loaded.report if holdout is None else None,
     )

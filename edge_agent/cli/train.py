@@ -20,7 +20,7 @@ from edge_agent.cli.output import SEED, Share, check_output, choose_name, json_o
 if TYPE_CHECKING:
     from edge_agent.building.training.outlook import Outlook
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 
 class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]

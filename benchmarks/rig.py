@@ -288,7 +288,7 @@ def daemon(models: Path, *flags: str, log: Path | None = None) -> Iterator[tuple
             subprocess.Popen(command, stderr=said, start_new_session=True) as process,
         ):
             try:
-                Client(socket, wait=20.0).close()
+                Client(socket, wait=120.0).close()
                 yield socket, process.pid
             finally:
                 process.terminate()

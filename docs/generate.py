@@ -15,9 +15,10 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from edge_agent.component.manifest import manifest_schema
+from edge_agent.line.metrics.table import LINE_METRICS
 from edge_agent.serving.observing.histogram import SCORES, SECONDS
-from edge_agent.serving.observing.table import METRICS
-from edge_agent.settings import Settings
+from edge_agent.serving.observing.table import METRICS, Metric
+from edge_agent.settings import Settings, choices_of
 
 HERE = Path(__file__).resolve().parent
 
@@ -47,7 +48,8 @@ several pairs separated by `,`; in the file they are arrays and a table:
 _METRICS_HEAD = """\
 # Metrics
 
-Made from `edge_agent/serving/observing/table.py` by `make generated`. [operation.md](operation.md) says what to watch.
+Made from `edge_agent/serving/observing/table.py` and `edge_agent/line/metrics/table.py` by `make generated`.
+[operation.md](operation.md) says what to watch.
 
 The setting `metrics` names the address at which Prometheus, or anything that reads its text format or OpenMetrics,
 finds them under `/metrics`; without it nothing is counted:
@@ -73,12 +75,15 @@ ProjectName and ModelVersion are the labels `model` and `version`.
 """
 
 
+def _row(metric: Metric) -> str:
+    name = metric.name + "_total" * (metric.kind == "counter")
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{name}` | {metric.kind} | {metric.unit} | {labels} | {metric.help} |"
+
+
 def _metrics_page() -> str:
-    rows = []
-    for metric in METRICS.values():
-        name = metric.name + "_total" * (metric.kind == "counter")
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        rows.append(f"| `{name}` | {metric.kind} | {metric.unit} | {labels} | {metric.help} | {metric.cloudwatch} |")
+    rows = [f"{_row(metric)} {metric.cloudwatch} |" for metric in METRICS.values()]
+    of_lines = [_row(metric) for metric in LINE_METRICS.values()]
     seconds, scores = (", ".join(f"{bound:g}" for bound in bounds) for bounds in (SECONDS, SCORES))
     return f"""{_METRICS_HEAD}{chr(10).join(rows)}
 
@@ -94,6 +99,21 @@ Questions that CloudWatch answered, for PromQL:
 | mean time of a call, as `Time` | `rate(edge_agent_call_seconds_sum[5m]) / rate(edge_agent_call_seconds_count[5m])` |
 | errors | `sum by (code) (increase(edge_agent_calls_total{{code!="OK"}}[1h]))` |
 | throttled | `increase(edge_agent_calls_total{{code="RESOURCE_EXHAUSTED"}}[1h])` |
+
+## Lines
+
+A [line](line.md) is a program of its own and has its own address, the key `metrics` of its file:
+`metrics = "127.0.0.1:9465"`. All begin at zero when the line is started, not when its inspecting process is started
+again.
+
+| name | type | unit | labels | meaning |
+|---|---|---|---|---|
+{chr(10).join(of_lines)}
+
+| | |
+|---|---|
+| rejects of an hour | `increase(edge_agent_line_parts_total{{outcome="reject"}}[1h])` |
+| slowest of a hundred | `histogram_quantile(0.99, rate(edge_agent_line_cycle_seconds_bucket[5m]))` |
 """
 
 
@@ -105,7 +125,8 @@ def _settings_page() -> str:
     for field in Settings.__struct_fields__:
         default = defaults[field]
         shown = default if field == "state_dir" else "none" if default in ([], {}, "", None) else f"`{default}`"
-        rows.append(f"| `{field}` | {shown} | {get_args(hints[field])[1].description} |")
+        choices = f" ({', '.join(f'`{word}`' for word in choices_of(field))})" if choices_of(field) else ""
+        rows.append(f"| `{field}` | {shown} | {get_args(hints[field])[1].description}{choices} |")
     return _SETTINGS_HEAD + "\n".join(rows) + "\n"
 
 

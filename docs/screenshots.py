@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,10 +137,40 @@ def take(page: Any, studio: Studio, socket: str, output: Path) -> None:
                 while len(studio.get("/records?model=flange&pictured=true")["records"]) == kept:
                     assert time.monotonic() < end
                     time.sleep(0.2)
+    take_line(page, studio, open_, shot)
     open_("/dashboard?model=flange&span=1w")
     shot("dashboard")
     open_("/records?model=flange&pictured=true", f"document.body.dataset.ready && {whole}")
     shot("verdicts")
+
+
+def take_line(page: Any, studio: Studio, open_: Callable[..., None], shot: Callable[[str], None]) -> None:
+    """Take a line at work, and the editor of its file with two mistakes."""
+    camera = studio.data.parent / "camera1"
+    camera.mkdir()
+    pins = {name: f"{studio.data.parent}/{name}" for name in ("reject_pin", "able_pin")}
+    asked = {"name": "flange-1", "place": str(camera), "model": "flange", "pin": "file", "events_host": "127.0.0.1"}
+    text = studio.post("/line-compose", {**asked, **pins})["text"]
+    studio.send("PUT", "/lines/flange-1/file", {"text": text})
+    studio.post("/lines/flange-1/start")
+    pictures = sorted((studio.data / "projects/flange/pictures").glob("*.png"))
+    for number, path in enumerate([*pictures[-6:], *pictures[:1]]):
+        shutil.copyfile(path, camera / f".{number}")
+        (camera / f".{number}").rename(camera / f"{number + 4711}.png")
+        wait_until(lambda: not list(camera.glob("*.png")), "it is decided")
+    open_("/lines/flange-1", "document.querySelector('.now .picture')?.naturalWidth")
+    time.sleep(1)  # the status comes once a second
+    shot("line")
+    open_("/lines/flange-1/edit")
+    wrong = text.replace("cycle_ms", "cycle").replace('after = "move"', 'after = "archive"')
+    script = "const t = document.querySelector('#text'); t.value = arguments[0]; t.dispatchEvent(new Event('input'));"
+    page.execute_script(script, wrong)
+    wait_until(
+        lambda: page.execute_script("return document.querySelectorAll('#notes li').length === 2"), "both are told"
+    )
+    shot("line-edit")
+    page.execute_script(script, text)
+    studio.post("/lines/flange-1/stop")
 
 
 def main() -> None:
@@ -152,7 +182,8 @@ def main() -> None:
         write_week(folder / "state")
         with running_daemon(folder, "--keep-mib", "64", "--keep", "anomalous", "--keep", "normal=1") as daemon:
             arguments = ("--state-dir", str(folder / "state"), "--deploy-to", str(folder / "models"))
-            with running_studio(folder / "data", *arguments, agent=daemon.socket) as studio:
+            environment = {"STATE_DIRECTORY": str(folder / "lines")}
+            with running_studio(folder / "data", *arguments, agent=daemon.socket, environment=environment) as studio:
                 teach(studio)
                 with browser() as page:
                     take(page, studio, daemon.socket, output)

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -203,7 +203,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="whether who did what to which model is written down; see operation.md"),
     ] = "on"
     audit_mib: Annotated[int, Meta(ge=1, description="MiB of that which are kept; the oldest are deleted first")] = 64
-    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="least level logged")] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="least level logged")] = "info"
     log_format: Annotated[
         Literal["text", "json"],
         Meta(description="how log lines are written; text goes to systemd's journal with fields, where it is there"),
@@ -233,6 +233,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         check_address(self.socket)
         if self.metrics:
             check_metrics_address(self.metrics)
+
+
+def choices_of(field: str) -> tuple[str, ...]:
+    """Return the words that a setting may have; () where it is not one of a few."""
+    kind = get_args(get_type_hints(Settings, include_extras=True)[field])[0]
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def socket_path(socket: str) -> Path:
@@ -300,7 +306,10 @@ def _convert(values: Mapping[str, Any], origin: str) -> Settings:
         return msgspec.convert(dict(values), Settings, strict=False)
     except msgspec.ValidationError as error:
         text = str(error).replace("`", "'").replace(" - at '$.", " at setting '")
-        raise SettingsError(f"in {origin}: {text}") from None
+        field = text.rpartition(" at setting '")[2].rstrip("'")
+        known = choices_of(field) if text.startswith("Invalid enum value") else ()
+        expected = f", expected one of {', '.join(known)}" if known else ""
+        raise SettingsError(f"in {origin}: {text}{expected}") from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -18,7 +18,8 @@ PACKAGE = Path(edge_agent.__file__).parent
 # rows below. Of its own row a wing knows only what KNOWN says.
 ROWS = [
     {"cli", "__main__"},
-    {"device", "line", "studio"},
+    {"device", "studio"},
+    {"line"},
     {"client", "delivery"},
     {"building", "serving"},
     {"records"},
@@ -30,7 +31,7 @@ ROWS = [
     {"errors", "logs", "shortage", "version", "wire", "children"},
 ]
 #: (wing, wing of its own row that it may import)
-KNOWN: set[tuple[str, str]] = {("studio", "line")}
+KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
     "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}, {"requirements"}],

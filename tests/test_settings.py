@@ -51,7 +51,7 @@ def test_lists_in_variables() -> None:
         ({"socket": "unix:///" + "x" * 120}, {}, "", "has 121 bytes, expected at most 107"),
         ({"socket_mode": "rw"}, {}, "", "at setting 'socket_mode'"),
         ({"engine": "magic"}, {}, "", "Invalid enum value 'magic' at setting 'engine'"),
-        ({"log_level": "loud"}, {}, "", "at setting 'log_level'"),
+        ({"log_level": "loud"}, {}, "", "at setting 'log_level', expected one of debug, info, warning, error"),
     ],
 )
 def test_a_mistake_is_named(

@@ -19,7 +19,7 @@ import grpc
 
 from benchmarks.peers.environment import CHECKOUT
 
-_PATIENCE = 60.0  # seconds until a server that loads all models answers
+_PATIENCE = 180.0  # seconds until a server that loads all models answers
 _GRACE = 20.0  # seconds that a process has to end
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.soak.client import Told
 
-_GRACE = 20.0  # seconds that a client has to end
+_GRACE = 60.0  # seconds that a client has to end
 _SHM = Path("/dev/shm")
 
 

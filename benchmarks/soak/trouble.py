@@ -20,7 +20,7 @@ from edge_agent.client.client import Client
 from edge_agent.device.bench.client import BenchClient
 from edge_agent.serving.rpc.contract import METHODS
 
-_PATIENCE = 60.0  # seconds for what takes one or two
+_PATIENCE = 180.0  # seconds for what takes one or two
 _POLL = 0.01
 _COMERS, _THEIR_CALLS = 8, 4
 

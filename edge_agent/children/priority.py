@@ -13,20 +13,17 @@ def give_way() -> None:
     Where the kernel shares the processor between sessions, priorities count within one only, and a process in a session
     of its own would get as much as all of another: so the session itself is made the least important; sched(7).
     """
-    _set(os.SCHED_IDLE, 19)
+    os.nice(19)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")
 
 
 def step_back() -> None:
-    """Take the processor from nobody who has it, and less of it than the others, but enough for steady work.
+    """Take the processor from nobody who has it, but get as much of it as any other; sched(7).
 
-    A process of SCHED_BATCH does not take the place of another when it wakes up; sched(7).
+    A process of SCHED_BATCH does not take the place of another when it wakes up.
     """
-    _set(os.SCHED_BATCH, 5)
-
-
-def _set(policy: int, nice: int) -> None:
-    os.nice(nice)
     with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, policy, os.sched_param(0))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(nice))
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

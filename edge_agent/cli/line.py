@@ -14,14 +14,17 @@ from edge_agent.cli.output import check_output, json_option, print_json, print_t
 from edge_agent.errors import EdgeAgentError
 from edge_agent.inference.imaging.overlay import draw
 from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.outputs.shown import read_pins
 from edge_agent.line.outputs.telling import line_folder
-from edge_agent.line.reading import read_line
-from edge_agent.line.status import read_status
+from edge_agent.line.reading import read_line, read_outputs
+from edge_agent.line.running import CONFIGURED, KnownLine, known_lines
+from edge_agent.line.status import Status, read_status
 from edge_agent.line.supervisor import Supervisor
 from edge_agent.line.tables.triggers import Command
 from edge_agent.logs import log_to_stderr
 
 _FILE = click.Path(path_type=Path)
+_COUNTS = ("passed", "rejected", "looked", "failed", "early", "late")
 
 
 class _Group(click.Group):
@@ -134,22 +137,61 @@ def record(file: Path, folder: Path, count: int, wait: float) -> None:
 def status(file: Path, as_json: bool) -> None:
     """Show what the line has counted since it was started."""
     line = read_line(file)
-    found = read_status(line_folder(line), 10 + line.cycle)
+    folder = line_folder(line)
+    found = read_status(folder, 10 + line.cycle)
+    pins = read_pins(folder).pins
     if as_json:
-        print_json(msgspec.to_builtins(found))
+        print_json(msgspec.to_builtins(found) | {"running": found.is_running(), "pins": msgspec.to_builtins(pins)})
         return
     click.echo(f"line '{line.name}' {'can inspect' if found.able else 'can not inspect: ' + found.problem}")
-    names = ("passed", "rejected", "looked", "failed", "early")
-    print_table([name.upper() for name in names], [[str(getattr(found, name)) for name in names]], right=())
+    print_table([name.upper() for name in _COUNTS], [[str(getattr(found, name)) for name in _COUNTS]], right=())
+    click.echo(f"camera: {found.camera}, lost {found.source_failures} times")
+    if found.last is not None:
+        last, used = found.last, f"{found.longest_ms:.0f} of {found.cycle_ms:g} ms"
+        click.echo(f"last part: {last.part}, {last.outcome}, {last.reason}; the longest took {used}")
+    for pin in pins:
+        value = "can't be set" if pin.value is None else pin.value
+        click.echo(f"pin '{pin.on}', {pin.place}: {value}")
+
+
+@command.command("list", epilog="Example: edge-agent line list")
+@click.option("--lines", "folder", type=_FILE, default=CONFIGURED, show_default=True, help="Folder of lines' files.")
+@click.option("--state-dir", type=_FILE, metavar="DIR", help="State folder of who runs them, where not as usual.")
+@json_option
+def list_(folder: Path, state_dir: Path | None, as_json: bool) -> None:
+    """Show the lines of this device: those that run, have run, or are configured."""
+    lines = known_lines(folder, (state_dir,) if state_dir is not None else ())
+    if as_json:
+        print_json([_described(line) for line in lines])
+        return
+    rows = []
+    for line in lines:
+        status = line.status or Status()
+        problem = line.problem or ("" if line.status is None else line.status.problem)
+        counts = [str(getattr(status, name)) if line.status is not None else "" for name in _COUNTS]
+        rows.append([line.name, line.state, *counts, problem, line.file])
+    print_table(["LINE", "STATE", *(name.upper() for name in _COUNTS), "PROBLEM", "FILE"], rows, right=())
+
+
+def _described(line: KnownLine) -> dict[str, Any]:
+    told = {"name": line.name, "state": line.state, "file": line.file, "configured": line.is_configured}
+    picture = None if line.picture is None else str(line.picture)
+    status = None if line.status is None else msgspec.to_builtins(line.status)
+    return {**told, "problem": line.problem, "pins": msgspec.to_builtins(line.pins), "picture": picture,
+            "status": status}  # fmt: skip
 
 
 @command.command(epilog="Example: edge-agent line safe line.toml")
 @click.argument("file", type=_FILE)
 def safe(file: Path) -> None:
     """Make the line's pins safe: for systemd, after a line whose processes were all killed."""
-    line = read_line(file)
+    tables, problems = read_outputs(file)
     log_to_stderr("info")
-    Pins(line.pin).close()
+    pins = Pins(tables)
+    pins.close()
+    problems += [f"pin '{pin.on}' was not made safe" for pin, value in pins.values() if value is None]
+    if problems:
+        raise EdgeAgentError(*problems)
 
 
 @command.command(epilog="Example: edge-agent line trigger line.toml --part 4711")

@@ -12,7 +12,7 @@ import click
 
 from edge_agent.children.ending import end_at_once
 from edge_agent.logs import FORMAT_VARIABLE, log_to_stderr
-from edge_agent.settings import ONLY_IN_FILE, Settings, load_settings, parse_pins
+from edge_agent.settings import ONLY_IN_FILE, Settings, choices_of, load_settings, parse_pins
 from edge_agent.shortage import allow_many_descriptors
 
 _METAVARS = {
@@ -40,7 +40,7 @@ def _setting_flags(function: Callable[..., None]) -> Callable[..., None]:
         function = click.option(
             flag,
             field,
-            type=kind if kind in (int, float, bool) else str,
+            type=click.Choice(choices_of(field)) if choices_of(field) else kind if kind in (int, float, bool) else str,
             is_flag=kind is bool,
             multiple=several,
             default=None,

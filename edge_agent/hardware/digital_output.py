@@ -14,9 +14,11 @@ import errno
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import OutputError
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class DigitalOutput:
             with gpiod.Chip(self._chip) as chip:
                 info = chip.get_line_info(line_number(chip, self._line))
         except (OSError, ValueError) as error:
-            raise OutputError(f"{self.name} can't be used: {reason(error)}") from None
+            raise OutputError(f"{self.name} can't be used: {reason(error, self._chip)}") from None
         return (info.consumer or "another program") if info.used else ""
 
     def set(self, active: bool) -> None:
@@ -175,7 +177,7 @@ def request_line(
             number = line_number(opened, line)
             return opened.request_lines({number: settings}, consumer=CONSUMER, event_buffer_size=kept), number
     except (OSError, ValueError) as error:
-        raise OutputError(f"{line_name(chip, line)} can't be used: {reason(error)}") from None
+        raise OutputError(f"{line_name(chip, line)} can't be used: {reason(error, chip)}") from None
 
 
 def line_number(chip: gpiod.Chip, line: int | str) -> int:
@@ -198,8 +200,9 @@ def line_number(chip: gpiod.Chip, line: int | str) -> int:
         raise ValueError("the chip has no line of that name") from None
 
 
-def reason(error: OSError | ValueError) -> str:
-    """Say why a chip refused, in words."""
+def reason(error: OSError | ValueError, chip: str = "") -> str:
+    """Say why a chip refused, in words; of a right that is lacking also whose the chip is."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror + ("; somebody else has it: gpioinfo says who" if error.errno == errno.EBUSY else "")
+        words = describe_refusal(error, Path(chip)) if chip else error.strerror
+        return words + ("; somebody else has it: gpioinfo says who" if error.errno == errno.EBUSY else "")
     return str(error)

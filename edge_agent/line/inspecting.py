@@ -11,6 +11,7 @@ from edge_agent.errors import EdgeAgentError
 from edge_agent.inference.decision import Decision, decide
 from edge_agent.line.joining import Seen, join
 from edge_agent.line.sources.source import Part
+from edge_agent.line.status import CameraState
 from edge_agent.line.steps.apply import apply
 from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.whole import Line
@@ -31,6 +32,10 @@ class Inspected(NamedTuple):
 
 class NotInspected(Exception):
     """There is no verdict for this part; the text says why."""
+
+    def __init__(self, text: str, camera: CameraState = "well") -> None:
+        super().__init__(text)
+        self.camera = camera
 
 
 class Inspector:
@@ -79,9 +84,9 @@ class Inspector:
             NotInspected: there is no picture, it is black, a step does not fit it, or the agent gave no answer.
         """
         if part.pixels is None:
-            raise NotInspected(part.problem)
+            raise NotInspected(part.problem, part.camera)
         if int(part.pixels.max(initial=0)) < self._line.black:
-            raise NotInspected(f"the picture is black: no value reaches {self._line.black}")
+            raise NotInspected(f"the picture is black: no value reaches {self._line.black}", "dark")
         begun = time.perf_counter()
         models = self._line.model
         try:

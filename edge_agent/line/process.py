@@ -16,13 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.errors import EdgeAgentError
-from edge_agent.line.inspecting import Inspector, NotInspected
+from edge_agent.line.inspecting import Inspected, Inspector, NotInspected
 from edge_agent.line.outputs.pins import Pins
 from edge_agent.line.outputs.telling import Telling, line_folder
 from edge_agent.line.reading import read_line
+from edge_agent.line.showing import show
 from edge_agent.line.sources.opening import open_source
 from edge_agent.line.sources.source import Part, SourceFailed
-from edge_agent.line.status import Status
+from edge_agent.line.status import LastPart, Status
 from edge_agent.line.tables.whole import Line
 from edge_agent.line.words import Word, encode
 from edge_agent.logs import log_to_stderr
@@ -33,18 +34,24 @@ _STATUS_SECONDS = 1.0
 #: words come this often within a cycle
 _WORDS = 4
 _LOOK_SECONDS = 0.5
+#: the first pause between two reasons in the log, for the same time without inspecting
+_LOG_SECONDS = 2.0
 
 
 class Runner:
     """A line at work."""
 
-    def __init__(self, line: Line, parts: int) -> None:
+    def __init__(self, path: Path, line: Line, parts: int) -> None:
         self._line, self._parts = line, parts
         self._source = open_source(line)
         self._inspector = Inspector(line)
         self._telling = Telling(line)
-        self._status, self._folder = Status(), line_folder(line)
-        self._write_at = self._look_at = 0.0
+        self._status, self._folder = Status.of(path, line), line_folder(line)
+        self._status.goes_on(self._folder)
+        #: what was inspected since the last picture was shown
+        self._to_show: Inspected | None = None
+        self._write_at = self._look_at = self._log_at = 0.0
+        self._log_pause = _LOG_SECONDS
         self._problem: str | None = None
         self._was_able = False
         self._source_problem = ""
@@ -78,13 +85,17 @@ class Runner:
         try:
             part = self._source.next(pause)
         except SourceFailed as error:
-            self._source_problem = str(error)
+            if not self._source_problem:
+                self._status.source_failures += 1
+            self._source_problem, self._status.camera = str(error), error.camera
             self._say_state(self._source_problem)
             if not self._source.is_over():
                 time.sleep(pause)
             return None
         if self._source_problem:
             self._source_problem, self._look_at = "", 0.0
+            self._status.source_reconnects += 1
+            self._status.camera = "well"
         return part
 
     def _look(self) -> None:
@@ -103,20 +114,28 @@ class Runner:
             self._write()
 
     def _say_state(self, problem: str) -> None:
-        _say(Word("unable", problem) if problem else Word("able"))
+        _say(Word("unable", problem, "source" if self._source_problem else "agent") if problem else Word("able"))
         if problem == self._problem:
             return
+        if problem:
+            self._log_problem(problem)
         # What a model says while it starts changes often; who is told wants to know that it can't inspect.
         if problem and not self._problem:
-            log.warning("line '%s' can't inspect: %s", self._line.name, problem)
             self._telling.state(False, problem)
         elif not problem:
-            self._was_able = True
+            self._was_able, self._log_at, self._log_pause = True, 0.0, _LOG_SECONDS
             log.info("line '%s' can inspect", self._line.name)
             self._telling.state(True, "")
         self._problem = problem
         self._status.able, self._status.problem = not problem, problem
         self._write()
+
+    def _log_problem(self, problem: str) -> None:
+        """Say why the line can't inspect, and another reason too, but less and less often until it can."""
+        now = time.monotonic()
+        if now >= self._log_at:
+            self._log_at, self._log_pause = now + self._log_pause, 2 * self._log_pause
+            log.warning("line '%s' can't inspect: %s", self._line.name, problem)
 
     def _decide(self, part: Part) -> None:
         part = part if part.at else part._replace(at=time.monotonic())
@@ -124,6 +143,7 @@ class Runner:
         try:
             found = self._inspector.inspect(part)
         except NotInspected as error:
+            self._status.camera = error.camera
             self._fail(part, str(error))
             outcome = "failed"
         else:
@@ -131,13 +151,21 @@ class Runner:
             _say(Word(outcome))
             said = self._telling.part(part.name, found)
             _answer(part, said)
-            self._status.count(outcome)
+            self._count(part, found)
             if not self._problem:  # a verdict says as much as asking the agent would, which takes time from parts
                 self._look_at = time.monotonic() + min(self._line.cycle / _WORDS, _LOOK_SECONDS)
-        try:
-            self._source.done(part, outcome)
-        except OSError as error:  # else it would be inspected again and again
-            raise EdgeAgentError(f"{part.path} can't be moved or deleted: {error.strerror}") from None
+        self._source.done(part, outcome)
+
+    def _count(self, part: Part, found: Inspected) -> None:
+        decision, detection, status = found.decision, found.detection, self._status
+        took = (time.monotonic() - part.at) * 1000
+        verdict = "anomalous" if detection.is_anomalous else "normal"
+        status.decided(
+            LastPart(part.name, decision.outcome, decision.reason, time.time(), took, detection.score, verdict)
+        )
+        status.camera = "well"
+        if self._line.show_picture:
+            self._to_show = found
 
     def _leave_out(self) -> int:
         """Say of each part that can't be inspected why, and count it; return how many failed."""
@@ -150,18 +178,25 @@ class Runner:
             _say(Word("early", at=part.at))
             log.warning("part %s was not inspected: %s", part.name, part.problem)
             _answer(part, self._telling.not_inspected(part.name, "early", part.problem))
-            self._status.count("early")
+            self._not_inspected(part, "early", part.problem)
         return failed
 
     def _fail(self, part: Part, why: str) -> None:
-        _say(Word("failed", why, part.at))
+        _say(Word("failed", why, at=part.at))
         log.warning("part %s was not inspected: %s", part.name, why)
         _answer(part, self._telling.not_inspected(part.name, "failed", why))
-        self._status.count("failed")
+        self._not_inspected(part, "failed", why)
         self._look_at = 0.0
+
+    def _not_inspected(self, part: Part, outcome: str, why: str) -> None:
+        took = (time.monotonic() - part.at) * 1000 if part.at else 0.0
+        self._status.decided(LastPart(part.name, outcome, why, time.time(), took))
 
     def _write(self) -> None:
         try:
+            if self._to_show is not None:
+                show(self._to_show, self._folder)
+                self._to_show, self._status.picture = None, True
             self._status.write(self._folder)
         except OSError as error:
             log.warning("the status can't be written: %s", error)
@@ -191,6 +226,7 @@ def _watch(line: Line) -> None:
         pass
     pins = Pins(line.pin)
     pins.close()
+    log.error("line '%s' is at its safe state: its supervisor has ended", line.name)
     os._exit(1)
 
 
@@ -199,9 +235,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the supervisor too
     log_to_stderr("info")
     try:
-        line = read_line(Path(sys.argv[1]))
+        path = Path(sys.argv[1])
+        line = read_line(path)
         threading.Thread(target=_watch, args=(line,), daemon=True).start()
-        runner = Runner(line, int(sys.argv[2]))
+        runner = Runner(path, line, int(sys.argv[2]))
         signal.signal(signal.SIGTERM, runner.end)
         try:
             runner.run()

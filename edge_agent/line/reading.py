@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import InvalidRequest, SettingsError
 from edge_agent.hardware.digital_output import MISSING, missing
 from edge_agent.hardware.library import is_installed
@@ -17,9 +18,9 @@ from edge_agent.inference.decision import Rule
 from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Folder, Frames
-from edge_agent.line.tables.whole import CHOICES, Line
+from edge_agent.line.tables.whole import CHOICES, LINE_NAME, Line
 from edge_agent.records.events.rules import parse_events
-from edge_agent.settings import check_address
+from edge_agent.settings import check_address, check_metrics_address
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -40,13 +41,36 @@ def read_line(path: Path) -> Line:
     try:
         values = values_of(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path} can't be read: {error.strerror}") from None
+        raise SettingsError(f"{path} can't be read: {describe_refusal(error, path)}") from None
     except (NotToml, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
     mistakes = list(mistakes_in(values))
     if mistakes:
         raise SettingsError(*(f"{path}: {mistake}" for mistake in mistakes))
     return _build(values)
+
+
+def read_outputs(path: Path) -> tuple[tuple[Pin, ...], list[str]]:
+    """Read the pins of a line's file, whatever else is wrong in it, and say what is wrong with others of its pins.
+
+    A line whose file was spoilt, or whose folder has gone, while it ran has to be made safe too.
+
+    Raises:
+        SettingsError: the file can't be read, or is no TOML.
+    """
+    try:
+        tables = values_of(path.read_text(encoding="utf-8")).get("pin", [])
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {describe_refusal(error, path)}") from None
+    except (NotToml, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+    pins, mistakes = [], []
+    for number, table in enumerate(_listed(tables), 1):
+        try:
+            pins.append(msgspec.convert(table, Pin))
+        except msgspec.ValidationError as error:
+            mistakes.append(f"{path}: pin {number}: {error}")
+    return tuple(pins), mistakes
 
 
 def values_of(text: str) -> dict[str, Any]:
@@ -77,7 +101,8 @@ def mistakes_in(values: Mapping[str, Any]) -> Iterator[str]:
     """Name every mistake. A text begins with its place: KEY, TABLE.KEY, TABLE NUMBER: KEY or event 'NAME'."""
     tables = {*_PLAIN, *CHOICES, "event"}
     yield from _in_table(values, Line, "", leave=tables)
-    yield from _in_socket(values.get("socket"))
+    yield from _in_address(values.get("socket"), check_address)
+    yield from _in_address(values.get("metrics") or None, check_metrics_address)
     for name in sorted(tables & values.keys()):
         several = name in _SEVERAL
         found = values[name]
@@ -109,6 +134,7 @@ def _in_signals(values: Mapping[str, Any]) -> Iterator[str]:
     has_chip = any(isinstance(pin, dict) and pin.get("chip") for pin in _listed(values.get("pin")))
     if has_chip and not is_installed("gpiod"):
         yield f"pin: {MISSING}"
+    yield from _in_pins(_listed(values.get("pin")))
     counted = any(isinstance(pin, dict) and pin.get("delay_pulses") for pin in _listed(values.get("pin")))
     if counted and "encoder" not in values:
         yield "pin: delay_pulses needs a table [encoder] with the chip and the line of its input"
@@ -117,6 +143,21 @@ def _in_signals(values: Mapping[str, Any]) -> Iterator[str]:
     trigger = values.get("trigger")
     if isinstance(trigger, dict) and trigger.get("kind") == "input" and not is_installed("gpiod"):
         yield f"trigger: {missing('inputs')}"
+
+
+def _in_pins(pins: list[object]) -> Iterator[str]:
+    """See whether two pins are the same output, which each would set against the other, and files have a folder."""
+    seen: dict[tuple[object, ...], int] = {}
+    for number, pin in enumerate(pins, 1):
+        if not isinstance(pin, dict):
+            continue
+        path = pin.get("path")
+        if isinstance(path, str) and path.startswith("/") and not Path(path).parent.is_dir():
+            yield f"pin {number}: path is '{path}', expected one in a folder that is there"
+        output = ("path", str(path)) if path else (pin.get("chip"), str(pin.get("line", 0)))
+        first = seen.setdefault(output, number)
+        if first != number and (path or pin.get("chip")):
+            yield f"pin {number}: it is the same output as pin {first}, expected another"
 
 
 def _listed(value: object) -> list[object]:
@@ -170,26 +211,36 @@ def _expected(error: msgspec.ValidationError, hint: object) -> str:
     if get_origin(hint) is Literal:
         return f", expected one of {', '.join(map(str, get_args(hint)))}"
     text = str(error).replace("`", "'")
+    if LINE_NAME in text:
+        return ", expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or a digit"
     return ", expected one that begins with /" if "matching regex '^/" in text else f": {text}"
 
 
-def _in_socket(socket: object) -> Iterator[str]:
+def _in_address(address: object, check: Callable[[str], None]) -> Iterator[str]:
     try:
-        if isinstance(socket, str):
-            check_address(socket)
+        if isinstance(address, str):
+            check(address)
     except ValueError as error:
         yield str(error)
 
 
 def _in_events(tables: list[dict[str, Any]]) -> Iterator[str]:
+    right = True
     for number, table in enumerate(tables, 1):
         try:
             parse_events([table])
         except SettingsError as error:
+            right = False
             yield str(error) if "name" in table else f"event {number}: {str(error).partition(': ')[2]}"
     names = [table.get("name") for table in tables]
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
+        right = False
         yield f"event '{name}': there are two of that name"
+    if right:  # each by itself: do they go together?
+        try:
+            parse_events(tables)
+        except SettingsError as error:
+            yield str(error)
 
 
 def _in_source(source: Mapping[str, Any]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The process that has the pins: it starts the one that inspects, and makes the pins safe when that falls silent.
 
-silent for a cycle, ended, killed, or says that it can't inspect: safe at once
+silent for a cycle while it has a part, or for most of one while it has none, ended, killed, or says that it can't
+inspect: safe at once
 """
 
 from __future__ import annotations
@@ -11,14 +12,21 @@ import select
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge_agent.children.command import child_command
+from edge_agent.line.metrics.counts import Counts
 from edge_agent.line.outputs.encoder import Counter
 from edge_agent.line.outputs.pins import Pins
+from edge_agent.line.outputs.shown import Shown
+from edge_agent.line.outputs.telling import line_folder
 from edge_agent.line.tables.whole import Line
-from edge_agent.line.words import Word, decode
+from edge_agent.line.words import Cause, Word, decode
+
+if TYPE_CHECKING:
+    from edge_agent.line.metrics.server import LineMetrics
 
 log = logging.getLogger("edge_agent.line")
 
@@ -26,6 +34,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
 #: after so long without a word the process is killed, and another takes its place
 _HUNG_SECONDS = 30.0
 _END_SECONDS = 10.0
+#: of a cycle: how long a process without a part may be silent, whose words come four times a cycle
+_IDLE = 0.75
 
 
 class Supervisor:
@@ -34,37 +44,58 @@ class Supervisor:
     def __init__(self, path: Path, line: Line, parts: int) -> None:
         self._path, self._line, self._parts = path, line, parts
         self._pins = Pins(line.pin)
+        self._shown = Shown(self._pins, line_folder(line))
         self._encoder = Counter(line.encoder) if line.encoder is not None else None
+        self._counts = Counts()
         self._is_able = False
+        #: there is a part that has not been decided
+        self._has_part = False
         #: no decision came within the cycle; what comes still is for a part that has gone
         self._is_late = False
         self._hold_until = 0.0
-        #: the encoder's position when the part came that is being inspected
-        self._part_at = 0
+        #: when the part came that is being inspected, seconds of the monotonic clock, and the encoder's position then
+        self._part_came, self._part_at = 0.0, 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._metrics: LineMetrics | None = None
 
     def run(self) -> None:
-        """Run the line until it ends by itself."""
-        pause = _FIRST_PAUSE
+        """Run the line until it ends by itself.
+
+        Raises:
+            AddressInUse, SettingsError: its metrics can't be served.
+        """
         try:
-            while True:
-                self._pins.safe()
-                began = time.monotonic()
-                process = self._start()
-                self._listen(process)
-                self._unable("the inspecting process has ended")
-                if (code := process.wait()) == 0:
-                    return
-                if time.monotonic() - began > _LONGEST_PAUSE:
-                    pause = _FIRST_PAUSE
-                log.error("line '%s': the inspecting process ended with %d and is started again", self._line.name, code)
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+            if self._line.metrics:
+                from edge_agent.line.metrics.server import LineMetrics
+
+                self._metrics = LineMetrics(self._line, self._counts, self._pins.broken)
+            self._keep_running()
         finally:
             self._pins.close()
+            self._shown.close()
             if self._encoder is not None:
                 self._encoder.close()
             self._end()
+            if self._metrics is not None:
+                self._metrics.close()
+
+    def _keep_running(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            self._pins.safe()
+            began = time.monotonic()
+            process = self._start()
+            self._listen(process)
+            self._has_part = False
+            self._unable("the inspecting process has ended", "process")
+            if (code := process.wait()) == 0:
+                return
+            if time.monotonic() - began > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            log.error("line '%s': the inspecting process ended with %d and is started again", self._line.name, code)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            self._counts.restarts += 1
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = child_command("edge_agent.line.process", str(self._path), str(self._parts))
@@ -80,10 +111,9 @@ class Supervisor:
             later = self._count()
             pulses = self._encoder.files() if self._encoder is not None else []
             silent = time.monotonic() - last
-            left = self._line.cycle - silent if self._is_able else _HUNG_SECONDS - silent
+            left = self._patience() - silent
             if left <= 0 and self._is_able:
-                self._unable(f"no decision within the cycle of {self._line.cycle_ms:g} ms")
-                self._is_late = True
+                self._fall_silent()
                 continue
             if left <= 0:
                 log.error("line '%s': the inspecting process hangs, and is killed", self._line.name)
@@ -98,6 +128,19 @@ class Supervisor:
                 for text in lines:
                     self._heed(text)
 
+    def _patience(self) -> float:
+        """Say how many seconds may go by without a word."""
+        if not self._is_able:
+            return _HUNG_SECONDS
+        return self._line.cycle * (1 if self._has_part else _IDLE)
+
+    def _fall_silent(self) -> None:
+        if self._has_part:
+            self._unable(f"no decision within the cycle of {self._line.cycle_ms:g} ms", "late")
+        else:
+            self._unable("the inspecting process says nothing", "process")
+        self._is_late = True
+
     def _count(self) -> float | None:
         """Set the pins that are due by now, in time and in pulses; return in how many seconds the next is."""
         if self._encoder is None:
@@ -105,7 +148,7 @@ class Supervisor:
         self._encoder.open()
         later = self._pins.pulses(self._encoder.take())
         if self._encoder.problem and self._is_able:
-            self._unable(self._encoder.problem)
+            self._unable(self._encoder.problem, "encoder")
         return later
 
     def _position(self, word: Word) -> int:
@@ -120,10 +163,11 @@ class Supervisor:
         if late := self._pins.outcome(outcome, self._part_at):
             why = f"a part was decided {late} pulses after its place"
             log.error("line '%s': %s", self._line.name, why)
-            self._fail(why)
+            self._counts.late += 1
+            self._fail(why, "late")
 
-    def _fail(self, why: str) -> None:
-        self._unable(why)
+    def _fail(self, why: str, cause: Cause) -> None:
+        self._unable(why, cause)
         self._hold_until = time.monotonic() + self._line.cycle  # as long as this part may still be here
 
     def _heed(self, text: bytes) -> None:
@@ -132,31 +176,38 @@ class Supervisor:
         except msgspec.DecodeError:
             return  # a library has printed something
         if word.what == "begun":
-            self._is_late = False
-            self._part_at = self._position(word)
+            self._is_late, self._has_part = False, True
+            self._part_came, self._part_at = word.at, self._position(word)
         elif word.what == "able":
             if time.monotonic() >= self._hold_until:
                 self._able()
         elif word.what == "unable":
-            self._unable(word.text)
-        elif word.what == "failed":
-            self._fail(word.text)
-            self._pins.mark("failed", self._position(word))
-        elif word.what == "early":
-            self._pins.mark("early", self._position(word))
-        elif not self._is_late:  # a verdict that comes too late would be given to another part
-            self._decided(word.what)
+            self._unable(word.text, word.cause)
+        elif word.what in ("failed", "early"):
+            self._counts.parts[word.what] += 1
+            if word.what == "failed":
+                self._has_part = False
+                self._fail(word.text, "part")
+            self._pins.mark(word.what, self._position(word))
+        else:
+            self._has_part = False
+            self._counts.decided(word.what, self._part_came)
+            if self._is_late:  # it would be given to another part
+                self._counts.late += 1
+            else:
+                self._decided(word.what)
 
     def _able(self) -> None:
         if not self._is_able and not (self._encoder is not None and self._encoder.problem):
-            self._is_able = True
+            self._is_able = self._counts.is_able = True
             self._pins.able()
 
-    def _unable(self, why: str) -> None:
-        if self._is_able:
-            log.warning("line '%s' is at its safe state: %s", self._line.name, why)
-        self._is_able = False
+    def _unable(self, why: str, cause: Cause) -> None:
+        was_able, self._is_able, self._counts.is_able = self._is_able, False, False
         self._pins.safe()
+        if was_able:
+            self._counts.safe_states[cause] += 1
+            log.warning("line '%s' is at its safe state: %s", self._line.name, why)
 
     def _end(self) -> None:
         process = self._process

@@ -19,6 +19,7 @@ from edge_agent.records.options import RecordsOptions
 from edge_agent.records.record import LOST, Notes, Record, State
 from edge_agent.records.refused import Refused
 from edge_agent.records.shadow.keeping import ShadowKeeper
+from edge_agent.records.store.damage import is_damage, set_aside
 from edge_agent.records.store.schema import QUARTER
 from edge_agent.records.store.writer import RecordWriter
 
@@ -32,8 +33,6 @@ _FIRST_RETRY, _LONGEST_RETRY = 1.0, 30.0
 #: seconds between two looks at what is old
 _TIDY_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
-#: SQLite's primary codes of a file that is no database (any more): SQLITE_CORRUPT, SQLITE_NOTADB
-_DAMAGED = ("database disk image is malformed", "file is not a database")
 
 
 class Listener(Protocol):
@@ -155,8 +154,8 @@ class Keeper:
         text = f"{path}: {describe_refusal(error) if isinstance(error, OSError) else error}"
         if self._writer is not None:
             self._close()
-        if any(phrase in str(error) for phrase in _DAMAGED):
-            text += _set_aside(path)
+        if is_damage(error):
+            text += set_aside(path)
         if text != self._problem:  # it is tried again and again
             log.warning("records can't be written: %s; the line goes on, %d wait", text, len(self._waiting))
         self._problem = text
@@ -185,15 +184,3 @@ class Keeper:
         if self._waiting:
             log.warning("%d records are lost: %s", len(self._waiting), self._problem)
         self._close()
-
-
-def _set_aside(path: Path) -> str:
-    """Put a damaged file out of the way, for a person to look at; returns what was done, in words."""
-    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
-    try:
-        path.replace(aside)
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-    except OSError as error:
-        return f" (and can't be put aside: {error.strerror})"
-    return f"; it is {aside.name} now, and a new one is begun"

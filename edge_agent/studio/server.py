@@ -32,6 +32,7 @@ from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.lines.lines import Lines
 from edge_agent.studio.lines.trials import Trials
 from edge_agent.studio.pages.pages import Pages
+from edge_agent.studio.store.partial import remove_received
 from edge_agent.studio.store.sole import sole_server
 from edge_agent.studio.store.store import Store
 from edge_agent.studio.watching.dashboard import Figures
@@ -97,6 +98,7 @@ def run(options: Options) -> None:
         store = Store(options.data)
         stack.callback(store.close)
         stack.enter_context(sole_server(store.layout.root))
+        remove_received(store.layout.root)
         users = Users(store.database)
         if options.pages and not options.is_local and not users.any():
             raise EdgeAgentError(
@@ -127,8 +129,8 @@ def application(options: Options, store: Store, users: Users, stopping: Callable
     guard = Guard(users, open_=options.is_local and not users.any())
     records = Records(options.state)
     figures = Figures(records, functools.partial(_manifest, store, works.device))
-    feed = Feed(works.device, records, stopping)
     lines, trials = Lines(options.lines, store.layout.runs), Trials()
+    feed = Feed(works.device, records, lines, stopping)
     parts = Parts(store, works.jobs, works.device, users, works.runner.nudge, records, figures, feed, lines, trials)
     session = Session(OPERATIONS, parts, guard, PREFIX, stopping)
     pages = Pages(guard)

@@ -171,6 +171,25 @@ says $'CapBnd:\t0000000000000000'; says $'NoNewPrivs:\t1'; says $'Seccomp:\t2'
 refute "the worker can't speak to systemd" in_system grep -aE 'NOTIFY_SOCKET|WATCHDOG' "/proc/$worker/environ"
 check "no more warnings than none" in_system sh -c '! journalctl --no-pager -u edge-agent -o cat | grep -E "WARNING|ERROR|Permission|not permitted"'
 
+step "the studio"
+refute "it is not started by the installation" in_system systemctl is-active edge-agent-studio
+check "it is switched on" in_system systemctl enable --now edge-agent-studio
+ask='import sys, urllib.request; sys.stdout.write(urllib.request.urlopen("http://127.0.0.1:8501" + sys.argv[1], timeout=5).read().decode())'
+studio() { in_system /usr/lib/edge-agent/bin/python3 -c "$ask" "$1"; }
+until_true "it answers" studio /api/here
+check "its first page" studio /
+says '<title>'
+check "it reaches the agent, and may read its records" studio /api/dashboard
+says '"state":"ok"'
+check "it knows the device's models" studio /api/device
+says echo
+check "exposure" in_system systemd-analyze security --threshold=30 --no-pager edge-agent-studio
+echo "       $(tail -1 "$work/said")"
+check "its folder is its own" in_system stat -c '%U:%G' /var/lib/edge-agent/studio
+says edge-agent:edge-agent
+studio_main=$(in_system systemctl show edge-agent-studio --property MainPID --value)
+echo "       memory: $(in_system sh -c "grep VmRSS /proc/$studio_main/status" | tr -s '\t ' ' ')"
+
 step "failures"
 in_system kill -KILL "$worker"
 until_true "a killed worker is started again" as member running
@@ -188,6 +207,8 @@ step "upgrade"
 main=$(property MainPID)
 check "it upgrades" in_system dpkg --force-confold --install /test/second.deb
 [ "$(property MainPID)" != "$main" ] || fail "the daemon was not restarted"
+[ "$(in_system systemctl show edge-agent-studio --property MainPID --value)" != "$studio_main" ] || fail "the studio was not restarted"
+until_true "the studio answers again" studio /api/here
 check "the service runs" in_system systemctl is-active edge-agent
 until_true "the model comes back" as member running
 in_system systemctl stop edge-agent
@@ -199,6 +220,7 @@ until_true "the model comes back" as member running
 step "removal and purge"
 main=$(property MainPID)
 check "it is removed" in_system dpkg --remove edge-agent
+until_true "the studio has ended" in_system sh -c '! systemctl is-active edge-agent-studio'
 refute "the daemon has ended" in_system test -e "/proc/$main"
 refute "the socket is gone" in_system test -e /tmp/aws.iot.lookoutvision.EdgeAgent.sock
 check "the models stay" in_system test -f /var/lib/edge-agent/models/echo/1.0.0/model.onnx

@@ -46,7 +46,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         assert answer.anomaly_score == 0.25
         for brightness in (10, 100, 200, 250):
             detect(bytes_request("echo", picture(brightness)))
-        detect(bytes_request("plain", picture(255)), metadata=(("part-id", "B-1"),))
+        detect(bytes_request("plain", picture(255)), metadata=(("part-id", " B-1 "),))
         state = folder / "state"
         database = state / "records" / "records.db"
         wait_until(

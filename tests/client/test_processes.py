@@ -51,7 +51,7 @@ def _in_a_fork(work: Callable[[], str]) -> tuple[int, Callable[[], str]]:
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(30)
+        signal.alarm(300)
         try:
             answer = work()
         except BaseException as error:

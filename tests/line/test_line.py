@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from tests.support.daemon import PATIENCE, Daemon, running_daemon, suspend, wait_until
 from tests.support.fakes import write_echo
 from tests.support.line import Line
+from tests.support.scraping import fetch, samples
 
 pytestmark = pytest.mark.long
 
 NORMAL, ANOMALOUS = 60, 220
 
 
-def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line]) -> None:
-    line = make(agent.socket)
+def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[..., Line], tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.sock"
+    line = make(agent.socket, keys=f'show_picture = true\nmetrics = "unix://{metrics}"\n')
     line.start()
     line.wait_able()
     line.wait_pin("reject", "0")
@@ -59,10 +62,35 @@ def test_pictures_become_outcomes_pins_and_events(agent: Daemon, make: Callable[
 
     wait_until(lambda: counted()["failed"] == 2 and counted()["able"], "the status is written")
     assert [counted()[name] for name in ("passed", "rejected", "looked", "early")] == [1, 1, 1, 0]
+
+    def listed() -> dict[str, Any]:
+        (found,) = json.loads(line.command("list", "--lines", line.folder, "--state-dir", line.folder, "--json").stdout)
+        return dict(found)
+
+    def is_shown(line: dict[str, Any]) -> bool:
+        return line["state"] == "able" and bool(line["pins"]) and line["pins"][0]["value"] == 1
+
+    told = wait_until(lambda: is_shown(found := listed()) and found, "others see that it can inspect")
+    assert (told["name"], told["file"], told["problem"]) == ("flange", str(line.file), "")
+    assert told["status"]["last"]["part"] == "broken.png"
+    assert (told["status"]["source"], told["status"]["models"]) == (f"folder {line.pictures}", ["echo"])
+    assert told["status"]["longest_ms"] > 0
+    with Image.open(told["picture"]) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (64, 64))
+    counts = samples(fetch(metrics))
+    for outcome, count in (("pass", 1), ("reject", 1), ("look", 1), ("failed", 2), ("early", 0)):
+        assert counts["edge_agent_line_parts_total", ("flange", outcome)] == count
+    assert counts["edge_agent_line_safe_states_total", ("part", "flange")] == 2
+    assert counts["edge_agent_line_cycle_seconds_count", ("flange",)] == 3
+    assert counts["edge_agent_line_able", ("flange",)] == 1
+    assert "last part: broken.png, failed" in line.command("status", line.file).stdout
     assert line.process is not None
     line.process.terminate()
     assert line.process.wait(PATIENCE) == 128 + signal.SIGTERM
     assert (line.pin("able"), line.pin("reject")) == ("0", "1"), "it ends in its safe state"
+    told = listed()
+    assert (told["state"], told["status"]["problem"]) == ("stopped", "not running")
+    assert [pin["value"] for pin in told["pins"]] == [0, 1]
 
 
 def test_each_process_killed_is_the_safe_state(agent: Daemon, make: Callable[..., Line]) -> None:

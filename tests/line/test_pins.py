@@ -16,7 +16,7 @@ def test_outcomes_pulses_and_the_safe_state(tmp_path: Path) -> None:
     def pin(name: str, on: str, **changes: object) -> Pin:
         return Pin(on=on, path=str(tmp_path / name), **changes)  # type: ignore[arg-type]
 
-    pins = Pins([pin("able", "able"), pin("gate", "reject", safe=1), pin("lamp", "look", pulse_ms=30, delay_ms=20)])
+    pins = Pins([pin("able", "able"), pin("gate", "reject", safe=1), pin("lamp", "look", pulse_ms=100, delay_ms=200)])
     pins.safe()
     assert [value(name) for name in ("able", "gate", "lamp")] == ["0", "1", "0"]
     pins.able()
@@ -40,7 +40,7 @@ def test_pins_that_wait_for_their_part_to_come_by(tmp_path: Path) -> None:
     def value(name: str) -> str:
         return (tmp_path / name).read_text().strip()
 
-    gate = Pin(on="reject", path=str(tmp_path / "gate"), delay_pulses=100, pulse_ms=1)
+    gate = Pin(on="reject", path=str(tmp_path / "gate"), delay_pulses=100, pulse_ms=200)
     lamp = Pin(on="look", path=str(tmp_path / "lamp"), delay_pulses=50)
     pins = Pins([gate, lamp])
     pins.safe()

@@ -9,7 +9,7 @@ import pytest
 
 from edge_agent.errors import SettingsError
 from edge_agent.inference.decision import Rule
-from edge_agent.line.reading import read_line
+from edge_agent.line.reading import read_line, read_outputs
 from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import Folder
 from edge_agent.line.tables.steps import Crop, Resize
@@ -104,7 +104,7 @@ sender = "carrier-pigeon"
     text = "\n".join(line.removeprefix(f"{path}: ") for line in lines)
     for expected in (
         "cycle is not a key; did you mean cycle_ms?",
-        "name is 'a b': Expected `str` matching regex",
+        "name is 'a b', expected 1 to 64 letters, digits",
         "socket 'tcp:1' is not an address",
         "source.afer is not a key; did you mean after?",
         f"source.path is '{tmp_path}/none', expected a folder that is there",
@@ -162,6 +162,29 @@ def test_tables_that_do_not_go_together(tmp_path: Path, tables: str, said: str) 
     assert said in _mistakes(tmp_path, tables)
 
 
+@pytest.mark.parametrize(
+    ("pins", "said"),
+    [
+        ('path = "{0}/a"\n[[pin]]\non = "able"\npath = "{0}/a"', "pin 2: it is the same output as pin 1"),
+        ('chip = "/dev/c"\nline = 3\n[[pin]]\non = "able"\nchip = "/dev/c"\nline = 3', "pin 2: it is the same output"),
+        ('path = "{0}/none/a"', "pin 1: path is '.*', expected one in a folder that is there"),
+    ],
+)
+def test_pins_that_can_not_be_set(tmp_path: Path, pins: str, said: str) -> None:
+    text = f'name = "a"\n[source]\nkind = "http"\nport = 80\n[model]\nname = "a"\n[[pin]]\non = "reject"\n{pins}\n'
+    with pytest.raises(SettingsError, match=said):
+        read_line(_write(tmp_path, text.replace("{0}", str(tmp_path))))
+
+
+def test_pins_are_read_whatever_else_is_wrong(tmp_path: Path) -> None:
+    path = _write(tmp_path, 'name = ".."\n[[pin]]\non = "able"\npath = "/a"\n[[pin]]\non = "no"\n')
+    pins, mistakes = read_outputs(path)
+    assert [(pin.on, pin.path) for pin in pins] == [("able", "/a")]
+    assert [mistake.startswith(f"{path}: pin 2: ") for mistake in mistakes] == [True]
+    with pytest.raises(SettingsError, match=r"expected 1 to 64 letters.*the first a letter or a digit"):
+        read_line(path)
+
+
 def test_what_is_no_file_and_no_toml(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="can't be read: No such file"):
         read_line(tmp_path / "none.toml")
@@ -176,4 +199,4 @@ def test_what_is_no_file_and_no_toml(tmp_path: Path) -> None:
 def test_the_page_s_example_is_right(tmp_path: Path) -> None:
     found = re.search(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
     assert found
-    read_line(_write(tmp_path, found[1].replace("/tmp/flange/in", str(tmp_path))))
+    read_line(_write(tmp_path, found[1].replace("/tmp/flange/in", str(tmp_path)).replace("/tmp/flange", str(tmp_path))))

@@ -66,7 +66,7 @@ def _line(name: str, counter_at: int | None = 8, **more: Any) -> Line:
         kind="segment", name=f"/{name}", pixels=PIXELS, offset=OFFSET, counter_at=counter_at, poll_ms=0.5, **more
     )
     trigger = Command(kind="command") if counter_at is None else None
-    return Line(name="flange", source=table, model=(Model(name="echo"),), trigger=trigger, cycle_ms=100)
+    return Line(name="flange", source=table, model=(Model(name="echo"),), trigger=trigger, cycle_ms=1000)
 
 
 def test_each_number_is_a_part_and_what_lay_there_is_none(writer: Writer, opened: Callable[..., Source]) -> None:

@@ -178,3 +178,20 @@ def test_a_port_that_is_taken_and_silence_are_said() -> None:
     with _opened(silent_seconds=0.05) as (source, _), pytest.raises(SourceFailed, match="no picture has come for"):
         while True:
             source.next(0.05)
+
+
+def test_a_flood_does_not_fill_the_memory() -> None:
+    with _opened(most_mib=200) as (_, port):
+        length = 200 << 20
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.sendall(f"POST /part HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode())
+
+            def refused() -> str:
+                with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as second:
+                    second.sendall(f"POST /part HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode())
+                    second.shutdown(socket.SHUT_WR)
+                    return second.makefile("rb").read().decode()
+
+            said = wait_until(lambda: "503" in (text := refused()) and text, "the first has come")
+            assert f"others are sending {length} bytes" in said
+        wait_until(lambda: "503" not in refused(), "whoever goes away gives the place back")

@@ -138,6 +138,23 @@ def test_a_picture_that_replaces_one_that_is_inspected_has_its_own_turn(tmp_path
     source.close()
 
 
+def test_a_file_that_can_not_be_moved_is_no_second_part(tmp_path: Path) -> None:
+    (tmp_path / "done").write_text("in the way")
+    source = _folder(tmp_path)
+    assert source.next(0) is None
+    Image.fromarray(picture(90)).save(tmp_path / "a.png")
+    source.done(_next(source), "pass")
+    for _ in range(2):
+        with pytest.raises(SourceFailed, match=r"a\.png was decided and can't be moved: "):
+            source.next(0.05)
+    (tmp_path / "done").unlink()
+    assert source.next(0.05) is None, "it is moved, and is not taken again"
+    assert (tmp_path / "done/pass/a.png").exists()
+    Image.fromarray(picture(91)).save(tmp_path / "b.png")
+    assert _next(source).name == "b.png"
+    source.close()
+
+
 def test_a_folder_that_goes_away_is_said_and_found_again(tmp_path: Path) -> None:
     data = tmp_path / "in"
     data.mkdir()

@@ -1,4 +1,4 @@
-"""Events: rules, the outbox, and senders to real places that fail, are slow, or are not there."""
+"""Events: senders to real places that fail, are slow, or are not there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edge_agent.errors import SettingsError
 from edge_agent.records.events import delivery
-from edge_agent.records.events.outbox import Outbox, line_states
+from edge_agent.records.events.outbox import line_states
 from edge_agent.records.events.post import Post
-from edge_agent.records.events.rules import AnyRule, parse_events
-from edge_agent.records.record import Record
+from edge_agent.records.events.rules import parse_events
 from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
 from tests.support.ports import free_port
-from tests.support.records import record
+from tests.support.records import record, rules, told
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "event.schema.json"
 
@@ -37,157 +34,6 @@ SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "event.schema.json"
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.02)
     monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.1)
-
-
-def rules(**table: Any) -> tuple[AnyRule, ...]:
-    return parse_events([{"name": "line", **table}])
-
-
-def told(*numbers: int) -> list[Record]:
-    return [record(number, anomalous=number % 2 == 1) for number in numbers]
-
-
-_FILE = {"sender": "file", "path": "/x"}
-_HOOK = {"sender": "webhook", "url": "http://x"}
-_MQTT = {"sender": "mqtt", "host": "x"}
-
-
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        ({}, "event 'a': sender is '', expected one of file, datagram, pipe, gpio, webhook, mqtt, greengrass"),
-        ({"sender": "file"}, "event 'a': Object missing required field 'path'"),
-        (_FILE | {"name": 7}, "event number 1: Expected 'str', got 'int' at key 'name'"),
-        (_FILE | {"path": "x"}, "event 'a': path 'x' does not begin with /"),
-        (_FILE | {"colour": 1}, "event 'a': Object contains unknown field 'colour'"),
-        (_FILE | {"verdicts": "bad"}, "event 'a': Invalid enum value 'bad' at key 'verdicts'"),
-        (_FILE | {"name": "a b"}, "event 'a b': Expected 'str' matching regex"),
-        (_HOOK | {"url": "ftp://x"}, "event 'a': url 'ftp://x' is not one such as https://"),
-        (_HOOK | {"secret_file": "/no"}, "event 'a': /no can't be read: No such file"),
-        (_FILE | {"verdicts": "none"}, "event 'a': verdicts is \"none\" and notices is false"),
-        (_FILE | {"format": "csv", "notices": True}, 'a file of format "csv" has columns for verdicts alone'),
-        (_MQTT | {"payload": "sparkplug", "notices": True}, 'the payload "sparkplug" has metrics for verdicts alone'),
-        (_MQTT | {"topic": "a/#"}, "event 'a': topic 'a/#' is not one"),
-        (_MQTT | {"topic": "{part}"}, "only {device}, {model}, {verdict}, {station} to fill in"),
-        (_MQTT | {"ca_file": "/x"}, "event 'a': ca_file, cert_file and key_file need tls = true"),
-        (_MQTT | {"port": 70000}, "event 'a': Expected 'int' <= 65535 at key 'port'"),
-    ],
-)
-def test_what_is_wrong_with_a_table_is_one_clear_sentence(table: dict[str, Any], said: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        parse_events([{"name": "a", **table}])
-    assert said in str(caught.value)
-
-
-def test_names_differ() -> None:
-    with pytest.raises(SettingsError, match="event 'a': there are two of that name"):
-        parse_events([{"name": "a", **_FILE}, {"name": "a", **_HOOK}])
-
-
-def test_serve_says_it_at_the_start(tmp_path: Path) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text('[[event]]\nname = "plc"\nsender = "mqtt"\n')
-    done = run("serve", "--config", config, "--socket", f"unix://{tmp_path}/s", "--state-dir", tmp_path)
-    assert done.returncode == 1
-    assert "event 'plc': Object missing required field 'host'" in done.stderr
-
-
-def test_rules_say_which_verdicts_go_where() -> None:
-    (rule,) = rules(sender="file", path="/x", verdicts="anomalous", models=["echo"], stations=["east"])
-    assert rule.wants(record(1, anomalous=True, station="east"))
-    assert not rule.wants(record(1, station="east"))
-    assert not rule.wants(record(1, anomalous=True, station="west"))
-    assert not rule.wants(record(1, anomalous=True, station="east", model="other"))
-
-
-@pytest.mark.parametrize(("keep", "left"), [("newest", [3, 4, 5]), ("oldest", [1, 2, 3])])
-def test_a_full_line_keeps_what_it_is_told_to_and_counts_the_rest(tmp_path: Path, keep: str, left: list[int]) -> None:
-    box = Outbox(tmp_path, rules(sender="file", path="/x", most=3, keep=keep))
-    assert [box.put({"line": [b"%d" % number]}) for number in range(1, 4)] == [0, 0, 0]
-    assert box.put({"line": [b"4", b"5"]}) == 2
-    found = box.next("line", 10)
-    assert [int(event.payload) for event in found] == left
-    box.done("line", found[:2])
-    box.close()
-    assert [(state.waiting, state.sent, state.dropped) for state in line_states(tmp_path)] == [(1, 2, 2)]
-    again = Outbox(tmp_path, rules(sender="file", path="/x", most=3, keep=keep))
-    assert [int(event.payload) for event in again.next("line", 10)] == left[2:]
-    again.close()
-
-
-@pytest.mark.parametrize(("keep", "first"), [("newest", 4801), ("oldest", 1)])
-def test_a_day_without_the_other_side_takes_as_much_disk_as_it_may(tmp_path: Path, keep: str, first: int) -> None:
-    """5000 verdicts of three models, of which 200 may wait; nobody listens until then."""
-    path = tmp_path / "socket"
-    post = Post(tmp_path, rules(sender="datagram", path=str(path), keep=keep, most=200), "d")
-    sizes = []
-    for number in range(1, 5001, 50):
-        post.take([record(number + offset, model=("a", "b", "c")[offset % 3]) for offset in range(50)])
-        sizes.append(sum(file.stat().st_size for file in tmp_path.glob("outbox.db*")))
-    assert max(sizes) < 6 << 20
-    assert max(sizes[50:]) == max(sizes), "it does not grow any more"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(path))
-        listener.settimeout(180)
-        found = [json.loads(listener.recv(1 << 16))["id"] for _ in range(200)]
-    assert found == list(range(first, first + 200))
-    post.close()
-    (state,) = line_states(tmp_path)
-    assert state.sent + state.waiting >= 200
-    assert state.dropped == 4800
-
-
-def test_an_outbox_whose_folder_was_moved_goes_on_in_a_new_one(tmp_path: Path) -> None:
-    """What waits is taken along; when the folder comes back, nothing of it is sent twice."""
-    folder, moved, path = tmp_path / "records", tmp_path / "moved", tmp_path / "socket"
-    post = Post(folder, rules(sender="datagram", path=str(path)), "d")
-
-    def look() -> None:
-        post._look_at = 0.0
-        post.lines()
-
-    post.take(told(1, 2, 3))
-    folder.rename(moved)
-    look()
-    assert [state.waiting for state in line_states(folder)] == [3]
-    assert [state.waiting for state in line_states(moved)] == [0]
-    post.take(told(4))
-    folder.rename(tmp_path / "second")
-    moved.rename(folder)
-    look()
-    post.take(told(5))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(path))
-        listener.settimeout(180)
-        assert [json.loads(listener.recv(1 << 16))["id"] for _ in range(5)] == [1, 2, 3, 4, 5]
-        wait_until(lambda: [state.sent for state in line_states(folder)] == [5], "they are taken out")
-    post.close()
-    assert [state.waiting for state in line_states(folder)] == [0]
-
-
-def test_how_lines_stand_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "not there" / "events"
-    post = Post(tmp_path, rules(sender="file", path=str(path), most=2), "d")
-    now = time.time_ns() // 1000
-    post.take([record(now - age) for age in (3, 2, 1)])
-    wait_until(lambda: (post.lines()[0].failed, post.lines()[0].dropped) >= (2, 1), "attempts fail")
-    (line,) = post.lines()
-    assert (line.rule, line.waiting, line.sent, line.dropped) == ("line", 2, 0, 1)
-    assert line.oldest == pytest.approx((now - 2) / 1e6, abs=1e-5)
-    path.parent.mkdir()
-    wait_until(lambda: post.lines()[0].sent == 2, "they are sent")
-    assert post.lines()[0].oldest == 0
-    post.close()
-
-
-def test_events_that_the_outbox_can_not_take_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "outbox.db").mkdir()  # as if somebody had put a folder there
-    post = Post(tmp_path, rules(sender="file", path=str(tmp_path / "events")), "d")
-    post.take(told(1, 2))
-    post.take(told(3))
-    assert post.lines()[0].dropped == 3
-    assert "the outbox can't be opened, events are lost" in caplog.text
-    post.close()
 
 
 def test_lines_of_json_that_the_schema_describes(tmp_path: Path) -> None:
@@ -268,23 +114,6 @@ def test_a_named_pipe_is_made_and_waits_for_whoever_reads(tmp_path: Path) -> Non
     with path.open() as reader:
         assert [json.loads(reader.readline())["id"] for _ in range(2)] == [1, 2]
     post.close()
-
-
-def test_what_was_not_sent_is_sent_after_a_restart(tmp_path: Path) -> None:
-    folder = tmp_path / "not there yet"
-    table = {"sender": "file", "path": str(folder / "events")}
-    post = Post(tmp_path, rules(**table), "d")
-    post.take(told(1, 2))
-    wait_until(lambda: line_states(tmp_path)[0].problem, "it says why it can't")
-    post.close()
-    folder.mkdir()
-    again = Post(tmp_path, rules(**table), "d")
-    again.take(told(3))
-    wait_until(
-        lambda: (folder / "events").exists() and (folder / "events").read_text().count("\n") == 3, "all are there"
-    )
-    again.close()
-    assert [json.loads(line)["id"] for line in (folder / "events").read_text().splitlines()] == [1, 2, 3]
 
 
 class Server:

@@ -80,7 +80,7 @@ def test_what_is_wrong_with_a_table_is_said_at_the_start() -> None:
         ({"chip": "gpiochip0"}, "chip 'gpiochip0' does not begin with /"),
         ({"line": -1}, "at key 'line'"),
         ({"pulse_ms": 2000}, "Expected 'float' <= 1000.0 at key 'pulse_ms'"),
-        ({"at_end": "high"}, "Invalid enum value 'high' at key 'at_end'"),
+        ({"at_end": "high"}, 'at_end is \'high\', expected one of "inactive", "active"'),
     ):
         with pytest.raises(SettingsError, match=said):
             parse_events([fields | changes])

@@ -1,11 +1,10 @@
-"""MQTT with a real broker: mosquitto, killed and started again, with TLS, refusing, and away."""
+"""MQTT with a real broker: mosquitto, killed and started again, refusing, and away."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,88 +14,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_agent.records.events import delivery
 from edge_agent.records.events.outbox import line_states
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
 from tests.support import sparkplug
 from tests.support.daemon import bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
-from tests.support.ports import free_port, is_open
+from tests.support.mosquitto import WITH_MOSQUITTO, Broker, Subscriber, make_impatient, post_to
 from tests.support.records import record
 
-_MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(_MOSQUITTO is None, reason="mosquitto is not installed: apt install mosquitto"),
-]
-
-
-class Broker:
-    """mosquitto on a port of loopback, with a store, so that it remembers what it has acknowledged."""
-
-    def __init__(self, folder: Path, *lines: str) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.config = folder / "mosquitto.conf"
-        self.config.write_text(
-            "\n".join([
-                f"listener {self.port} 127.0.0.1", "allow_anonymous true", "persistence true",
-                f"persistence_location {folder}/", "autosave_interval 1", "autosave_on_changes true", "user root",
-                "max_queued_messages 0", *lines,
-            ]) + "\n"
-        )  # fmt: skip
-        self.process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        assert _MOSQUITTO is not None
-        with (self.folder / "mosquitto.log").open("ab") as log:
-            self.process = subprocess.Popen([_MOSQUITTO, "-c", str(self.config)], stdout=log, stderr=log)
-        wait_until(lambda: is_open(self.port), "mosquitto listens")
-
-    def save(self) -> None:
-        """Have it write down what it has to remember, who has subscribed too."""
-        assert self.process is not None
-        store = self.folder / "mosquitto.db"
-        before = store.stat().st_mtime_ns if store.exists() else 0
-        self.process.send_signal(signal.SIGUSR1)
-        wait_until(lambda: store.exists() and store.stat().st_mtime_ns > before, "the broker has saved")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-
-class Subscriber:
-    """A client that remembers everything of a broker, also across its restarts."""
-
-    def __init__(self, port: int) -> None:
-        self.messages: list[tuple[str, bytes, bool]] = []
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id="subscriber", clean_session=False)
-        self.client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
-        self.subscribed = False
-        self.client.on_subscribe = lambda *_: setattr(self, "subscribed", True)
-        self.client.on_message = lambda _, __, message: self.messages.append(
-            (message.topic, bytes(message.payload), message.retain)
-        )
-        self.client.reconnect_delay_set(1, 1)
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        wait_until(lambda: self.subscribed, "it has subscribed: what is published before is not for it")
-
-    def ids(self, prefix: str = "edge-agent/d/echo") -> list[int]:
-        return [json.loads(payload)["id"] for topic, payload, _ in list(self.messages) if topic.startswith(prefix)]
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+pytestmark = WITH_MOSQUITTO
 
 
 @pytest.fixture
@@ -117,14 +46,7 @@ def subscriber(broker: Broker) -> Iterator[Subscriber]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.2)
-    monkeypatch.setattr(delivery, "_IDLE_SECONDS", 0.2)
-
-
-def post_to(folder: Path, port: int, **table: Any) -> Post:
-    fields = {"name": "plc", "sender": "mqtt", "host": "127.0.0.1", "port": port, **table}
-    return Post(folder, parse_events([fields]), "d")
+    make_impatient(monkeypatch)
 
 
 def without_repeats(ids: Sequence[int]) -> list[int]:
@@ -319,78 +241,6 @@ def test_a_broker_that_refuses_what_is_published_is_told_of_and_nothing_is_lost(
         assert without_repeats(listening.ids()) == [1, 2, 3]
     finally:
         listening.close()
-        broker.kill()
-
-
-def _certificates(folder: Path) -> None:
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
-            "-subj", "/CN=test authority")  # fmt: skip
-    for name in ("server", "client"):
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
-                f"/CN={name}")  # fmt: skip
-        (folder / "extension").write_text("subjectAltName=IP:127.0.0.1\n")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
-                f"{name}.pem", "-days", "2", "-extfile", "extension")  # fmt: skip
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as below
-def test_a_certificate_that_has_expired_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    _certificates(folder)
-    subprocess.run(
-        ["openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
-         "server.pem", "-days", "-1", "-extfile", "extension"], cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
-    broker = Broker(folder, f"cafile {folder}/ca.pem", f"certfile {folder}/server.pem", f"keyfile {folder}/server.key")
-    try:
-        post = post_to(tmp_path, broker.port, tls=True, ca_file=f"{folder}/ca.pem")
-        post.take([record(1)])
-        wait_until(lambda: "expired" in line_states(tmp_path)[0].problem, "it says that it has expired")
-        post.close()
-        assert line_states(tmp_path)[0].waiting == 1
-    finally:
-        broker.kill()
-
-
-# Paho leaves the socket of a handshake that failed to the garbage collection.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_tls_with_a_clients_certificate_and_a_user(tmp_path: Path) -> None:
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    _certificates(folder)
-    passwords = folder / "passwords"
-    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "line", "secret"], check=True, capture_output=True)
-    broker = Broker(
-        folder, f"cafile {folder}/ca.pem", f"certfile {folder}/server.pem", f"keyfile {folder}/server.key",
-        "require_certificate true", f"password_file {passwords}",
-    )  # fmt: skip
-    broker.config.write_text(broker.config.read_text().replace("allow_anonymous true", "allow_anonymous false"))
-    broker.kill()
-    broker.start()
-    try:
-        password = tmp_path / "password"
-        password.write_text("wrong\n")
-        post = post_to(
-            tmp_path, broker.port, tls=True, ca_file=f"{folder}/ca.pem", cert_file=f"{folder}/client.pem",
-            key_file=f"{folder}/client.key", user="line", password_file=str(password),
-        )  # fmt: skip
-        post.take([record(1)])
-        wait_until(lambda: "refused the connection" in line_states(tmp_path)[0].problem, "it says that it was refused")
-        password.write_text("secret\n")
-        wait_until(lambda: not line_states(tmp_path)[0].waiting, "it is taken")
-        post.close()
-        strangers = tmp_path / "strangers"
-        post = post_to(strangers, broker.port, tls=True, user="line", password_file=str(password))
-        post.take([record(1)])
-        wait_until(
-            lambda: "certificate" in line_states(strangers)[0].problem.lower(), "an unknown authority is refused"
-        )
-        post.close()
-    finally:
         broker.kill()
 
 

@@ -40,7 +40,7 @@ def test_a_death_belongs_to_its_birth_and_the_next_connection_has_the_next_numbe
     told = read(birth.payload)
     assert told.metrics == {"bdSeq": (numbers[1] + 1) % 256, "Node Control/Rebirth": False}
     assert told.seq == 0
-    assert abs(told.timestamp / 1000 - time.time()) < 60
+    assert abs(told.timestamp / 1000 - time.time()) < 600
 
 
 def test_the_number_of_the_connection_rises_across_restarts(tmp_path: Path) -> None:

@@ -119,9 +119,13 @@ def test_masks_are_painted_saved_undone_and_opened_again(person: Person, studio:
     assert set(np.unique(painted)) == {0, 1}
     shown = np.asarray(
         person.driver.execute_script(
-            "const c = document.querySelector('#overlay');"
-            "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-            "const out = []; for (let i = 3; i < d.length; i += 4) out.push(d[i] ? 1 : 0); return out;"
+            "const out = new Array(640 * 480).fill(0);"
+            "for (const c of document.querySelectorAll('#overlay canvas')) {"
+            "  const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            "  const left = parseInt(c.style.left), top = parseInt(c.style.top);"
+            "  for (let i = 0; i < c.width * c.height; i += 1) if (d[4 * i + 3])"
+            "    out[(top + Math.floor(i / c.width)) * 640 + left + i % c.width] = 1;"
+            "} return out;"
         ),
         np.uint8,
     ).reshape(480, 640)

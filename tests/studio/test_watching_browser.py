@@ -19,7 +19,14 @@ from tests.support.records import record, rows
 from tests.support.studio import Studio, running_studio
 
 _SECOND, _HOUR = 1_000_000, 3600 * 1_000_000
-PAGES = ("/live", "/dashboard?model=echo&span=3d", "/records?model=echo", "/lines", "/new-line")
+PAGES = (
+    "/live",
+    "/dashboard?model=echo&span=3d",
+    "/records?model=echo",
+    "/lines",
+    "/new-line",
+    "/lines/seen",
+)
 
 pytestmark = WITH_A_BROWSER
 
@@ -57,6 +64,9 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture(scope="module")
 def studio(line: Daemon) -> Iterator[Studio]:
+    lines = line.folder / "data" / "lines"
+    lines.mkdir(parents=True)
+    (lines / "seen.toml").write_text('name = "seen"\n[source]\nkind = "folder"\npath = "/nowhere"\n')
     with running_studio(line.folder / "data", "--state-dir", str(line.folder / "state"), agent=line.socket) as found:
         yield found
 

@@ -191,10 +191,10 @@ def assert_axe_finds_nothing_serious(person: Person, pages: Iterable[str], ready
     script = folder / "node_modules" / "axe-core" / "axe.min.js"
     if done.returncode or not script.is_file():
         pytest.skip("axe-core can't be had from npm here")
+    person.go("/")
     for theme in ("light", "dark"):
+        person.driver.execute_script(f"localStorage.setItem('theme', '{theme}')")  # for the pages that come
         for page in pages:
-            person.go(page)
-            person.driver.execute_script(f"localStorage.setItem('theme', '{theme}')")
             person.go(page)
             person.find("main")
             person.until("it is drawn", ready)

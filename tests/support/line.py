@@ -55,13 +55,15 @@ class Line:
         source: str = "",
         environment: Mapping[str, str] = os.environ,
         model: str = '[model]\nname = "echo"\n',
+        cycle_ms: int = CYCLE_MS,
+        keys: str = "",
     ) -> None:
         self.folder, self.pictures = folder, folder / "in"
         self.pictures.mkdir(parents=True)
         self.file = folder / "line.toml"
         source = source or f'kind = "folder"\npath = "{self.pictures}"'
         self.file.write_text(
-            f'name = "flange"\ncycle_ms = {CYCLE_MS}\nsocket = "{socket}"\n'
+            f'name = "flange"\ncycle_ms = {cycle_ms}\nsocket = "{socket}"\n{keys}'
             f"[source]\n{source}\n"
             f"{model}"
             f'[[rule]]\nverdict = "any"\nconfidence_below = 0.6\noutcome = "look"\n[[rule]]\n'

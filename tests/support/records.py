@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from edge_agent.records.events.rules import AnyRule, parse_events
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.record import Record
 from edge_agent.records.store.schema import FILE_NAME
@@ -34,3 +35,13 @@ def rows(folder: Path, text: str, *values: object) -> list[Any]:
         return connection.execute(text, values).fetchall()
     finally:
         connection.close()
+
+
+def rules(**table: Any) -> tuple[AnyRule, ...]:
+    """Read the table of an event whose name is `line`."""
+    return parse_events([{"name": "line", **table}])
+
+
+def told(*numbers: int) -> list[Record]:
+    """Make records of these numbers: the odd ones are anomalous."""
+    return [record(number, anomalous=number % 2 == 1) for number in numbers]

@@ -22,6 +22,7 @@ from edge_agent.device.doctor.auditing import examine_audit
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.device.doctor.gpu import examine_gpu, examine_gpu_engines
 from edge_agent.device.doctor.libraries import examine_libraries, is_usable
+from edge_agent.device.doctor.lines import examine_lines
 from edge_agent.device.doctor.records import examine_records
 from edge_agent.device.doctor.segments import remove_left_segments
 from edge_agent.device.doctor.signatures import examine_signatures
@@ -34,6 +35,7 @@ from edge_agent.inference.engines.options import CPU, EngineOptions
 from edge_agent.inference.engines.selection import Device, examine_device, select_engines
 from edge_agent.inference.imaging.bitmap import MAX_SIDE, bitmap_bytes
 from edge_agent.inference.imaging.segment import SHM_DIR
+from edge_agent.line.running import CONFIGURED
 from edge_agent.serving.catalogue.catalogue import Catalogue
 from edge_agent.serving.lifecycle.memory import available_bytes, estimated_bytes
 from edge_agent.settings import Settings
@@ -46,8 +48,11 @@ _CPU_REMEDY = "package it without an accelerator, or set cpu_fallback"
 _GPU_REMEDY = "install what is missing (docs/gpu.md), or set cpu_fallback"
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Look at the device as these settings would use it. Changes nothing, but segments of killed clients go."""
+def examine(settings: Settings, lines: Path = CONFIGURED) -> list[Finding]:
+    """Look at the device as these settings would use it, and at the lines whose files are in the folder `lines`.
+
+    Changes nothing, but segments of killed clients go.
+    """
     faults: list[Finding] = []
     device = examine_device(lambda module: is_usable(module, faults))
     trust, signatures = examine_signatures(settings)
@@ -70,6 +75,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_model_dirs(settings),
         *signatures,
         *_components(settings, device, trust),
+        *examine_lines(lines, Path(settings.state_dir)),
     ]
 
 

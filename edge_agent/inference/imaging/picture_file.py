@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import MAX_SIDE
 
@@ -93,7 +94,8 @@ def check_sides(file: PictureFile, what: str = "") -> None:
 
 def unreadable(path: Path, error: Exception, what: str = "") -> InvalidRequest:
     """Make the error of a file that can't be read of a library's."""
-    return InvalidRequest(f"{what}{path} can't be read: {getattr(error, 'strerror', None) or error}")
+    why = describe_refusal(error, path) if isinstance(error, OSError) else error
+    return InvalidRequest(f"{what}{path} can't be read: {why}")
 
 
 def _describe(path: Path, image: Image.Image, size: int, what: str) -> PictureFile:

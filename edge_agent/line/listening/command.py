@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import EdgeAgentError
 from edge_agent.line.sources.source import Answer, SourceFailed
 from edge_agent.line.trying import Trying
@@ -45,7 +46,9 @@ class CommandDoor:
                     server.bind(name)
                 server.listen()
             except OSError as error:
-                raise SourceFailed(f"{self._path} can't be listened at: {error.strerror}") from None
+                raise SourceFailed(
+                    f"{self._path} can't be listened at: {describe_refusal(error, self._path)}"
+                ) from None
             self._trying.well()
             while not self._trying.ending.is_set():
                 if select.select([server], [], [], _POLL_SECONDS)[0]:
@@ -92,9 +95,9 @@ def trigger(folder: Path, name: str) -> dict[str, Any]:
         except TimeoutError:
             raise EdgeAgentError(f"no decision within {_ANSWER_SECONDS:g} s") from None
         except OSError as error:
+            why = describe_refusal(error, path)
             raise EdgeAgentError(
-                f"{path} can't be reached ({error.strerror}): expected a line that runs, with a trigger of the kind "
-                "'command'"
+                f"{path} can't be reached ({why}): expected a line that runs, with a trigger of the kind 'command'"
             ) from None
     if not data:
         raise EdgeAgentError("the line ended before it had decided")

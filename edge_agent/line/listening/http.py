@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.line.sources.source import Answer, SourceFailed
 from edge_agent.line.tables.basics import Listens
 from edge_agent.line.trying import Trying
@@ -22,6 +23,8 @@ Posted = Callable[[str, bytes, Answer], None]
 _ANSWER_SECONDS = 60.0
 _SEND_SECONDS = 30.0
 _MOST_AT_ONCE = 64
+#: bytes of bodies that are read or wait at once; a single one may be larger
+_MOST_HELD = 256 << 20
 #: bytes of a body that is refused, and read to its end all the same
 _MOST_DROPPED = 64 << 20
 _STATUS = {"early": 429, "failed": 503}
@@ -33,7 +36,8 @@ class HttpDoor:
 
     def __init__(self, table: Listens, posted: Posted, most_bytes: int) -> None:
         self._table, self._posted, self.most_bytes = table, posted, most_bytes
-        self._places = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._lock = threading.Lock()
+        self._inside = self._held = 0
         self._server: _Server | None = None
         self._trying = Trying(self._listen, self._name)
         self._trying.start()
@@ -51,7 +55,9 @@ class HttpDoor:
         try:
             token = Path(self._table.token_file).read_text().strip() if self._table.token_file else ""
         except OSError as error:
-            raise SourceFailed(f"{self._table.token_file} can't be read: {error.strerror}") from None
+            raise SourceFailed(
+                f"{self._table.token_file} can't be read: {describe_refusal(error, Path(self._table.token_file))}"
+            ) from None
         try:
             server = _Server(self, (self._table.host, self._table.port), token, self._table.path)
         except (OSError, OverflowError) as error:
@@ -61,24 +67,39 @@ class HttpDoor:
             self._trying.well()
             server.serve_forever(_POLL_SECONDS)
 
+    def enter(self, length: int) -> str:
+        """Take a place for a post of so many bytes, until `leave`; say why there is none, or "".
+
+        Taken before its body is read: whoever floods the line must not fill its memory.
+        """
+        with self._lock:
+            if self._inside >= _MOST_AT_ONCE:
+                return f"{_MOST_AT_ONCE} others wait for their answers"
+            if self._inside and self._held + length > _MOST_HELD:
+                return f"others are sending {self._held} bytes, expected {_MOST_HELD} at once at most"
+            self._inside += 1
+            self._held += length
+        return ""
+
+    def leave(self, length: int) -> None:
+        """Give the place back."""
+        with self._lock:
+            self._inside -= 1
+            self._held -= length
+
     def post(self, name: str, body: bytes) -> tuple[int, Mapping[str, object]]:
         """Take what was posted, and wait for what is decided."""
-        if not self._places.acquire(blocking=False):
-            return 503, {"error": f"{_MOST_AT_ONCE} others wait for their answers"}
-        try:
-            told = threading.Event()
-            found: dict[str, object] = {}
+        told = threading.Event()
+        found: dict[str, object] = {}
 
-            def answer(said: Mapping[str, object]) -> None:
-                found.update(said)
-                told.set()
+        def answer(said: Mapping[str, object]) -> None:
+            found.update(said)
+            told.set()
 
-            self._posted(name, body, answer)
-            if not told.wait(_ANSWER_SECONDS):
-                return 504, {"error": f"no decision within {_ANSWER_SECONDS:g} s; it will be told by the events"}
-            return _STATUS.get(str(found["outcome"]), 200), found
-        finally:
-            self._places.release()
+        self._posted(name, body, answer)
+        if not told.wait(_ANSWER_SECONDS):
+            return 504, {"error": f"no decision within {_ANSWER_SECONDS:g} s; it will be told by the events"}
+        return _STATUS.get(str(found["outcome"]), 200), found
 
     def close(self) -> None:
         """Listen no longer."""
@@ -122,13 +143,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._refuse(411, "expected a Content-Length")
         elif int(length) > most:
             self._refuse(413, f"{length} bytes, expected {most} at most")
+        elif why := self.server.door.enter(int(length)):
+            self._refuse(503, why)
         else:
-            body = self.rfile.read(int(length))
-            if len(body) < int(length):
-                self.close_connection = True
-                return
-            name = parse_qs(address.query).get("part", [""])[0]
-            self._send(*self.server.door.post(name, body))
+            try:
+                self._take(int(length), parse_qs(address.query).get("part", [""])[0])
+            finally:
+                self.server.door.leave(int(length))
+
+    def _take(self, length: int, name: str) -> None:
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            return
+        self._send(*self.server.door.post(name, body))
 
     def _refuse(self, status: int, text: str) -> None:
         self.close_connection = True

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from paho.mqtt import client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.line.sources.source import SourceFailed
 from edge_agent.line.tables.basics import Broker
 from edge_agent.line.trying import Trying
@@ -46,7 +47,8 @@ class MqttListener:
             client.on_message = self._on_message
             client.connect(self._table.host, self._table.to_port, keepalive=KEEPALIVE)
         except (OSError, ValueError) as error:
-            raise SourceFailed(f"{self._name} can't be reached: {getattr(error, 'strerror', None) or error}") from None
+            why = describe_refusal(error) if isinstance(error, OSError) else error
+            raise SourceFailed(f"{self._name} can't be reached: {why}") from None
         try:
             while not self._trying.ending.is_set():
                 if client.loop(_POLL_SECONDS) != paho.MQTT_ERR_SUCCESS:

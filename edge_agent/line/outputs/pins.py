@@ -6,6 +6,7 @@ import heapq
 import itertools
 import logging
 import os
+import threading
 import time
 from collections.abc import Sequence
 
@@ -37,6 +38,17 @@ class Pins:
         self._places: list[tuple[int, int, Pin, int]] = []
         self._order, self._count = itertools.count(), 0
         self._broken: set[Pin] = set()
+        self._written: dict[Pin, int] = {}
+        #: set when a pin has another value than before; whoever waits for it clears it
+        self.changed = threading.Event()
+
+    def values(self) -> list[tuple[Pin, int | None]]:
+        """Give each pin as it was written last, None for one that could not be; from any thread."""
+        return [(pin, None if pin in self._broken else self._written.get(pin)) for pin in self._pins]
+
+    def broken(self) -> int:
+        """Say how many pins could not be set when they last had to be."""
+        return len(self._broken)
 
     def safe(self) -> None:
         """Write each pin's safe value, and forget what was to come."""
@@ -115,8 +127,13 @@ class Pins:
             if pin not in self._broken:
                 log.error("a pin can't be set: %s", error)
             self._broken.add(pin)
+            self._written.pop(pin, None)
+            self.changed.set()
         else:
             self._broken.discard(pin)
+            if self._written.get(pin) != value:
+                self._written[pin] = value
+                self.changed.set()
 
     def close(self) -> None:
         """Leave all pins at their safe values, and let them go."""

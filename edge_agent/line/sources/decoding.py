@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.picture import PixelFormat, read_picture
 from edge_agent.inference.imaging.raw_pixels import read_raw
@@ -23,7 +24,7 @@ def decode_file(table: Pictures, path: Path) -> U8:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InvalidRequest(f"{path} can't be read: {error.strerror}") from None
+        raise InvalidRequest(f"{path} can't be read: {describe_refusal(error, path)}") from None
     try:
         return read_raw(data, table.pixels.raw)
     except InvalidRequest as error:

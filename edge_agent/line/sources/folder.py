@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import InvalidRequest
 from edge_agent.line.reading import moved_to
 from edge_agent.line.sources.decoding import decode_file
@@ -57,11 +58,14 @@ class FolderSource:
         #: those that were decided and stay where they are
         self._kept: dict[str, _State] = {}
         self._taken: _State | None = None
+        #: what was decided and could not be moved or deleted yet, and the outcome
+        self._left: tuple[Path, str] | None = None
         self._freezing = Freezing(table.frozen_frames)
         self._word = time.monotonic()
 
     def next(self, seconds: float) -> Part | None:
         end = time.monotonic() + seconds
+        self._take_away()
         while True:
             self._take_news(0)
             while self._turns:
@@ -84,7 +88,7 @@ class FolderSource:
     def _part(self, name: str) -> Part:
         part = read_part(self.table, self._folder / name)
         if part.pixels is not None and (problem := self._freezing.problem(part.pixels)):
-            return part._replace(pixels=None, problem=f"the camera {problem}")
+            return part._replace(pixels=None, problem=f"the camera {problem}", camera="frozen")
         return part
 
     def _take_news(self, seconds: float) -> None:
@@ -99,7 +103,7 @@ class FolderSource:
                 self._list()
         except OSError as error:
             self.close()
-            raise SourceFailed(f"{self._folder}: {error.strerror}") from None
+            raise SourceFailed(f"{self._folder}: {describe_refusal(error, self._folder)}") from None
 
     def _list(self) -> None:
         now = time.monotonic()
@@ -164,18 +168,37 @@ class FolderSource:
         assert self._taken is not None
         if state is None or path.name in self._ready or not state.is_same(self._taken):
             return  # it has gone, or another picture of that name has come, whose turn is still to come
-        if self.table.after == "delete":
-            path.unlink(missing_ok=True)
-        elif self.table.after == "move":
-            folder = moved_to(self.table) / outcome
-            folder.mkdir(parents=True, exist_ok=True)
-            target, number = folder / path.name, 1
-            while target.exists():  # a camera that begins again to count must not replace what was kept
-                number += 1
-                target = folder / f"{path.stem}-{number}{path.suffix}"
-            path.rename(target)
-        else:
-            self._kept[path.name] = state
+        self._kept[path.name] = state  # also one that can't be taken away now: it would be inspected again and again
+        self._left = path, outcome
+        with contextlib.suppress(SourceFailed):  # as above
+            self._take_away()
+
+    def _take_away(self) -> None:
+        """Move or delete the file that was decided last, as configured, if that is still to be done."""
+        if self._left is None:
+            return
+        path, outcome = self._left
+        try:
+            is_same = self._state_of(path.name) == self._kept.get(path.name)  # else it has gone, or another has come
+            if is_same and self.table.after == "delete":
+                path.unlink(missing_ok=True)
+            elif is_same and self.table.after == "move":
+                self._move(path, outcome)
+        except OSError as error:
+            way = "deleted" if self.table.after == "delete" else "moved"
+            raise SourceFailed(f"{path} was decided and can't be {way}: {describe_refusal(error)}") from None
+        if self.table.after != "keep":
+            self._kept.pop(path.name, None)
+        self._left = None
+
+    def _move(self, path: Path, outcome: str) -> None:
+        folder = moved_to(self.table) / outcome
+        folder.mkdir(parents=True, exist_ok=True)
+        target, number = folder / path.name, 1
+        while target.exists():  # a camera that begins again to count must not replace what was kept
+            number += 1
+            target = folder / f"{path.stem}-{number}{path.suffix}"
+        path.rename(target)
 
     def close(self) -> None:
         if self._watch is not None:

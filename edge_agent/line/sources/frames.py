@@ -28,20 +28,23 @@ class FrameSource:
         self._table, self._camera, self._chosen, self._inbox = table, camera, chosen, inbox
         self._patience = patience
         self._freezing = Freezing(table.frozen_frames)
+        self._is_frozen = self._has_tried = False
         self._word = time.monotonic()
         self._over = threading.Event()
         self._trying = Trying(self._work, camera.name)
         self._trying.start()
 
     def _work(self) -> None:
+        self._is_frozen = False
         self._freezing.begin_again()
         try:
             self._camera.open()
             self._word = time.monotonic()
             if self._camera.is_asked or not self._table.silent_seconds:
                 self._trying.well()  # it may be long until the first picture
-            else:
+            elif not self._has_tried:  # later the reason why it ended says more
                 self._trying.problem = f"{self._camera.name} has given no picture yet"
+            self._has_tried = True
             while not self._trying.ending.is_set():
                 if self._camera.is_asked and not self._chosen.wait(_READ_SECONDS):
                     self._word = time.monotonic()
@@ -56,7 +59,9 @@ class FrameSource:
 
     def _take(self, frame: npt.NDArray[Any]) -> None:
         self._word = time.monotonic()
-        if problem := self._freezing.problem(frame):
+        problem = self._freezing.problem(frame)
+        self._is_frozen = bool(problem)
+        if problem:
             self._trying.problem = f"{self._camera.name} {problem}"
             return
         self._trying.well()
@@ -80,7 +85,7 @@ class FrameSource:
                 raise SourceFailed(self._trying.problem)
             return None
         if problem := self._trying.problem or self._chosen.problem:
-            raise SourceFailed(problem)
+            raise SourceFailed(problem, "frozen" if self._is_frozen else "gone")
         silent = time.monotonic() - self._word
         if 0 < self._table.silent_seconds < silent:
             raise SourceFailed(f"{self._camera.name} has given nothing for {silent:.0f} s")

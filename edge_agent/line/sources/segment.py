@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import struct
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.inference.imaging.raw_pixels import read_raw
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.segment import SHM_DIR
@@ -49,7 +51,7 @@ class SegmentCamera:
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
-            raise SourceFailed(f"{self.name} can't be opened: {error.strerror}") from None
+            raise SourceFailed(f"{self.name} can't be opened: {describe_refusal(error, Path(self._path))}") from None
         size = os.fstat(descriptor).st_size
         needed = self._table.offset + self._raw.size
         if size < needed:

@@ -49,7 +49,7 @@ class SentSource:
         if part is not None:
             self._word = time.monotonic()
             if part.pixels is not None and (problem := self._freezing.problem(part.pixels)):
-                part = part._replace(pixels=None, problem=f"the camera {problem}")
+                part = part._replace(pixels=None, problem=f"the camera {problem}", camera="frozen")
             return part
         if self._listener.problem:
             raise SourceFailed(self._listener.problem)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from edge_agent.inference.imaging.resize import U8
+from edge_agent.line.status import CameraState
 
 #: who asked for the decision of a part gets what is told of it, as an event has it
 Answer = Callable[[Mapping[str, object]], None]
@@ -15,6 +16,10 @@ Answer = Callable[[Mapping[str, object]], None]
 
 class SourceFailed(Exception):
     """The camera, the folder or the trigger gives nothing; the text says why."""
+
+    def __init__(self, text: str, camera: CameraState = "gone") -> None:
+        super().__init__(text)
+        self.camera = camera
 
 
 class Part(NamedTuple):
@@ -30,6 +35,8 @@ class Part(NamedTuple):
     at: float = 0.0
     #: it came while there was no room for it
     is_early: bool = False
+    #: what a picture that can't be used says of the camera
+    camera: CameraState = "well"
 
 
 class Source(Protocol):

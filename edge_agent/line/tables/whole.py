@@ -14,13 +14,16 @@ from edge_agent.line.tables.outputs import Encoder, Pin
 from edge_agent.line.tables.sources import SOURCES, Source
 from edge_agent.line.tables.steps import STEPS, Step
 from edge_agent.line.tables.triggers import TRIGGERS, AnyTrigger
-from edge_agent.settings import DEFAULT_SOCKET, check_address
+from edge_agent.settings import DEFAULT_SOCKET, check_address, check_metrics_address
+
+LINE_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class Line(Table, frozen=True, kw_only=True):
     """The whole file."""
 
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
+    #: also of a folder
+    name: Annotated[str, Meta(pattern=LINE_NAME)]
     source: Source
     model: tuple[Model, ...]
     #: of several models: when the part is anomalous
@@ -33,13 +36,20 @@ class Line(Table, frozen=True, kw_only=True):
     cycle_ms: Annotated[float, Meta(ge=10, le=600_000)] = 1000
     #: a picture whose brightest value is below this is no picture
     black: Annotated[int, Meta(ge=0, le=255)] = 8
+    #: whether the last part's picture lies in the line's folder, for pages and people who may look into it
+    show_picture: bool = False
     step: tuple[Step, ...] = ()
     rule: tuple[Rule, ...] = ()
     pin: tuple[Pin, ...] = ()
     event: tuple[dict[str, Any], ...] = ()
 
+    #: HOST:PORT or unix:///PATH, where Prometheus asks for metrics; "": nowhere
+    metrics: str = ""
+
     def __post_init__(self) -> None:
         check_address(self.socket)
+        if self.metrics:
+            check_metrics_address(self.metrics)
 
     @property
     def model_name(self) -> str:

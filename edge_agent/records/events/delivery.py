@@ -17,6 +17,8 @@ log = logging.getLogger("edge_agent.events")
 
 _IDLE_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
+#: characters of what is told of a failure: a server may answer whatever it likes
+_LONGEST_PROBLEM = 300
 
 
 class Delivery:
@@ -96,7 +98,8 @@ class Delivery:
 
 
 def _words(error: Exception) -> str:
-    """Say what went wrong, and with which file."""
+    """Say what went wrong, and with which file: in a line for a terminal, whatever the other side has answered."""
+    words = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
+        words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return "".join(letter if letter.isprintable() else "?" for letter in words[:_LONGEST_PROBLEM])

@@ -77,7 +77,7 @@ class MqttSender:
             return self._client
         self.close()
         rule = self._rule
-        client = make_client(rule, rule.client_id.format(device=self._device))
+        client = make_client(rule, rule.client_of(self._device))
         self._connected.clear()
         self._lost.clear()
         self._refused = ""
@@ -213,7 +213,7 @@ def reach(rule: Mqtt, device: str) -> None:
     Raises:
         SendFailed, OSError: it does not.
     """
-    client = make_client(rule, f"{rule.client_id.format(device=device)}-doctor")
+    client = make_client(rule, f"{rule.client_of(device)}-doctor")
     answers: list[object] = []
     client.on_connect = lambda _, __, ___, reason, ____: answers.append(reason)
     place = f"{rule.host}:{rule.to_port}"

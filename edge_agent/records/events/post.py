@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sqlite3
 import threading
@@ -15,10 +14,11 @@ from edge_agent.records.condition.notice import Notice
 from edge_agent.records.events.delivery import Delivery
 from edge_agent.records.events.event import payload_of, payload_of_notice
 from edge_agent.records.events.line import EventLine
-from edge_agent.records.events.outbox import Outbox
+from edge_agent.records.events.outbox import FILE_NAME, Outbox
 from edge_agent.records.events.rules import AnyRule
 from edge_agent.records.events.sender import sender_of
 from edge_agent.records.record import Record
+from edge_agent.records.store.damage import is_damage, set_aside
 
 log = logging.getLogger("edge_agent.events")
 
@@ -48,7 +48,12 @@ class Post:
         if not self._rules or time.monotonic() < self._open_at:
             return
         try:
-            outbox = self._outbox = Outbox(self._folder, self._rules)
+            try:
+                outbox = self._outbox = Outbox(self._folder, self._rules)
+            except sqlite3.Error as error:
+                if not self._is_set_aside(error):
+                    raise
+                outbox = self._outbox = Outbox(self._folder, self._rules)
         except (sqlite3.Error, OSError) as error:
             log.warning("the outbox can't be opened, events are lost: %s", error)
             self._open_at = time.monotonic() + _RETRY_SECONDS
@@ -96,6 +101,8 @@ class Post:
         try:
             dropped = self._outbox.put(payloads)
         except sqlite3.Error as error:
+            if self._is_set_aside(error):
+                self._look_at = 0.0  # the next events find a new one
             if not self._is_losing:
                 log.warning("events are lost: the outbox can't be written: %s", error)
             self._is_losing = True
@@ -122,8 +129,18 @@ class Post:
             self._is_away = True
         else:
             self._is_away = False
-        with contextlib.suppress(sqlite3.Error):  # the disk may have gone: then what was seen last
+        try:
             self._lines = self._outbox.lines(self._lost)
+        except sqlite3.Error as error:  # the disk may have gone: then what was seen last
+            self._is_set_aside(error)
+
+    def _is_set_aside(self, error: sqlite3.Error) -> bool:
+        """Put the outbox's file out of the way when an error says that it is damaged; tell whether it was."""
+        path = self._folder / FILE_NAME
+        if not is_damage(error) or not path.exists():
+            return False
+        log.warning("the outbox is damaged, and what waited in it may be lost: %s%s", error, set_aside(path))
+        return not path.exists()
 
     def _lose(self, payloads: Mapping[str, list[bytes]]) -> None:
         for name, told in payloads.items():

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -16,18 +13,25 @@ from edge_agent.errors import SettingsError
 from edge_agent.hardware.digital_output import MISSING
 from edge_agent.hardware.library import is_installed
 from edge_agent.records.condition.notice import Notice
+from edge_agent.records.events.checks import (
+    check_absolute,
+    check_host,
+    check_pem,
+    check_secrets,
+    check_topic,
+    check_url,
+    wrong_key,
+)
 from edge_agent.records.record import Record
 
 #: what a topic may be made of
 TOPIC_FIELDS = ("device", "model", "verdict", "station")
 
-_Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
-
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="sender"):
     """What all rules have. The name is that of the rule's line in the outbox: to change it is to begin a new one."""
 
-    name: _Name
+    name: str
     verdicts: Literal["all", "anomalous", "normal", "none"] = "all"
     #: also when the camera has changed, when scores have drifted, and when that is over
     notices: bool = False
@@ -44,6 +48,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def at_once(self) -> int:
         """Events that are sent together."""
         return 100
+
+    @property
+    def takes(self) -> str:
+        """What it has for itself, in words: no other rule may have the same; "" for nothing."""
+        return ""
 
     def wants(self, record: Record) -> bool:
         """Tell whether a verdict is told."""
@@ -74,8 +83,12 @@ class File(Rule, frozen=True, kw_only=True, tag="file"):
     format: Literal["json", "csv"] = "json"
     most_mib: Annotated[int, Meta(ge=1)] = 64
 
+    @property
+    def takes(self) -> str:
+        return f"path '{self.path}'"
+
     def check(self) -> None:
-        _check_absolute(self.path)
+        check_absolute(self.path)
         if self.format == "csv" and self.notices:
             raise ValueError(
                 'a file of format "csv" has columns for verdicts alone, expected notices = false, or "json"'
@@ -88,7 +101,7 @@ class Datagram(Rule, frozen=True, kw_only=True, tag="datagram"):
     path: str
 
     def check(self) -> None:
-        _check_absolute(self.path)
+        check_absolute(self.path)
         if len(self.path.encode()) > 107:
             raise ValueError(f"path '{self.path}' has more than the 107 bytes that a socket's may have")
 
@@ -99,7 +112,7 @@ class Pipe(Rule, frozen=True, kw_only=True, tag="pipe"):
     path: str
 
     def check(self) -> None:
-        _check_absolute(self.path)
+        check_absolute(self.path)
 
 
 class Gpio(Rule, frozen=True, kw_only=True, tag="gpio"):
@@ -116,12 +129,16 @@ class Gpio(Rule, frozen=True, kw_only=True, tag="gpio"):
     late_seconds: Annotated[float, Meta(ge=0)] = 1.0
 
     @property
+    def takes(self) -> str:
+        return f"line {self.line} of {self.chip}"
+
+    @property
     def at_once(self) -> int:
         """One pulse, so that the next event is looked at when it is its turn."""
         return 1
 
     def check(self) -> None:
-        _check_absolute(self.chip, "chip")
+        check_absolute(self.chip, "chip")
         if not is_installed("gpiod"):
             raise ValueError(MISSING)
 
@@ -137,11 +154,9 @@ class Webhook(Rule, frozen=True, kw_only=True, tag="webhook"):
     seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
 
     def check(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"url '{self.url}' is not one such as https://mes.example/verdicts")
-        _ = parts.port  # ValueError when it is none
-        _check_files(self.secret_file, self.ca_file)
+        check_url(self.url)
+        check_secrets(secret_file=self.secret_file)
+        check_pem(ca_file=self.ca_file)
 
 
 class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
@@ -153,7 +168,7 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     topic: str = "edge-agent/{device}/{model}"
     #: where `online` or `offline` stands
     available: str = "edge-agent/{device}/available"
-    client_id: str = "edge-agent-{device}"
+    client_id: str = "edge-agent-{device}-{name}"
     user: str = ""
     password_file: str = ""
     tls: bool = False
@@ -165,12 +180,23 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     payload: Literal["json", "sparkplug"] = "json"
     group: str = "edge-agent"
 
+    @property
+    def takes(self) -> str:
+        # A broker sends the first away when a second comes with its name: MQTT 5.0, 3.1.4.
+        client_id = self.client_id.replace("{name}", self.name)
+        return f"client_id '{client_id}' at {self.host}:{self.to_port}"
+
+    def client_of(self, device: str) -> str:
+        """Return the name that a broker knows this rule's client by."""
+        return self.client_id.format(device=device, name=self.name)
+
     def check(self) -> None:
+        check_host(self.host)
         if not self.group or re.search("[/+#\0]", self.group):
             raise ValueError(f"group '{self.group}' is not one, expected a name without /, + and #")
-        _check_topic("topic", self.topic, TOPIC_FIELDS)
-        _check_topic("available", self.available, TOPIC_FIELDS[:1])
-        _check_topic("client_id", self.client_id, TOPIC_FIELDS[:1])
+        check_topic("topic", self.topic, TOPIC_FIELDS)
+        check_topic("available", self.available, TOPIC_FIELDS[:1])
+        check_topic("client_id", self.client_id, ("device", "name"))
         if self.payload == "sparkplug" and self.notices:
             raise ValueError(
                 'the payload "sparkplug" has metrics for verdicts alone, expected notices = false, or "json"'
@@ -179,7 +205,10 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
             raise ValueError("ca_file, cert_file and key_file need tls = true")
         if bool(self.cert_file) != bool(self.key_file):
             raise ValueError("cert_file and key_file belong together")
-        _check_files(self.password_file, self.ca_file, self.cert_file, self.key_file)
+        if self.password_file and not self.user:
+            raise ValueError("password_file is given, and no user")
+        check_secrets(password_file=self.password_file)
+        check_pem(ca_file=self.ca_file, cert_file=self.cert_file, key_file=self.key_file)
 
     @property
     def to_port(self) -> int:
@@ -195,13 +224,13 @@ class Greengrass(Rule, frozen=True, kw_only=True, tag="greengrass"):
     seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
 
     def check(self) -> None:
-        _check_topic("topic", self.topic, TOPIC_FIELDS)
+        check_topic("topic", self.topic, TOPIC_FIELDS)
         if not is_installed("awsiot"):
             raise ValueError("it needs the package awsiotsdk: pip install 'edge-agent[greengrass]'")
 
 
 AnyRule = File | Datagram | Pipe | Gpio | Webhook | Mqtt | Greengrass
-_KINDS = {
+_KINDS: dict[str, type[AnyRule]] = {
     "file": File, "datagram": Datagram, "pipe": Pipe, "gpio": Gpio, "webhook": Webhook, "mqtt": Mqtt,
     "greengrass": Greengrass,
 }  # fmt: skip
@@ -220,6 +249,8 @@ def parse_events(tables: Sequence[Mapping[str, Any]]) -> tuple[AnyRule, ...]:
         if kind is None:
             raise SettingsError(f"{what}: sender is '{table.get('sender', '')}', expected one of {', '.join(_KINDS)}")
         try:
+            if said := wrong_key(table, kind):
+                raise ValueError(said)
             rule = msgspec.convert(dict(table), kind)
             rule.check()
         except (msgspec.ValidationError, ValueError) as error:
@@ -227,26 +258,7 @@ def parse_events(tables: Sequence[Mapping[str, Any]]) -> tuple[AnyRule, ...]:
             raise SettingsError(f"{what}: {text}") from None
         if rule.name in {other.name for other in rules}:
             raise SettingsError(f"{what}: there are two of that name")
+        if (other := next((other for other in rules if rule.takes and rule.takes == other.takes), None)) is not None:
+            raise SettingsError(f"{what}: {rule.takes} is that of event '{other.name}' already")
         rules.append(rule)
     return tuple(rules)
-
-
-def _check_topic(key: str, text: str, allowed: Sequence[str]) -> None:
-    names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-    if names - set(allowed) or not text or re.search("[+#\0]", text):
-        filled_in = ", ".join(f"{{{name}}}" for name in allowed)
-        raise ValueError(f"{key} '{text}' is not one, expected no + and #, and only {filled_in} to fill in")
-
-
-def _check_absolute(path: str, key: str = "path") -> None:
-    if not path.startswith("/"):
-        raise ValueError(f"{key} '{path}' does not begin with /")
-
-
-def _check_files(*paths: str) -> None:
-    for path in filter(None, paths):
-        try:
-            with Path(path).open("rb"):
-                pass
-        except OSError as error:
-            raise ValueError(f"{path} can't be read: {error.strerror}") from None

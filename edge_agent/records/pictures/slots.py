@@ -45,6 +45,10 @@ class Slot:
         """Say that it is free."""
         self.memory[0] = FREE
 
+    def mark(self, place: int, value: int) -> None:
+        """Write a byte of the head, which whoever has the slot may read at any time."""
+        self.memory[place] = value
+
     def picture(self, shape: tuple[int, ...]) -> U8:
         """Give the first picture's pixels, to be written."""
         return np.frombuffer(self.memory, np.uint8, self._size, HEAD).reshape(shape)
@@ -116,6 +120,11 @@ class Slots:
             except OSError:
                 self.forget()
                 return
+
+    def mark(self, place: int, value: int) -> None:
+        """Write a byte of all slots' heads."""
+        for slot in self._slots:
+            slot.mark(place, value)
 
     def free_slot(self) -> Slot | None:
         """Return a slot that is free; None when all are taken.

@@ -22,6 +22,7 @@ from edge_agent.inference.verdict import Verdict
 from edge_agent.records.pictures.rules import SKIPPED
 from edge_agent.records.pictures.slots import Slot, Slots
 from edge_agent.records.shadow.passing import Shown, encode, socket_name
+from edge_agent.records.shadow.stillness import BUSY_AT
 
 _SLOTS = 2
 _LOOK_SECONDS = 1.0
@@ -49,6 +50,14 @@ class ShadowSender:
         self._look_at = 0.0
         self._last = 0
         self._slot: Slot | None = None  # the next picture's, which is being read into it
+
+    def begin(self) -> None:
+        """Say that there is a call: the shadow does not begin with a picture now."""
+        self._slots.mark(BUSY_AT, 1)
+
+    def end(self) -> None:
+        """Say that there is none."""
+        self._slots.mark(BUSY_AT, 0)
 
     def place(self) -> U8 | None:
         """Give memory into which the next picture may be read, so that nobody has to copy it; None: no picture goes."""

@@ -102,7 +102,11 @@ def _read_notes(values: dict[bytes, bytes]) -> Notes:
     part, station, keep = values.get(b"part-id"), values.get(b"station"), values.get(b"keep")
     if part is None and station is None and keep is None:
         return NO_NOTES
-    return Notes((part or b"").decode(errors="replace"), (station or b"").decode(errors="replace"), keep == b"1")
+    return Notes(_text(part), _text(station), keep == b"1")
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace").strip()
 
 
 def _read_timeout(text: bytes) -> float:

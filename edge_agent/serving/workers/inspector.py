@@ -168,6 +168,8 @@ class Inspector:
         """
         accepted: list[_Accepted] = []
         descriptors: list[int] = []
+        if self._shadow is not None:
+            self._shadow.begin()
         try:
             for job in jobs:
                 try:
@@ -184,6 +186,8 @@ class Inspector:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+            if self._shadow is not None:
+                self._shadow.end()
 
     def _open(self, job: Detect, segment: SegmentPixels, descriptors: list[int]) -> _Accepted:
         """Open a call's segments, whose descriptors are added to those that have to be closed."""

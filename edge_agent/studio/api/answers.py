@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import sqlite3
 from typing import Any
 
 import msgspec
@@ -51,8 +53,19 @@ def refusal(error: Exception) -> Response:
     for kind in type(error).__mro__:
         if kind in _STATUS:
             return _json(_STATUS[kind], str(error))
+    if _is_full(error):
+        return _json(
+            507, "the disk of the data folder is full: what was sent is not saved, what was there is as it was"
+        )
     log.error("a defect of the studio", exc_info=error)
     return _json(500, f"a defect of the studio: {type(error).__name__}; its log has more")
+
+
+def _is_full(error: Exception) -> bool:
+    # SQLITE_FULL has no class of its own.
+    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or (
+        isinstance(error, sqlite3.OperationalError) and "is full" in str(error)
+    )
 
 
 def _json(status: int, text: str) -> Response:

@@ -19,6 +19,7 @@ from edge_agent.studio.access.guard import Guard, require
 from edge_agent.studio.api.answers import answer, refusal, secured
 from edge_agent.studio.api.call import Call, Operation, Parts
 from edge_agent.studio.api.operations.pictures import MOST_BYTES
+from edge_agent.studio.store.partial import RECEIVING
 
 _MOST_JSON = 4 << 20
 _MOST_MASK = 1 << 26  # bytes of a map: 8192 x 8192
@@ -90,7 +91,7 @@ async def _read(request: Request, most: int) -> bytes:
 
 async def _receive(request: Request, folder: Path, received: list[Path]) -> Path:
     """Receive a body into a file, which is removed after the call if it is still there."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".receiving-", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=RECEIVING, delete=False) as file:
         received.append(Path(file.name))
         size = 0
         async for chunk in request.stream():

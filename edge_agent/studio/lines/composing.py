@@ -77,6 +77,7 @@ def _head(wanted: NewLine, socket: str) -> list[str]:
         _pair("name", wanted.name),
         _pair("cycle_ms", wanted.cycle_ms, "a part has to be decided within this time"),
     ]
+    lines.append(_pair("show_picture", value=True, note="the last part's, on the studio's pages"))
     return [*lines, *([_pair("socket", socket)] if socket != DEFAULT_SOCKET else [])]
 
 

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from edge_agent.children.command import child_command
+from edge_agent.children.living import is_alive, process_start
 from edge_agent.errors import StudioError
-from edge_agent.studio.jobs.runner import process_start
 from edge_agent.studio.lines.keeper import FORMER_LOG, KEEPER, LOG, PROBLEM
 from edge_agent.studio.store.writing import write_file
 
@@ -45,13 +45,13 @@ class Keeping:
         """Give the process that keeps a line; 0 when there is none."""
         with self._lock:
             if child := self._children.get(name):
-                child.poll()  # one that has ended is still listed until somebody has asked
+                child.poll()  # else one that has ended would stay in the list of processes
         try:
             kept = json.loads((self._runs / name / KEEPER).read_bytes())
-            process, started = int(kept["process"]), float(kept["started"])
+            process, started = int(kept["process"]), int(kept["started"])
         except (OSError, ValueError, KeyError, TypeError):
             return 0
-        return process if started and process_start(process) == started else 0
+        return process if is_alive(process, started) else 0
 
     def start(self, name: str, file: Path) -> None:
         """Run a line, unless it runs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from pathlib import Path
@@ -12,18 +11,20 @@ from typing import Any, Literal
 import msgspec
 
 from edge_agent.errors import Conflict, EdgeAgentError, NotThere, StudioError
+from edge_agent.line.outputs.shown import PinState
 from edge_agent.line.reading import NotToml, values_of
-from edge_agent.line.status import Status, read_status
+from edge_agent.line.running import SYSTEM_STATE, KnownLine, known_lines
+from edge_agent.line.status import DAY, DayCounts, Status
 from edge_agent.settings import default_state_dir
 from edge_agent.studio.lines.files import LineFiles
 from edge_agent.studio.lines.keeping import Keeping
 from edge_agent.studio.lines.systemd import Systemd, Unit, Verb
 
 State = Literal["inspecting", "safe", "starting", "stopped", "mistakes"]
-#: a running line writes its status every second, and once a cycle at least
-_PATIENCE = 10.0
 #: how long the mistakes of a file are believed: what it names on the device may come and go
 _BELIEVED_SECONDS = 10.0
+#: files are looked at by this module, what lines have written by the line's own
+_NO_FOLDER = Path("/nonexistent")
 _PLACES = ("path", "address", "pipeline", "producer", "name", "topic", "port")
 
 
@@ -49,8 +50,14 @@ class LineState(msgspec.Struct, frozen=True, kw_only=True):
     can_stop: bool
     #: started when the device is
     comes_back: bool
-    #: what it has counted since it was started; null when it has never run
+    #: what its processes have written; null when it has never run
     status: Status | None
+    #: what it has counted since midnight; null when nothing
+    today: DayCounts | None
+    #: its pins, as they were set last
+    pins: list[PinState]
+    #: what tells the last part's picture from others; "" where the line shows none
+    picture: str
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -80,14 +87,25 @@ class Lines:
         """Describe all lines."""
         names = self.files.names()
         units = self._systemd.units(names)
-        return [self._state(name, units.get(name)) for name in names]
+        written = _written()
+        found = [self._state(name, units.get(name), written) for name in names]
+        elsewhere = written.keys() - {line.line for line in found} - set(names)
+        return [*found, *(_elsewhere(written[name]) for name in sorted(elsewhere) if written[name].is_running)]
 
     def get(self, name: str) -> LineState:
         """Describe a line; NotThere when there is none."""
         self.files.path(name)
-        if name not in self.files.names():
+        found = next((line for line in self.all() if line.name == name), None)
+        if found is None:
             raise NotThere(f"there is no line '{name}'")
-        return self._state(name, self._systemd.units([name]).get(name))
+        return found
+
+    def picture(self, name: str) -> Path:
+        """Give the file of the last part's picture, JPEG; NotThere when the line shows none."""
+        shown = _written().get(self.get(name).line)
+        if shown is None or shown.picture is None:
+            raise NotThere(f"line '{name}' shows no picture, expected show_picture = true in its file")
+        return shown.picture
 
     def act(self, verb: Verb, name: str) -> LineState:
         """Start, stop or start again a line.
@@ -129,25 +147,25 @@ class Lines:
             with contextlib.suppress(StudioError):
                 self.keeping.revive(name, self.files.path(name))
 
-    def _state(self, name: str, unit: Unit | None) -> LineState:
+    def _state(self, name: str, unit: Unit | None, written: dict[str, KnownLine]) -> LineState:
         said = self._facts(name)
-        status = _status(said.line, said.cycle_ms)
-        is_fresh = status is not None and status.problem != "not running" and _is_fresh(status, said.cycle_ms)
-        by = self._by(name, unit, is_fresh=is_fresh)
-        state, why = self._how(name, said, status if is_fresh else None, by)
+        known = written.get(said.line, KnownLine(said.line, ""))
+        by = self._by(name, unit, is_running=known.is_running)
+        state, why = self._how(name, said, known.status if known.is_running else None, by)
         return LineState(
             name=name, line=said.line, source=said.source, models=said.models, cycle_ms=said.cycle_ms,
             has_draft=said.has_draft, is_there=said.is_there, mistakes=said.mistakes, state=state, why=why, by=by,
             can_start=not by and not said.mistakes and said.is_there, can_stop=by in ("studio", "systemd"),
-            comes_back=by == "studio" or (by == "systemd" and unit is not None and unit.is_enabled), status=status,
+            comes_back=by == "studio" or (by == "systemd" and unit is not None and unit.is_enabled),
+            **_shown(known),
         )  # fmt: skip
 
-    def _by(self, name: str, unit: Unit | None, *, is_fresh: bool) -> Literal["", "studio", "systemd", "other"]:
+    def _by(self, name: str, unit: Unit | None, *, is_running: bool) -> Literal["", "studio", "systemd", "other"]:
         if self.keeping.process(name):
             return "studio"
         if unit is not None and unit.is_active:
             return "systemd"
-        return "other" if is_fresh else ""
+        return "other" if is_running else ""
 
     def _how(self, name: str, said: _Said, status: Status | None, by: str) -> tuple[State, str]:
         if not by:
@@ -156,9 +174,7 @@ class Lines:
             return "safe", problem
         if status is None:
             return "starting", ""
-        if status.able:
-            return "inspecting", ""
-        return ("starting", "") if status.problem == "starting" else ("safe", status.problem)
+        return _how_it_says(status)
 
     def _facts(self, name: str) -> _Said:
         """Read what a line's files say, when they have changed or some time has passed."""
@@ -216,14 +232,34 @@ def _models(values: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(str(name) for name in found if name))
 
 
-def _status(line: str, cycle_ms: float) -> Status | None:
-    if os.sep in line or line in ("", ".", ".."):
-        return None
-    try:
-        return read_status(Path(default_state_dir()) / "lines" / line, _PATIENCE + cycle_ms / 1000)
-    except EdgeAgentError:
-        return None
+def _written() -> dict[str, KnownLine]:
+    """Give what lines have written of themselves, by their names: those of this user, and the system's."""
+    return {line.name: line for line in known_lines(_NO_FOLDER, (Path(default_state_dir()), SYSTEM_STATE))}
 
 
-def _is_fresh(status: Status, cycle_ms: float) -> bool:
-    return time.time() - status.at < _PATIENCE + cycle_ms / 1000
+def _how_it_says(status: Status) -> tuple[State, str]:
+    if status.able:
+        return "inspecting", ""
+    return ("starting", "") if status.problem == "starting" else ("safe", status.problem)
+
+
+def _shown(known: KnownLine) -> dict[str, Any]:
+    """Give what a line shows of itself."""
+    status = known.status
+    today = status.today if status is not None and status.today.day == time.strftime(DAY) else None
+    picture = ""
+    with contextlib.suppress(OSError):
+        picture = str(known.picture.stat().st_mtime_ns) if known.picture is not None else ""
+    return {"status": status, "today": today, "pins": list(known.pins), "picture": picture}
+
+
+def _elsewhere(known: KnownLine) -> LineState:
+    """Describe a line that runs with a file of another folder."""
+    assert known.status is not None
+    status = known.status
+    state, why = _how_it_says(status)
+    return LineState(
+        name=known.name, line=known.name, source=status.source, models=list(status.models), cycle_ms=status.cycle_ms,
+        has_draft=False, is_there=False, mistakes=0, state=state, why=why, by="other", can_start=False, can_stop=False,
+        comes_back=False, **_shown(known),
+    )  # fmt: skip

@@ -43,6 +43,7 @@ class _Run:
 
     def follow(self) -> None:
         timer = threading.Timer(_MOST_SECONDS, self.process.kill)
+        timer.daemon = True
         timer.start()
         assert self.process.stdout is not None
         for line in self.process.stdout:

@@ -31,6 +31,7 @@ _PAGES = (
     ("/projects/{project}/try", "try"),
     ("/live", "live"),
     ("/lines", "lines"),
+    ("/lines/{line}", "line"),
     ("/lines/{line}/edit", "line-edit"),
     ("/new-line", "line-edit"),
     ("/dashboard", "dashboard"),

@@ -11,11 +11,19 @@ from pathlib import Path
 
 from edge_agent.errors import Conflict, StudioError
 
+#: how files begin into which a request's body is received
+RECEIVING = ".receiving-"
 _KEY = re.compile(r"[0-9a-f]{16,64}")
 #: files that nobody went on sending go after that many seconds
 _KEPT = 7 * 24 * 3600.0
 _MOST = 200  # at once
 _BLOCK = 1 << 20
+
+
+def remove_received(root: Path) -> None:
+    """Remove what a studio that was killed was receiving; to be called while no other can be."""
+    for path in root.glob(f"{RECEIVING}*"):
+        path.unlink(missing_ok=True)
 
 
 class Partial:

@@ -111,6 +111,7 @@ class Pictures:
         # The row first: it decides who gets the name when two files of one name come at once.
         with self._database.writing() as write:
             taken = {row["file"] for row in write.execute("SELECT file FROM pictures WHERE project = ?", (number,))}
+            _remove_left(folder / PICTURES / file, digest, taken)
             file = _free_name(file, taken, folder / PICTURES)
             found = write.execute(
                 "INSERT INTO pictures (project, file, place, bytes, width, height, digest, added, changed_by)"
@@ -290,6 +291,12 @@ def file_digest(path: Path) -> str:
 def place_of(file: str) -> str:
     """Give what sorts file names as people count: numbers of the same length, and case does not matter."""
     return re.sub(r"\d+", lambda digits: digits.group().zfill(12), file.lower())
+
+
+def _remove_left(path: Path, digest: str, taken: set[str]) -> None:
+    """Remove the same file, left without a row by a studio that was killed between the two: it would stay for ever."""
+    if path.name not in taken and path.is_file() and file_digest(path) == digest:
+        path.unlink()
 
 
 def _free_name(name: str, taken: set[str], folder: Path) -> str:

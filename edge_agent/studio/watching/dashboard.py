@@ -33,6 +33,8 @@ from edge_agent.studio.watching.records import Records
 _HOUR = 3600 * SECOND
 #: periods after a version's first picture in which a stable time is looked for
 _FIRST_PERIODS = 400
+#: the year 2200: calendars of computers end not much later
+_LATEST = 7_258_118_400 * SECOND
 SPANS = {"1d": 24, "3d": 72, "1w": 168, "2w": 336, "1m": 730, "3m": 2190, "6m": 4380}
 
 
@@ -263,13 +265,24 @@ class Figures:
 
 
 def _span(wanted: Wanted) -> tuple[int, int]:
+    """Give from when to when, in microseconds since 1970; RecordsError for what no calendar has."""
     now = time.time_ns() // 1000
-    until = moment(wanted.end, now) if wanted.end else round(wanted.until * SECOND) or now
+    until = moment(wanted.end, now) if wanted.end else _microseconds(wanted.until) or now
     if wanted.begin:
-        return moment(wanted.begin, now), until
-    if wanted.since:
-        return round(wanted.since * SECOND), until
-    return until - SPANS[wanted.span or "1d"] * _HOUR, until
+        since = moment(wanted.begin, now)
+    else:
+        since = _microseconds(wanted.since) or until - SPANS[wanted.span or "1d"] * _HOUR
+    if until > _LATEST:
+        raise RecordsError("the time ends after the year 2199")
+    if until - since > MOST_PERIODS * 24 * _HOUR:
+        raise RecordsError(f"that is more than {MOST_PERIODS} days; choose a shorter time")
+    return since, until
+
+
+def _microseconds(seconds: float) -> int:
+    if not 0 <= seconds <= _LATEST / SECOND:  # nor one that is no number
+        raise RecordsError(f"{seconds:g} is not a time, expected seconds since 1970")
+    return round(seconds * SECOND)
 
 
 def _points(

@@ -22,6 +22,7 @@ from edge_agent.records.span import SECOND
 from edge_agent.records.store.conditions import conditions
 from edge_agent.records.store.reading import Found, Query, find, model_names
 from edge_agent.studio.device import Device
+from edge_agent.studio.lines.lines import Lines, LineState
 from edge_agent.studio.watching.live import LivePicture, LivePictures
 from edge_agent.studio.watching.records import Records
 
@@ -82,13 +83,15 @@ class Line(msgspec.Struct, frozen=True):
     models: list[LiveModel]
     outputs: list[Output]
     viewers: int
+    #: the device's lines, which are clients of the agent
+    lines: list[LineState]
 
 
 class Feed:
     """Looks at the line while somebody watches."""
 
-    def __init__(self, device: Device, records: Records, stopping: Callable[[], bool]) -> None:
-        self._device, self._records, self._stopping = device, records, stopping
+    def __init__(self, device: Device, records: Records, lines: Lines, stopping: Callable[[], bool]) -> None:
+        self._device, self._records, self._lines, self._stopping = device, records, lines, stopping
         self.pictures = LivePictures(records.state)
         self._viewers = 0
         self._task: asyncio.Task[None] | None = None
@@ -153,7 +156,7 @@ class Feed:
         return Line(
             now, 0 if offset is None else round(offset.total_seconds() / 60), self._reachable, self._problem,
             self._trouble, self.pictures.problem, [self._model(*served, now) for served in self._served],
-            self._outputs, self._viewers,
+            self._outputs, self._viewers, self._lines.all(),
         )  # fmt: skip
 
     def _ask_agent(self) -> None:

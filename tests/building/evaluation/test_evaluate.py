@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.support import commands
+from tests.support.daemon import wait_until
 from tests.support.fakes import write_echo
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -113,20 +114,12 @@ def test_what_can_not_be_measured_is_said_in_one_line(folder: Path, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     if BROWSER is None or DRIVER is None:
         pytest.skip("chromium and chromium-driver are not installed")
-    from selenium import webdriver
+    from tests.support.browser import browser as start
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    profile = tmp_path_factory.mktemp("profile")
-    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
-                 "disable-background-networking", "disable-component-update", f"user-data-dir={profile}",
-                 "window-size=1280,1600"):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver = start()
     yield driver
     driver.quit()
 
@@ -170,11 +163,10 @@ def test_the_page_in_a_browser(folder: Path, browser: Any) -> None:
     def shown(kind: str) -> list[bool]:
         return [img.is_displayed() for img in browser.find_elements(By.CSS_SELECTOR, f"img.{kind}")]
 
-    assert all(shown("predicted"))
+    wait_until(lambda: all(shown("predicted")), "each is drawn")
     assert not any(shown("truth"))
     browser.find_element(By.ID, "truth").click()
-    assert len(shown("truth")) == 2
-    assert all(shown("truth"))
+    wait_until(lambda: len(shown("truth")) == 2 and all(shown("truth")), "both are drawn")
 
     browser.find_element(By.CSS_SELECTOR, '#which option[value="wrong"]').click()
     assert len(tags()) == 2

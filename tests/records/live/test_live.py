@@ -53,7 +53,7 @@ def test_pictures_are_seen_with_mask_and_verdict_while_somebody_watches(daemon: 
     assert shown.frame.verdict.score == pytest.approx(200 / 255, abs=1e-4)
     assert shown.mask is not None
     assert (shown.mask == (0x23, 0xA4, 0x36)).all()
-    assert abs(shown.frame.at / 1e6 - time.time()) < 60
+    assert abs(shown.frame.at / 1e6 - time.time()) < 600
     normal = seen(daemon, watcher, "echo", half_bright())
     assert normal.mask is None
     assert np.array_equal(normal.picture, half_bright())

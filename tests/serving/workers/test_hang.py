@@ -19,7 +19,7 @@ from tests.support.fakes import picture, write_echo
 
 
 def test_a_worker_that_hangs_in_a_call_is_given_up(tmp_path: Path) -> None:
-    with running_daemon(tmp_path, "--call-seconds", "2", "--first-restart", "0.1") as daemon:
+    with running_daemon(tmp_path, "--call-seconds", "4", "--first-restart", "0.1") as daemon:
         for name in ("hanging", "bystander"):
             write_echo(daemon.models, name)
         wait_until(lambda: len(daemon.stub.listed()) == 2, "the components are noticed")
@@ -31,7 +31,7 @@ def test_a_worker_that_hangs_in_a_call_is_given_up(tmp_path: Path) -> None:
         for call in held:
             assert call.exception(timeout=PATIENCE).code() is grpc.StatusCode.INTERNAL
             assert call.details() == (
-                "the worker of model 'hanging' was lost during the call (it hung: a call took longer than 2 s)"
+                "the worker of model 'hanging' was lost during the call (it hung: a call took longer than 4 s)"
             )
         answer = daemon.stub("DetectAnomalies", bytes_request("bystander", picture(51)))
         assert answer.detect_anomaly_result.anomaly_score == pytest.approx(0.2, abs=1e-5)
@@ -68,14 +68,17 @@ def test_a_batch_may_take_as_long_as_its_pictures_one_by_one() -> None:
 
 def test_many_calls_that_each_end_in_time_are_no_hang(tmp_path: Path) -> None:
     """The limit is for one call, and time without calls does not count."""
-    with running_daemon(tmp_path, "--call-seconds", "1.5") as daemon:
-        write_echo(daemon.models, "busy", 1024, 1024)
+    with running_daemon(tmp_path, "--call-seconds", "4") as daemon:
+        write_echo(daemon.models, "busy")
         wait_until(lambda: "busy" in daemon.stub.listed(), "the component is noticed")
         daemon.stub.start("busy")
         (worker,) = daemon.workers()
-        before = worker.cpu_times().user
-        request = bytes_request("busy", picture(51, 1024, 1024))
-        while worker.cpu_times().user - before < 2.0:  # longer than the limit, all calls together
-            for call in [daemon.stub.later("DetectAnomalies", request) for _ in range(4)]:
+        begun = time.monotonic()
+        while time.monotonic() - begun < 5.0:  # longer than the limit, all calls together
+            suspend(worker)
+            calls = [daemon.stub.later("DetectAnomalies", bytes_request("busy", picture(51))) for _ in range(4)]
+            time.sleep(0.8)  # what an engine takes that is slow
+            worker.resume()
+            for call in calls:
                 call.result()
         assert [found.pid for found in daemon.workers()] == [worker.pid]

@@ -119,7 +119,7 @@ def test_what_botocore_does_not_check_is_checked(place: Place) -> None:
 
 
 def test_each_field_of_each_operation_is_checked(place: Place, request: pytest.FixtureRequest) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", place.cloud.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", place.cloud.port, timeout=PATIENCE)
     # one for all of them, and closed whatever comes of it
     request.addfinalizer(connection.close)
 

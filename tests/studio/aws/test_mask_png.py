@@ -6,16 +6,17 @@ import io
 
 import cv2
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from edge_agent.studio.aws.mask_png import encode_mask
+from tests.support.properties import examples
 
 _PALETTE = np.array([[255, 255, 255], [35, 164, 54], [0, 0, 0], [200, 20, 20]], np.uint8)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 9), st.integers(1, 4), st.integers(0, 1 << 30))
 def test_any_mask_comes_back(height: int, width: int, factor: int, colors: int, seed: int) -> None:
     small = np.random.default_rng(seed).integers(0, colors, (height // factor + 1, width // factor + 1))

@@ -30,6 +30,46 @@ test("a line is its ends and all between, and what is outside the picture is cut
   assert.equal(line(map, new Recorder(map), { x: -50, y: -50 }, { x: -40, y: -40 }, 3, 2), null);
 });
 
+test("a line has exactly the pixels whose centre is near enough, however it lies, and remembers what it touched", () => {
+  let seed = 7;
+  const random = (most) => { seed = (seed * 48271) % 2147483647; return (seed / 2147483647) * most; };
+  for (let round = 0; round < 60; round += 1) {
+    const map = new LabelMap(150, 130);
+    const recorder = new Recorder(map);
+    const [from, to] = [0, 1].map(() => ({ x: random(190) - 20, y: random(170) - 20 }));
+    if (round % 10 === 0) to.y = from.y;
+    if (round % 10 === 1) to.x = from.x;
+    const radius = 0.75 + random(30);
+    line(map, recorder, from, to, radius, 1);
+    const [dx, dy] = [to.x - from.x, to.y - from.y];
+    for (let y = 0; y < map.height; y += 1) {
+      for (let x = 0; x < map.width; x += 1) {
+        const [px, py] = [x + 0.5 - from.x, y + 0.5 - from.y];
+        const along = Math.min(1, Math.max(0, (px * dx + py * dy) / (dx * dx + dy * dy)));
+        const near = (px - along * dx) ** 2 + (py - along * dy) ** 2 <= radius * radius;
+        assert.equal(at(map, x, y), near ? 1 : 0, `${round}: ${x}, ${y}`);
+      }
+    }
+    const drawn = new LabelMap(150, 130);
+    for (const rect of recorder.takeUndrawn()) for (let y = rect.top; y < rect.bottom; y += 1) drawn.data.fill(1, y * 150 + rect.left, y * 150 + rect.right);
+    assert.ok(map.data.every((value, place) => !value || drawn.data[place]));
+    assert.deepEqual(recorder.takeUndrawn(), []);
+    const change = recorder.finish();
+    if (change) apply(map, invert(change));
+    assert.ok(map.isEmpty);
+  }
+});
+
+test("what is remembered to be taken back is bounded", () => {
+  const map = new LabelMap(64, 64);
+  const history = new History();
+  const large = { tiles: new Map([[0, { before: { length: 100 * 2 ** 20 }, after: { length: 0 } }]]) };
+  for (let number = 0; number < 5; number += 1) history.push(large);
+  assert.equal(history.done.length, 2);
+  history.forget();
+  assert.equal(history.undo(map), null);
+});
+
 test("the thinnest brush marks every pixel that it goes through", () => {
   const map = new LabelMap(20, 20);
   line(map, new Recorder(map), { x: 0.5, y: 0.5 }, { x: 19.5, y: 19.5 }, 0.5, 1);

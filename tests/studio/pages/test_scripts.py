@@ -39,6 +39,16 @@ def test_charts() -> None:
     assert "# pass 5" in done.stdout
 
 
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_the_editor_of_a_line() -> None:
+    assert NODE
+    command = [NODE, "--test", "--test-reporter=tap", str(Path(__file__).with_name("lines.test.mjs"))]
+    environ = {**os.environ, "SCRIPTS": str(SCRIPTS), "NODE_NO_WARNINGS": "1"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "# pass 4" in done.stdout
+
+
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
 def test_every_word_is_translated_with_the_same_places(language: str) -> None:
     english: dict[str, str] = json.loads((PAGES / "words" / "en.json").read_text(encoding="utf-8"))

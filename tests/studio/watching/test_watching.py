@@ -97,8 +97,13 @@ def test_a_shift_alone_and_times_that_can_not_be_used(studio: Studio, begun: int
     for query, text in (
         ("shifts=25:00", "'25:00' is not a time such as 06:00"),
         ("only=07:00", "no shift begins at 07:00"),
-        ("since=1&by=hour", "more than 3000 periods"),
+        ("since=1&by=hour", "more than 3000 days"),
+        ("begin=900d&by=hour", "more than 3000 periods"),
         ("since=5&until=4", "ends before it begins"),
+        ("since=nan", "nan is not a time"),
+        ("since=1e300", "1e+300 is not a time"),
+        ("end=9999-01-01T00:00", "ends after the year 2199"),
+        ("begin=2001-01-01&by=day", "more than 3000 days"),
         ("span=2d", "the query can't be used"),
     ):
         answer = studio.ask("GET", f"/api/dashboard?{query}")

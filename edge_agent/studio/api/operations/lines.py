@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edge_agent.line.checking import Mistake, check_text
-from edge_agent.studio.api.call import Call, Operation, Raw
+from edge_agent.studio.api.call import Call, File, Operation, Raw
 from edge_agent.studio.lines.composing import NewLine, compose
 from edge_agent.studio.lines.files import LineFile
 from edge_agent.studio.lines.lines import LineState
@@ -118,6 +118,10 @@ def _restart(call: Call) -> LineState:
     return call.parts.lines.act("restart", call.path["line"])
 
 
+def _last(call: Call) -> File:
+    return File(call.parts.lines.picture(call.path["line"]), "image/jpeg")
+
+
 def _log(call: Call) -> Log:
     call.parts.lines.get(call.path["line"])
     return Log(call.parts.lines.keeping.log(call.path["line"]))
@@ -130,6 +134,8 @@ OPERATIONS = (
     Operation("ListLines", "GET", "/lines", "viewer", "List the lines of this device, and how they are.", _all,
               answer=AllLines),
     Operation("DescribeLine", "GET", _ONE, "viewer", "Say how a line is.", _get, answer=LineState),
+    Operation("GetLineLastPicture", "GET", _ONE + "/picture", "viewer",
+              "Give the last part's picture, with what was found in it.", _last, answer=File),
     Operation("GetLineLog", "GET", _ONE + "/log", "viewer", "Give what a line has said that this studio runs.", _log,
               answer=Log),
     Operation("GetLineFile", "GET", _FILE, "engineer", "Give a line's file, or its draft, and its mistakes.", _file,

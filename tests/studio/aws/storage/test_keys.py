@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.studio.aws.storage.keys import is_own, key_of, path_of
+from tests.support.properties import examples
 
 ODD = [
     "part.png", "a/b/c.png", "a//b", "/a", "a/", "//", "/", "a/../../b", "..", ".", "./a", "a/./b", "50%.png", "a%20b",
@@ -21,16 +22,19 @@ def test_odd_keys(key: str) -> None:
     _holds(key)
 
 
+@examples(100)
 @given(st.text(st.sampled_from("a./%_=-25E0\x01é"), min_size=1, max_size=12))
 def test_any_key_of_dangerous_letters(key: str) -> None:
     _holds(key)
 
 
+@examples(100)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 def test_any_key(key: str) -> None:
     _holds(key)
 
 
+@examples(100)
 @given(st.lists(st.text(st.sampled_from("a.%_=-25E\x01"), min_size=1, max_size=6), min_size=2, max_size=2, unique=True))
 def test_two_keys_are_two_files(keys: list[str]) -> None:
     assert path_of(keys[0]) != path_of(keys[1])

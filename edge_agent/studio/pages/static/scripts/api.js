@@ -18,8 +18,9 @@ export async function call(method, path, body, headers = {}) {
   }
   if (!response.ok) {
     const said = await response.json().catch(() => ({ error: response.statusText }));
-    if (response.status === 401 && document.body.dataset.page !== "sign-in") {
-      location.href = `/sign-in?next=${encodeURIComponent(location.pathname)}`;
+    // Where something is not saved yet the page stays: somebody can sign in beside it, and it is sent then.
+    if (response.status === 401 && document.body.dataset.page !== "sign-in" && !document.body.dataset.unsaved) {
+      location.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
     }
     throw new ApiError(response.status, said.error);
   }

@@ -1,6 +1,7 @@
 import { get, name, post } from "./api.js";
 import { $, fromTemplate, hideForbidden, may, setText } from "./dom.js";
-import { byText, stateText } from "./lines/words.js";
+import { cycleText } from "./lines/now.js";
+import { byText, outcomeText, stateText } from "./lines/words.js";
 import { attempt } from "./messages.js";
 import { w } from "./words.js";
 
@@ -11,7 +12,7 @@ const doing = new Set();
 function element(line) {
   const item = fromTemplate("line");
   const page = `/lines/${name(line.name)}`;
-  if (may("engineer")) $("h2 a", item).href = `${page}/edit`;
+  for (const link of [$(".look", item), $("h2 a", item)]) link.href = page;
   $("h2 a", item).textContent = line.name;
   $("[data-do=edit]", item).href = `${page}/edit`;
   for (const what of ["start", "stop", "restart"]) {
@@ -34,6 +35,7 @@ function fill(item, line) {
   $(".state", item).dataset.state = line.state;
   $(".draft", item).hidden = !line.has_draft;
   setText(item, ".by", byText(line));
+  $("[data-do=edit]", item).hidden = !may("engineer") || !(line.is_there || line.has_draft);
   setText(item, ".why", line.why);
   $(".why", item).hidden = !line.why;
   const differs = line.line !== line.name ? [line.line] : [];
@@ -41,11 +43,24 @@ function fill(item, line) {
   $("[data-do=start]", item).disabled = busy || !line.can_start;
   $("[data-do=stop]", item).disabled = busy || !line.can_stop;
   $("[data-do=restart]", item).disabled = busy || !line.can_stop || line.mistakes > 0;
-  const counts = line.status ?? {};
-  for (const key of ["passed", "rejected", "looked"]) setText(item, `.${key}`, counts[key] ?? "–");
-  const missed = line.status ? counts.failed + counts.early : null;
-  setText(item, ".missed", missed ?? "–");
+  const { today } = line;
+  for (const key of ["passed", "rejected", "looked"]) setText(item, `.${key}`, today?.[key] ?? "–");
+  const missed = today ? today.failed + today.early : 0;
+  setText(item, ".missed", today ? missed : "–");
   $(".missed-box", item).dataset.tone = missed ? "bad" : "";
+  setText(item, ".cycle", cycleText(line));
+  drawLook(item, line);
+}
+
+function drawLook(item, line) {
+  const last = line.status?.last;
+  $(".look", item).hidden = !line.picture;
+  if (!line.picture) return;
+  const address = `/api/lines/${name(line.name)}/picture?at=${line.picture}`;
+  if ($("img", item).getAttribute("src") !== address) $("img", item).src = address;
+  $("img", item).alt = last ? `${line.name}: ${last.part}` : line.name;
+  setText(item, ".look .outcome", last ? outcomeText(last.outcome) : "");
+  $(".look .outcome", item).dataset.outcome = last?.outcome ?? "";
 }
 
 async function redraw() {

@@ -1,11 +1,10 @@
-import { get, query } from "./api.js";
+import { query } from "./api.js";
 import { clock, exact } from "./charts/clock.js";
-import { $, $$, fromTemplate, isTyping, setText } from "./dom.js";
+import { $, $$, fromTemplate, setText } from "./dom.js";
+import { drawRow } from "./lines/now.js";
+import { drawTrouble, offerFullScreen, watch } from "./watch.js";
 import { w } from "./words.js";
 
-// Longer without news than that, and people have to know that what they see is old.
-const OLD = 4000;
-const AGAIN = 2000;
 const STRIP = 8;
 const CAMERA = {
   ok: w("live.camera_ok"), black: w("live.camera_black"), dark: w("live.camera_dark"), bright: w("live.camera_bright"),
@@ -15,10 +14,8 @@ const language = document.documentElement.lang;
 const number = (value) => new Intl.NumberFormat(language, { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 const percent = (value) => new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: value < 0.1 ? 1 : 0 }).format(value);
 const shown = new Map();
-let source = null;
-let heard = performance.now();
 let last = null;
-let again = 0;
+let isOld = () => false;
 
 function setLayer(image, address) {
   image.hidden = !address;
@@ -84,6 +81,19 @@ function drawLine(element, model) {
   drawStrip(element, model.pictures);
 }
 
+function drawLines(lines) {
+  $("#device-lines").hidden = !lines.length;
+  const list = $("#device-lines ul");
+  const known = new Map([...list.children].map((item) => [item.dataset.line, item]));
+  const items = lines.map((line) => {
+    const item = known.get(line.name) ?? fromTemplate("line-row");
+    item.dataset.line = line.name;
+    drawRow(item, line);
+    return item;
+  });
+  if (items.length !== list.children.length || items.some((item, at) => list.children[at] !== item)) list.replaceChildren(...items);
+}
+
 function drawOutputs(outputs) {
   $("#outputs").hidden = !outputs.length;
   $("#outputs ul").replaceChildren(...outputs.map((output) => {
@@ -113,60 +123,17 @@ function draw() {
   }
   $("#lines").dataset.count = String(Math.min(4, models.length));
   $("#none").hidden = models.length > 0 || !last.reachable;
+  drawLines(last.lines);
   drawOutputs(last.outputs);
   document.body.dataset.ready = "true";
 }
 
 function tellTrouble() {
-  const isOld = performance.now() - heard > OLD;
-  const text = isOld ? w("live.old", { when: last ? clock(last.at, last.offset) : "–" }) : last && !last.reachable ? w("live.unreachable") : [last?.records, last?.pictures].filter(Boolean).join(" · ");
-  $("#trouble").hidden = !text;
-  if ($("#trouble").textContent !== text) $("#trouble").textContent = text;
-  document.body.classList.toggle("is-old", isOld);
-  $("#state").textContent = last && !isOld ? w("live.now", { when: exact(last.at, last.offset) }) : "";
+  const old = isOld();
+  const text = old ? w("live.old", { when: last ? clock(last.at, last.offset) : "–" }) : last && !last.reachable ? w("live.unreachable") : [last?.records, last?.pictures].filter(Boolean).join(" · ");
+  drawTrouble(text, old, last && !old ? w("live.now", { when: exact(last.at, last.offset) }) : "");
 }
 
-// The browser asks again by itself after most interruptions; after some it gives up, and then we do.
-function connect() {
-  clearTimeout(again);
-  source?.close();
-  source = new EventSource("/api/live/events");
-  source.addEventListener("line", (event) => {
-    heard = performance.now();
-    last = JSON.parse(event.data);
-    draw();
-    tellTrouble();
-  });
-  source.addEventListener("error", () => {
-    if (source?.readyState !== EventSource.CLOSED) return;
-    get("/live").catch(() => {}); // leads to the sign-in page where a session has ended
-    again = setTimeout(connect, AGAIN);
-  });
-}
-
-function disconnect() {
-  clearTimeout(again);
-  source?.close();
-  source = null;
-}
-
-// A page that nobody sees costs nothing.
-document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
-addEventListener("pagehide", disconnect);
-addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
-setInterval(tellTrouble, 1000);
-
-function toggleFull() {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else document.documentElement.requestFullscreen?.().catch(() => {});
-  document.body.classList.toggle("full");
-}
-$("#full").addEventListener("click", toggleFull);
-document.addEventListener("fullscreenchange", () => document.body.classList.toggle("full", Boolean(document.fullscreenElement)));
-addEventListener("keydown", (event) => {
-  if (event.key === "f" && !isTyping(event) && !event.ctrlKey && !event.metaKey) toggleFull();
-  if (event.key === "Escape") document.body.classList.remove("full");
-});
 $("#model").addEventListener("change", () => {
   history.replaceState(null, "", `?${query({ model: $("#model").value })}`);
   if (last) draw();
@@ -177,4 +144,10 @@ if (wanted) {
   $("#model").append(new Option(wanted, wanted));
   $("#model").value = wanted;
 }
-connect();
+isOld = watch((news) => {
+  last = news;
+  draw();
+  tellTrouble();
+});
+setInterval(tellTrouble, 1000);
+offerFullScreen($("#full"));

@@ -34,14 +34,15 @@ let pressed = new Set(); // keys that are held
 
 async function open(number) {
   await saving?.flush();
+  saving?.close();
   picture = await get(`${api}/pictures/${number}`);
   const image = $("#picture");
   image.src = `/api${api}/pictures/${number}/image`;
   const [{ data, revision }] = await Promise.all([readMask(project, number), image.decode().catch(() => {})]);
   map = new LabelMap(picture.width, picture.height, data);
-  history_.done = [];
-  history_.undone = [];
+  history_.forget();
   points = [];
+  view.drawSketch(points);
   pixels = null;
   saving = new Saving(project, number, map, revision, tell);
   view.open(map, labels.map((label) => label.color));
@@ -57,7 +58,9 @@ async function open(number) {
 
 function tell(state, error) {
   const words = { saved: "paint.saved", saving: "paint.saving", unsaved: "paint.unsaved", conflict: "paint.conflict", failed: "paint.unsaved" };
-  $("#state").textContent = w(words[state]) + (state === "failed" ? ` – ${error.message || w("offline")}` : "");
+  const why = error?.status === 401 ? w("paint.signed_out") : error?.message || w("offline");
+  $("#state").textContent = w(words[state]) + (state === "failed" ? ` – ${why}` : "");
+  $("#sign-in-beside").hidden = error?.status !== 401;
   $("#state").dataset.state = state;
   if (state === "conflict") {
     $("#conflict").hidden = false;
@@ -79,15 +82,15 @@ function commit(recorder) {
   if (!done) return;
   history_.push(done);
   localStorage.setItem(`last-mask ${project}`, String(picture.id));
-  saving.changed();
+  saving.changed(done);
   showButtons();
 }
 
 function step(way) {
-  const dirty = history_[way](map);
-  if (!dirty) return;
-  view.draw(dirty);
-  saving.changed();
+  const made = history_[way](map);
+  if (!made) return;
+  for (const rect of map.rectsOf(made.tiles.keys())) view.draw(rect);
+  saving.changed(made);
   showButtons();
 }
 
@@ -133,11 +136,15 @@ stage.addEventListener("pointerdown", (event) => {
 
 // Forget a stroke under way.
 function takeBack() {
-  for (const [number, before] of stroke?.recorder?.before ?? []) {
-    map.writeTile(number, before);
-    view.draw(map.tileRect(number));
-  }
+  moves = [];
+  if (stroke?.recorder) restore(stroke.recorder);
   stroke = null;
+}
+
+// What a stroke has touched is again as it was.
+function restore({ before }) {
+  for (const [number, pixels_] of before) map.writeTile(number, pixels_);
+  for (const rect of map.rectsOf(before.keys())) view.draw(rect);
 }
 
 function begin(event) {
@@ -155,24 +162,54 @@ function begin(event) {
     commit(recorder);
   } else {
     stroke = { recorder, label, last: at };
-    view.draw(line(map, recorder, at, at, radius(), label));
+    moves.push(event);
+    plan();
   }
 }
 
 // While it is dragged to the right the wand takes in more, to the left less.
 function drawWand() {
-  for (const [number, before] of stroke.recorder.before) {
-    map.writeTile(number, before);
-    view.draw(map.tileRect(number));
-  }
+  stroke.drawn = stroke.tolerance;
+  restore(stroke.recorder);
   view.draw(wand(map, stroke.recorder, pixelsOfPicture(), stroke.wand, stroke.tolerance, stroke.label));
 }
 
+// Points are collected, and drawn once a frame.
+let moves = [];
+let pointer = null;
+let planned = 0;
+
+function plan() {
+  planned ||= requestAnimationFrame(work);
+}
+
+function work() {
+  cancelAnimationFrame(planned);
+  planned = 0;
+  const points_ = moves;
+  moves = [];
+  if (pointer) showCursor(pointer);
+  if (!stroke || !points_.length) return;
+  if (stroke.wand) {
+    stroke.tolerance = Math.min(128, Math.max(0, settings.tolerance + Math.round((points_.at(-1).clientX - stroke.x) / 4)));
+    $("#tolerance-shown").textContent = stroke.tolerance;
+    if (stroke.tolerance !== stroke.drawn) drawWand();
+  } else if (!stroke.pan) {
+    for (const moved of points_) {
+      const at = view.point(moved);
+      line(map, stroke.recorder, stroke.last, at, radius(), stroke.label);
+      stroke.last = at;
+    }
+    for (const rect of stroke.recorder.takeUndrawn()) view.draw(rect);
+  }
+}
+
 stage.addEventListener("pointermove", (event) => {
-  showCursor(event);
+  pointer = event;
+  plan();
   const fingers = pinch.move(event);
   if (fingers) {
-    const box = stage.getBoundingClientRect();
+    const box = view.place;
     view.pan(fingers.dx, fingers.dy);
     view.zoomAt(fingers.x - box.left, fingers.y - box.top, fingers.factor);
   }
@@ -181,28 +218,22 @@ stage.addEventListener("pointermove", (event) => {
     view.pan(event.clientX - stroke.x, event.clientY - stroke.y);
     stroke.x = event.clientX;
     stroke.y = event.clientY;
-  } else if (stroke.wand) {
-    stroke.tolerance = Math.min(128, Math.max(0, settings.tolerance + Math.round((event.clientX - stroke.x) / 4)));
-    $("#tolerance-shown").textContent = stroke.tolerance;
-    drawWand();
   } else {
-    for (const moved of event.getCoalescedEvents?.().length ? event.getCoalescedEvents() : [event]) {
-      const at = view.point(moved);
-      view.draw(line(map, stroke.recorder, stroke.last, at, radius(), stroke.label));
-      stroke.last = at;
-    }
+    const all = event.getCoalescedEvents?.() ?? [];
+    moves.push(...(all.length ? all : [event]));
   }
 });
 
 function finish(event) {
   pinch.up(event);
+  work();
   if (stroke?.recorder) commit(stroke.recorder);
   if (stroke?.wand) set("tolerance", stroke.tolerance);
   stroke = null;
 }
 stage.addEventListener("pointerup", finish);
 stage.addEventListener("pointercancel", finish);
-stage.addEventListener("pointerleave", () => { $("#cursor").hidden = true; });
+stage.addEventListener("pointerleave", () => { pointer = null; $("#cursor").hidden = true; });
 stage.addEventListener("contextmenu", (event) => event.preventDefault());
 stage.addEventListener("dblclick", closePolygon);
 
@@ -214,7 +245,7 @@ function closePolygon() {
 
 stage.addEventListener("wheel", (event) => {
   event.preventDefault();
-  const box = stage.getBoundingClientRect();
+  const box = view.place;
   view.zoomAt(event.clientX - box.left, event.clientY - box.top, Math.exp(-event.deltaY / 400));
   showCursor(event);
 }, { passive: false });
@@ -223,7 +254,7 @@ function showCursor(event) {
   const cursor = $("#cursor");
   const side = Math.max(4, settings.size * view.zoom);
   cursor.hidden = !["brush", "eraser"].includes(settings.tool);
-  const box = stage.getBoundingClientRect();
+  const box = view.place;
   cursor.style.width = cursor.style.height = `${side}px`;
   cursor.style.transform = `translate(${event.clientX - box.left - side / 2}px, ${event.clientY - box.top - side / 2}px)`;
 }

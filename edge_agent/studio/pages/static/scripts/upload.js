@@ -9,6 +9,7 @@ const AT_A_TIME = 8; // files whose digests are asked for together
 const LARGE = 16 * 2 ** 20; // bytes from which a file is sent in parts
 const PART = 8 * 2 ** 20;
 const MOST_WAIT = 5000;
+const AWAY = new Set([0, 502, 503, 504]); // no answer, or one of a reverse proxy that gets none
 const PICTURE = /\.(png|jpe?g|bmp|tiff?|webp)$/i;
 
 // Collect the files of what was dropped, those in folders too; hidden ones are not pictures.
@@ -44,8 +45,8 @@ async function patiently(work, onWait) {
       onWait(false);
       return answer;
     } catch (error) {
-      // 0: no answer. What the studio has refused it would refuse again.
-      if (!(error instanceof ApiError) || error.status !== 0) throw error;
+      // What the studio has refused it would refuse again.
+      if (!(error instanceof ApiError) || !AWAY.has(error.status)) throw error;
       onWait(true);
       await pause(Math.min(MOST_WAIT, 500 * 2 ** attempt));
     }

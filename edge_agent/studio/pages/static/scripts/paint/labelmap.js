@@ -13,7 +13,8 @@ export class LabelMap {
   }
 
   get isEmpty() {
-    return !this.data.some((value) => value !== 0);
+    for (let at = 0; at < this.data.length; at += 1) if (this.data[at]) return false;
+    return true;
   }
 
   // Copy a tile's pixels.
@@ -39,6 +40,18 @@ export class LabelMap {
     return { left, top, right: Math.min(left + TILE, this.width), bottom: Math.min(top + TILE, this.height) };
   }
 
+  // The rectangles of some tiles; those of tiles beside each other are one.
+  rectsOf(numbers) {
+    const rects = [];
+    for (const number of [...numbers].sort((one, other) => one - other)) {
+      const rect = this.tileRect(number);
+      const last = rects.at(-1);
+      if (last && last.right === rect.left && last.top === rect.top) last.right = rect.right;
+      else rects.push(rect);
+    }
+    return rects;
+  }
+
   // Cut a rectangle to the map; null for nothing.
   clip(rect) {
     const left = Math.max(0, Math.floor(rect.left));
@@ -49,11 +62,19 @@ export class LabelMap {
   }
 }
 
-// Remembers the tiles that a stroke touches, as they were before it.
+// Remembers the tiles that a stroke touches, as they were before it, and which of them have not been drawn.
 export class Recorder {
   constructor(map) {
     this.map = map;
     this.before = new Map();
+    this.undrawn = new Set();
+  }
+
+  // Give the rectangles to be drawn.
+  takeUndrawn() {
+    const rects = this.map.rectsOf(this.undrawn);
+    this.undrawn = new Set();
+    return rects;
   }
 
   // To be called before pixels of `rect` are changed.
@@ -62,6 +83,7 @@ export class Recorder {
     for (let row = Math.floor(rect.top / TILE); row <= Math.floor((rect.bottom - 1) / TILE); row += 1) {
       for (let column = Math.floor(rect.left / TILE); column <= Math.floor((rect.right - 1) / TILE); column += 1) {
         const number = row * columns + column;
+        this.undrawn.add(number);
         if (!this.before.has(number)) this.before.set(number, this.map.readTile(number));
       }
     }
@@ -72,11 +94,16 @@ export class Recorder {
     const tiles = new Map();
     for (const [number, before] of this.before) {
       const after = this.map.readTile(number);
-      if (before.some((value, at) => value !== after[at])) tiles.set(number, { before, after });
+      if (differ(before, after)) tiles.set(number, { before, after });
     }
     this.before = new Map();
     return tiles.size ? { tiles } : null;
   }
+}
+
+function differ(one, other) {
+  for (let at = 0; at < one.length; at += 1) if (one[at] !== other[at]) return true;
+  return false;
 }
 
 export function invert(change) {

@@ -1,7 +1,7 @@
 // What a hand does to a label map. Each function changes pixels of `map`, tells `recorder` before, and returns the
 // rectangle that it has changed, or null.
 
-import { union } from "./labelmap.js";
+import { TILE, union } from "./labelmap.js";
 
 // A brush of `radius` pixels, drawn from one point to another: a pixel belongs to it when its centre is not further off.
 export function line(map, recorder, from, to, radius, label) {
@@ -10,24 +10,39 @@ export function line(map, recorder, from, to, radius, label) {
     right: Math.max(from.x, to.x) + radius + 1, bottom: Math.max(from.y, to.y) + radius + 1,
   });
   if (!rect) return null;
-  recorder.touch(rect);
   const dx = to.x - from.x;
   const dy = to.y - from.y;
   const length = dx * dx + dy * dy;
   const reach = radius * radius;
-  for (let y = rect.top; y < rect.bottom; y += 1) {
+  const isInside = (x, y) => {
+    const px = x + 0.5 - from.x;
     const py = y + 0.5 - from.y;
-    const row = y * map.width;
-    for (let x = rect.left; x < rect.right; x += 1) {
-      const px = x + 0.5 - from.x;
-      const along = length ? Math.min(1, Math.max(0, (px * dx + py * dy) / length)) : 0;
-      const offX = px - along * dx;
-      const offY = py - along * dy;
-      if (offX * offX + offY * offY <= reach) map.data[row + x] = label;
+    const along = length ? Math.min(1, Math.max(0, (px * dx + py * dy) / length)) : 0;
+    const offX = px - along * dx;
+    const offY = py - along * dy;
+    return offX * offX + offY * offY <= reach;
+  };
+  // A row of tiles at a time: of a long stroke across, most of the rectangle around it is not touched.
+  for (let top = rect.top; top < rect.bottom; top = Math.min(rect.bottom, (Math.floor(top / TILE) + 1) * TILE)) {
+    const bottom = Math.min(rect.bottom, (Math.floor(top / TILE) + 1) * TILE);
+    const spans = [];
+    for (let y = top; y < bottom; y += 1) {
+      // The shape is convex, so that a row of it is one piece: its ends are near those that geometry gives.
+      const ends = across(from, to, radius, y + 0.5);
+      if (!ends) continue;
+      let left = Math.max(rect.left, Math.floor(ends.left - 0.5) - 1);
+      let right = Math.min(rect.right, Math.ceil(ends.right - 0.5) + 2);
+      while (left < right && !isInside(left, y)) left += 1;
+      while (left < right && !isInside(right - 1, y)) right -= 1;
+      if (left < right) spans.push({ y, left, right });
     }
+    if (!spans.length) continue;
+    recorder.touch({ left: Math.min(...spans.map((span) => span.left)), right: Math.max(...spans.map((span) => span.right)), top, bottom });
+    for (const { y, left, right } of spans) map.data.fill(label, y * map.width + left, y * map.width + right);
   }
   // A brush thinner than a pixel still marks the pixels that it goes through.
   if (radius < 0.75) {
+    recorder.touch(rect);
     const steps = Math.max(1, Math.ceil(Math.sqrt(length) * 2));
     for (let step = 0; step <= steps; step += 1) {
       const x = Math.floor(from.x + (dx * step) / steps);
@@ -36,6 +51,29 @@ export function line(map, recorder, from, to, radius, label) {
     }
   }
   return rect;
+}
+
+// Where a horizontal line enters and leaves what lies within `radius` of a line: two discs, and the band between them.
+function across(from, to, radius, y) {
+  let left = Infinity;
+  let right = -Infinity;
+  const take = (x) => { left = Math.min(left, x); right = Math.max(right, x); };
+  for (const end of [from, to]) {
+    const off = radius * radius - (y - end.y) * (y - end.y);
+    if (off < 0) continue;
+    take(end.x - Math.sqrt(off));
+    take(end.x + Math.sqrt(off));
+  }
+  const length = Math.hypot(to.x - from.x, to.y - from.y);
+  if (length) {
+    const aside = { x: (-(to.y - from.y) / length) * radius, y: ((to.x - from.x) / length) * radius };
+    for (const side of [1, -1]) {
+      const one = { x: from.x + side * aside.x, y: from.y + side * aside.y };
+      const other = { x: to.x + side * aside.x, y: to.y + side * aside.y };
+      if ((one.y <= y) !== (other.y <= y)) take(one.x + ((y - one.y) / (other.y - one.y)) * (other.x - one.x));
+    }
+  }
+  return left <= right ? { left, right } : null;
 }
 
 // The inside of a polygon by the even-odd rule: a pixel belongs to it when its centre does.

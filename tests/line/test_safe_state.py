@@ -1,0 +1,77 @@
+"""What a line promises: whatever fails, its pins are safe before a cycle is over."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.daemon import running_daemon, suspend, wait_until
+from tests.support.fakes import write_echo
+from tests.support.line import Line
+
+pytestmark = pytest.mark.long
+
+#: long enough that a busy machine gives the supervisor its turn, and no shorter than the line promises
+CYCLE_MS = 5000
+
+
+def _safe_within_the_cycle(line: Line, since: float, said: int) -> None:
+    """Wait until the pins are safe, and look when the line said so: when they had been written."""
+
+    def reports() -> list[str]:
+        return [text for text in line.log().splitlines() if "is at its safe state" in text]
+
+    wait_until(lambda: len(reports()) > said, f"the safe state is told: {line.log()}")
+    line.wait_safe()
+    report = reports()[said]
+    moment = datetime.strptime(" ".join(report.split()[:2]), "%Y-%m-%d %H:%M:%S,%f").timestamp()
+    assert -0.001 <= moment - since <= CYCLE_MS / 1000, report
+
+
+def test_whatever_fails_the_pins_are_safe_within_the_cycle(tmp_path: Path, make: Callable[..., Line]) -> None:
+    write_echo(tmp_path / "agent" / "models")
+    with running_daemon(tmp_path / "agent") as daemon:
+        wait_until(lambda: "echo" in daemon.stub.listed(), "the component is noticed")
+        line = make(daemon.socket, cycle_ms=CYCLE_MS)
+        line.start()
+        (graph,) = daemon.models.rglob("model.onnx")
+
+        def kill_model() -> None:
+            graph.rename(tmp_path / "model.onnx")  # so that its worker does not come back at once
+            for worker in daemon.workers("echo"):
+                worker.kill()
+
+        def model_back() -> None:
+            (tmp_path / "model.onnx").rename(graph)
+
+        def kill_agent() -> None:
+            daemon.process.kill()
+            daemon.process.wait()
+
+        stopped = psutil.Process(daemon.process.pid)
+        failures: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
+            ("the inspecting process is killed", lambda: line.inspecting().kill(), lambda: None),
+            ("it hangs", lambda: suspend(line.inspecting()), lambda: line.inspecting().resume()),
+            ("the model's worker is killed", kill_model, model_back),
+            ("the agent hangs", lambda: suspend(stopped), stopped.resume),
+            ("the camera has gone", lambda: line.pictures.rename(tmp_path / "away"),
+             lambda: (tmp_path / "away").rename(line.pictures)),
+            ("the agent is killed", kill_agent, daemon.restart),
+        ]  # fmt: skip
+        for number, (_, fail, mend) in enumerate(failures):
+            line.wait_able()
+            since = time.time()
+            fail()
+            _safe_within_the_cycle(line, since, number)
+            mend()
+        line.wait_able()
+        assert line.process is not None
+        since = time.time()
+        line.process.send_signal(signal.SIGKILL)
+        _safe_within_the_cycle(line, since, len(failures))

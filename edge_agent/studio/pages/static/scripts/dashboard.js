@@ -173,10 +173,10 @@ function draw() {
   if (shown.state !== "ok") return;
   link("#total", count(shown.total), {});
   link("#anomalous", count(shown.anomalous), { verdict: "anomaly" });
-  $("#ratio").textContent = shown.total ? percent(shown.anomalous / shown.total) : "–";
+  link("#ratio", shown.total ? percent(shown.anomalous / shown.total) : "–", { verdict: "anomaly" });
   tellShare("#false-rejects", shown.false_rejects, "false_reject");
   tellShare("#escapes", shown.escapes, "escape");
-  $("#p95").textContent = shown.total ? `${number(shown.times.p95)} ms` : "–";
+  link("#p95", shown.total ? `${number(shown.times.p95)} ms` : "–", { slower_than: shown.times.p95 });
   $("#p95").nextElementSibling.textContent = shown.total ? w("dash.slowest_was", { slowest: number(shown.times.slowest) }) : "";
   $("#refused-total").textContent = count(shown.refused);
   $("#refused-total").classList.toggle("bad", shown.refused > 0);

@@ -73,7 +73,7 @@ function tellSpan() {
   const parts = [];
   if (fixed.since) parts.push(`${exact(Number(fixed.since), offset)} – ${exact(Number(fixed.until), offset)}`);
   if (fixed.score_from !== undefined) parts.push(`${w("dash.score_head")} ${Number(fixed.score_from).toFixed(2)} – ${Math.min(1, Number(fixed.score_to)).toFixed(2)}`);
-  if (fixed.slower_than !== undefined) parts.push(`${Number(fixed.slower_than).toFixed(1)} – ${Number(fixed.faster_than).toFixed(1)} ms`);
+  if (fixed.slower_than !== undefined) parts.push(`${Number(fixed.slower_than).toFixed(1)} – ${fixed.faster_than === undefined ? "" : Number(fixed.faster_than).toFixed(1)} ms`);
   $("#span").hidden = !parts.length;
   setText($("#span"), "span", parts.join(" · "));
 }

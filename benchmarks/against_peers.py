@@ -4,6 +4,7 @@
     python -m benchmarks.against_peers --settings quiet --runs 1               # one run; an hour
     python -m benchmarks.against_peers --quick             # short turns, two sizes; a few minutes
     python -m benchmarks.against_peers --sizes 1280x960 --models empty --ways "shared memory" --clients 1
+    python -m benchmarks.against_peers --peers triton --sizes 1280x960 --clients 1 --rounds 8     # a quarter of an hour
     python -m benchmarks.against_peers --json FILE         # and the figures for another program
 
 Triton's Python backend and a custom runtime of MLServer run the agent's own code on the same component, so that
@@ -33,7 +34,7 @@ from benchmarks.beginning import begin, command_line
 from benchmarks.peers.measuring import Cell, ModelKind, Turns, measure
 from benchmarks.peers.neighbour import Setting, neighbour
 from benchmarks.peers.processes import ProcessEnded
-from benchmarks.peers.report import Figures, as_fields, print_goals, print_medians, print_table
+from benchmarks.peers.report import Figures, as_fields, print_goals, print_medians, print_rows, print_table
 from benchmarks.peers.systems import PEERS, all_servers, prepare_peers
 from benchmarks.peers.work import Strength
 from benchmarks.rig import cookie_picture, machine
@@ -108,6 +109,7 @@ def main() -> None:
             print_table(runs[0])
         else:
             print_medians(setting, runs)
+            print_rows(setting, runs)
         print_goals(setting, runs)
     if given.json:
         fields = {setting: [as_fields(figures) for figures in runs] for setting, runs in taken.items()}

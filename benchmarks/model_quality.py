@@ -5,6 +5,7 @@
     python -m benchmarks.model_quality --final              # and on the held-out half: only for a final table
     python -m benchmarks.model_quality --cache /tmp/kinds   # keep what is extracted of the pictures for the next time
     python -m benchmarks.model_quality --kinds vial tray    # some kinds
+    python -m benchmarks.model_quality --trained-on 20+10 --quality best    # one number of pictures, another input
     python -m benchmarks.model_quality whole                # the first four sets, through the finished component
     python -m benchmarks.model_quality masks                # IoU of the masks (needs torch)
     python -m benchmarks.model_quality speed                # one thread, fp32 and int8
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from PIL import Image
@@ -47,7 +48,7 @@ from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.metrics import classification_metrics
 from edge_agent.building.evaluation.results import Evaluation, evaluate
 from edge_agent.building.training.component import Identity
-from edge_agent.building.training.features import Extractor, choose_input_size, source_model
+from edge_agent.building.training.features import Extractor, Quality, choose_input_size, source_model
 from edge_agent.building.training.head import Wanted, fit_head
 from edge_agent.building.training.threshold import normal_spread
 from edge_agent.building.training.trainer import Options, Precision, Steps, extract_features, resized_pictures, train
@@ -168,7 +169,7 @@ def masks(sets: list[str], folder: Path) -> None:
         }
         for way, parts in ways.items():
             runs = []
-            for seed in SEEDS if name == "cookies" else SEEDS[:2]:
+            for seed in SEEDS:
                 run = build(parts(seed), folder / "models", Options("segmentation"))
                 runs.append(run)
                 pixels, image = run.evaluation.pixels, run.evaluation.classification.f1 or 0.0
@@ -188,22 +189,23 @@ def _two_thirds(data: Dataset, seed: int) -> Datasets:
 
 
 def speed(sets: list[str], folder: Path) -> None:
-    """Print what an inspection costs, one thread of the engine, fp32 and int8 in turn."""
+    """Print what an inspection costs, one thread of the engine: each quality in fp32 and int8, all in turn."""
     name = sets[0]
     data = dataset(name, folder)
     parts = choose(data, 20, 10, 0)
     picture = np.ascontiguousarray(read_picture(data.examples[0].path))
-    for size in ((320, 320), None):
-        pipelines = {}
-        for precision in ("fp32", "int8"):
-            options = Options("classification", precision, input_size=size)
-            run = build(parts, folder / f"models-{precision}", options)
-            pipelines[precision] = load_component(run.folder, threads=1).pipeline
-        ways = {key: partial(pipeline.run, ArrayPixels(picture)) for key, pipeline in pipelines.items()}
-        taken = alternate(ways, rounds=10, each=10)
-        shown = size or (pipelines["fp32"].manifest.input.width, pipelines["fp32"].manifest.input.height)
-        figures = ", ".join(f"{key} {median(samples) * 1000:.1f} ms" for key, samples in taken.items())
-        print(f"{name}, picture {picture.shape[1]}x{picture.shape[0]}, input {shown[0]}x{shown[1]}: {figures}")
+    ways, sizes = {}, {}
+    for quality, precision in itertools.product(get_args(Quality), get_args(Precision)):
+        key = f"{quality}, {precision}"
+        run = build(parts, folder / key, Options("classification", precision, quality=quality))
+        pipeline = load_component(run.folder, threads=1).pipeline
+        sizes[key] = f"{pipeline.manifest.input.width}x{pipeline.manifest.input.height}"
+        ways[key] = partial(pipeline.run, ArrayPixels(picture))
+    taken = {key: median(samples) * 1000 for key, samples in alternate(ways, rounds=10, each=10).items()}
+    print(f"{name}, picture {picture.shape[1]}x{picture.shape[0]}")
+    for key, milliseconds in taken.items():
+        ratio = milliseconds / taken["normal, fp32"]
+        print(f"{key:14} input {sizes[key]:9} {milliseconds:6.1f} ms, {ratio:.2f} of normal, fp32", flush=True)
 
 
 def thresholds(sets: list[str], folder: Path) -> None:
@@ -262,14 +264,17 @@ def verdicts(arguments: argparse.Namespace) -> None:
         halves[KINDS[kind].half if kind in KINDS else "development"].append(kind)
     if not arguments.final:
         halves["held-out"] = []
-    ways = ((20, 10),) if quick else WAYS
+    ways: tuple[tuple[int, int], ...] = ((20, 10),) if quick else WAYS
+    if arguments.trained_on:
+        ways = tuple(way for way in WAYS if f"{way[0]}+{way[1]}" in arguments.trained_on)
     for half, kinds in halves.items():
         present = [kind for kind in kinds if _is_present(kind)]
         if present:
             print(f"{half} half")
             found = measure_verdicts(
-                present, COOKIES, arguments.cache, ways, range(2 if quick else arguments.splits), 0.6 if quick else 1.0
-            )
+                present, COOKIES, arguments.cache, ways, range(2 if quick else arguments.splits),
+                0.6 if quick else 1.0, arguments.quality,
+            )  # fmt: skip
             totals(f"{half} half, {len(present)} kinds", found)
             print()
     print(f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
@@ -292,6 +297,10 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=("cookies", *KINDS), help="of verdicts: these only")
     parser.add_argument("--quick", action="store_true", help="of verdicts: a small part of it")
     parser.add_argument("--splits", type=int, default=5, help="of verdicts: how many, with the seeds from 0 on")
+    parser.add_argument("--quality", choices=get_args(Quality), default="normal",
+                        help="of verdicts: as `edge-agent train` has it")  # fmt: skip
+    parser.add_argument("--trained-on", nargs="+", choices=[f"{good}+{bad}" for good, bad in WAYS],
+                        help="of verdicts: these numbers of good and bad pictures only")  # fmt: skip
     parser.add_argument("--final", action="store_true", help="of verdicts: the held-out half too, for a final table")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of verdicts: keep the pictures' features there")
     parser.add_argument("--sets", nargs="+", choices=("cookies", *MADE_UP), default=["cookies", *MADE_UP],

@@ -36,6 +36,7 @@ from benchmarks.rig import (
     processor_seconds,
     quantile,
     tail_difference,
+    with_interval,
 )
 from edge_agent.client.client import Client
 from edge_agent.inference.verdict import Area, Verdict
@@ -86,8 +87,8 @@ def call(rounds: int) -> None:
             added = difference([median(block) for block in off], [median(block) for block in on])
             tail = tail_difference(on, kept, 0.99)
             print(
-                f"    records add {_with_interval(added, 1e6, '.1f')} microseconds at p50, pictures "
-                f"{_with_interval(tail, 1e3, '.3f')} ms at p99; {_pictures(folder)}"
+                f"    records add {with_interval(added, 1e6, '.1f')} microseconds at p50, pictures "
+                f"{with_interval(tail, 1e3, '.3f')} ms at p99; {_pictures(folder)}"
             )
 
 
@@ -104,11 +105,6 @@ def _processes(front: int) -> dict[str, int]:
 
 def _spent(processes: dict[str, int]) -> dict[str, float]:
     return {name: processor_seconds(pid) for name, pid in processes.items()}
-
-
-def _with_interval(found: tuple[float, float, float], unit: float, places: str) -> str:
-    value, low, high = (f"{figure * unit:+{places}}" for figure in found)
-    return f"{value} ({low} to {high} with 95 %)"
 
 
 def _address(folder: str, way: str) -> str:

@@ -130,6 +130,12 @@ def tail_difference(
     return differ(every), found[10], found[-11]
 
 
+def with_interval(found: tuple[float, float, float], unit: float, places: str) -> str:
+    """Write what `difference` has found, in a unit of which a second has so many."""
+    value, low, high = (f"{figure * unit:+{places}}" for figure in found)
+    return f"{value} ({low} to {high} with 95 %)"
+
+
 def processor_seconds(pid: int) -> float:
     """Return what a process has had of the processor, to the nanosecond: clock_getcpuclockid(3)."""
     return time.clock_gettime(~pid << 3 | 2)

@@ -1,9 +1,10 @@
 """What a shadow model costs the model whose pictures it judges.
 
-`python -m benchmarks.shadow [WIDTH HEIGHT]` sends the same picture to two daemons of the same model in turn, to one
-without a shadow and to one whose shadow is the same model again, version 1.1.0: as a line does, a picture every 150 ms,
-and as fast as answers come, so that the shadow always has something to do. Blocks of both take turns, with a pause in
-which the shadow finishes. Claim: the line notices nothing but the copy of a picture.
+`python -m benchmarks.shadow [WIDTH HEIGHT] [--rounds 30]` sends the same picture to two daemons of the same model in
+turn, to one without a shadow and to one whose shadow is the same model again, version 1.1.0: as a line does, a picture
+every 150 ms, and as fast as answers come, so that the shadow always has something to do. Blocks of both take turns,
+with a pause in which the shadow finishes; told is the median of the differences round by round, with its interval.
+Claim: the line notices nothing but the copy of a picture. Four minutes.
 """
 
 from __future__ import annotations
@@ -19,31 +20,24 @@ from benchmarks.rig import (
     BareClient,
     cookie_picture,
     daemon,
+    difference,
+    in_blocks,
     light_component,
     machine,
     median,
     quantile,
     reference_component,
+    tail_difference,
     variant,
+    with_interval,
 )
 from edge_agent.client.client import Client
 
-ROUNDS, EACH = 8, 15
+EACH = 15
 CYCLE_SECONDS, PAUSE_SECONDS = 0.15, 0.6
 
 
-def block(client: BareClient, cycle: float) -> list[float]:
-    """Send pictures, one every `cycle` seconds or as fast as possible (0); what each took, in seconds."""
-    taken = []
-    for _ in range(EACH):
-        begun = time.perf_counter()
-        client()
-        taken.append(time.perf_counter() - begun)
-        time.sleep(max(0.0, cycle - taken[-1]))
-    return taken
-
-
-def measure(width: int, height: int) -> None:
+def measure(width: int, height: int, rounds: int) -> None:
     """Print p50 and p99 of both, and what the shadow judged."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         models = Path(folder)
@@ -63,33 +57,28 @@ def measure(width: int, height: int) -> None:
             time.sleep(0.1)
         time.sleep(1.2)  # workers look for the shadow every second
         for name, cycle in (("a picture every 150 ms", CYCLE_SECONDS), ("as fast as answers come", 0.0)):
-            taken: dict[str, list[float]] = {way: [] for way in clients}
-            for client in clients.values():
-                block(client, cycle)
-            for _ in range(ROUNDS):
-                for way, client in clients.items():
-                    time.sleep(PAUSE_SECONDS)
-                    taken[way] += block(client, cycle)
-            print(f"  {manifest.name}, {name}, {ROUNDS * EACH} calls each")
-            for way, samples in taken.items():
+            taken = in_blocks(clients, rounds, EACH, PAUSE_SECONDS, cycle)
+            print(f"  {manifest.name}, {name}, {rounds} blocks of {EACH} calls each")
+            for way, blocks in taken.items():
+                samples = [sample for block in blocks for sample in block]
                 p50, p99 = median(samples) * 1e3, quantile(samples, 0.99) * 1e3
                 print(f"    {way:8} a shadow  p50 {p50:.3f} ms  p99 {p99:.3f} ms")
-            added = [f"{(q(taken['with']) - q(taken['without'])) * 1e3:+.3f} ms" for q in (median, _p99)]
-            print(f"    it adds {added[0]} at p50, {added[1]} at p99")
+            without, beside = taken["without"], taken["with"]
+            median_added = difference([median(block) for block in without], [median(block) for block in beside])
+            tail_added = tail_difference(without, beside, 0.99)
+            added = [with_interval(found, 1e3, ".2f") for found in (median_added, tail_added)]
+            print(f"    it adds {added[0]} ms at p50, {added[1]} ms at p99")
         print(f"  {controls['with'].describe(manifest.name).message}")
-
-
-def _p99(samples: list[float]) -> float:
-    return quantile(samples, 0.99)
 
 
 def main() -> None:
     parser = command_line("shadow", __doc__)
     parser.add_argument("width", nargs="?", type=int, default=1280, help="of the picture, else 1280")
     parser.add_argument("height", nargs="?", type=int, default=960, help="else 960")
+    parser.add_argument("--rounds", type=int, default=30, help="of a block for each daemon [30]")
     given = begin(parser)
     print(machine())
-    measure(given.width, given.height)
+    measure(given.width, given.height, given.rounds)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.versions CHECKOUT [--model empty|light|reference] [--by "shared memory"|bytes]
                                   [--size 1280x960] [--clients 1] [--settings quiet busy] [--turns 60] [--seconds 0.3]
-                                  [--ours OPTIONS] [--theirs OPTIONS]
+                                  [--ours OPTIONS] [--theirs OPTIONS] [--nice -5]
 
 CHECKOUT is a folder with another version (git worktree add FOLDER COMMIT; once built, so that its protobuf module is
 there), or this one's, with other options of `edge-agent serve`. Both daemons are up, and clients of this version call
@@ -77,12 +77,14 @@ def _version(checkout: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _side(
-    name: str, checkout: Path, options: str, manifest: Manifest, pixels: Path, models: Path, clients: int
+    name: str, checkout: Path, options: str, manifest: Manifest, pixels: Path, models: Path, clients: int, nice: int = 0
 ) -> Iterator[Side]:
     flags = ["--queue-size", str(max(16, clients)), *shlex.split(options)]
     with contextlib.ExitStack() as stack:
         with _version(checkout):
             socket, front = stack.enter_context(daemon(models, *flags))
+        if nice:
+            os.setpriority(os.PRIO_PROCESS, front, nice)  # its workers inherit it
         with Client(socket) as control:
             control.start(manifest.name)
         size = [str(manifest.image.width), str(manifest.image.height)]
@@ -135,6 +137,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--ours", default="", metavar="OPTIONS", help="more options of `serve` for this version")
     parser.add_argument("--theirs", default="", metavar="OPTIONS", help="and for the other")
+    parser.add_argument("--nice", type=int, default=0, help="of this version; below 0 for root alone")
     given = begin(parser)
     print(machine())
     size = tuple(int(side) for side in given.size.split("x"))
@@ -146,8 +149,11 @@ def main() -> None:
         if not (given.checkout / "edge_agent").is_dir():
             sys.exit(f"{given.checkout} is not a checkout of edge-agent")
         sides = [
-            stack.enter_context(_side(side, checkout.resolve(), options, manifest, pixels, models, given.clients))
-            for side, checkout, options in (("this", here, given.ours), ("other", given.checkout, given.theirs))
+            stack.enter_context(_side(side, checkout.resolve(), options, manifest, pixels, models, given.clients, nice))
+            for side, checkout, options, nice in (
+                ("this", here, given.ours, given.nice),
+                ("other", given.checkout, given.theirs, 0),
+            )
         ]
         for setting in given.settings:
             print(f"{setting}, {os.getloadavg()[0]:.1f} programs ready to run at its begin")

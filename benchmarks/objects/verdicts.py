@@ -19,7 +19,7 @@ from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
-from edge_agent.building.training.features import Extractor, Features, choose_input_size, source_model
+from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
@@ -57,9 +57,11 @@ class Summary(NamedTuple):
         return float(np.mean([trial.f1 for trial in self.trials]))
 
 
-def features_of(kind: str, cookies: Path, cache: Path | None, shares: float = 1.0) -> tuple[Features, Bools]:
+def features_of(
+    kind: str, cookies: Path, cache: Path | None, shares: float = 1.0, quality: Quality = "normal"
+) -> tuple[Features, Bools]:
     """Extract what a model is fitted on, or take it from the cache; the second says which pictures are anomalous."""
-    stored = cache / f"{kind}-{shares:g}.npz" if cache else None
+    stored = cache / f"{kind}-{shares:g}-{quality}.npz" if cache else None
     if stored and stored.exists():
         with np.load(stored) as found:
             rows, columns = found["grid"].tolist()
@@ -69,7 +71,7 @@ def features_of(kind: str, cookies: Path, cache: Path | None, shares: float = 1.
     extract: Extractor | None = None
     for picture, is_bad in _pictures(kind, cookies, shares):
         height, width = picture.shape[:2]
-        size = choose_input_size(width, height)
+        size = choose_input_size(width, height, quality)
         extract = extract or Extractor(*size, source_model(*size), threads=1)
         small = make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture)))
         parts.append(extract([small]))
@@ -140,13 +142,14 @@ def verdicts(
     ways: Sequence[tuple[int, int]] = WAYS,
     seeds: Iterable[int] = range(5),
     share: float = 1.0,
+    quality: Quality = "normal",
 ) -> list[Summary]:
     """Measure, and print a line for each kind and number of pictures as it is done."""
     print(f"{'kind':10} {'trained on':>10} {'mean F1':>8} {'95 % interval':>15} {'worst':>6} {'AUC':>7} "
           f"{'best F1':>8} {'promised':>9}")  # fmt: skip
     summaries = []
     for kind in kinds:
-        features, anomalous = features_of(kind, cookies, cache, share)
+        features, anomalous = features_of(kind, cookies, cache, share, quality)
         for way in ways:
             if way[0] >= int((~anomalous).sum()) or way[1] >= int(anomalous.sum()):
                 continue

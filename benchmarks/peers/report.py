@@ -84,6 +84,20 @@ def print_medians(setting: str, runs: Sequence[Figures]) -> None:
     console.print(table) if console.is_terminal else Console(width=140).print(table)
 
 
+def print_rows(setting: str, runs: Sequence[Figures]) -> None:
+    """Print the same as rows of the table in docs/performance.md."""
+    for cell, samples in runs[0].items():
+        for name, clients in samples:
+            if name == OURS:
+                continue
+            ours = [figures[cell][OURS, clients] for figures in runs]
+            shares = [ratios(figures[cell], name, clients) for figures in runs]
+            times = " / ".join(f"{median([getattr(one, key) for one in ours]) * 1000:.2f}" for key in ("p50", "p99"))
+            spreads = " | ".join(_spread([share[key] for share in shares]) for key in ("p50", "p99"))
+            kind = f"{cell.width}x{cell.height}, {cell.model} model, {cell.way}"
+            print(f"| {setting} | {kind} | {clients} | {name} | {times} | {spreads} |")
+
+
 def print_goals(setting: str, runs: Sequence[Figures]) -> None:
     """Print for each goal that was measured whether the median of the runs reaches it."""
     for goal in GOALS:

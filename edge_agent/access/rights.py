@@ -8,6 +8,9 @@ from pathlib import Path
 
 from edge_agent.access.names import describe_group, describe_user
 
+#: of most refusals of rights
+REMEDY = "change its owner, group or mode, or run this as another user"
+
 
 def describe_rights(status: os.stat_result) -> str:
     """Say whose a file is and who may do what with it: "belongs to … and …, with mode 0640"."""
@@ -18,7 +21,7 @@ def describe_rights(status: os.stat_result) -> str:
 
 
 def describe_refusal(error: OSError, path: Path | None = None) -> str:
-    """Give an error's words; where a right is lacking also the file, or the folder above it, and this process's user.
+    """Give an error's words; where a right is lacking also the file or the folder above it, this user, and what to do.
 
     `path` is the file, where the error does not say which.
     """
@@ -37,9 +40,10 @@ def describe_refusal(error: OSError, path: Path | None = None) -> str:
                 folder = place.parent
                 if os.access(folder, os.W_OK):
                     break
-                return f"{words} for {user}: {folder} {describe_rights(folder.stat())}"  # it can't be made there
+                # It can't be made there.
+                return f"{words} for {user}: {folder} {describe_rights(folder.stat())}; {REMEDY}"
             except OSError:
                 break
             if place == way or not os.access(place, os.X_OK):
-                return f"{words} for {user}: {place} {describe_rights(status)}"
+                return f"{words} for {user}: {place} {describe_rights(status)}; {REMEDY}"
     return f"{words} for {user}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.cli.output import json_option, print_json, print_table
 from edge_agent.errors import EdgeAgentError
 from edge_agent.serving.auditing.chain import Link
@@ -142,9 +143,7 @@ def _folder(state_dir: str | None) -> Path:
         for path in parts(folder):
             path.open("rb").close()
     except PermissionError as error:
-        raise EdgeAgentError(
-            f"{error.filename or folder} can't be read by this user, expected root or the agent's user"
-        ) from None
+        raise EdgeAgentError(f"{error.filename or folder} can't be read: {describe_refusal(error)}") from None
     return folder
 
 

@@ -14,7 +14,7 @@ from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.serving.catalogue.catalogue import Catalogue, Component, read_component
 from edge_agent.settings import Settings, load_settings
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 _MAX_CLIENTS = 64
 
 

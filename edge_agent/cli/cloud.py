@@ -10,13 +10,14 @@ from typing import get_args
 
 import click
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.cli.output import json_option, print_json, print_table, socket_option
 from edge_agent.cli.studio import data_option, require_packages, sign_key_option
 from edge_agent.errors import StudioError
 from edge_agent.settings import load_settings
 from edge_agent.studio.aws.table.shape import Scope
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 DEFAULT_PORT = 8502
 
 
@@ -59,10 +60,14 @@ def serve(
     data = data.absolute()
     target = (deploy_to or data / "deployed").absolute()
     api = ApiOptions(host, port, load_settings({}, config=config).buckets, certificate, key)
-    click.echo(f"the service's API and S3 at {api.address}, data in {data}; end it with Ctrl-C")
-    click.echo(f"for clients: export AWS_ENDPOINT_URL_LOOKOUTVISION={api.address} AWS_ENDPOINT_URL_S3={api.address}")
-    click.echo(f"an agent that is to serve the models: edge-agent serve --model-dir {target}")
-    run(Options(data, host, port, socket, target, certificate, key, api, pages=False, sign_key=sign_key))
+
+    def tell() -> None:
+        click.echo(f"the service's API and S3 at {api.address}, data in {data}; end it with Ctrl-C")
+        addresses = f"AWS_ENDPOINT_URL_LOOKOUTVISION={api.address} AWS_ENDPOINT_URL_S3={api.address}"
+        click.echo(f"for clients: export {addresses}")
+        click.echo(f"an agent that is to serve the models: edge-agent serve --model-dir {target}")
+
+    run(Options(data, host, port, socket, target, certificate, key, api, pages=False, sign_key=sign_key), tell)
 
 
 @command.group(epilog="Example: edge-agent cloud keys add laptop --scope administer")
@@ -135,7 +140,7 @@ def install_client(output: Path | None, endpoint: str) -> None:
         try:
             write_file(folder / name, json.dumps(content, indent=1).encode())
         except OSError as error:
-            raise StudioError(f"{folder / name} can't be written: {error.strerror}") from None
+            raise StudioError(f"{folder / name} can't be written: {describe_refusal(error)}") from None
     click.echo(f"{folder} has service-2.json and paginators-1.json")
     if output is not None and os.path.abspath(output) != str(default):  # noqa: PTH100, links stay as they are written
         click.echo(f"botocore looks there with:\n    export AWS_DATA_PATH={output.absolute()}")

@@ -54,7 +54,7 @@ figcaption {{ margin-top: .3rem }}
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @time_options
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("--output", type=click.Path(path_type=Path, readable=False), metavar="DIR",
               help="Write DIR/index.html, with the pictures on which they differ.")  # fmt: skip
 @json_option
 @folder_options

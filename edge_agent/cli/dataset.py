@@ -22,7 +22,7 @@ from edge_agent.cli import EXIT_FAILED
 from edge_agent.cli.datasets import Given, dataset_options, load, print_notes, print_problems, usable
 from edge_agent.cli.output import SEED, Share, json_option, note, print_json, print_table
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 
 @click.group(epilog="Example: edge-agent dataset check pictures")
@@ -109,7 +109,7 @@ def split_(dataset: Path, output: Path, share: float, seed: int, given: Given) -
 
 
 @command.command("from-csv", epilog="Example: edge-agent dataset from-csv pictures.csv --s3-path s3://bucket/pictures/")
-@click.argument("csv_file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("csv_file", type=click.Path(path_type=Path, readable=False, exists=True, dir_okay=False))
 @click.option("--s3-path", "--s3_path", default="", metavar="S3-PATH", help="Put before the names in column 1.")
 @click.option("-o", "--output", type=_PATH, metavar="FILE", help="The manifest; beside the CSV file otherwise.")
 @click.option("--normal", multiple=True, metavar="NAME,…", help="Classes that mean normal.")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.building.datasets.checks.checking import judge, look_at
 from edge_agent.building.datasets.checks.leaving_out import without_broken
 from edge_agent.building.datasets.checks.report import Report, Seen
@@ -22,7 +23,7 @@ from edge_agent.inference.imaging.deep_pixels import USED_BITS
 from edge_agent.inference.imaging.picture import PixelFormat
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 _MOST_SHOWN = 20  # problems on the terminal
 
 
@@ -150,7 +151,7 @@ def _rest(problems: Sequence[str], source: Path) -> list[str]:
     try:
         return [f"{more}; {_write_problems(problems, source)} lists all {len(problems)}"]
     except OSError as error:
-        return [f"{more}; the list of all can't be written here: {error.strerror}"]
+        return [f"{more}; the list of all can't be written here: {describe_refusal(error)}"]
 
 
 def _write_problems(problems: Sequence[str], source: Path) -> Path:

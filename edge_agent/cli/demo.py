@@ -23,8 +23,8 @@ _PATIENCE = 30.0  # seconds for an agent without a running model to serve
 
 
 @click.command(epilog="Example: edge-agent demo --output demo")
-@click.option("--output", default="edge-agent-demo", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              show_default=True, help="Folder for the model, the pictures and the results.")  # fmt: skip
+@click.option("--output", default="edge-agent-demo", type=click.Path(path_type=Path, readable=False, file_okay=False),
+              metavar="DIR", show_default=True, help="Folder for the model, the pictures and the results.")  # fmt: skip
 def command(output: Path) -> None:
     """Build a sample model, serve it, send it pictures through shared memory, and show what comes back.
 

@@ -34,9 +34,9 @@ class Sent(NamedTuple):
 
 @click.command(epilog="Example: edge-agent detect cookies pictures/*.jpg --overlay marked")
 @click.argument("model")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False), metavar="IMAGE...")
 @click.option("--start", is_flag=True, help="Start the model first if it is not running.")
-@click.option("--overlay", "overlay_dir", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("--overlay", "overlay_dir", type=click.Path(path_type=Path, readable=False), metavar="DIR",
               help="Write each picture with its mask and verdict to DIR, as PNG.")  # fmt: skip
 @click.option(
     "--bits",

@@ -17,7 +17,7 @@ from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EdgeAgentError
 from edge_agent.inference.imaging.picture import AS_STORED, pixel_format_of
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 
 @click.command(epilog="Example: edge-agent evaluate models/cookies/1.0.0 test.manifest -o results")

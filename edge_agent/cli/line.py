@@ -89,6 +89,8 @@ def try_(file: Path, count: int, output: Path | None, wait: float, as_json: bool
     if as_json:
         print_json(found)
         return
+    if not found:
+        raise EdgeAgentError(f"{file}: the source has no picture that could be tried")
     rows = [(row["part"], row["outcome"], row["reason"], f"{row['milliseconds']:.1f}") for row in found]
     print_table(("PART", "OUTCOME", "REASON", "MS"), rows, right=("MS",))
 

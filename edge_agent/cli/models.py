@@ -15,7 +15,7 @@ from edge_agent.inference.engines.options import ENGINES, Precision
 from edge_agent.records.shadow.wanted import parse_named
 from edge_agent.settings import load_settings
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 
 @click.group(epilog="Example: edge-agent models start cookies --wait")

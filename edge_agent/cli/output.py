@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.version import check_name, parse_version
 from edge_agent.errors import EdgeAgentError
 from edge_agent.settings import DEFAULT_SOCKET
@@ -158,7 +160,8 @@ def check_output(folder: Path) -> None:
     if not existing.is_dir():
         raise EdgeAgentError(f"{existing} is not a folder, so nothing can be written to {folder}")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise EdgeAgentError(f"{existing} can't be written to")
+        said = describe_refusal(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(existing / "new")))
+        raise EdgeAgentError(f"nothing can be written to {folder}: {said}")
 
 
 def socket_option(function: _F) -> _F:

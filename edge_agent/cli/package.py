@@ -21,7 +21,7 @@ from edge_agent.delivery.signing import read_private_key
 from edge_agent.delivery.targets import combinations, is_known, target_device, target_platform
 from edge_agent.inference.engines.options import Precision
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 _MAX_TAGS = 50
 
 

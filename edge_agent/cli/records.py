@@ -94,7 +94,9 @@ def command() -> None:
 @click.option("--pictured", is_flag=True, help="Only those whose picture was kept.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
-@click.option("--parquet", type=click.Path(path_type=Path), metavar="FILE", help="Write all to FILE, as Parquet.")
+@click.option(
+    "--parquet", type=click.Path(path_type=Path, readable=False), metavar="FILE", help="Write all to FILE, as Parquet."
+)
 @folder_options
 def list_(
     model: str, since: str, until: str | None, limit: int | None, as_json: bool, as_csv: bool, parquet: Path | None,
@@ -126,7 +128,7 @@ def list_(
 
 
 @command.command("export", epilog="Example: edge-agent records export pictures cookies --since 7d --confirmed")
-@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR|NAME.manifest")
+@click.argument("directory", type=click.Path(path_type=Path, readable=False), metavar="DIR|NAME.manifest")
 @click.argument("model", required=False, default="")
 @time_options
 @click.option("--confirmed", is_flag=True, help="Only pictures of which a person has said what they show.")
@@ -215,7 +217,7 @@ def _print_records(found: list[Found]) -> None:
 
 @command.command(epilog="Example: edge-agent records show 1795922599950312")
 @click.argument("id", type=int)
-@click.option("--overlay", "overlay_file", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--overlay", "overlay_file", type=click.Path(path_type=Path, readable=False), metavar="FILE",
               help="Write its picture with mask and verdict to FILE, as PNG, if it was kept.")  # fmt: skip
 @json_option
 @folder_options

@@ -18,7 +18,7 @@ from edge_agent.delivery.signing import (
 from edge_agent.errors import ComponentError, EdgeAgentError
 from edge_agent.settings import load_settings
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 
 
 @click.command(epilog="Example: edge-agent sign models/cookies/1.0.0 --key release.pem")

@@ -11,7 +11,7 @@ from edge_agent.cli.output import print_table, socket_option
 from edge_agent.errors import StudioError
 from edge_agent.settings import load_settings
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)
 data_option = click.option(
     "--data",
     type=_PATH,
@@ -92,11 +92,14 @@ def command(
         proxies=proxies,
         lines=(lines or data / "lines").absolute(),
     )
-    click.echo(f"studio at {address}, data in {data}; end it with Ctrl-C")
-    if api is not None:
-        click.echo(f"the service's API and S3 at {api.address}")
-    click.echo(f"an agent that is to serve what is deployed: edge-agent serve --model-dir {target}")
-    run(options)
+
+    def tell() -> None:
+        click.echo(f"studio at {address}, data in {data}; end it with Ctrl-C")
+        if api is not None:
+            click.echo(f"the service's API and S3 at {api.address}")
+        click.echo(f"an agent that is to serve what is deployed: edge-agent serve --model-dir {target}")
+
+    run(options, tell)
 
 
 @command.command(epilog="Example: edge-agent studio reindex --data studio")

@@ -15,13 +15,22 @@ from edge_agent.settings import load_settings
 
 
 @click.command(epilog="Example: sudo edge-agent support-bundle -o /tmp")
-@click.option("-o", "--output", default=".", type=click.Path(path_type=Path), help="Folder, or file, to write to.")
+@click.option(
+    "-o", "--output", default=".", type=click.Path(path_type=Path, readable=False), help="Folder, or file, to write to."
+)
 @click.option("--config", type=click.Path(path_type=Path, readable=False), help="TOML file of settings, as for serve.")
 @click.option("--socket", "address", metavar="unix:///PATH", help="Address of the daemon, as for serve.")
 @click.option("--state-dir", metavar="DIR", help="State folder, as for serve.")
 @click.option("--unit", default="edge-agent", show_default=True, help="Service whose lines of the journal are taken.")
-@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Log file, where there is no journal.")
-@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Add this folder of pictures.")
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="Log file, where there is no journal.",
+)
+@click.option(
+    "--pictures", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="Add this folder of pictures."
+)
 def command(
     output: Path,
     config: Path | None,

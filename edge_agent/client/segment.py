@@ -126,7 +126,7 @@ def _unlink(path: Path, owner: int) -> None:
 
 def _no_room(size: int, error: OSError) -> NoSharedMemory:
     if error.errno not in _FULL:
-        return NoSharedMemory(f"a segment of {size} bytes can't be made in {SHM_DIR}: {error.strerror}")
+        return NoSharedMemory(f"a segment of {size} bytes can't be made in {SHM_DIR}: {describe_refusal(error)}")
     disk = shutil.disk_usage(SHM_DIR)
     return NoSharedMemory(
         f"{SHM_DIR} has no room for a segment of {size} bytes: {disk.free} of {disk.total} bytes are free; "

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from edge_agent.component.artifacts import check_artifacts, digest_file
 from edge_agent.component.ed25519 import PrivateKey
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest, encode_manifest
+from edge_agent.component.misnamed import describe_misnamed
 from edge_agent.component.trust import SIGNATURE_NAME
 from edge_agent.delivery.modes import FILE_MODE
 from edge_agent.errors import PackagingError
@@ -43,11 +44,8 @@ def read_component(folder: Path) -> Manifest:
 def read_content(folder: Path) -> bytes:
     """Read the bytes of the manifest in `folder`; PackagingError when there is no component."""
     path = folder / FILE_NAME
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
-        raise PackagingError(f"{folder} {what}, expected the folder of a model component, such as models/cookies/1.0.0")
     if not path.is_file():
-        raise PackagingError(f"{folder} is not a model component: {FILE_NAME} is missing")
+        raise PackagingError(describe_misnamed(folder))
     return path.read_bytes()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.ed25519 import PrivateKey
 from edge_agent.component.manifest import FILE_NAME
 from edge_agent.component.version import parse_version
@@ -188,7 +189,7 @@ class Device:
             with tempfile.TemporaryDirectory(prefix=".deploying-", dir=self.folder) as temporary:
                 yield Path(temporary)
         except OSError as error:
-            raise StudioError(f"{self.folder} can't be written to: {error.strerror}") from None
+            raise StudioError(f"{self.folder} can't be written to: {describe_refusal(error)}") from None
 
     def _put(self, made: Path, name: str, version: str, folder: Path) -> None:
         """Move a component to its place, and others of its name to `folder`."""

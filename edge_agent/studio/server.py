@@ -87,8 +87,8 @@ class Stopping:
         return self.server is not None and self.server.should_exit
 
 
-def run(options: Options) -> None:
-    """Serve until a signal comes.
+def run(options: Options, tell: Callable[[], None]) -> None:
+    """Serve until a signal comes; `tell` is called when nothing stands against it but, perhaps, the address.
 
     Raises:
         StudioError: the data folder can't be used, another server has it, or others could reach the studio and nobody
@@ -106,12 +106,12 @@ def run(options: Options) -> None:
                 f"edge-agent studio user add NAME --role engineer --data {options.data}"
             )
         if options.pages:
-            _serve(options, store, users)
+            _serve(options, store, users, tell)
         else:
-            asyncio.run(_serve_api(options, store))
+            asyncio.run(_serve_api(options, store, tell))
 
 
-def _serve(options: Options, store: Store, users: Users) -> None:
+def _serve(options: Options, store: Store, users: Users, tell: Callable[[], None]) -> None:
     stopping = Stopping()
     config = uvicorn.Config(
         application(options, store, users, stopping), host=options.host, port=options.port, log_level="warning",
@@ -120,6 +120,7 @@ def _serve(options: Options, store: Store, users: Users) -> None:
     )  # fmt: skip
     server = uvicorn.Server(config)
     stopping.server = server
+    tell()
     server.run()
 
 
@@ -156,9 +157,10 @@ def _manifest(store: Store, device: Device, name: str, version: str) -> Manifest
     return None
 
 
-async def _serve_api(options: Options, store: Store) -> None:
+async def _serve_api(options: Options, store: Store, tell: Callable[[], None]) -> None:
     works = _Works(options, store)
     assert works.api is not None
+    tell()
     async with works.running():
         await works.api.serve()
 

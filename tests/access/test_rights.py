@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.access.rights import describe_refusal
+from edge_agent.access.rights import REMEDY, describe_refusal
 from edge_agent.serving.lifecycle.failure import explain_failed_start
 from tests.support.users import User, common_folder, prefix, run_as
 
@@ -34,10 +34,12 @@ def test_a_file_of_another_user(common: Path) -> None:
     file.parent.mkdir(0o755)
     file.touch(0o600)
     said = run_as(STRANGER, "-c", OPEN, str(file)).stdout
-    assert said == f"Permission denied for user 64004: {file} {OF_ROOT} 0600\n"
+    assert said == f"Permission denied for user 64004: {file} {OF_ROOT} 0600; {REMEDY}\n"
     file.parent.chmod(0o700)
     said = run_as(STRANGER, "-c", OPEN, str(file)).stdout
-    assert said == f"Permission denied for user 64004: {file.parent} {OF_ROOT} 0700\n", "the folder is what is closed"
+    assert said == f"Permission denied for user 64004: {file.parent} {OF_ROOT} 0700; {REMEDY}\n", (
+        "the folder is what is closed"
+    )
 
 
 def test_a_link_into_a_folder_that_is_closed(common: Path) -> None:
@@ -49,14 +51,14 @@ def test_a_link_into_a_folder_that_is_closed(common: Path) -> None:
     link = common / "python"
     link.symlink_to(home / "python")
     said = run_as(STRANGER, "-c", OPEN, str(link)).stdout
-    assert said == f"Permission denied for user 64004: {home} {OF_ROOT} 0700\n"
+    assert said == f"Permission denied for user 64004: {home} {OF_ROOT} 0700; {REMEDY}\n"
 
 
 def test_a_file_that_can_not_be_made(common: Path) -> None:
     """The folder is what says who may."""
     make = OPEN.replace("read_bytes()", "write_bytes(b'')")
     said = run_as(STRANGER, "-c", make, str(common / "new")).stdout
-    assert said == f"Permission denied for user 64004: {common} {OF_ROOT} 0755\n"
+    assert said == f"Permission denied for user 64004: {common} {OF_ROOT} 0755; {REMEDY}\n"
     link = OPEN.replace("read_bytes()", "symlink_to('/dev/null')")
     assert run_as(STRANGER, "-c", link, str(common / "new")).stdout == said
 
@@ -66,7 +68,7 @@ def test_settings_that_may_not_be_read(common: Path) -> None:
     file.touch(0o640)
     said = run_as(STRANGER, "-m", "edge_agent", "serve", "--config", str(file))
     assert (said.returncode, said.stderr) == (
-        1, f"edge-agent: {file} can't be read: Permission denied for user 64004: {file} {OF_ROOT} 0640\n"
+        1, f"edge-agent: {file} can't be read: Permission denied for user 64004: {file} {OF_ROOT} 0640; {REMEDY}\n"
     )  # fmt: skip
 
 
@@ -83,6 +85,6 @@ def test_a_worker_that_can_not_be_started_names_the_file(tmp_path: Path) -> None
     assert may_pass
     assert cause.startswith(f"a worker can't be started ({program}): Permission denied for user ")
     assert f"{program} belongs to user " in cause
-    assert cause.endswith("with mode 0640")
+    assert cause.endswith(f"with mode 0640; {REMEDY}")
     cause, _ = explain_failed_start(FileNotFoundError(2, "No such file or directory", str(program)))
     assert cause == f"a worker can't be started ({program}): No such file or directory"

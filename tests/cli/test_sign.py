@@ -128,9 +128,8 @@ def test_a_broken_component_is_not_signed(component: Path, signer: Signer) -> No
     assert line.startswith(f"{component} is not signed: artifact 'model.onnx' has SHA-256")
     assert not (component / "manifest.json.sig").exists()
     (component / "manifest.json").unlink()
-    assert _refused(component, "--key", signer.private) == (
-        f"{component} is not a model component: manifest.json is missing"
-    )
+    line = _refused(component, "--key", signer.private)
+    assert line.startswith(f"{component} is not a model component: manifest.json is missing")
 
 
 def test_a_signature_is_replaced_as_a_whole_and_through_no_link(

@@ -193,11 +193,12 @@ def test_wrong_usage(component: Path, tmp_path: Path, flags: tuple[str, ...], sa
 
 def test_what_can_not_be_packaged(component: Path, tmp_path: Path) -> None:
     assert failed(_package(tmp_path, tmp_path, *CPU)) == (
-        f"edge-agent: {tmp_path} is not a model component: manifest.json is missing"
+        f"edge-agent: {tmp_path} is not a model component: manifest.json is missing; expected the folder of one "
+        "version of a model component, such as models/cookies/1.0.0"
     )
     assert failed(_package(tmp_path, tmp_path / "none", *CPU)) == (
-        f"edge-agent: {tmp_path}/none does not exist, expected the folder of a model component, such as "
-        "models/cookies/1.0.0"
+        f"edge-agent: {tmp_path}/none does not exist, expected the folder of one version of a model component, such "
+        "as models/cookies/1.0.0"
     )
     for place in ("s3:///models", "s3://[bad", "s3://B_b/x", "s3://bucket/a b"):
         done = _package(tmp_path, component, *CPU, "--location", place, "--output", tmp_path / "out")

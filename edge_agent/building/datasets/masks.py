@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.building.datasets.dataset import MaskFile, Rgb, write_color
 from edge_agent.errors import DatasetError, InvalidRequest
 from edge_agent.inference.imaging.picture_file import check_sides, examine
@@ -154,7 +155,8 @@ def _read_rgba(path: Path) -> U8:
     except InvalidRequest as error:
         raise DatasetError(str(error)) from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise DatasetError(f"mask {path} can't be read: {getattr(error, 'strerror', None) or error}") from None
+        said = describe_refusal(error, path) if isinstance(error, OSError) else error
+        raise DatasetError(f"mask {path} can't be read: {said}") from None
 
 
 def _undeclared(rgb: npt.NDArray[np.int16], known: npt.NDArray[np.bool_], classes: U8) -> tuple[str, ...]:

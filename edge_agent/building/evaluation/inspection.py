@@ -15,6 +15,7 @@ from edge_agent.building.datasets.masks import fitted_classes
 from edge_agent.building.evaluation.metrics import Confusion
 from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.component.misnamed import describe_misnamed
 from edge_agent.errors import ComponentError, DatasetError
 from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.host import HostPipeline
@@ -66,10 +67,8 @@ def load_component(folder: Path, *, threads: int = 0) -> Component:
         ComponentError: it can't be served; the text says why.
     """
     path = folder / FILE_NAME
-    if not folder.exists():
-        raise ComponentError(f"{folder} does not exist, expected the folder of one version of a model component")
     if not path.is_file():
-        raise ComponentError(f"{folder} holds no {FILE_NAME}, expected the folder of one version of a model component")
+        raise ComponentError(describe_misnamed(folder))
     manifest = decode_manifest(path.read_bytes(), source=str(path))
     check_artifacts(folder, manifest)
     engine = load_on_processor(folder / manifest.model, threads)

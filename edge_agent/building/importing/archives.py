@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import ImportFailed
 
 #: an archive's limits: a model has at most 2 GiB, and a few files stand beside it
@@ -72,7 +73,7 @@ def unpack(archive: Path, folder: Path) -> None:
         raise ImportFailed(f"{archive} holds '{name}' twice, expected every file once") from None
     except (*_DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.strerror:  # the disk's; bz2 raises one without
-            raise ImportFailed(f"{archive} can't be unpacked to {folder}: {error.strerror}") from None
+            raise ImportFailed(f"{archive} can't be unpacked to {folder}: {describe_refusal(error)}") from None
         raise ImportFailed(f"{archive} is damaged or cut off: {str(error) or type(error).__name__}") from None
 
 

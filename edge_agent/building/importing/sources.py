@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.building.importing.archives import is_archive, unpack
 from edge_agent.errors import ImportFailed
 
@@ -28,7 +29,7 @@ def opened(source: Path) -> Iterator[Path]:
     except OSError as error:  # a name that is too long, links in a circle, a folder that may not be read
         missing = isinstance(error, FileNotFoundError)
         raise ImportFailed(
-            f"{source} {'does not exist' if missing else f'can not be read: {error.strerror}'}"
+            f"{source} {'does not exist' if missing else f'can not be read: {describe_refusal(error, source)}'}"
         ) from None
     if source.is_dir() or (source.is_file() and source.suffix.lower() == ".onnx"):
         yield source

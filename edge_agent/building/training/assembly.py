@@ -11,6 +11,7 @@ from edge_agent.building.training.bank import places, worst_count
 from edge_agent.building.training.features import CLASS_SCORES, F32, GRID, PATCHES, POOLED, feature_graph
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.head import Head, Scale
+from edge_agent.building.training.usual import Usual
 
 SCORE, ANOMALY_MAP, MARKS = "score", "anomaly_map", "marks"
 #: the anomaly map is given at 1 / MAP_STRIDE of the input's width and height, between the patches bilinearly
@@ -39,7 +40,7 @@ def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[in
     if head.placed:
         graph.weight("places", places(rows, columns, head.placed.weight))
         patches = graph.op("Concat", "placed.patches", PATCHES, "places", axis=1)
-        _add_distance(graph, "placed", patches, head.placed.bank)
+        _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
         parts.append(_add_scale(graph, "placed", _add_worst(graph, "placed", rows * columns), head.placed.scale))
     if head.regression and head.regression_scale:
         graph.weight("regression.weights", head.regression.weights[:, None])
@@ -57,8 +58,9 @@ def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[in
     return graph.model({backbone.INPUT: [1, 3, height, width]}, outputs, "anomaly-model")
 
 
-def _add_distance(graph: Graph, name: str, patches: str, bank: F32) -> str:
-    """Add the distance of every patch to its nearest neighbour: |p - b|^2 = |p|^2 + |b|^2 - 2 p b."""
+def _add_distance(graph: Graph, name: str, patches: str, bank: F32, usual: Usual) -> str:
+    """Add the distance of every patch to its nearest neighbour, |p - b|^2 = |p|^2 + |b|^2 - 2 p b, beyond what is usual
+    at its place."""
     graph.weight(f"{name}.minus_twice", -2 * bank.T)
     graph.weight(f"{name}.squares", (bank**2).sum(axis=1))
     graph.weight("axis.last", np.array([1], np.int64))
@@ -67,7 +69,11 @@ def _add_distance(graph: Graph, name: str, patches: str, bank: F32) -> str:
     squares = graph.op("ReduceSumSquare", f"{name}.patches.squares", patches, "axis.last", keepdims=0)
     # Rounding can leave a little less than nothing.
     square = graph.op("Relu", f"{name}.square", graph.op("Add", f"{name}.square.signed", nearest, squares))
-    return graph.op("Sqrt", f"{name}.distance", square)
+    distance = graph.op("Sqrt", f"{name}.from_nearest", square)
+    graph.weight(f"{name}.usual", usual.middle)
+    graph.weight(f"{name}.usual.spread", usual.spread)
+    beyond = graph.op("Sub", f"{name}.beyond", distance, f"{name}.usual")
+    return graph.op("Div", f"{name}.distance", beyond, f"{name}.usual.spread")
 
 
 def _add_worst(graph: Graph, name: str, positions: int) -> str:
@@ -79,7 +85,7 @@ def _add_worst(graph: Graph, name: str, positions: int) -> str:
 
 def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> None:
     """Add the bank's distances, their worst, and the anomaly map."""
-    distance = _add_distance(graph, "bank", PATCHES, head.bank)
+    distance = _add_distance(graph, "bank", PATCHES, head.bank, head.bank_usual)
     _add_worst(graph, "bank", rows * columns)
     graph.weight("map.mean", np.array(head.bank_scale.spread.mean))
     graph.weight("map.deviation", np.array(head.bank_scale.spread.deviation))

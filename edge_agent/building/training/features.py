@@ -8,7 +8,7 @@ row a position: what a place looks like (PatchCore, https://arxiv.org/abs/2106.0
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,9 @@ GRID = backbone.STAGES[_COARSE][1]
 _FINE_LABELS = 4  # the background included: to compare more scores at every pixel of the input takes too long
 PATCH_CHANNELS = backbone.STAGES[_FINE][0] + backbone.STAGES[_COARSE][0]
 POOLED_CHANNELS = 3 * PATCH_CHANNELS
-#: pixels of the model's input, about: 320x320 for a square picture
-_AREA = 320 * 320
+Quality = Literal["speed", "normal", "best"]
+#: pixels of the model's input, about: 320x320 for a square picture. The time of an inspection goes with them
+_AREAS: dict[Quality, int] = {"speed": 176 * 176, "normal": 320 * 320, "best": 448 * 448}
 _MARGIN = 1.1  # how much more than that is allowed for sides that fit better
 
 
@@ -44,17 +45,19 @@ class Features(NamedTuple):
         return self._replace(patches=self.patches[index], pooled=self.pooled[index])
 
 
-def choose_input_size(width: int, height: int) -> tuple[int, int]:
-    """Choose the model's input: about 320x320 pixels in the picture's proportions, sides multiples of 32."""
+def choose_input_size(width: int, height: int, quality: Quality = "normal") -> tuple[int, int]:
+    """Choose the model's input: about as many pixels as `quality` allows, in the picture's proportions, sides multiples
+    of 32."""
+    area = _AREAS[quality]
     sides = range(2 * backbone.STRIDE, 1025, backbone.STRIDE)
     ratio = np.log(width / height)
 
     def cost(size: tuple[int, int]) -> float:
         w, h = size
         # Distorting a picture loses more than a few pixels more or less.
-        return float(abs(np.log(w * h / _AREA)) + 2 * abs(np.log(w / h) - ratio))
+        return float(abs(np.log(w * h / area)) + 2 * abs(np.log(w / h) - ratio))
 
-    fitting = [(w, h) for w in sides for h in sides if w * h <= _AREA * _MARGIN and w <= max(width, 64) * 2]
+    fitting = [(w, h) for w in sides for h in sides if w * h <= area * _MARGIN and w <= max(width, 64) * 2]
     return min(fitting, key=cost)
 
 

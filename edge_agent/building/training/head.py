@@ -1,6 +1,7 @@
 """The verdict on the whole picture: scores that know different things, brought to one scale and added.
 
-A memory bank knows what good parts look like and needs no anomaly, and a second one also where on the picture; the
+A memory bank knows what good parts look like and needs no anomaly, and a second one also where on the picture; of both
+counts how much further away a patch is than is usual at its place. The
 logistic regression on pooled features learns from the anomalies that there are. All are put in deviations of normal
 pictures' scores, compressed by asinh(z / 3), which is linear for ordinary pictures and logarithmic for extreme ones,
 and weighted by how well each separates pictures that it was not fitted on.
@@ -28,6 +29,7 @@ from edge_agent.building.training.threshold import (
     threshold_for_precision,
     threshold_for_recall,
 )
+from edge_agent.building.training.usual import Usual, usual_distances
 
 _MARKED_DEVIATIONS = 3.0  # of normal pictures' furthest patches
 _COMPRESSION = 3.0  # deviations: half way between linear and logarithmic
@@ -70,6 +72,7 @@ class Placed(NamedTuple):
     """A bank of patches [n, channels + 2] with their places, which count `weight` a step, and its score's part."""
 
     bank: F32
+    usual: Usual
     weight: float
     scale: Scale
 
@@ -78,6 +81,7 @@ class Head(NamedTuple):
     """Everything between the features and the verdict."""
 
     bank: F32
+    bank_usual: Usual
     bank_scale: Scale
     #: None where places say nothing, because parts lie differently in each picture
     placed: Placed | None
@@ -97,10 +101,11 @@ class Head(NamedTuple):
 
     def raw_scores(self, features: Features) -> F64:
         """Score pictures as the finished model does."""
-        raw = self.bank_scale(picture_scores(distances(features.patches, self.bank)))
+        raw = self.bank_scale(picture_scores(self.bank_usual(distances(features.patches, self.bank))))
         if self.placed:
             patches = with_places(features.patches, *features.grid, self.placed.weight)
-            raw = raw + self.placed.scale(picture_scores(distances(patches, self.placed.bank)))
+            found = self.placed.usual(distances(patches, self.placed.bank))
+            raw = raw + self.placed.scale(picture_scores(found))
         if self.regression and self.regression_scale:
             raw = raw + self.regression_scale(self.regression(features.pooled))
         return raw
@@ -145,11 +150,12 @@ def fit_head(
         TrainingError: the wanted precision can't be reached.
     """
     fold, count = _folds(anomalous, seed, same)
-    plain = _remember(features.patches, anomalous, fold, count, seed)
+    plain = _remember(features, anomalous, fold, count, seed)
     progress(1, 3)
     good = features.patches[~anomalous].reshape(-1, features.patches.shape[2])
     step = place_weight(good)
-    placed = _remember(with_places(features.patches, *features.grid, step), anomalous, fold, count, seed)
+    with_their_places = features._replace(patches=with_places(features.patches, *features.grid, step))
+    placed = _remember(with_their_places, anomalous, fold, count, seed)
     progress(2, 3)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
     progress(3, 3)
@@ -169,25 +175,29 @@ def fit_head(
     middle = float(np.clip(middle, threshold - _FURTHEST_LOGIT / slope, threshold + _FURTHEST_LOGIT / slope))
     return Head(
         bank=plain.bank,
+        bank_usual=plain.usual,
         bank_scale=scales[0],
-        placed=Placed(placed.bank, step, scales[1]) if weights[1] > 0 else None,
+        placed=Placed(placed.bank, placed.usual, step, scales[1]) if weights[1] > 0 else None,
         regression=_fit_regression(features.pooled, anomalous) if weights[2] > 0 else None,
         regression_scale=scales[2] if weights[2] > 0 else None,
         threshold=threshold,
         slope=slope,
         middle=middle,
         out_of_fold=raw,
-        bank_out_of_fold=plain.scores,
+        bank_out_of_fold=plain.distances,
         map_threshold=_map_threshold(plain.furthest[normal], spreads[0]),
     )
 
 
 class _Memory(NamedTuple):
-    """A bank of all normal pictures; each picture's score and furthest patch by one that was made without it."""
+    """A bank of all normal pictures and what is usual of them; of each picture, by a bank and by what is usual without
+    it: its score, its furthest patch, and the mean distance of its worst patches."""
 
     bank: F32
+    usual: Usual
     scores: F64
     furthest: F64
+    distances: F64
 
 
 def _folds(anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str]) -> tuple[npt.NDArray[np.int64], int]:
@@ -197,17 +207,27 @@ def _folds(anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str]) -> 
 
 
 def _remember(
-    patches: F32, anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int, seed: int
+    features: Features, anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int, seed: int
 ) -> _Memory:
-    good = patches[~anomalous]
+    good = features.patches[~anomalous]
     banks = choose_banks(good.reshape(-1, good.shape[2]), np.repeat(fold[~anomalous], good.shape[1]), count, seed=seed)
-    scores, furthest = np.zeros(len(patches)), np.zeros(len(patches))
+    found = np.zeros(features.patches.shape[:2], np.float32)
     for number in range(count):
         held = fold == number
         if held.any():
-            found = distances(patches[held], banks[number])
-            scores[held], furthest[held] = picture_scores(found), found.max(axis=1)
-    return _Memory(banks[-1], scores, furthest)
+            found[held] = distances(features.patches[held], banks[number])
+    unusual = np.zeros_like(found)
+    for number in range(count):
+        held, kept = fold == number, ~anomalous & (fold != number)
+        usual = usual_distances(found[kept if kept.any() else ~anomalous], features.grid)
+        unusual[held] = usual(found[held])
+    return _Memory(
+        bank=banks[-1],
+        usual=usual_distances(found[~anomalous], features.grid),
+        scores=picture_scores(unusual).astype(np.float64),
+        furthest=unusual.max(axis=1).astype(np.float64),
+        distances=picture_scores(found).astype(np.float64),
+    )
 
 
 def _regression_out_of_fold(

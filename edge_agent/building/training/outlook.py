@@ -1,7 +1,7 @@
 """What a trainer can say before a line finds out: how far its figures can be trusted, and what would make them better.
 
-All of it comes from the scores of pictures that were held out, and from one more look at the bank: how much nearer are
-good parts to it when it knows of twice as many.
+All of it comes from the scores of pictures that were held out, from one more look at the bank (how much nearer are good
+parts to it when it knows of twice as many), and from models of half of the pictures.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import numpy.typing as npt
 
 from edge_agent.building.datasets.checks.report import Seen
 from edge_agent.building.datasets.dataset import ANOMALY, Example
-from edge_agent.building.evaluation.metrics import intervals, is_anomalous
+from edge_agent.building.evaluation.metrics import classification_metrics, intervals, is_anomalous
 from edge_agent.building.training.bank import choose_banks, distances, picture_scores
 from edge_agent.building.training.features import Features
-from edge_agent.building.training.head import Head
+from edge_agent.building.training.head import Head, Wanted
+from edge_agent.building.training.learning_curve import f1_of_half
 
 _HARDEST = 3
 _SURE = 0.95  # a picture of at least this confidence is not hard
 _WIDE = 0.1  # an F1 that is known less exactly is said to be
 _MOST_TIMES = 32
 _SURPRISED = 0.05  # share by which good parts come nearer, from which on more of them are asked for
+_RISES = 0.03  # of F1 from half of the pictures to nearly all: more of them are asked for
 _LEAST_CURVE = 8  # normal pictures, of which a half is still a bank
 
 
@@ -47,6 +49,8 @@ class Outlook(NamedTuple):
     seen_once: tuple[str, ...]
     #: by which share held out good parts were nearer to a bank of nearly all others than to one of half of them
     nearer: float | None
+    #: F1 of models of half of the pictures on the other half, beside the one of nearly all; None with too few
+    f1_of_half: float | None
     #: sentences, what would help most first
     advice: tuple[str, ...]
 
@@ -59,6 +63,7 @@ def look_ahead(
     seen: Sequence[Seen],
     *,
     seed: int,
+    wanted: Wanted,
 ) -> Outlook:
     """Say what to expect; `examples` and `seen` are the training pictures, in the order of `features`."""
     scores, threshold = head.calibrated(head.out_of_fold), head.calibrated_threshold
@@ -75,8 +80,20 @@ def look_ahead(
     )
     once = _seen_once(examples, seen)
     nearer = _nearer(features.patches[~anomalous], head, anomalous, seed)
+    half = f1_of_half(features, anomalous, seed=seed, wanted=wanted, same=[look.digest for look in seen])
     advice = _advice(scores, anomalous, called, threshold, once, nearer)
-    return Outlook(f1, hardest, once, nearer, advice)
+    if half is not None:
+        advice += (_compare(half, classification_metrics(scores, anomalous, threshold).f1 or 0.0),)
+        half = round(half, 4)
+    return Outlook(f1, hardest, once, nearer, half, advice)
+
+
+def _compare(half: float, whole: float) -> str:
+    """Say what the learning curve's two points mean."""
+    curve = f"with half of these pictures its F1 was {half:.2f}, with nearly all of them {whole:.2f}"
+    if whole - half >= _RISES:
+        return f"{curve}: it still learns from each; as many again are worth their labels"
+    return f"{curve}: as many again of the same will change little"
 
 
 def _name(example: Example) -> str:

@@ -28,6 +28,7 @@ from edge_agent.building.training.features import (
     CLASS_SCORES,
     Extractor,
     Features,
+    Quality,
     choose_input_size,
     class_scores_shape,
     source_model,
@@ -62,6 +63,8 @@ class Options(NamedTuple):
     locate: bool = False
     #: of learning the masks
     steps: int | None = None
+    #: how many pixels the model sees where `input_size` does not say it
+    quality: Quality = "normal"
 
 
 class Steps(NamedTuple):
@@ -109,7 +112,7 @@ def train(
         steps.note(warning)
     assert report.size is not None
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
-    size = options.input_size or choose_input_size(*report.size)
+    size = options.input_size or choose_input_size(*report.size, options.quality)
     examples = datasets.train.labelled
     sights: list[Sight] = []
     pictures = resized_pictures(examples, report.size, size, sights.append)
@@ -129,7 +132,9 @@ def train(
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(examples)]]
         head = fit_head(features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same)
-    outlook = look_ahead(head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed)
+    outlook = look_ahead(
+        head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted
+    )
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}
     between = {"out_of_fold": _intervals(head, held_out, anomalous)}
@@ -162,6 +167,7 @@ def train(
             "pixel_format": examples[0].pixel_format._asdict(),
             "seed": options.seed,
             "precision": options.precision,
+            "quality": options.quality,
             "libraries": _versions(),
             "backbone": "EfficientNet-Lite0",
             "figures": figures,

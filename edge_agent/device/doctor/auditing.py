@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
+from edge_agent.access.rights import describe_refusal
+from edge_agent.device.doctor.finding import Finding, Verdict
 from edge_agent.serving.auditing.files import parts, read_head
 from edge_agent.serving.auditing.reading import verify
 from edge_agent.settings import Settings
@@ -25,12 +26,16 @@ def examine_audit(settings: Settings) -> Iterator[Finding]:
             return
         found = verify(folder)
     except PermissionError as error:
-        place = Path(error.filename or folder)
-        yield Finding(Verdict.NOTE, _CHECK, f"this user may not read {place}", join_group_of(place))
+        yield Finding(
+            Verdict.NOTE,
+            _CHECK,
+            f"{error.filename or folder} can't be read: {describe_refusal(error)}",
+            "see operation.md",
+        )
         return
     except OSError as error:
         yield Finding(
-            Verdict.NOTE, _CHECK, f"the trail in {folder} can't be read ({error.strerror})", "see operation.md"
+            Verdict.NOTE, _CHECK, f"the trail in {folder} can't be read ({describe_refusal(error)})", "see operation.md"
         )
         return
     if found.problems:

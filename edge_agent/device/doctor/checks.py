@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.access.names import group_id
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.device.doctor.auditing import examine_audit
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
@@ -159,7 +160,8 @@ def _socket(settings: Settings) -> Finding:
         except PermissionError:
             return Finding(Verdict.NOTE, "socket", f"this user may not connect to {path}", join_group_of(path))
         except OSError as error:
-            return Finding(Verdict.WRONG, "socket", f"{path}: {error.strerror}", "choose another with --socket")
+            said = f"{path}: {describe_refusal(error)}"
+            return Finding(Verdict.WRONG, "socket", said, "choose another with --socket")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         remedy = "create the folder, let the agent's user write to it, or choose another with --socket"
         return Finding(Verdict.WRONG, "socket", f"{path} can't be made by this user", remedy)

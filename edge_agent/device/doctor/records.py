@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.device.doctor.senders import reach
 from edge_agent.errors import RecordsError, SettingsError
@@ -44,7 +45,7 @@ def _events(folder: Path, rules: Sequence[Rule], device: str) -> Iterator[Findin
         try:
             place = reach(rule, device)
         except (SendFailed, OSError, ValueError) as error:
-            place = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            place = (describe_refusal(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
             yield Finding(Verdict.NOTE, f"event {rule.name}", f"{found}: {place}", "see docs/events.md")
             continue
         if state is not None and state.problem:

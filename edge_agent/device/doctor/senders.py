@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.records.events.rules import Datagram, File, Gpio, Greengrass, Mqtt, Pipe, Rule, Webhook
 from edge_agent.records.events.sender import SendFailed
 
@@ -61,7 +62,7 @@ def _datagram(rule: Datagram, device: str) -> str:
         try:
             channel.connect(rule.path)
         except OSError as error:
-            raise SendFailed(f"nobody listens at {rule.path}: {error.strerror}") from None
+            raise SendFailed(f"nobody listens at {rule.path}: {describe_refusal(error, Path(rule.path))}") from None
     return f"somebody listens at {rule.path}"
 
 
@@ -74,7 +75,7 @@ def _pipe(rule: Pipe, device: str) -> str:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
     except OSError as error:
-        raise SendFailed(f"nobody reads {path}: {error.strerror}") from None
+        raise SendFailed(f"nobody reads {path}: {describe_refusal(error, Path(path))}") from None
     return f"somebody reads {path}"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.device.support import sources
 from edge_agent.device.support.sources import Part
 from edge_agent.errors import EdgeAgentError
@@ -53,10 +54,16 @@ def write_bundle(path: Path, settings: Settings, wanted: Wanted, say: Callable[[
                     files.append(part)
             # One part that can't be had, for whatever reason, must not keep the others from whoever helps.
             except Exception as error:
-                missing[name] = str(error) if isinstance(error, EdgeAgentError | OSError) else repr(error)
+                missing[name] = _why(error)
         contents = [*sorted(files), *(f"missing: {name}: {why}" for name, why in missing.items())]
         _add(archive, "contents.txt", "".join(f"{line}\n" for line in contents).encode())
     return Bundled(files, missing)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {describe_refusal(error)}"
+    return str(error) if isinstance(error, EdgeAgentError | OSError) else repr(error)
 
 
 def _sources(settings: Settings, wanted: Wanted) -> dict[str, Callable[[], Iterator[Part]]]:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from edge_agent.access.rights import describe_refusal
+
 #: of a topic, in bytes: MQTT 5.0, 1.5.4
 _LONGEST_TOPIC = 65_535
 _NAME = "[A-Za-z0-9_-]{1,64}"
@@ -78,7 +80,7 @@ def _content(path: str) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(1 << 20)
     except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+        raise ValueError(f"{path} can't be read: {describe_refusal(error)}") from None
 
 
 def wrong_key(table: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:

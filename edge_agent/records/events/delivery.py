@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.outbox import Outbox
 from edge_agent.records.events.rules import Rule
@@ -101,5 +102,6 @@ def _words(error: Exception) -> str:
     """Say what went wrong, and with which file: in a line for a terminal, whatever the other side has answered."""
     words = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
-        words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        said = describe_refusal(error)
+        words = f"{error.filename}: {said}" if error.filename else said
     return "".join(letter if letter.isprintable() else "?" for letter in words[:_LONGEST_PROBLEM])

@@ -10,6 +10,7 @@ import socket
 import stat
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Datagram, File, Pipe
 from edge_agent.records.events.sender import SendFailed
@@ -88,7 +89,8 @@ class DatagramSender:
             try:
                 self._socket.connect(self._rule.path)
             except OSError as error:
-                raise SendFailed(f"nobody listens at {self._rule.path}: {error.strerror}") from None
+                said = describe_refusal(error, Path(self._rule.path))
+                raise SendFailed(f"nobody listens at {self._rule.path}: {said}") from None
         for event in events:
             self._socket.send(event.payload)
 
@@ -117,7 +119,7 @@ class PipeSender:
             try:
                 self._descriptor = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
             except OSError as error:
-                raise SendFailed(f"nobody reads {self._path} ({error.strerror})") from None
+                raise SendFailed(f"nobody reads {self._path} ({describe_refusal(error, Path(self._path))})") from None
         for event in events:
             self._write(event.payload + b"\n")
 

@@ -17,6 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as ProtobufMessage
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Mqtt
 from edge_agent.records.events.talk import Message, level
@@ -92,7 +93,7 @@ class SparkplugTalk:
             new.write_text(f"{self._connection}\n")
             new.replace(self._path)
         except OSError as error:
-            log.warning("%s can't be written (%s)", self._path, error.strerror or error)
+            log.warning("%s can't be written (%s)", self._path, describe_refusal(error))
 
     def goodbye(self) -> Message:
         payload = _Payload(timestamp=_now())

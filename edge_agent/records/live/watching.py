@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import RecordsError
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.records.live.frames import DEADLINE, HEAD, NUMBER, SLOTS, Frame, decode, slot_bytes
@@ -55,9 +56,7 @@ class Watcher:
         except FileNotFoundError:
             raise RecordsError(f"no agent shows pictures in {self._link}; is another state folder its own?") from None
         except OSError as error:
-            raise RecordsError(
-                f"live pictures can't be asked for: {self._link}: {error.strerror}; join the agent's group"
-            ) from None
+            raise RecordsError(f"live pictures can't be asked for: {self._link}: {describe_refusal(error)}") from None
 
     def news(self) -> list[Shown]:
         """Give the pictures that have come since the last time, in the order of time; [] when there is no agent."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
+
 #: SQLite's words for SQLITE_CORRUPT and SQLITE_NOTADB
 _DAMAGED = ("database disk image is malformed", "file is not a database")
 
@@ -22,5 +24,5 @@ def set_aside(path: Path) -> str:
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
     except OSError as error:
-        return f" (and can't be put aside: {error.strerror})"
+        return f" (and can't be put aside: {describe_refusal(error)})"
     return f"; it is {aside.name} now, and a new one is begun"

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.serving.auditing.chain import NOTHING, Link, read_line, write_line
 from edge_agent.serving.auditing.files import (
     HEAD_NAME,
@@ -163,7 +164,7 @@ class Trail:
         except OSError as error:
             with contextlib.suppress(OSError):  # a line that is half there must not stay
                 os.ftruncate(self._file, self._size)
-            self.miss(len(contents), f"{error.strerror or error}")
+            self.miss(len(contents), describe_refusal(error))
             return
         self._missing, self._missing_since, self._problem = 0, "", ""
         self._link, self._size = link, self._size + len(data)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from edge_agent.access.rights import describe_refusal
 from edge_agent.component.artifacts import check_artifacts
 from edge_agent.component.manifest import FILE_NAME, Manifest, decode_manifest
+from edge_agent.component.misnamed import describe_misnamed
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.component.version import is_name, parse_version
 from edge_agent.errors import ComponentError
@@ -168,6 +169,8 @@ def read_component(folder: Path) -> Component:
     try:
         manifest = decode_manifest((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
         return _load(manifest.name, None, folder, _stamp(folder, FILE_NAME), Trust())
+    except FileNotFoundError:
+        raise ComponentError(describe_misnamed(folder)) from None
     except OSError as error:
         raise ComponentError(f"{folder} is not a model component: {FILE_NAME}: {describe_refusal(error)}") from None
 

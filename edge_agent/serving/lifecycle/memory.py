@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import OutOfMemory
 from edge_agent.hardware.gpu_memory import free_gpu_bytes
@@ -51,7 +52,7 @@ def check_memory(component: Component, options: PoolOptions, reserve: int, *, in
         available = available_bytes()
     except OSError as error:  # no file descriptor is left, say
         raise OutOfMemory(
-            f"model '{name}' can't be started: the memory can't be looked at ({error.strerror})"
+            f"model '{name}' can't be started: the memory can't be looked at ({describe_refusal(error)})"
         ) from None
     if needed + reserve > available:
         raise OutOfMemory(

@@ -11,6 +11,7 @@ from typing import get_args
 
 import msgspec
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import NotThere, StudioError
 from edge_agent.studio.aws.table.shape import Scope
 from edge_agent.studio.store.writing import write_file
@@ -79,7 +80,9 @@ class AccessKeys:
                     self._keys, self._seen = {key.id: key for key in keys}, mark
             except FileNotFoundError:
                 self._keys, self._seen = {}, None
-            except (OSError, msgspec.DecodeError) as error:
+            except OSError as error:
+                raise StudioError(f"{self._path} can't be read: {describe_refusal(error, self._path)}") from None
+            except msgspec.DecodeError as error:
                 raise StudioError(f"the access keys in {self._path} can't be read: {error}") from None
             return self._keys
 
@@ -87,4 +90,4 @@ class AccessKeys:
         try:
             write_file(self._path, json.dumps([msgspec.to_builtins(key) for key in keys], indent=2).encode(), 0o600)
         except OSError as error:
-            raise StudioError(f"{self._path} can't be written: {error.strerror}") from None
+            raise StudioError(f"{self._path} can't be written: {describe_refusal(error, self._path)}") from None

@@ -61,11 +61,11 @@ class Api:
         """Open what it needs.
 
         Raises:
-            StudioError: others could reach it, and there is no access key.
+            StudioError: others could reach it and there is no access key, or the keys can't be read.
         """
         data = store.layout.root
         keys = AccessKeys(data)
-        if not options.is_local and not keys.all():
+        if not keys.all() and not options.is_local:
             raise StudioError(
                 f"others can reach {options.host}, so calls have to be signed and there is no access key yet; make one "
                 f"with: edge-agent cloud keys add NAME --data {data}"

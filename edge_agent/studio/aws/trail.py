@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.serving.auditing.trail import Trail
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class ServiceTrail:
         try:
             self._trail = Trail(data / FOLDER, _MOST_BYTES)
         except OSError as error:
-            log.error("nothing is audited: %s can't be written to (%s)", data / FOLDER, error.strerror or error)
+            log.error("nothing is audited: %s can't be written to (%s)", data / FOLDER, describe_refusal(error))
         self._waiting: queue.Queue[dict[str, Any] | None] = queue.Queue(_MOST_WAITING)
         self._dropped = 0
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)

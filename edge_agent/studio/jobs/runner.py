@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.children.command import child_command
 from edge_agent.studio.jobs.process import ENDED, LOG
 from edge_agent.studio.jobs.table import Jobs
@@ -59,7 +60,7 @@ class Runner:
                 try:
                     await self._one(row["id"], row["process"], row["process_started"])
                 except OSError as error:
-                    await self._end(row["id"], "failed", f"the job can't be run: {error.strerror or error}")
+                    await self._end(row["id"], "failed", f"the job can't be run: {describe_refusal(error)}")
                 except Exception:
                     log.exception("a defect of the studio, in job %d", row["id"])
                     await self._end(row["id"], "failed", "a defect of the studio; its log has more")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import StudioError
 from edge_agent.studio.store.migrations import MIGRATIONS
 
@@ -36,7 +39,7 @@ class Database:
             self._writer.execute("PRAGMA synchronous = NORMAL")
             self._migrate()
         except (sqlite3.Error, OSError) as error:
-            raise StudioError(f"{path} can't be used as the studio's index: {error}") from None
+            raise StudioError(f"{path} can't be used as the studio's index: {_said(error, path)}") from None
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -89,3 +92,15 @@ class Database:
         if reader is not None:
             reader.close()
         self._writer.close()
+
+
+def _said(error: Exception, path: Path) -> str:
+    """Give an error's words; SQLite's do not say which right is lacking."""
+    if isinstance(error, OSError):
+        return describe_refusal(error)
+    beside = path.with_name(path.name + "-wal")  # what it keeps there
+    for file in (path, beside):
+        place = file if file.exists() else file.parent
+        if not os.access(place, os.W_OK):
+            return describe_refusal(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file)))
+    return str(error)

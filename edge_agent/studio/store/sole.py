@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import StudioError
 
 FILE = "server.lock"
@@ -23,7 +24,7 @@ def sole_server(root: Path) -> Iterator[None]:
     try:
         descriptor = os.open(root / FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StudioError(f"{root / FILE} can't be written: {error.strerror}") from None
+        raise StudioError(f"{root / FILE} can't be written: {describe_refusal(error)}") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -100,7 +100,7 @@ def test_what_can_not_be_measured_is_said_in_one_line(folder: Path, tmp_path: Pa
     (tmp_path / "odd" / "normal").mkdir(parents=True)
     Image.new("RGB", (65, 64)).save(tmp_path / "odd" / "normal" / "a.png")
     cases = [
-        ((folder, data), "holds no manifest.json"),
+        ((folder, data), "is not a model component: manifest.json is missing"),
         ((model, tmp_path), "no folder 'normal' or 'anomaly'"),
         ((model, tmp_path / "odd"), "a.png is 65x64, model 'echo' was trained on 64x64"),
     ]

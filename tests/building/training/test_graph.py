@@ -12,6 +12,7 @@ from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.bank import choose_bank, distances, picture_scores
 from edge_agent.building.training.features import Extractor, choose_input_size, input_spec, source_model
 from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.building.training.usual import usual_distances
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 from tests.support.parts import HEIGHT, WIDTH, draw_part
@@ -43,6 +44,13 @@ def test_extreme_proportions_have_an_input_too() -> None:
         width, height = choose_input_size(*picture)
         assert width % 32 == height % 32 == 0
         assert width * height <= 1.2 * 320 * 320
+
+
+@pytest.mark.parametrize("picture", [(576, 768), (640, 480), (1000, 1000)])
+def test_quality_is_a_matter_of_pixels(picture: tuple[int, int]) -> None:
+    speed, normal, best = (np.prod(choose_input_size(*picture, quality)) for quality in ("speed", "normal", "best"))
+    assert speed <= normal / 3
+    assert 1.7 * normal <= best <= 4 * normal
 
 
 def test_features_are_what_they_are_called() -> None:
@@ -90,8 +98,10 @@ def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
         outputs = run(model, pictures[number])
         expected = head.raw_scores(features.of([number]))
         np.testing.assert_allclose(outputs["score"], expected, rtol=2e-3, atol=2e-3)
-        patches = (distances(features.of([number]).patches, head.bank) - head.bank_scale.spread.mean)[0]
-        expected_map = (patches / head.bank_scale.spread.deviation).reshape(HEIGHT // 16, WIDTH // 16)
+        unusual = head.bank_usual(distances(features.of([number]).patches, head.bank))[0]
+        expected_map = ((unusual - head.bank_scale.spread.mean) / head.bank_scale.spread.deviation).reshape(
+            HEIGHT // 16, WIDTH // 16
+        )
         found = outputs["anomaly_map"][0, 0]
         assert found.shape == (HEIGHT // 4, WIDTH // 4)
         assert found.max() <= expected_map.max() + 0.05
@@ -101,3 +111,25 @@ def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
         )
     scores = picture_scores(distances(features.patches, head.bank))
     assert scores.shape == (len(pictures),)
+
+
+def test_a_place_where_good_parts_differ_counts_for_less() -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = 8, 10
+    found = np.abs(rng.normal(1.0, 0.1, (20, rows * columns))).astype(np.float32)
+    digits = 3 * columns + 4
+    found[:, digits] = rng.uniform(1, 9, 20)
+    usual = usual_distances(found, (rows, columns))
+    surface = 70
+    for place, distance in ((digits, 9.0), (surface, 3.0)):
+        picture = np.ones((1, rows * columns), np.float32)
+        picture[0, place] = distance
+        assert usual(picture).argmax() == place
+    strange, of_digits = np.ones((2, rows * columns), np.float32)
+    strange[surface], of_digits[digits] = 6.0, 7.0
+    assert usual(strange[None]).max() > usual(of_digits[None]).max()
+
+
+def test_good_parts_that_never_differ_leave_something_to_divide_by() -> None:
+    usual = usual_distances(np.zeros((3, 6), np.float32), (2, 3))
+    assert np.isfinite(usual(np.ones((1, 6), np.float32))).all()

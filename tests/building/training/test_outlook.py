@@ -11,6 +11,7 @@ from edge_agent.building.datasets.checks.report import Seen
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.learning_curve import f1_of_half
 from edge_agent.building.training.outlook import Outlook, look_ahead
 
 ROWS, COLUMNS, CHANNELS = 4, 6, 12
@@ -41,10 +42,10 @@ def outlook(anomalies: int, kinds: tuple[str, ...] = (), areas: tuple[str, ...] 
         for number, (folder, bad) in enumerate(zip(folders, anomalous, strict=True))
     ]
     seen = [
-        Seen(example, None, "", {label: 5} if label else {}, None)
-        for example, label in zip(examples, shown, strict=True)
+        Seen(example, None, str(number), {label: 5} if label else {}, None)
+        for number, (example, label) in enumerate(zip(examples, shown, strict=True))
     ]
-    return look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0)
+    return look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0, wanted=Wanted())
 
 
 @pytest.mark.parametrize("anomalies", [0, 6])
@@ -85,7 +86,20 @@ def test_the_hardest_pictures_come_first() -> None:
     strange[3] = strange[-1]
     features = features._replace(patches=strange)
     examples = [Example(Path("a", f"{i}.png"), "", ANOMALY if bad else NORMAL) for i, bad in enumerate(anomalous)]
-    seen = [Seen(example, None, "", {}, None) for example in examples]
-    found = look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0)
+    seen = [Seen(example, None, str(number), {}, None) for number, example in enumerate(examples)]
+    found = look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0, wanted=Wanted())
     assert (found.hardest[0].picture, found.hardest[0].right) == ("a/3.png", False)
     assert any("of 16 normal pictures were called anomalous" in sentence for sentence in found.advice)
+
+
+def test_the_learning_curve_says_what_half_of_the_pictures_gave() -> None:
+    found = outlook(6)
+    assert found.f1_of_half is not None
+    (sentence,) = (text for text in found.advice if text.startswith("with half of these pictures its F1 was"))
+    assert f"{found.f1_of_half:.2f}, with nearly all of them 1.00" in sentence
+    assert outlook(3).f1_of_half is None, "a half would have one anomaly"
+
+
+def test_copies_of_one_picture_have_no_halves() -> None:
+    features, anomalous = made_up(6)
+    assert f1_of_half(features, anomalous, seed=0, wanted=Wanted(), same=["copy"] * len(anomalous)) is None

@@ -155,6 +155,14 @@ def test_int8_is_smaller_and_as_good(data: Path, tmp_path: Path, model: Path, un
     assert read(folder).training["precision"] == "int8"
 
 
+def test_speed_looks_at_fewer_pixels(data: Path, tmp_path: Path, model: Path) -> None:
+    folder = build(data, tmp_path, FAST._replace(quality="speed"))
+    fast, usual = read(folder), read(model)
+    assert fast.training["quality"] == "speed"
+    assert usual.training["quality"] == "normal"
+    assert fast.input.width * fast.input.height < usual.input.width * usual.input.height
+
+
 def test_locate_marks_the_place_without_any_mask(tmp_path: Path, unseen: Path) -> None:
     data = write_folders(tmp_path / "data", normal=16, anomaly=0)
     folder = build(data, tmp_path / "models", FAST._replace(locate=True))

@@ -44,8 +44,11 @@ def files(daemon: Daemon) -> list[str]:
 
 
 def test_pictures_are_seen_with_mask_and_verdict_while_somebody_watches(daemon: Daemon) -> None:
-    daemon.stub("DetectAnomalies", bytes_request("echo", picture(200)))
-    assert files(daemon) == []  # nobody has asked
+    def is_gone() -> bool:
+        daemon.stub("DetectAnomalies", bytes_request("echo", picture(9)))
+        return not files(daemon)
+
+    wait_until(is_gone, "nobody has asked, or not for a while")
     watcher = Watcher(daemon.folder / "state")
     shown = seen(daemon, watcher, "echo", picture(200))
     assert (shown.picture == 200).all()
@@ -59,10 +62,6 @@ def test_pictures_are_seen_with_mask_and_verdict_while_somebody_watches(daemon: 
     assert np.array_equal(normal.picture, half_bright())
     # Nobody watches any more: the worker takes its file away at one of the next calls.
     (daemon.folder / "state" / "live" / "asked").write_bytes(DEADLINE.pack(0))
-
-    def is_gone() -> bool:
-        daemon.stub("DetectAnomalies", bytes_request("echo", picture(9)))
-        return not files(daemon)
 
     wait_until(is_gone, "the file is removed")
     again = seen(daemon, watcher, "echo", picture(250))

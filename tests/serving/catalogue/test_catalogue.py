@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent.access.rights import REMEDY
 from edge_agent.serving.catalogue import catalogue as module
 from edge_agent.serving.catalogue.catalogue import Catalogue, Entry
 from tests.support.fakes import echo_fields, write_echo
@@ -260,7 +261,7 @@ def test_what_may_not_be_looked_into_is_said(mode: int) -> None:
         for folder in (echo, closed):
             folder.chmod(mode)
         said = run_as(stranger, "-c", program, str(echo.parent), str(closed)).stdout.splitlines()
-        whose = f"belongs to user 'root' (0) and group 'root' (0), with mode {mode:04o}"
+        whose = f"belongs to user 'root' (0) and group 'root' (0), with mode {mode:04o}; {REMEDY}"
         why = "can't be read: Permission denied for user 64004:"
         assert f"the model folder {closed} {why} {closed} {whose}" in said
         assert len(said) == 2, "it is said once"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.access.peer import own_peer
+from edge_agent.access.rights import REMEDY
 from edge_agent.errors import AddressInUse
 from edge_agent.serving.rpc.listener import SocketClaim
 from edge_agent.serving.rpc.socket_lock import SocketLock, lock_name
@@ -145,7 +146,7 @@ def test_a_folder_that_this_user_can_not_enter_or_write_to(tmp: Path) -> None:
     said = run_as(AGENT, "-c", CLAIM, str(path)).stdout
     assert said == (
         f"SettingsError the folder of the socket {path} can't be looked at: Permission denied for user 64001: "
-        f"{tmp / 'closed'} belongs to user 'root' (0) and group 'root' (0), with mode 0700\n"
+        f"{tmp / 'closed'} belongs to user 'root' (0) and group 'root' (0), with mode 0700; {REMEDY}\n"
     )
     path = tmp / "none" / "agent.sock"
     assert run_as(AGENT, "-c", CLAIM, str(path)).stdout == (

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import ServiceRefused
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def as_refused(error: Exception) -> ServiceRefused:
         return error
     if isinstance(error, OSError):
         code = _OF_SYSTEM.get(error.errno or 0, "InternalError")
-        return ServiceRefused(code, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return ServiceRefused(code, f"{f'{error.filename}: ' if error.filename else ''}{describe_refusal(error)}")
     log.error("a defect of the storage", exc_info=error)
     return ServiceRefused("InternalError", f"a defect of the storage: {type(error).__name__}; its log has more")
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import ServiceRefused
 from edge_agent.studio.aws.storage.described import Description
 from edge_agent.studio.aws.storage.names import may_be, may_be_made
@@ -121,7 +122,7 @@ class Buckets:
                 received.write_bytes(data)
                 objects.put(key, received, Description(media_type, {}))
         except OSError as error:
-            text = f"object {key!r} can't be written to {objects.folder}: {error.strerror}"
+            text = f"object {key!r} can't be written to {objects.folder}: {describe_refusal(error)}"
             raise ServiceRefused("AccessDenied", text) from None
 
     def list(self, bucket: str, prefix: str) -> list[str]:

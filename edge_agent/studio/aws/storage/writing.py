@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from edge_agent.access.rights import describe_refusal
 from edge_agent.errors import ServiceRefused
 from edge_agent.studio.aws.storage.answers import Element, written_at, xml
 from edge_agent.studio.aws.storage.asked import Asked
@@ -140,7 +141,7 @@ def delete_many(asked: Asked) -> Response:
         try:
             asked.objects.delete(key)
         except OSError as error:
-            text = f"{error.strerror}: {error.filename}"
+            text = f"{error.filename}: {describe_refusal(error)}"
             content.append(("Error", [("Key", key), ("Code", "AccessDenied"), ("Message", text)]))
         else:
             if not quiet:

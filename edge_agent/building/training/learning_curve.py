@@ -1,0 +1,45 @@
+"""How much better does a model become with more pictures? What half of them give, beside what nearly all do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.building.datasets.split import folds
+from edge_agent.building.evaluation.metrics import is_anomalous
+from edge_agent.building.training.features import Features
+from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.errors import TrainingError
+
+#: of which a half is still something to learn from
+_LEAST_NORMAL, _LEAST_ANOMALIES = 8, 4
+
+
+def f1_of_half(
+    features: Features, anomalous: npt.NDArray[np.bool_], *, seed: int, wanted: Wanted, same: Sequence[str] = ()
+) -> float | None:
+    """Fit a verdict on each half of the pictures and judge the other by it; return the F1 of all these verdicts.
+
+    None where there are too few pictures, or the wanted precision can't be reached with half of them. `same` is as for
+    `fit_head`.
+    """
+    if (~anomalous).sum() < _LEAST_NORMAL or anomalous.sum() < _LEAST_ANOMALIES:
+        return None
+    half = folds(anomalous.astype(int).tolist(), 2, seed=seed, same=same)
+    called = np.zeros(len(anomalous), bool)
+    for number in (0, 1):
+        kept = half == number
+        if anomalous[kept].all() or not anomalous[kept].any() or kept.all():
+            return None
+        keys = [key for key, is_kept in zip(same, kept, strict=True) if is_kept] if same else ()
+        try:
+            head = fit_head(
+                features.of(kept), anomalous[kept], seed=seed, wanted=wanted, progress=lambda *_: None, same=keys
+            )
+        except TrainingError:
+            return None
+        scores = head.calibrated(head.raw_scores(features.of(~kept)))
+        called[~kept] = is_anomalous(scores, head.calibrated_threshold)
+    return float(2 * (called & anomalous).sum() / (called.sum() + anomalous.sum()))

@@ -163,7 +163,7 @@ says '1 of 1 models RUNNING'
 
 step "what the service can't do"
 main=$(property MainPID)
-worker=$(in_system pgrep --parent "$main")
+worker=$(in_system pgrep --parent "$main" --full serving.workers.process)
 check "daemon and worker run as the service's user" in_system sh -c "stat -c %U /proc/$main /proc/$worker | sort -u"
 [ "$(cat "$work/said")" = edge-agent ] || fail "$(cat "$work/said")"
 check "without capabilities, without new ones" in_system grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' "/proc/$worker/status"

@@ -14,11 +14,10 @@ from edge_agent.cli.output import check_output, json_option, print_json, print_t
 from edge_agent.errors import EdgeAgentError
 from edge_agent.inference.imaging.overlay import draw
 from edge_agent.line.outputs.pins import Pins
-from edge_agent.line.outputs.shown import read_pins
 from edge_agent.line.outputs.telling import line_folder
 from edge_agent.line.reading import read_line, read_outputs
-from edge_agent.line.running import CONFIGURED, KnownLine, known_lines
-from edge_agent.line.status import Status, read_status
+from edge_agent.line.running import CONFIGURED, KnownLine, known_lines, read_standing
+from edge_agent.line.status import Status
 from edge_agent.line.supervisor import Supervisor
 from edge_agent.line.tables.triggers import Command
 from edge_agent.logs import log_to_stderr
@@ -139,9 +138,7 @@ def record(file: Path, folder: Path, count: int, wait: float) -> None:
 def status(file: Path, as_json: bool) -> None:
     """Show what the line has counted since it was started."""
     line = read_line(file)
-    folder = line_folder(line)
-    found = read_status(folder, 10 + line.cycle)
-    pins = read_pins(folder).pins
+    found, pins = read_standing(line_folder(line), 10 + line.cycle)
     if as_json:
         print_json(msgspec.to_builtins(found) | {"running": found.is_running(), "pins": msgspec.to_builtins(pins)})
         return

@@ -77,13 +77,26 @@ def known_lines(configured: Path = CONFIGURED, states: Iterable[Path] = ()) -> l
     return [found[name] for name in sorted(found)]
 
 
+def read_standing(folder: Path, patience: float) -> tuple[Status, tuple[PinState, ...]]:
+    """Read what both processes of a line wrote last, as `read_status`. One with a pin that can't be set is not able.
+
+    Raises:
+        EdgeAgentError: there is nothing, or it can't be read.
+    """
+    status, pins = read_status(folder, patience), read_pins(folder).pins
+    broken = [f"'{pin.on}' ({pin.place})" for pin in pins if pin.value is None]
+    if status.able and broken:
+        status.able, status.problem = False, f"pin {' and '.join(broken)} can't be set"
+    return status, pins
+
+
 def _written(folder: Path) -> KnownLine:
     try:
-        status = read_status(folder, _PATIENCE)
+        status, pins = read_standing(folder, _PATIENCE)
     except EdgeAgentError as error:
         return KnownLine(folder.name, "", problem=str(error))
     picture = folder / PICTURE_NAME if status.picture and (folder / PICTURE_NAME).exists() else None
-    return KnownLine(folder.name, status.file, False, status, read_pins(folder).pins, picture)
+    return KnownLine(folder.name, status.file, False, status, pins, picture)
 
 
 def _folders(parent: Path) -> Iterator[Path]:

@@ -109,6 +109,7 @@ class Supervisor:
         kept, last = b"", time.monotonic()
         while True:
             later = self._count()
+            self._see_to_pins()
             pulses = self._encoder.files() if self._encoder is not None else []
             silent = time.monotonic() - last
             left = self._patience() - silent
@@ -160,6 +161,8 @@ class Supervisor:
 
     def _decided(self, outcome: str) -> None:
         self._able()
+        if not self._is_able:  # encoder or pins are not well: all stay safe
+            return
         if late := self._pins.outcome(outcome, self._part_at):
             why = f"a part was decided {late} pulses after its place"
             log.error("line '%s': %s", self._line.name, why)
@@ -198,9 +201,18 @@ class Supervisor:
                 self._decided(word.what)
 
     def _able(self) -> None:
-        if not self._is_able and not (self._encoder is not None and self._encoder.problem):
+        if self._is_able or (self._encoder is not None and self._encoder.problem):
+            return
+        if self._pins.broken():
+            self._pins.safe()  # can they be set by now?
+        if not self._pins.broken():
             self._is_able = self._counts.is_able = True
             self._pins.able()
+            self._see_to_pins()
+
+    def _see_to_pins(self) -> None:
+        if self._is_able and self._pins.broken():
+            self._unable("a pin can't be set, so that nobody would reject what the line rejects", "output")
 
     def _unable(self, why: str, cause: Cause) -> None:
         was_able, self._is_able, self._counts.is_able = self._is_able, False, False

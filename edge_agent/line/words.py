@@ -8,8 +8,8 @@ import msgspec
 
 #: what may become of a part
 OUTCOMES = ("pass", "reject", "look", "failed", "early")
-#: why a line is at its safe state; the last three are the supervisor's own
-Cause = Literal["source", "agent", "part", "late", "encoder", "process"]
+#: why a line is at its safe state; the last four are the supervisor's own
+Cause = Literal["source", "agent", "part", "late", "encoder", "output", "process"]
 
 
 class Word(msgspec.Struct, frozen=True, omit_defaults=True):

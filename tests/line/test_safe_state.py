@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.daemon import running_daemon, suspend, wait_until
+from tests.support.daemon import Daemon, running_daemon, suspend, wait_until
 from tests.support.fakes import write_echo
 from tests.support.line import Line
 
@@ -75,3 +75,27 @@ def test_whatever_fails_the_pins_are_safe_within_the_cycle(tmp_path: Path, make:
         since = time.time()
         line.process.send_signal(signal.SIGKILL)
         _safe_within_the_cycle(line, since, len(failures))
+
+
+def test_a_pin_that_can_not_be_set_is_the_safe_state(agent: Daemon, make: Callable[..., Line]) -> None:
+    line = make(agent.socket)
+    line.start()
+    line.wait_able()
+    reject = line.folder / "reject"
+    reject.rename(line.folder / "kept")
+    reject.mkdir()  # what is there can't be written to
+    line.put("bad", 220)
+    assert line.event_of("bad")["outcome"] == "reject"
+    wait_until(lambda: line.pin("able") == "0", f"the line is not able: {line.log()}")
+    assert "is at its safe state: a pin can't be set" in line.log()
+
+    def told() -> str:
+        return line.command("status", line.file).stdout
+
+    wait_until(lambda: f"can not inspect: pin 'reject' ({reject}) can't be set" in told(), "the status says so")
+    line.put("next", 220)
+    line.event_of("next")
+    assert line.pin("able") == "0"
+    reject.rmdir()
+    (line.folder / "kept").rename(reject)
+    line.wait_able()

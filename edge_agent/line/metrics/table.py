@@ -14,7 +14,8 @@ _ROWS = (
            "of these, those whose decision moved no pin: it came after the cycle"),
     Metric("edge_agent_line_safe_states", "counter", "times", ("line", "cause"),
            "how often the line came to its safe state: by its source, the agent or a model, a part that could not be "
-           "inspected, a decision that was late, the encoder, or the inspecting process, which had ended"),
+           "inspected, a decision that was late, the encoder, an output that could not be set, or the inspecting "
+           "process, which had ended"),
     Metric("edge_agent_line_restarts", "counter", "restarts", _LINE,
            "how often the inspecting process was started again"),
     Metric("edge_agent_line_cycle_seconds", "histogram", "seconds", _LINE,

@@ -8,7 +8,6 @@ first and third). Bayer names the colours of the first two pixels of the first r
 from __future__ import annotations
 
 import functools
-from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,91 +16,8 @@ import numpy.typing as npt
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bayer import demosaic
 from edge_agent.inference.imaging.deep_pixels import U16, to_grey_levels
+from edge_agent.inference.imaging.raw_format import LAYOUTS, Layout, RawFormat
 from edge_agent.inference.imaging.resize import U8
-
-_Kept = Literal["8", "16", "p", "Packed"]
-
-
-class _Layout(NamedTuple):
-    """How a format's values lie."""
-
-    bits: int
-    kept: _Kept
-    channels: int = 1
-    #: as bayer.py calls it
-    pattern: str = ""
-    is_bgr: bool = False
-
-    @property
-    def group(self) -> tuple[int, int]:
-        """So many values lie in so many bytes."""
-        if self.kept == "p":
-            return (4, 5) if self.bits == 10 else (2, 3)
-        if self.kept == "Packed":
-            return 2, 3
-        return 1, int(self.kept) // 8
-
-
-def _layouts() -> dict[str, _Layout]:
-    found = {}
-    for name, pattern in (("Mono", ""), *((f"Bayer{p[0]}{p[1]}", p) for p in ("RGGB", "BGGR", "GRBG", "GBRG"))):
-        found[f"{name}8"] = _Layout(8, "8", 1, pattern)
-        for bits in (10, 12, 14, 16):
-            found[f"{name}{bits}"] = _Layout(bits, "16", 1, pattern)
-        for bits in (10, 12):
-            found[f"{name}{bits}p"] = _Layout(bits, "p", 1, pattern)
-        found[f"{name}12Packed"] = _Layout(12, "Packed", 1, pattern)
-    found["RGB8"] = _Layout(8, "8", 3)
-    found["BGR8"] = _Layout(8, "8", 3, is_bgr=True)
-    return found
-
-
-_LAYOUTS = _layouts()
-FORMATS = tuple(_LAYOUTS)
-
-
-class RawFormat(NamedTuple):
-    """A format, and the size of its pictures."""
-
-    name: str
-    width: int
-    height: int
-    #: bytes from one row to the next; 0: rows follow each other without padding
-    stride: int = 0
-    #: bits that are used of values that lie in 16; 0: as the name says
-    bits: int = 0
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a row's pixels."""
-        layout = _LAYOUTS[self.name]
-        values, size = layout.group
-        return self.width * layout.channels // values * size
-
-    @property
-    def size(self) -> int:
-        """Bytes from the first pixel to the last."""
-        return (self.stride or self.row_bytes) * (self.height - 1) + self.row_bytes
-
-
-def check_format(raw: RawFormat) -> None:
-    """See whether the parts of a format go together.
-
-    Raises:
-        ValueError: they don't, or there is no such format.
-    """
-    layout = _LAYOUTS.get(raw.name)
-    if layout is None:
-        raise ValueError(f"format is '{raw.name}', expected one of {', '.join(FORMATS)}")
-    values = layout.group[0]
-    if raw.width % values:
-        raise ValueError(f"width is {raw.width}, expected a multiple of {values}: {raw.name} packs so many together")
-    if raw.stride and raw.stride < raw.row_bytes:
-        raise ValueError(f"stride is {raw.stride}, expected at least {raw.row_bytes}, the bytes of a row")
-    if raw.bits and layout.kept != "16":
-        raise ValueError(f"bits is {raw.bits}, expected none: {raw.name} says how many are used")
-    if layout.pattern and (raw.width < 2 or raw.height < 2):
-        raise ValueError(f"size is {raw.width}x{raw.height}, expected at least 2x2 for {raw.name}")
 
 
 def read_raw(data: bytes | bytearray | memoryview | npt.NDArray[np.uint8], raw: RawFormat) -> U8:
@@ -116,7 +32,7 @@ def read_raw(data: bytes | bytearray | memoryview | npt.NDArray[np.uint8], raw: 
             f"{len(flat)} bytes, expected at least {raw.size} for {raw.width}x{raw.height} {raw.name}"
             + (f" with rows of {raw.stride} bytes" if raw.stride else "")
         )
-    layout = _LAYOUTS[raw.name]
+    layout = LAYOUTS[raw.name]
     stride = raw.stride or raw.row_bytes
     rows = np.lib.stride_tricks.as_strided(flat, (raw.height, raw.row_bytes), (stride, 1), writeable=False)
     if layout.kept == "8":
@@ -131,7 +47,7 @@ def read_raw(data: bytes | bytearray | memoryview | npt.NDArray[np.uint8], raw: 
     return _grey(to_levels(deep, bits))
 
 
-def _of_bytes(rows: U8, layout: _Layout, raw: RawFormat) -> U8:
+def _of_bytes(rows: U8, layout: Layout, raw: RawFormat) -> U8:
     if layout.channels == 3:
         pixels = np.ascontiguousarray(rows).reshape(raw.height, raw.width, 3)
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8) if layout.is_bgr else pixels
@@ -143,7 +59,7 @@ def _grey(levels: U8) -> U8:
     return np.asarray(cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
-def _unpack(rows: U8, layout: _Layout) -> U16:
+def _unpack(rows: U8, layout: Layout) -> U16:
     """Give packed values as uint16 [height, width]."""
     values, size = layout.group
     packed = rows.reshape(rows.shape[0], -1, size).astype(np.uint16)

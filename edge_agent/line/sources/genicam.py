@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.errors import InvalidRequest
-from edge_agent.inference.imaging.raw_pixels import FORMATS, RawFormat, check_format, read_raw
+from edge_agent.inference.imaging.raw_format import FORMATS, RawFormat, check_format
+from edge_agent.inference.imaging.raw_pixels import read_raw
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.line.sources.source import SourceFailed
 from edge_agent.line.tables.sources import GenICam

@@ -19,7 +19,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.inference.imaging.raw_pixels import RawFormat, read_raw
+from edge_agent.inference.imaging.raw_format import RawFormat
+from edge_agent.inference.imaging.raw_pixels import read_raw
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.line.sources.source import SourceFailed
 from edge_agent.line.tables.sources import Pipeline

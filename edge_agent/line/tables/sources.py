@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 from msgspec import Meta
 
-from edge_agent.inference.imaging.raw_pixels import FORMATS, RawFormat, check_format
+from edge_agent.inference.imaging.raw_format import FORMATS, RawFormat, check_format
 from edge_agent.line.tables.basics import (
     AbsolutePath,
     Broker,

@@ -11,7 +11,8 @@ import pytest
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bayer import demosaic
 from edge_agent.inference.imaging.deep_pixels import to_grey_levels
-from edge_agent.inference.imaging.raw_pixels import FORMATS, RawFormat, check_format, read_raw, to_levels
+from edge_agent.inference.imaging.raw_format import FORMATS, RawFormat, check_format
+from edge_agent.inference.imaging.raw_pixels import read_raw, to_levels
 
 WIDTH, HEIGHT = 8, 6
 RANDOM = np.random.default_rng(7)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
+import os
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -39,10 +41,14 @@ def _get(call: Call) -> Details:
     jobs = call.parts.jobs
     job = jobs.get(call.job)
     folder = jobs.folder(call.job)
-    left = sorted(path for name in _LEFT for path in (folder / name).rglob("*") if path.is_file())
-    return Details(
-        job, jobs.log(call.job), jobs.result(call.job), [path.relative_to(folder).as_posix() for path in left]
+    # Not rglob: what a job that runs removes meanwhile would be an error.
+    left = sorted(
+        Path(where, name).relative_to(folder).as_posix()
+        for part in _LEFT
+        for where, _, names in os.walk(folder / part)
+        for name in names
     )
+    return Details(job, jobs.log(call.job), jobs.result(call.job), left)
 
 
 def _cancel(call: Call) -> Job:

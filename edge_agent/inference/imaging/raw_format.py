@@ -1,6 +1,6 @@
 """How the raw pixels of a camera lie: formats by their names, and what goes together. Data; raw_pixels.py reads them.
 
-Names are those of GenICam's Pixel Format Naming Convention 2.4. Neither numpy nor OpenCV is needed to read a line's file.
+Names are those of GenICam's Pixel Format Naming Convention 2.4. To read a line's file takes neither numpy nor OpenCV.
 """
 
 from __future__ import annotations

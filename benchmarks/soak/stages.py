@@ -20,7 +20,7 @@ from benchmarks.soak.trouble import Models, Trouble
 
 _PAUSE = 0.25  # seconds between one trouble and the next
 _LATE = 60.0  # seconds after which a call is not answered any more
-_CLOSING = 5.0  # seconds for the last of a connection that a client has closed
+_CLOSING = 30.0  # seconds for the last of a connection that a client has closed, and of a mapping that nobody uses
 _STILL = 0.1  # seconds without a change, after which nothing is taken to be closing any more
 _SLACK = 5.0  # seconds by which a client's clock may run after what was done to a worker: the cores are busy
 
@@ -128,10 +128,17 @@ class Soak:
         )
 
     def _wait_for_closing(self) -> None:
-        """Wait until connections that were closed are closed in the front too; what is left open is for the verdict."""
+        """Wait until connections that were closed are closed in the front too, and the worker has let segments go.
+
+        It keeps them mapped for some seconds after the last call. What is left is for the verdict.
+        """
         end = time.monotonic() + _CLOSING
         before = -1
-        while (now := held(self._front).descriptors) != before or 0 < self._descriptors < now:
+        while (
+            (now := held(self._front).descriptors) != before
+            or 0 < self._descriptors < now
+            or held(self._worker).segments
+        ):
             if time.monotonic() > end:
                 return
             before = now

@@ -66,7 +66,9 @@ def test_what_can_not_be_measured(tmp_path: Path) -> None:
     assert "'cookies' is neither a folder nor a model component, this device has no model components" in failed(
         run("bench", "cookies", **nothing)
     )
-    assert "is not a model component: manifest.json: No such file" in failed(run("bench", tmp_path))
+    assert "is not a model component: manifest.json is missing; expected the folder of one" in failed(
+        run("bench", tmp_path)
+    )
     component = write_echo(tmp_path / "models")
     picture = tmp_path / "part.png"
     Image.fromarray(half_bright(80, 64)).save(picture)

@@ -135,6 +135,7 @@ def test_an_output_that_can_not_be_is_noticed_at_once(data: Path, tmp_path: Path
         assert f"{tmp_path}/file is not a folder" in line
 
 
+@pytest.mark.long
 def test_what_is_not_installed_is_said(data: Path, tmp_path: Path) -> None:
     """As in an installation for serving alone: no onnx, no scikit-learn, no torch."""
     program = (

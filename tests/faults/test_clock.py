@@ -47,6 +47,7 @@ def _assert_serves(daemon: Daemon, model: str) -> None:
     assert result.anomaly_score == pytest.approx(SCORE, abs=1e-5)
 
 
+@pytest.mark.long
 def test_clock_set_back(daemon: Daemon) -> None:
     """Deadlines, the watch for hanging workers, restarts and the watch over the model folders go on as before."""
     before = daemon.log.read_text().splitlines()[-1][:10]

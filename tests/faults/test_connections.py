@@ -71,6 +71,7 @@ def masks(segments: Segments) -> tuple[bytes, bytes]:
     return inside.SerializeToString(), outside.SerializeToString()
 
 
+@pytest.mark.long
 def test_answers_that_are_never_taken(
     daemon: Daemon, front: psutil.Process, rss: int, masks: tuple[bytes, bytes]
 ) -> None:

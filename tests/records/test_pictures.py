@@ -210,6 +210,7 @@ def test_a_manifest_has_words_as_labels_verdicts_as_proposals_and_masks(line: Li
     assert (example.label, example.mask is not None and set(example.mask.colors) >= {"bright"}) == ("anomaly", True)
 
 
+@pytest.mark.long
 def test_when_the_keeper_is_stopped_pictures_are_skipped_and_calls_are_not_held_up(line: Line) -> None:
     def keepers() -> list[psutil.Process]:
         found = []

@@ -125,6 +125,7 @@ def forward(self, picture):
 """
 
 
+@pytest.mark.long
 def test_what_a_model_prints_is_not_in_the_json(scripts: Any, tmp_path: Path) -> None:
     folder = scripts.write(tmp_path / "job", scripts.Network(mask=False), flags={"segmentation_head_enabled": False})
     script = scripts.torch.jit.ScriptModule()

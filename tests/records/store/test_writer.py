@@ -73,6 +73,7 @@ def test_what_is_older_than_the_days_is_deleted_in_steps_and_its_sums_stay(tmp_p
     assert rows(tmp_path, "SELECT sum(total) FROM quarters") == [(4501,)]
 
 
+@pytest.mark.long
 def test_the_file_stays_as_large_as_it_may_be(tmp_path: Path) -> None:
     mib = 8
     writer = RecordWriter(tmp_path, days=90, mib=mib)

@@ -80,7 +80,7 @@ def _steady_clients(daemon: Daemon, segments: Segments, count: int) -> Iterator[
     assert not refused, "no call may be refused"
 
 
-@pytest.mark.parametrize("instances", ["1", "2"])
+@pytest.mark.parametrize("instances", ["1", pytest.param("2", marks=pytest.mark.long)])
 def test_no_call_is_refused_while_a_model_changes_over(tmp_path: Path, segments: Segments, instances: str) -> None:
     with running_daemon(tmp_path, "--instances", instances) as daemon:
         write_echo(daemon.models, threshold=0.5)

@@ -36,6 +36,7 @@ def test_what_is_alike_and_what_may_pass() -> None:
         assert _given_up_after(*[passing] * 9) is None
 
 
+@pytest.mark.long
 def test_given_up_until_it_is_started_or_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_echo(tmp_path / "models")
     library = tmp_path / "broken" / "onnxruntime" / "__init__.py"

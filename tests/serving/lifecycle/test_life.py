@@ -103,6 +103,7 @@ def test_a_model_that_died_is_failed_with_the_cause_until_it_is_back(tmp_path: P
         assert _score(daemon, "echo") == pytest.approx(0.2, abs=1e-5)
 
 
+@pytest.mark.long
 def test_a_model_that_recovers_is_starting(tmp_path: Path) -> None:
     """Clients that wait for a model give up when they see FAILED. StopModel ends its attempts, also in the middle."""
     write_echo(tmp_path / "models")

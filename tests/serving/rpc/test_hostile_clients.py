@@ -150,7 +150,9 @@ _MANY_SETTINGS = frame_head(Frame.SETTINGS, 0, 0, 6 * 174_000) + 87_000 * (
     [
         pytest.param(_PINGS, b"more than 100 PING and SETTINGS at once", id="PING"),
         pytest.param(settings_frame({}) * 100_000, b"more than 100 PING and SETTINGS at once", id="SETTINGS"),
-        pytest.param(_OPEN + _MANY_SETTINGS * 45, b"", id="windows that change millions of times"),
+        pytest.param(
+            _OPEN + _MANY_SETTINGS * 45, b"", id="windows that change millions of times", marks=pytest.mark.long
+        ),
         pytest.param(_OPEN + word_frame(Frame.WINDOW_UPDATE, 0, 1) * 100_000, b"", id="WINDOW_UPDATE"),
         pytest.param(_RESETS, b"", id="rapid reset"),
         pytest.param(_CANCELLED, b"", id="rapid reset of whole calls"),

@@ -66,6 +66,7 @@ def test_a_batch_may_take_as_long_as_its_pictures_one_by_one() -> None:
     assert asyncio.run(left(2, 1)) == pytest.approx(1.0, abs=0.9), "the second is not in the engine yet"
 
 
+@pytest.mark.long
 def test_many_calls_that_each_end_in_time_are_no_hang(tmp_path: Path) -> None:
     """The limit is for one call, and time without calls does not count."""
     with running_daemon(tmp_path, "--call-seconds", "4") as daemon:

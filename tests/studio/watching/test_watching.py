@@ -197,6 +197,7 @@ class Watching:
         self._response.close()
 
 
+@pytest.mark.long
 def test_the_line_now_goes_on_after_the_agent_comes_back(studio: Studio, line: Daemon) -> None:
     watching, other = Watching(studio), Watching(studio)
 

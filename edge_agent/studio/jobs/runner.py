@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge_agent.access.rights import describe_refusal
 from edge_agent.children.command import child_command
+from edge_agent.children.living import is_alive, process_start
 from edge_agent.studio.jobs.process import ENDED, LOG
 from edge_agent.studio.jobs.table import Jobs
 
@@ -79,7 +80,7 @@ class Runner:
             # Not in a thread: the end of the event loop would wait for it, and so for the job.
             await self._wait_for(process)
             child.wait()
-        elif process_start(process) == started:
+        elif is_alive(process, int(started or 0)):
             await self._wait_for(process)
         await self._conclude(job, folder)
 
@@ -132,15 +133,6 @@ def cancel(jobs: Jobs, job: int) -> None:
         return
     row = next((row for row in jobs.unended() if row["id"] == job), None)
     jobs.set(job, "cancelled", ended=time.time())
-    if row is not None and row["process"] and process_start(row["process"]) == row["process_started"]:
+    if row is not None and row["process"] and is_alive(row["process"], int(row["process_started"] or 0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(row["process"], signal.SIGTERM)
-
-
-def process_start(process: int) -> float:
-    """Give when a process started, in clock ticks since the machine did; 0 when there is none."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return 0.0
-    return float(stat.rpartition(")")[2].split()[19])

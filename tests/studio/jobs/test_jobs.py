@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.studio.jobs.runner import Runner, process_start
+from edge_agent.children.living import is_alive
+from edge_agent.studio.jobs.runner import Runner
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.store import Store
 from tests.support.daemon import wait_until
@@ -80,11 +81,6 @@ def test_a_job_whose_process_was_killed_has_failed(tmp_path: Path) -> None:
         assert "ended without a word" in job["problem"]
 
 
-def test_a_process_is_known_by_its_start_too() -> None:
-    assert process_start(os.getpid()) > 0
-    assert process_start(2**22 + 1) == 0
-
-
 def test_the_studio_ends_at_once_while_a_job_runs(tmp_path: Path) -> None:
     with contextlib.closing(Store(tmp_path / "data")) as store:
         jobs = Jobs(store)
@@ -99,6 +95,6 @@ def test_the_studio_ends_at_once_while_a_job_runs(tmp_path: Path) -> None:
 
         asyncio.run(serve())  # which waits for its threads
         (row,) = jobs.unended()
-        assert process_start(row["process"]) == row["process_started"]
+        assert is_alive(row["process"], int(row["process_started"]))
         os.killpg(row["process"], signal.SIGKILL)
         os.waitpid(row["process"], 0)

@@ -47,7 +47,6 @@ class Supervisor:
         self._shown = Shown(self._pins, line_folder(line))
         self._encoder = Counter(line.encoder) if line.encoder is not None else None
         self._counts = Counts()
-        self._is_able = False
         #: there is a part that has not been decided
         self._has_part = False
         #: no decision came within the cycle; what comes still is for a part that has gone
@@ -113,7 +112,7 @@ class Supervisor:
             pulses = self._encoder.files() if self._encoder is not None else []
             silent = time.monotonic() - last
             left = self._patience() - silent
-            if left <= 0 and self._is_able:
+            if left <= 0 and self._counts.is_able:
                 self._fall_silent()
                 continue
             if left <= 0:
@@ -131,7 +130,7 @@ class Supervisor:
 
     def _patience(self) -> float:
         """Say how many seconds may go by without a word."""
-        if not self._is_able:
+        if not self._counts.is_able:
             return _HUNG_SECONDS
         return self._line.cycle * (1 if self._has_part else _IDLE)
 
@@ -148,7 +147,7 @@ class Supervisor:
             return self._pins.turn()
         self._encoder.open()
         later = self._pins.pulses(self._encoder.take())
-        if self._encoder.problem and self._is_able:
+        if self._encoder.problem and self._counts.is_able:
             self._unable(self._encoder.problem, "encoder")
         return later
 
@@ -161,7 +160,7 @@ class Supervisor:
 
     def _decided(self, outcome: str) -> None:
         self._able()
-        if not self._is_able:  # encoder or pins are not well: all stay safe
+        if not self._counts.is_able:  # encoder or pins are not well: all stay safe
             return
         if late := self._pins.outcome(outcome, self._part_at):
             why = f"a part was decided {late} pulses after its place"
@@ -201,21 +200,21 @@ class Supervisor:
                 self._decided(word.what)
 
     def _able(self) -> None:
-        if self._is_able or (self._encoder is not None and self._encoder.problem):
+        if self._counts.is_able or (self._encoder is not None and self._encoder.problem):
             return
         if self._pins.broken():
             self._pins.safe()  # can they be set by now?
         if not self._pins.broken():
-            self._is_able = self._counts.is_able = True
+            self._counts.is_able = True
             self._pins.able()
             self._see_to_pins()
 
     def _see_to_pins(self) -> None:
-        if self._is_able and self._pins.broken():
+        if self._counts.is_able and self._pins.broken():
             self._unable("a pin can't be set, so that nobody would reject what the line rejects", "output")
 
     def _unable(self, why: str, cause: Cause) -> None:
-        was_able, self._is_able, self._counts.is_able = self._is_able, False, False
+        was_able, self._counts.is_able = self._counts.is_able, False
         self._pins.safe()
         if was_able:
             self._counts.safe_states[cause] += 1

@@ -19,34 +19,29 @@ SCRIPTS = PAGES / "static" / "scripts"
 NODE = shutil.which("node")
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed")
-def test_painting_and_the_grid() -> None:
+def _tested(name: str) -> str:
+    """Let node run a file of tests; return what it has said."""
     assert NODE
-    command = [NODE, "--test", "--test-reporter=tap", str(Path(__file__).with_name("painting.test.mjs"))]
+    command = [NODE, "--test", "--test-reporter=tap", str(Path(__file__).with_name(name))]
     environ = {**os.environ, "SCRIPTS": str(SCRIPTS), "NODE_NO_WARNINGS": "1"}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"# pass 1[0-9]", done.stdout)
+    return done.stdout
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_painting_and_the_grid() -> None:
+    assert re.search(r"# pass 1[0-9]", _tested("painting.test.mjs"))
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_charts() -> None:
-    assert NODE
-    command = [NODE, "--test", "--test-reporter=tap", str(Path(__file__).with_name("charts.test.mjs"))]
-    environ = {**os.environ, "SCRIPTS": str(SCRIPTS), "NODE_NO_WARNINGS": "1"}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "# pass 5" in done.stdout
+    assert "# pass 5" in _tested("charts.test.mjs")
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_the_editor_of_a_line() -> None:
-    assert NODE
-    command = [NODE, "--test", "--test-reporter=tap", str(Path(__file__).with_name("lines.test.mjs"))]
-    environ = {**os.environ, "SCRIPTS": str(SCRIPTS), "NODE_NO_WARNINGS": "1"}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "# pass 4" in done.stdout
+    assert "# pass 4" in _tested("lines.test.mjs")
 
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))

@@ -81,7 +81,9 @@ def weld(defect: str | None, rng: np.random.Generator) -> Part:
     elif defect == "spatter":
         for _ in range(int(rng.integers(2, 5))):
             far = rng.choice([-1, 1]) * rng.uniform(62, 120)
-            where = ellipse(height, width, (column + rng.normal(0, 26), center + far), (size := rng.uniform(4, 8), size))
+            where = ellipse(
+                height, width, (column + rng.normal(0, 26), center + far), (size := rng.uniform(4, 8), size)
+            )
             classes[where] = 3
             part = cover(part, where, (196, 194, 188), 0.9, 1.0)
     elif defect == "undercut":

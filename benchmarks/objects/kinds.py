@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from benchmarks import synthetic
-from benchmarks.objects import assemblies, irregular, metal, surfaces
+from benchmarks.objects import assemblies, irregular, metal, surfaces, unmeasured
 from benchmarks.objects.canvas import U8, Part
 from edge_agent.building.demo.pictures import anomalous_picture, normal_picture
 
@@ -61,6 +61,10 @@ KINDS: dict[str, Kind] = {
     "weld": Kind("development", irregular.weld, ("pore", "gap", "spatter", "undercut"), "rough, no two alike"),
     "nut": Kind("development", irregular.nut, ("burr", "crack", "threadless", "dirt"), "dark, anywhere, at any angle"),
     "keys": Kind("development", irregular.keys, ("letter", "scratch", "sunk", "lamp"), "large, small defects"),
+    "bearing": Kind("held-out", unmeasured.bearing, ("missing", "scored", "rust", "bent"), "turns, shines"),
+    "ceramic": Kind("held-out", unmeasured.ceramic, ("chip", "hairline", "pinholes", "petal"), "glazed, printed"),
+    "zipper": Kind("held-out", unmeasured.zipper, ("missing", "split", "bent", "thread"), "many teeth, not straight"),
+    "leather": Kind("held-out", unmeasured.leather, ("scratch", "cut", "glue", "stitch"), "grained, with a seam"),
 }
 
 

@@ -16,6 +16,7 @@ _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 _ATTRIBUTES = "=IIQiIQQQ"
 #: the shortest and the longest slice that the kernel takes
 _SHORT_NS, _LONG_NS = 100_000, 100_000_000
+_USUAL_NS = 0  # its own choice
 _BREATH_SECONDS = 0.00005
 
 
@@ -51,6 +52,12 @@ def be_prompt() -> None:
     """
     if os.sched_getscheduler(0) == os.SCHED_OTHER:  # otherwise somebody has decided how it is to run
         _set_slice(_SHORT_NS)
+
+
+def be_as_any_other() -> None:
+    """Take back what be_prompt() of the parent has left. An engine's threads only lose the caches by it."""
+    if os.sched_getscheduler(0) == os.SCHED_OTHER:
+        _set_slice(_USUAL_NS)
 
 
 def breathe() -> None:

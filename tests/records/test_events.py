@@ -8,6 +8,8 @@ import hmac
 import http.server
 import json
 import os
+import resource
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,9 +20,11 @@ import jsonschema
 import pytest
 
 from edge_agent.records.events import delivery
+from edge_agent.records.events.event import Event, payload_of
 from edge_agent.records.events.outbox import line_states
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
+from edge_agent.records.events.sender import sender_of
 from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
@@ -70,6 +74,48 @@ def test_csv_has_one_head_and_a_file_that_is_full_makes_way(tmp_path: Path) -> N
     assert path.with_name("events.csv.1").stat().st_size > 1 << 20
 
 
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_half_a_line_of_a_killed_process_does_not_spoil_the_next(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "events"
+    (rule,) = rules(sender="file", path=str(path), format=kind)
+    sender = sender_of(rule, "d")
+    sender.send([Event(1, payload_of(record(1), "d"))])
+    whole = path.read_bytes()
+    for half in (b'{"id":2,"ti', b'2,"a'):
+        path.write_bytes(whole + half)
+        sender.send([Event(2, payload_of(record(2), "d"))])
+        lines = path.read_text().splitlines()
+        assert len(lines) == whole.count(b"\n") + 1
+        assert '{"id":2,' in lines[-1] if kind == "json" else lines[-1].startswith("2,1970")
+
+
+def test_a_line_that_does_not_fit_on_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    (rule,) = rules(sender="file", path=str(path))
+    told_ = [Event(1, payload_of(record(1), "d"))]
+    sender_of(rule, "d").send(told_)
+    before = path.read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limit[1]))
+    try:
+        with pytest.raises(OSError, match=f"File too large: '{path}'"):
+            sender_of(rule, "d").send(told_)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before
+
+
+def test_no_name_that_a_client_gives_is_a_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    (rule,) = rules(sender="file", path=str(path), format="csv")
+    parts = ["=1+1", "@SUM(A1)", "-cmd|x", "+x", "-17", "A=1", '"=1"', ""]
+    sender_of(rule, "d").send([Event(1, payload_of(record(1, part=part), "d")) for part in parts])
+    found = [row["part_id"] for row in csv.DictReader(path.read_text().splitlines())]
+    assert found == ["'=1+1", "'@SUM(A1)", "'-cmd|x", "'+x", "-17", "A=1", '"=1"', ""]
+
+
 def test_a_datagram_waits_for_whoever_listens(tmp_path: Path) -> None:
     path = tmp_path / "plc.sock"
     post = Post(tmp_path, rules(sender="datagram", path=str(path), verdicts="anomalous"), "d")
@@ -104,6 +150,20 @@ def test_what_is_in_the_way_is_told_with_its_place(tmp_path: Path) -> None:
         "mes": f"http://127.0.0.1:{port}/: Connection refused",
         "plc": f"127.0.0.1:{port}: Connection refused",
     }
+
+
+def test_what_was_in_the_way_before_a_restart_is_forgotten_when_it_is_not_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "events"
+    made = rules(sender="file", path=str(path))
+    post = Post(tmp_path, made, "d")
+    post.take(told(1))
+    wait_until(lambda: line_states(tmp_path)[0].problem, "it says that there is no folder")
+    post.close()
+    path.parent.mkdir()
+    post = Post(tmp_path, made, "d")
+    wait_until(lambda: not line_states(tmp_path)[0].problem, "all is well")
+    post.close()
+    assert line_states(tmp_path)[0].sent == 1
 
 
 def test_a_named_pipe_is_made_and_waits_for_whoever_reads(tmp_path: Path) -> None:

@@ -18,8 +18,6 @@ log = logging.getLogger("edge_agent.events")
 
 _IDLE_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
-#: characters of what is told of a failure: a server may answer whatever it likes
-_LONGEST_PROBLEM = 300
 
 
 class Delivery:
@@ -36,7 +34,7 @@ class Delivery:
         """`pause` waits for so many seconds, or until the end; `clock` tells how old an event is."""
         self._rule, self._outbox, self._sender = rule, outbox, sender
         self._pause, self._clock = pause, clock
-        self._problem = ""
+        self._problem: str | None = None  # not known: the outbox may have one of a process before this one
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=rule.name, daemon=True)
         self._thread.start()
@@ -81,7 +79,7 @@ class Delivery:
             return
         if problem:
             log.warning("event '%s' can't be sent: %s; it is tried again", self._rule.name, problem)
-        else:
+        elif self._problem:
             log.warning("event '%s' is sent again", self._rule.name)
         self._problem = problem
         try:
@@ -104,4 +102,4 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         said = describe_refusal(error)
         words = f"{error.filename}: {said}" if error.filename else said
-    return "".join(letter if letter.isprintable() else "?" for letter in words[:_LONGEST_PROBLEM])
+    return "".join(letter if letter.isprintable() else "?" for letter in words)

@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.objects.kinds import pictures
 from benchmarks.objects.results import Results
 from benchmarks.objects.verdicts import Bools, features_of, measure
-from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, source_model
+from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
 from edge_agent.building.training.quantization import quantize
 from edge_agent.building.training.trainer import Precision
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
@@ -110,7 +110,8 @@ def _quantised_features_of(kind: str, cookies: Path, cache: Path | None, *, qual
     if stored and stored.exists():
         with np.load(stored) as found:
             rows, columns = found["grid"].tolist()
-            return Features(found["patches"], found["pooled"], (rows, columns)), found["anomalous"]
+            kept = {name: found[name] for name in Features._fields if name != "grid"}
+            return Features(**kept, grid=(rows, columns)), found["anomalous"]
     small, anomalous = [], []
     for picture, defect in pictures(kind):
         height, width = picture.shape[:2]
@@ -121,10 +122,7 @@ def _quantised_features_of(kind: str, cookies: Path, cache: Path | None, *, qual
     chosen = [*np.flatnonzero(~truth)[:_GOOD], *np.flatnonzero(truth)[:_BAD]]
     source = quantize(source_model(*size), [small[i] for i in chosen], progress=lambda done, total: None)
     extract = Extractor(*size, source, threads=1)
-    parts = [extract([picture]) for picture in small]
-    features = parts[0]._replace(
-        patches=np.concatenate([part.patches for part in parts]), pooled=np.concatenate([part.pooled for part in parts])
-    )
+    features = join([extract([picture]) for picture in small])
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
         np.savez(stored, **features._asdict(), anomalous=truth)

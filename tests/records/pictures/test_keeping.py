@@ -55,11 +55,11 @@ def test_a_rule_that_is_none_is_refused(rule: str) -> None:
 
 def test_a_flood_of_one_kind_takes_no_room_from_another(tmp_path: Path) -> None:
     ring = Ring(tmp_path, ("anomalous", "normal"), 20_000)
-    ring.put("normal/1", {".png": b"n" * 4000, ".json": b"{}"})
-    removed = [ring.put(f"anomalous/{number}", {".png": b"a" * 3000, ".json": b"{}"}) for number in range(10, 16)]
+    ring.put("normal/1", {".png": [b"n" * 4000], ".json": [b"{}"]})
+    removed = [ring.put(f"anomalous/{number}", {".png": [b"a" * 3000], ".json": [b"{}"]}) for number in range(10, 16)]
     assert removed == [0, 0, 0, 1, 1, 1]
     again = Ring(tmp_path, ("anomalous", "normal"), 20_000)  # as after a restart
-    assert again.put("anomalous/20", {".png": b"a" * 6000}) == 2
+    assert again.put("anomalous/20", {".png": [b"a" * 6000]}) == 2
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == [
         "anomalous/15.png", "anomalous/20.png", "normal/1.png",
     ]  # fmt: skip
@@ -69,7 +69,7 @@ def test_what_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
     ring = Ring(tmp_path, ("normal",), 20_000)
     (tmp_path / "normal" / "1.mask.png.new").mkdir()
     with pytest.raises(OSError, match="Is a directory"):
-        ring.put("normal/1", {".png": b"n", ".json": b"{}", ".mask.png": b"m"})
+        ring.put("normal/1", {".png": [b"n"], ".json": [b"{}"], ".mask.png": [b"m"]})
     assert not list((tmp_path / "normal").glob("*.json")) + list((tmp_path / "normal").glob("1.png"))
 
 

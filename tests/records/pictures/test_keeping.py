@@ -131,6 +131,20 @@ def test_a_picture_in_a_segment_is_kept_as_it_was_judged(line: Line, segments: A
     assert np.array_equal(np.asarray(Image.open(path)), drawn)
 
 
+def test_pictures_that_come_as_bytes_are_kept_as_they_were_judged_however_fast_the_next_one_comes(line: Line) -> None:
+    """They are copied after the answer, when their memory could be lent to the next."""
+    random = np.random.default_rng(8)
+    sent = {f"fast {number}": random.integers(150, 256, (64, 64, 3)).astype(np.uint8) for number in range(8)}
+    for part, drawn in sent.items():
+        _send(line, part, drawn)
+    names = {part: _kept(line, part)["picture"] for part in sent}
+    kept = {part: name for part, name in names.items() if name}
+    assert kept  # the keeper need not have had time for all
+    for part, name in kept.items():
+        path = line.state / "records" / "pictures" / f"{name}.png"
+        assert np.array_equal(np.asarray(Image.open(path)), sent[part])
+
+
 def test_a_client_may_ask_and_normal_ones_are_kept_now_and_then(line: Line) -> None:
     _send(line, "asked", picture(10), ("keep", "1"))
     assert _kept(line, "asked")["picture"].startswith("asked/")

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from benchmarks import synthetic
-from benchmarks.objects import assemblies, metal, surfaces
+from benchmarks.objects import assemblies, irregular, metal, surfaces, unmeasured
 from benchmarks.objects.canvas import U8, Part
 from edge_agent.building.demo.pictures import anomalous_picture, normal_picture
 
@@ -57,6 +57,14 @@ KINDS: dict[str, Kind] = {
     "gravel": Kind("held-out", surfaces.gravel, ("pebble", "wire", "oil"), "a photograph, defects drawn"),
     "board": Kind("held-out", assemblies.board, ("open", "bridge", "missing", "turned"), "large, small defects"),
     "caps": Kind("held-out", assemblies.caps, ("colour", "cracked", "foreign"), "a heap, wrong colour"),
+    "marble": Kind("development", irregular.marble, ("chip", "crack", "rust", "pit"), "no two alike"),
+    "weld": Kind("development", irregular.weld, ("pore", "gap", "spatter", "undercut"), "rough, no two alike"),
+    "nut": Kind("development", irregular.nut, ("burr", "crack", "threadless", "dirt"), "dark, anywhere, at any angle"),
+    "keys": Kind("development", irregular.keys, ("letter", "scratch", "sunk", "lamp"), "large, small defects"),
+    "bearing": Kind("held-out", unmeasured.bearing, ("missing", "scored", "rust", "bent"), "turns, shines"),
+    "ceramic": Kind("held-out", unmeasured.ceramic, ("chip", "hairline", "pinholes", "petal"), "glazed, printed"),
+    "zipper": Kind("held-out", unmeasured.zipper, ("missing", "split", "bent", "thread"), "many teeth, not straight"),
+    "leather": Kind("held-out", unmeasured.leather, ("scratch", "cut", "glue", "stitch"), "grained, with a seam"),
 }
 
 

@@ -19,7 +19,7 @@ from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
-from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, source_model
+from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
@@ -65,7 +65,7 @@ def features_of(
     if stored and stored.exists():
         with np.load(stored) as found:
             rows, columns = found["grid"].tolist()
-            return Features(found["patches"], found["pooled"], (rows, columns)), found["anomalous"]
+            return Features(found["patches"], found["sharp"], found["pooled"], (rows, columns)), found["anomalous"]
     parts: list[Features] = []
     anomalous: list[bool] = []
     extract: Extractor | None = None
@@ -76,9 +76,7 @@ def features_of(
         small = make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture)))
         parts.append(extract([small]))
         anomalous.append(is_bad)
-    features = parts[0]._replace(
-        patches=np.concatenate([part.patches for part in parts]), pooled=np.concatenate([part.pooled for part in parts])
-    )
+    features = join(parts)
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
         np.savez(stored, **features._asdict(), anomalous=np.array(anomalous))

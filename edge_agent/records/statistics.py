@@ -91,11 +91,10 @@ def statistics(
     begins: dict[int, int] = {}
 
     def begin(quarter: int) -> int:
-        # The calendar is slow, and asked once an hour; except for shifts, which may begin at any quarter.
-        unit = quarter if period == "shift" else quarter // 4
-        if unit not in begins:
-            begins[unit] = begin_of(quarter * QUARTER, period, shifts, since)
-        return begins[unit]
+        # The calendar is slow, and asked once for each quarter: in India and Nepal an hour begins within one of UTC's.
+        if quarter not in begins:
+            begins[quarter] = begin_of(quarter * QUARTER, period, shifts, since)
+        return begins[quarter]
 
     for quarter, number, total, anomalous, milliseconds, slowest in connection.execute(
         "SELECT quarter, model, total, anomalous, milliseconds, slowest FROM quarters "

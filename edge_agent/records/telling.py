@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 from typing import Any
 
 from edge_agent.records.span import utc_text
@@ -14,6 +15,9 @@ COLUMNS = (
     "height", "milliseconds", "part_id", "station", "uid", "pid", "program", "picture", "truth", "truth_labels",
     "confirmed_by",
 )  # fmt: skip
+
+
+_NUMBER = re.compile(r"[+-]\d+([.,]\d+)?")
 
 
 def fields(record: Found) -> dict[str, Any]:
@@ -49,7 +53,17 @@ def cells(record: Found) -> list[str]:
     values = fields(record)
     values["areas"] = ";".join(f"{label}={fraction:.6g}" for label, fraction in record.areas.items())
     values["truth_labels"] = ";".join(record.labels)
-    return [f"{value:.6g}" if isinstance(value, float) else str(value) for value in values.values()]
+    return [f"{value:.6g}" if isinstance(value, float) else str(cell(value)) for value in values.values()]
+
+
+def cell(value: object) -> object:
+    """Make a value fit for a cell of CSV: a text that a spreadsheet would take for a formula gets an apostrophe.
+
+    Names come from clients; https://owasp.org/www-community/attacks/CSV_Injection. A number stays one.
+    """
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    return value if _NUMBER.fullmatch(value) else f"'{value}"
 
 
 def whoami() -> str:

@@ -12,10 +12,11 @@ from edge_agent.client.detection import Detection
 from edge_agent.inference.decision import Decision
 from edge_agent.inference.verdict import Area
 from edge_agent.line.inspecting import Inspected
-from edge_agent.line.outputs.telling import Telling
+from edge_agent.line.outputs.telling import Telling, event_tables
 from edge_agent.line.tables.models import Model
 from edge_agent.line.tables.sources import Folder
 from edge_agent.line.tables.whole import Line
+from edge_agent.records.events.rules import Mqtt, parse_events
 from tests.support.daemon import wait_until
 
 
@@ -45,3 +46,20 @@ def test_a_table_of_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     )  # fmt: skip
     assert (first["models"], first["milliseconds"]) == ("a=0.9;b=0.2", "3.142")
     assert (second["outcome"], second["reason"], second["anomaly_score"]) == ("failed", "the picture is black", "")
+
+
+def test_lines_and_the_daemon_are_different_clients_of_one_broker() -> None:
+    table = {"name": "mes", "sender": "mqtt", "host": "x"}
+    found = []
+    for name in ("east", "west"):
+        made = Folder(kind="folder", path="/in")
+        line = Line(name=name, source=made, model=(Model(name="a"),), event=(table, table | {"available": "own"}))
+        rules = [rule for one in event_tables(line) for rule in parse_events([one]) if isinstance(rule, Mqtt)]
+        found.append([(rule.client_of("d"), rule.available, rule.node) for rule in rules])
+    assert found == [
+        [(f"edge-agent-d-{name}-mes", available, f"{{device}}-{name}") for available in (topic, "own")]
+        for name, topic in (
+            ("east", "edge-agent/{device}/east/available"),
+            ("west", "edge-agent/{device}/west/available"),
+        )
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_agent.errors import SettingsError
-from edge_agent.records.events.rules import parse_events
+from edge_agent.records.events.rules import Mqtt, parse_events
 from tests.support.commands import run
 from tests.support.records import record, rules
 
@@ -27,6 +27,8 @@ _MQTT = {"sender": "mqtt", "host": "x"}
         (_FILE | {"path": "/"}, "event 'a': path '/' is a folder, expected the name of a file in it"),
         (_MQTT | {"host": "h:1883"}, "event 'a': host 'h:1883' is not one, expected a name or an address alone"),
         (_MQTT | {"host": "mqtt://h"}, "event 'a': host 'mqtt://h' is not one"),
+        (_MQTT | {"host": "h" * 64}, f"event 'a': host '{'h' * 64}' is not one"),
+        (_HOOK | {"url": f"http://{'h' * 64}/"}, f"event 'a': url 'http://{'h' * 64}/' is not one"),
         (_MQTT | {"version": 5}, 'event \'a\': version is 5, expected one of "5", "3.1.1"'),
         (_MQTT | {"topic": "{"}, "event 'a': topic '{' is not one"),
         (_MQTT | {"topic": "{model!r}"}, "event 'a': topic '{model!r}' is not one"),
@@ -70,12 +72,30 @@ def test_names_differ() -> None:
     [
         (_FILE, "path '/x' is that of event 'a' already"),
         (_MQTT | {"client_id": "{device}"}, "client_id '{device}' at x:1883 is that of event 'a' already"),
+        (
+            _MQTT | {"payload": "sparkplug"},
+            "node '{device}' of group 'edge-agent' at x:1883 is that of event 'a' already",
+        ),
     ],
 )
 def test_what_only_one_can_have_is_not_given_to_two(table: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_events([{"name": "a", **table}, {"name": "b", **table}])
     assert str(caught.value) == f"event 'b': {said}"
+
+
+def test_the_first_of_a_broker_alone_says_whether_the_device_is_there() -> None:
+    tables: list[dict[str, Any]] = [
+        {"name": "spark", **_MQTT, "payload": "sparkplug"},
+        {"name": "a", **_MQTT},
+        {"name": "b", **_MQTT},
+        {"name": "own", **_MQTT, "available": "lamp/{device}"},
+        {"name": "elsewhere", "sender": "mqtt", "host": "y"},
+        {"name": "silent", "sender": "mqtt", "host": "z", "available": ""},
+    ]
+    usual = "edge-agent/{device}/available"
+    found = [rule.available for rule in parse_events(tables)[1:] if isinstance(rule, Mqtt)]
+    assert found == [usual, "", "lamp/{device}", usual, ""]
 
 
 def test_serve_says_it_at_the_start(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import hmac
 import http.server
 import json
 import os
+import resource
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,9 +20,11 @@ import jsonschema
 import pytest
 
 from edge_agent.records.events import delivery
+from edge_agent.records.events.event import Event, payload_of
 from edge_agent.records.events.outbox import line_states
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
+from edge_agent.records.events.sender import sender_of
 from tests.support.commands import run
 from tests.support.daemon import bytes_request, running_daemon, wait_until
 from tests.support.fakes import picture, write_echo
@@ -68,6 +72,48 @@ def test_csv_has_one_head_and_a_file_that_is_full_makes_way(tmp_path: Path) -> N
     wait_until(lambda: path.read_text().count("\n") == 2, "a new file")
     post.close()
     assert path.with_name("events.csv.1").stat().st_size > 1 << 20
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_half_a_line_of_a_killed_process_does_not_spoil_the_next(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "events"
+    (rule,) = rules(sender="file", path=str(path), format=kind)
+    sender = sender_of(rule, "d")
+    sender.send([Event(1, payload_of(record(1), "d"))])
+    whole = path.read_bytes()
+    for half in (b'{"id":2,"ti', b'2,"a'):
+        path.write_bytes(whole + half)
+        sender.send([Event(2, payload_of(record(2), "d"))])
+        lines = path.read_text().splitlines()
+        assert len(lines) == whole.count(b"\n") + 1
+        assert '{"id":2,' in lines[-1] if kind == "json" else lines[-1].startswith("2,1970")
+
+
+def test_a_line_that_does_not_fit_on_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    (rule,) = rules(sender="file", path=str(path))
+    told_ = [Event(1, payload_of(record(1), "d"))]
+    sender_of(rule, "d").send(told_)
+    before = path.read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limit[1]))
+    try:
+        with pytest.raises(OSError, match=f"File too large: '{path}'"):
+            sender_of(rule, "d").send(told_)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before
+
+
+def test_no_name_that_a_client_gives_is_a_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    (rule,) = rules(sender="file", path=str(path), format="csv")
+    parts = ["=1+1", "@SUM(A1)", "-cmd|x", "+x", "-17", "A=1", '"=1"', ""]
+    sender_of(rule, "d").send([Event(1, payload_of(record(1, part=part), "d")) for part in parts])
+    found = [row["part_id"] for row in csv.DictReader(path.read_text().splitlines())]
+    assert found == ["'=1+1", "'@SUM(A1)", "'-cmd|x", "'+x", "-17", "A=1", '"=1"', ""]
 
 
 def test_a_datagram_waits_for_whoever_listens(tmp_path: Path) -> None:

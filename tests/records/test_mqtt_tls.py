@@ -81,6 +81,15 @@ def test_tls_with_a_clients_certificate_and_a_user(tmp_path: Path) -> None:
         password.write_text("secret\n")
         wait_until(lambda: not line_states(tmp_path)[0].waiting, "it is taken")
         post.close()
+        nameless = tmp_path / "nameless"
+        post = post_to(
+            nameless, broker.port, tls=True, ca_file=f"{folder}/ca.pem", user="line", password_file=str(password)
+        )
+        wait_until(
+            lambda: "does it want a certificate of this device" in line_states(nameless)[0].problem,
+            "it says what is missing",
+        )
+        post.close()
         strangers = tmp_path / "strangers"
         post = post_to(strangers, broker.port, tls=True, user="line", password_file=str(password))
         post.take([record(1)])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -54,6 +56,27 @@ def test_every_picture_counts_in_the_shift_that_it_was_taken_in(
     found = {datetime.fromtimestamp(row.begin / 1e6): [row.total, row.anomalous] for row in rows}
     assert found == expected
     assert [row.labels for row in rows] == [{"crack": row.anomalous} if row.anomalous else {} for row in rows]
+
+
+@pytest.mark.parametrize("period", ["hour", "day"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns"])
+def test_every_picture_counts_in_its_hour_and_day(
+    tmp_path: Path, in_zone: Callable[[str], None], zone: str, period: Literal["hour", "day"]
+) -> None:
+    """Over the days on which clocks were set back: that one is longer."""
+    in_zone(zone)
+    step, count = 900, 4 * 24 * 30  # quarters of an hour
+    first = int(datetime(2026, 10, 10, 0, 7).timestamp())
+    writer = RecordWriter(tmp_path, days=36_500, mib=64)
+    writer.write([record((first + step * number) * 1_000_000) for number in range(count)])
+    writer.close()
+    form = "%Y-%m-%d %H %z" if period == "hour" else "%Y-%m-%d"
+    expected = Counter(f"{datetime.fromtimestamp(first + step * at).astimezone():{form}}" for at in range(count))
+    with reading(tmp_path) as connection:
+        rows = statistics(connection, since=0, until=1 << 61, period=period)
+    found = {f"{datetime.fromtimestamp(row.begin / 1e6).astimezone():{form}}": row.total for row in rows}
+    assert found == expected
+    assert all(not row.begin % 60_000_000 for row in rows)
 
 
 def _begin(moment: datetime, text: str) -> datetime:

@@ -137,6 +137,42 @@ def test_what_a_server_says_beside_2xx_neither_delays_nor_fails_anything(answer:
         assert [json.loads(body)["events"][0]["id"] for body in server.bodies] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 O", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Le", b""])
+def test_an_answer_that_is_broken_off_takes_nothing(head: bytes) -> None:
+    def answer(client: socket.socket) -> None:
+        client.sendall(head)
+        client.shutdown(socket.SHUT_RDWR)
+
+    with serving(answer) as server:
+        sender = _sender(server.url, 30)
+        with pytest.raises(SendFailed, match="/: the server closed the connection before its answer was whole"):
+            sender.send(_events(1))
+        sender.close()
+
+
+def test_what_is_too_large_for_a_server_comes_in_smaller_parts() -> None:
+    def answer(client: socket.socket) -> None:
+        many = len(json.loads(server.bodies[-1])["events"]) > 2
+        said = b"413 Content Too Large" if many else b"200 OK"
+        client.sendall(b"HTTP/1.1 " + said + b"\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(answer) as server:
+        sender = _sender(server.url, 30)
+        sender.send(_events(*range(7)))
+        sender.close()
+        bodies = [[event["id"] for event in json.loads(body)["events"]] for body in server.bodies]
+    assert [body for body in bodies if len(body) <= 2] == [[0], [1, 2], [3, 4], [5, 6]]
+
+
+def test_one_event_that_is_too_large_is_a_failure_and_a_long_answer_is_cut() -> None:
+    said = b"HTTP/1.1 413 " + b"too large " * 100 + b"\r\nContent-Length: 0\r\n\r\n"
+    with serving(lambda client: client.sendall(said)) as server:
+        sender = _sender(server.url, 30)
+        with pytest.raises(SendFailed, match=r"answered 413 too large .{150,200}…$"):
+            sender.send(_events(1, 2))
+        sender.close()
+
+
 def test_a_redirection_is_not_followed(tmp_path: Path) -> None:
     with serving(lambda client: client.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")) as elsewhere:
         moved = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n"

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_agent.building.training import backbone
 from edge_agent.building.training.bank import places, worst_count
-from edge_agent.building.training.features import CLASS_SCORES, F32, GRID, PATCHES, POOLED, feature_graph
+from edge_agent.building.training.features import CLASS_SCORES, F32, GRID, PATCHES, POOLED, SHARP, feature_graph
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.head import Head, Scale
 from edge_agent.building.training.usual import Usual
@@ -85,7 +85,10 @@ def _add_worst(graph: Graph, name: str, positions: int) -> str:
 
 def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> None:
     """Add the bank's distances, their worst, and the anomaly map."""
-    distance = _add_distance(graph, "bank", PATCHES, head.bank, head.bank_usual)
+    graph.weight("whitening", head.whitening.matrix)
+    graph.weight("whitening.bias", head.whitening.bias)
+    whitened = graph.op("Gemm", "bank.whitened", SHARP, "whitening", "whitening.bias")
+    distance = _add_distance(graph, "bank", whitened, head.bank, head.bank_usual)
     _add_worst(graph, "bank", rows * columns)
     graph.weight("map.mean", np.array(head.bank_scale.spread.mean))
     graph.weight("map.deviation", np.array(head.bank_scale.spread.deviation))

@@ -5,6 +5,8 @@ K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection", https://
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,8 @@ _MOST_CANDIDATES = 40_000  # so that a thousand pictures can be learned from in 
 _PROJECTED = 32  # dimensions in which the coreset is chosen
 #: of how far good parts' patches differ from their mean: a step to the next place counts as much
 _PLACE_SHARE = 0.3
+_WHITENED = 0.25  # of a direction's variance: its deviation becomes its own square root
+_LEAST_VARIANCE = 1e-4  # of the largest, below which a direction is taken for rounding
 #: the score of a picture is the mean over this share of its patches, the worst ones
 WORST_SHARE = 0.01
 
@@ -80,6 +84,26 @@ def with_places(patches: F32, rows: int, columns: int, weight: float) -> F32:
 def place_weight(patches: F32) -> float:
     """Weigh a step to the next place against what patches [n, channels] of good parts differ by."""
     return float(_PLACE_SHARE * patches.std(axis=0).mean() * np.sqrt(patches.shape[1]))
+
+
+class Whitening(NamedTuple):
+    """Brings patches [..., channels] to where directions in which good parts hardly differ count for more."""
+
+    matrix: F32
+    bias: F32
+
+    def __call__(self, patches: F32) -> F32:
+        return np.asarray(patches @ self.matrix + self.bias, np.float32)
+
+
+def choose_whitening(patches: F32) -> Whitening:
+    """Half of a whitening of good parts' patches [n, channels]: a full one drowns what differs in what hardly does."""
+    mean = patches.mean(axis=0, dtype=np.float64)
+    centred = patches - mean.astype(np.float32)
+    variance, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(patches))
+    largest = max(float(variance.max()), 1e-12)
+    matrix = directions * np.maximum(variance, _LEAST_VARIANCE * largest) ** -_WHITENED
+    return Whitening(matrix.astype(np.float32), (-mean @ matrix).astype(np.float32))
 
 
 def distances(patches: F32, bank: F32) -> F32:

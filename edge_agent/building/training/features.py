@@ -2,12 +2,13 @@
 
 `patches` [positions, 152]: the backbone's maps of strides 8 and 16, averaged over 3x3 and brought to stride 16, one
 row a position: what a place looks like (PatchCore, https://arxiv.org/abs/2106.08265).
+`sharp` [positions, 152]: the same with stride 16 as it is: a defect of a few pixels is not lost among its neighbours.
 `pooled` [1, 456]: mean, standard deviation and maximum of each channel over the picture: what the whole looks like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from edge_agent.inference.imaging.tensor import Normalizer
 
 F32 = npt.NDArray[np.float32]
 
-PATCHES, POOLED, CLASS_SCORES = "patches", "pooled", "class_scores"
+PATCHES, SHARP, POOLED, CLASS_SCORES = "patches", "sharp", "pooled", "class_scores"
 _FINE, _COARSE = "stage3", "stage5"
 GRID = backbone.STAGES[_COARSE][1]
 _FINE_LABELS = 4  # the background included: to compare more scores at every pixel of the input takes too long
@@ -34,15 +35,23 @@ _MARGIN = 1.1  # how much more than that is allowed for sides that fit better
 
 
 class Features(NamedTuple):
-    """Of several pictures: patches [n, positions, 152] and pooled [n, 456]; positions are rows by columns of `grid`."""
+    """Of several pictures: patches and sharp [n, positions, 152], pooled [n, 456]; positions are rows by columns of
+    `grid`."""
 
     patches: F32
+    sharp: F32
     pooled: F32
     grid: tuple[int, int]
 
     def of(self, index: Any) -> Features:
         """Take some of the pictures."""
-        return self._replace(patches=self.patches[index], pooled=self.pooled[index])
+        return self._replace(patches=self.patches[index], sharp=self.sharp[index], pooled=self.pooled[index])
+
+
+def join(parts: Sequence[Features]) -> Features:
+    """Put the features of several pictures together; all have the same grid."""
+    patches, sharp, pooled = (np.concatenate(of) for of in zip(*(part[:3] for part in parts), strict=True))
+    return parts[0]._replace(patches=patches, sharp=sharp, pooled=pooled)
 
 
 def choose_input_size(width: int, height: int, quality: Quality = "normal") -> tuple[int, int]:
@@ -72,8 +81,8 @@ def input_spec(width: int, height: int) -> Input:
     )
 
 
-def add_features(graph: Graph, width: int, height: int) -> tuple[str, str]:
-    """Add what makes `patches` and `pooled` of the backbone's outputs, which must be in the graph."""
+def add_features(graph: Graph, width: int, height: int) -> None:
+    """Add what makes `patches`, `sharp` and `pooled` of the backbone's outputs, which must be in the graph."""
     count = (height // GRID) * (width // GRID)
     graph.weight("axes.plane", np.array([2, 3], np.int64))
     smooth = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 0}
@@ -81,14 +90,15 @@ def add_features(graph: Graph, width: int, height: int) -> tuple[str, str]:
     factor = GRID // backbone.STAGES[_FINE][1]
     fine = graph.op("AveragePool", "fine.grid", fine, kernel_shape=[factor, factor], strides=[factor, factor])
     coarse = graph.op("AveragePool", "coarse.smooth", _COARSE, **smooth)
-    both = graph.op("Concat", "embedding", fine, coarse, axis=1)
     graph.weight("patches.shape", np.array([PATCH_CHANNELS, count], np.int64))
-    rows = graph.op("Reshape", "embedding.rows", both, "patches.shape")
-    patches = graph.op("Transpose", PATCHES, rows, perm=[1, 0])
+    for name, of in ((PATCHES, coarse), (SHARP, _COARSE)):
+        both = graph.op("Concat", f"{name}.embedding", fine, of, axis=1)
+        rows = graph.op("Reshape", f"{name}.embedding.rows", both, "patches.shape")
+        graph.op("Transpose", name, rows, perm=[1, 0])
     statistics = [part for stage in (_FINE, _COARSE) for part in _pool(graph, stage)]
     stacked = graph.op("Concat", "pooled.stacked", *statistics, axis=1)
     graph.weight("pooled.shape", np.array([1, POOLED_CHANNELS], np.int64))
-    return patches, graph.op("Reshape", POOLED, stacked, "pooled.shape")
+    graph.op("Reshape", POOLED, stacked, "pooled.shape")
 
 
 def _pool(graph: Graph, stage: str) -> tuple[str, str, str]:
@@ -147,7 +157,7 @@ class Extractor:
         count = (height // GRID) * (width // GRID)
         model = feature_graph(width, height, source).model(
             {backbone.INPUT: [1, 3, height, width]},
-            {PATCHES: [count, PATCH_CHANNELS], POOLED: [1, POOLED_CHANNELS]},
+            {PATCHES: [count, PATCH_CHANNELS], SHARP: [count, PATCH_CHANNELS], POOLED: [1, POOLED_CHANNELS]},
             "features",
         )
         options = onnxruntime.SessionOptions()
@@ -160,9 +170,11 @@ class Extractor:
 
     def __call__(self, pictures: list[U8]) -> Features:
         """Extract the features of uint8 [height, width, 3] pictures."""
-        found = [self._session.run([PATCHES, POOLED], {backbone.INPUT: self._normalize(p)}) for p in pictures]
+        names = [PATCHES, SHARP, POOLED]
+        found = [self._session.run(names, {backbone.INPUT: self._normalize(picture)}) for picture in pictures]
         return Features(
-            np.stack([patches for patches, _ in found]),
-            np.concatenate([pooled for _, pooled in found]),
+            np.stack([patches for patches, _, _ in found]),
+            np.stack([sharp for _, sharp, _ in found]),
+            np.concatenate([pooled for _, _, pooled in found]),
             (self.size[1] // GRID, self.size[0] // GRID),
         )

@@ -1,6 +1,7 @@
 """The verdict on the whole picture: scores that know different things, brought to one scale and added.
 
-A memory bank knows what good parts look like and needs no anomaly, and a second one also where on the picture; of both
+A memory bank knows what good parts look like, place by place, and needs no anomaly; a second one sees some way around
+each place, and knows where on the picture that is. Of both
 counts how much further away a patch is than is usual at its place. The
 logistic regression on pooled features learns from the anomalies that there are. All are put in deviations of normal
 pictures' scores, compressed by asinh(z / 3), which is linear for ordinary pictures and logarithmic for extreme ones,
@@ -17,7 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.datasets.split import folds
-from edge_agent.building.training.bank import choose_banks, distances, picture_scores, place_weight, with_places
+from edge_agent.building.training.bank import (
+    Whitening,
+    choose_banks,
+    choose_whitening,
+    distances,
+    picture_scores,
+    place_weight,
+    with_places,
+)
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.threshold import (
     F64,
@@ -80,6 +89,8 @@ class Placed(NamedTuple):
 class Head(NamedTuple):
     """Everything between the features and the verdict."""
 
+    whitening: Whitening
+    #: of whitened sharp patches
     bank: F32
     bank_usual: Usual
     bank_scale: Scale
@@ -101,7 +112,8 @@ class Head(NamedTuple):
 
     def raw_scores(self, features: Features) -> F64:
         """Score pictures as the finished model does."""
-        raw = self.bank_scale(picture_scores(self.bank_usual(distances(features.patches, self.bank))))
+        found = self.bank_usual(distances(self.whitening(features.sharp), self.bank))
+        raw = self.bank_scale(picture_scores(found))
         if self.placed:
             patches = with_places(features.patches, *features.grid, self.placed.weight)
             found = self.placed.usual(distances(patches, self.placed.bank))
@@ -150,12 +162,12 @@ def fit_head(
         TrainingError: the wanted precision can't be reached.
     """
     fold, count = _folds(anomalous, seed, same)
-    plain = _remember(features, anomalous, fold, count, seed)
+    whitening = choose_whitening(_rows(features.sharp[~anomalous]))
+    plain = _remember(whitening(features.sharp), features.grid, anomalous, fold, count, seed)
     progress(1, 3)
-    good = features.patches[~anomalous].reshape(-1, features.patches.shape[2])
-    step = place_weight(good)
-    with_their_places = features._replace(patches=with_places(features.patches, *features.grid, step))
-    placed = _remember(with_their_places, anomalous, fold, count, seed)
+    step = place_weight(_rows(features.patches[~anomalous]))
+    with_their_places = with_places(features.patches, *features.grid, step)
+    placed = _remember(with_their_places, features.grid, anomalous, fold, count, seed)
     progress(2, 3)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
     progress(3, 3)
@@ -174,6 +186,7 @@ def fit_head(
     # Scores are compared at four decimals: a threshold far out would be 0 or 1 there.
     middle = float(np.clip(middle, threshold - _FURTHEST_LOGIT / slope, threshold + _FURTHEST_LOGIT / slope))
     return Head(
+        whitening=whitening,
         bank=plain.bank,
         bank_usual=plain.usual,
         bank_scale=scales[0],
@@ -207,27 +220,37 @@ def _folds(anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str]) -> 
 
 
 def _remember(
-    features: Features, anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int, seed: int
+    patches: F32,
+    grid: tuple[int, int],
+    anomalous: npt.NDArray[np.bool_],
+    fold: npt.NDArray[np.int64],
+    count: int,
+    seed: int,
 ) -> _Memory:
-    good = features.patches[~anomalous]
-    banks = choose_banks(good.reshape(-1, good.shape[2]), np.repeat(fold[~anomalous], good.shape[1]), count, seed=seed)
-    found = np.zeros(features.patches.shape[:2], np.float32)
+    good = patches[~anomalous]
+    banks = choose_banks(_rows(good), np.repeat(fold[~anomalous], good.shape[1]), count, seed=seed)
+    found = np.zeros(patches.shape[:2], np.float32)
     for number in range(count):
         held = fold == number
         if held.any():
-            found[held] = distances(features.patches[held], banks[number])
+            found[held] = distances(patches[held], banks[number])
     unusual = np.zeros_like(found)
     for number in range(count):
         held, kept = fold == number, ~anomalous & (fold != number)
-        usual = usual_distances(found[kept if kept.any() else ~anomalous], features.grid)
+        usual = usual_distances(found[kept if kept.any() else ~anomalous], grid)
         unusual[held] = usual(found[held])
     return _Memory(
         bank=banks[-1],
-        usual=usual_distances(found[~anomalous], features.grid),
+        usual=usual_distances(found[~anomalous], grid),
         scores=picture_scores(unusual).astype(np.float64),
         furthest=unusual.max(axis=1).astype(np.float64),
         distances=picture_scores(found).astype(np.float64),
     )
+
+
+def _rows(patches: F32) -> F32:
+    """Put the patches of all pictures below each other."""
+    return patches.reshape(-1, patches.shape[2])
 
 
 def _regression_out_of_fold(

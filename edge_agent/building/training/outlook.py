@@ -79,7 +79,7 @@ def look_ahead(
         if called[i] != anomalous[i] or confidence[i] < _SURE
     )
     once = _seen_once(examples, seen)
-    nearer = _nearer(features.patches[~anomalous], head, anomalous, seed)
+    nearer = _nearer(head.whitening(features.sharp[~anomalous]), head, anomalous, seed)
     half = f1_of_half(features, anomalous, seed=seed, wanted=wanted, same=[look.digest for look in seen])
     advice = _advice(scores, anomalous, called, threshold, once, nearer)
     if half is not None:

@@ -31,6 +31,7 @@ from edge_agent.building.training.features import (
     Quality,
     choose_input_size,
     class_scores_shape,
+    join,
     source_model,
 )
 from edge_agent.building.training.head import Head, Wanted, fit_head
@@ -272,8 +273,7 @@ def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[
     for number, picture in enumerate(pictures, start=1):
         parts.append(extract([picture]))
         progress(number, len(pictures))
-    patches, pooled = np.concatenate([p.patches for p in parts]), np.concatenate([p.pooled for p in parts])
-    return parts[0]._replace(patches=patches, pooled=pooled)
+    return join(parts)
 
 
 def _graph(head: Head, size: tuple[int, int], source: Any, labels: int) -> bytes:

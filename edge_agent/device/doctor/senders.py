@@ -40,8 +40,8 @@ def _webhook(rule: Webhook, device: str) -> str:
     connection = connection_of(rule, min(_SECONDS, rule.seconds))
     try:
         connection.connect()
-    except http.client.HTTPException as error:
-        raise SendFailed(f"{rule.url}: {error}") from None
+    except (http.client.HTTPException, OSError) as error:
+        raise SendFailed(f"{rule.url}: {getattr(error, 'strerror', '') or error}") from None
     finally:
         connection.close()
     return f"{rule.url} takes connections"

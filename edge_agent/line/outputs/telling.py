@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,13 +24,26 @@ def line_folder(line: Line) -> Path:
     return Path(default_state_dir()) / "lines" / line.name
 
 
+def event_tables(line: Line) -> list[dict[str, Any]]:
+    """Give the `[[event]]` tables, those of MQTT with names of the line's own.
+
+    The daemon and other lines of the device may tell the same broker, in tables of the same name.
+    """
+    own = {
+        "client_id": f"edge-agent-{{device}}-{line.name}-{{name}}",
+        "available": f"edge-agent/{{device}}/{line.name}/available",
+        "node": f"{{device}}-{line.name}",
+    }
+    return [{**own, **table} if table.get("sender") == "mqtt" else table for table in line.event]
+
+
 class Telling:
     """The events of one line."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
         self._device = line.device_name or socket.gethostname()
-        self._rules = parse_events(line.event)
+        self._rules = parse_events(event_tables(line))
         self._post = Post(line_folder(line), self._rules, self._device)
         self._last = 0
 

@@ -36,15 +36,23 @@ def check_topic(key: str, text: str, allowed: Sequence[str]) -> None:
 
 def check_host(host: str) -> None:
     """Look at the name or address of a broker."""
-    if not re.fullmatch(r"[^\s/:@]+|[0-9A-Fa-f:.]+(%\w+)?", host):
+    if not re.fullmatch(r"[^\s/:@]+|[0-9A-Fa-f:.]+(%\w+)?", host) or not _can_be_asked_for(host):
         raise ValueError(f"host {_short(host)} is not one, expected a name or an address alone; a port is the key port")
+
+
+def _can_be_asked_for(host: str) -> bool:
+    """Tell whether a name server can be asked for a name: its parts have 1 to 63 letters."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def check_url(url: str) -> None:
     """Look at where a webhook is."""
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        fits = parts.scheme in ("http", "https") and _can_be_asked_for(parts.hostname or "") and parts.port != 0
     except ValueError:  # its port, or an address in brackets
         fits = False
     if not fits or not re.fullmatch("[!-~]+", url):

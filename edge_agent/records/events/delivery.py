@@ -18,8 +18,6 @@ log = logging.getLogger("edge_agent.events")
 
 _IDLE_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
-#: characters of what is told of a failure: a server may answer whatever it likes
-_LONGEST_PROBLEM = 300
 
 
 class Delivery:
@@ -104,4 +102,4 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         said = describe_refusal(error)
         words = f"{error.filename}: {said}" if error.filename else said
-    return "".join(letter if letter.isprintable() else "?" for letter in words[:_LONGEST_PROBLEM])
+    return "".join(letter if letter.isprintable() else "?" for letter in words)

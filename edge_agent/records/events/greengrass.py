@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Greengrass
-from edge_agent.records.events.sender import SendFailed
+from edge_agent.records.events.sender import SendFailed, foreign
 from edge_agent.records.events.talk import level
 
 #: what the nucleus sets for a component
@@ -38,10 +38,10 @@ class GreengrassSender:
         except (concurrent.futures.TimeoutError, TimeoutError):
             raise SendFailed(f"the nucleus has not answered for {self._rule.seconds:g} s") from None
         except EventStreamOperationError as error:  # UnauthorizedError, ServiceError
-            text = getattr(error, "message", None) or str(error)
+            text = foreign(getattr(error, "message", None) or str(error))
             raise SendFailed(f"the nucleus refused the event: {type(error).__name__} {text}".rstrip()) from None
         except (EventStreamError, RuntimeError) as error:  # awscrt raises RuntimeErrors of its own
-            raise SendFailed(f"the connection to the nucleus failed: {error}".rstrip(": ")) from None
+            raise SendFailed(f"the connection to the nucleus failed: {foreign(str(error))}".rstrip(": ")) from None
 
     def _publish(self, client: Any, event: Event) -> Any:
         fields = event.fields

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Mqtt
-from edge_agent.records.events.sender import SendFailed
+from edge_agent.records.events.sender import SendFailed, foreign
 from edge_agent.records.events.talk import JsonTalk, Message, Talk
 
 KEEPALIVE = 10  # seconds without a word after which broker and client give each other up, half as much again
@@ -60,7 +60,7 @@ class MqttSender:
 
     def _on_publish(self, _: paho.Client, __: object, number: int, reason: object, ___: object) -> None:
         if getattr(reason, "is_failure", False):  # said with MQTT 5 alone: not authorized, quota exceeded, …
-            self._not_taken = str(reason)
+            self._not_taken = foreign(str(reason))
 
     def _check(self, end: float) -> None:
         if self._lost.is_set():
@@ -86,7 +86,8 @@ class MqttSender:
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.max_inflight_messages_set(100)
-        client.will_set(*self._talk.will())
+        if (will := self._talk.will()) is not None:
+            client.will_set(*will)
         try:
             client.connect(rule.host, rule.to_port, keepalive=KEEPALIVE)
         except OSError as error:
@@ -97,6 +98,8 @@ class MqttSender:
         while not self._connected.wait(_POLL_SECONDS):
             if self._refused:
                 raise SendFailed(f"{self._place} refused the connection: {self._refused}")
+            if self._lost.is_set():
+                raise SendFailed(_closed(rule, self._place))
             self._check(end)
         if self._talk.commands:
             client.subscribe(self._talk.commands, qos=1)
@@ -114,7 +117,7 @@ class MqttSender:
         self, client: paho.Client, _: object, flags: paho.ConnectFlags, reason: object, properties: object
     ) -> None:
         if getattr(reason, "is_failure", False):
-            self._refused = str(reason)
+            self._refused = foreign(str(reason))
         else:
             self._connected.set()
 
@@ -126,13 +129,25 @@ class MqttSender:
         client, self._client = self._client, None
         if client is None:
             return
-        if self._connected.is_set() and not self._lost.is_set():
-            gone = _publish(client, self._talk.goodbye())
+        goodbye = self._talk.goodbye()
+        if goodbye is not None and self._connected.is_set() and not self._lost.is_set():
+            gone = _publish(client, goodbye)
             end = time.monotonic() + 1.0
             while not gone.is_published() and not self._lost.is_set() and time.monotonic() < end:
                 gone.wait_for_publish(_POLL_SECONDS)
         client.disconnect()
         client.loop_stop()
+
+
+def _closed(rule: Mqtt, place: str) -> str:
+    """Say what it may mean that a broker ends a connection before it has answered: with TLS 1.3 it says no more."""
+    if not rule.tls:
+        meant = "is that port one for TLS (tls = true)?"
+    elif not rule.cert_file:
+        meant = "does it want a certificate of this device (cert_file, key_file)?"
+    else:
+        meant = f"does it trust the certificate {rule.cert_file}?"
+    return f"{place} closed the connection without an answer; {meant}"
 
 
 def _publish(client: paho.Client, message: Message) -> paho.MQTTMessageInfo:
@@ -224,7 +239,7 @@ def reach(rule: Mqtt, device: str) -> None:
     end = time.monotonic() + rule.seconds
     while not answers and time.monotonic() < end:
         if client.loop(_POLL_SECONDS) != paho.MQTT_ERR_SUCCESS and not answers:
-            raise SendFailed(f"the connection to {place} was lost")
+            raise SendFailed(_closed(rule, place))
     client.disconnect()
     if not answers:
         raise SendFailed(f"{place} has not answered for {rule.seconds:g} s")

@@ -50,9 +50,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return 100
 
     @property
-    def takes(self) -> str:
-        """What it has for itself, in words: no other rule may have the same; "" for nothing."""
-        return ""
+    def takes(self) -> tuple[str, ...]:
+        """What it has for itself, in words: no other rule may have any of it."""
+        return ()
 
     def wants(self, record: Record) -> bool:
         """Tell whether a verdict is told."""
@@ -84,8 +84,8 @@ class File(Rule, frozen=True, kw_only=True, tag="file"):
     most_mib: Annotated[int, Meta(ge=1)] = 64
 
     @property
-    def takes(self) -> str:
-        return f"path '{self.path}'"
+    def takes(self) -> tuple[str, ...]:
+        return (f"path '{self.path}'",)
 
     def check(self) -> None:
         check_absolute(self.path)
@@ -129,8 +129,8 @@ class Gpio(Rule, frozen=True, kw_only=True, tag="gpio"):
     late_seconds: Annotated[float, Meta(ge=0)] = 1.0
 
     @property
-    def takes(self) -> str:
-        return f"line {self.line} of {self.chip}"
+    def takes(self) -> tuple[str, ...]:
+        return (f"line {self.line} of {self.chip}",)
 
     @property
     def at_once(self) -> int:
@@ -166,7 +166,7 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     version: Literal["5", "3.1.1"] = "5"
     topic: str = "edge-agent/{device}/{model}"
-    #: where `online` or `offline` stands
+    #: where `online` or `offline` stands; empty: nowhere
     available: str = "edge-agent/{device}/available"
     client_id: str = "edge-agent-{device}-{name}"
     user: str = ""
@@ -179,12 +179,18 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     #: JSON on `topic`, or Sparkplug B, whose topics are the specification's, in the group `group`
     payload: Literal["json", "sparkplug"] = "json"
     group: str = "edge-agent"
+    #: what Sparkplug calls the device
+    node: str = "{device}"
 
     @property
-    def takes(self) -> str:
+    def takes(self) -> tuple[str, ...]:
         # A broker sends the first away when a second comes with its name: MQTT 5.0, 3.1.4.
         client_id = self.client_id.replace("{name}", self.name)
-        return f"client_id '{client_id}' at {self.host}:{self.to_port}"
+        taken = [f"client_id '{client_id}' at {self.host}:{self.to_port}"]
+        if self.payload == "sparkplug":  # births and deaths of two would be taken for each other's
+            node = self.node.replace("{name}", self.name)
+            taken.append(f"node '{node}' of group '{self.group}' at {self.host}:{self.to_port}")
+        return tuple(taken)
 
     def client_of(self, device: str) -> str:
         """Return the name that a broker knows this rule's client by."""
@@ -195,8 +201,10 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
         if not self.group or re.search("[/+#\0]", self.group):
             raise ValueError(f"group '{self.group}' is not one, expected a name without /, + and #")
         check_topic("topic", self.topic, TOPIC_FIELDS)
-        check_topic("available", self.available, TOPIC_FIELDS[:1])
+        if self.available:
+            check_topic("available", self.available, TOPIC_FIELDS[:1])
         check_topic("client_id", self.client_id, ("device", "name"))
+        check_topic("node", self.node, ("device", "name"))
         if self.payload == "sparkplug" and self.notices:
             raise ValueError(
                 'the payload "sparkplug" has metrics for verdicts alone, expected notices = false, or "json"'
@@ -258,7 +266,23 @@ def parse_events(tables: Sequence[Mapping[str, Any]]) -> tuple[AnyRule, ...]:
             raise SettingsError(f"{what}: {text}") from None
         if rule.name in {other.name for other in rules}:
             raise SettingsError(f"{what}: there are two of that name")
-        if (other := next((other for other in rules if rule.takes and rule.takes == other.takes), None)) is not None:
-            raise SettingsError(f"{what}: {rule.takes} is that of event '{other.name}' already")
-        rules.append(rule)
+        for taken in rule.takes:
+            if (other := next((other for other in rules if taken in other.takes), None)) is not None:
+                raise SettingsError(f"{what}: {taken} is that of event '{other.name}' already")
+        rules.append(_leave_available(rule, rules))
     return tuple(rules)
+
+
+def _leave_available(rule: AnyRule, before: Sequence[AnyRule]) -> AnyRule:
+    """Leave a topic that says whether the device is there to the first rule that has it.
+
+    If each connection had it as its last will, the end of one would say `offline` of a device that is there.
+    """
+    taken = {
+        (other.host, other.to_port, other.available)
+        for other in before
+        if isinstance(other, Mqtt) and other.payload == "json"
+    }
+    if isinstance(rule, Mqtt) and rule.payload == "json" and (rule.host, rule.to_port, rule.available) in taken:
+        return msgspec.structs.replace(rule, available="")
+    return rule

@@ -15,9 +15,17 @@ from typing import Protocol
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Datagram, File, Gpio, Greengrass, Mqtt, Pipe, Rule, Webhook
 
+#: characters of what the other side has said
+_LONGEST = 200
+
 
 class SendFailed(Exception):
     """Whoever the events are for has not taken them; the text says why."""
+
+
+def foreign(text: str) -> str:
+    """Shorten what the other side has said, which may be anything; what we say of it ourselves stays whole."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class Sender(Protocol):

@@ -8,15 +8,19 @@ import os
 import select
 import socket
 import stat
+from io import FileIO
 from pathlib import Path
 
 from edge_agent.access.rights import describe_refusal
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Datagram, File, Pipe
 from edge_agent.records.events.sender import SendFailed
+from edge_agent.records.telling import cell
 
 #: how long a program on the device may take to read
 _SECONDS = 5.0
+#: bytes, and more than any event has
+_LONGEST_LINE = 1 << 20
 COLUMNS = (
     "id", "time", "device", "model", "version", "verdict", "anomaly_score", "anomaly_threshold", "confidence", "areas",
     "width", "height", "milliseconds", "part_id", "station", "picture",
@@ -35,28 +39,43 @@ class FileSender:
         self._rule, self._path = rule, Path(rule.path)
 
     def send(self, events: list[Event]) -> None:
-        size = self._path.stat().st_size if self._path.exists() else 0
-        if size >= self._rule.most_mib << 20:
+        if self._path.exists() and self._path.stat().st_size >= self._rule.most_mib << 20:
             self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-            size = 0
-        if self._rule.format == "csv":
-            data = _csv(events, head=size == 0)
-        else:
-            data = b"".join(event.payload + b"\n" for event in events)
-        with self._path.open("ab") as file:
+        # Without a buffer, which would write the rest of a line that did not fit when the file is closed.
+        with self._path.open("a+b", buffering=0) as file:
+            size = _end_of_lines(file)
+            if self._rule.format == "csv":
+                data = _csv(events, head=size == 0)
+            else:
+                data = b"".join(event.payload + b"\n" for event in events)
             try:
-                file.write(data)
-                file.flush()
+                left = memoryview(data)
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
-            except OSError:
-                os.truncate(self._path, size)  # half a line would spoil the next
-                raise
+            except OSError as error:
+                file.truncate(size)  # half a line would spoil the next
+                raise OSError(error.errno, error.strerror, str(self._path)) from None
 
     def idle(self) -> None:
         """Nothing is open."""
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _end_of_lines(file: FileIO) -> int:
+    """Return the size of a file, without what is left of a line in which the process was killed: that comes again."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 1))
+    if file.read(1) in (b"\n", b""):
+        return size
+    begin = file.seek(max(0, size - _LONGEST_LINE))
+    whole = file.read(_LONGEST_LINE).rfind(b"\n") + 1
+    if begin and not whole:  # it is not a file of lines
+        return size
+    file.truncate(begin + whole)
+    return begin + whole
 
 
 def _csv(events: list[Event], *, head: bool) -> bytes:
@@ -71,7 +90,7 @@ def _csv(events: list[Event], *, head: bool) -> bytes:
         fields["areas"] = ";".join(f"{label}={fraction:.6g}" for label, fraction in areas.items())
         if models:
             fields["models"] = ";".join(f"{one['model']}={one['anomaly_score']:.6g}" for one in models)
-        writer.writerow(fields)
+        writer.writerow({name: cell(value) for name, value in fields.items()})
     return text.getvalue().encode()
 
 

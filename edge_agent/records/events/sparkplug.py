@@ -63,7 +63,8 @@ class SparkplugTalk:
     """What an edge node says."""
 
     def __init__(self, rule: Mqtt, device: str, folder: Path | None = None) -> None:
-        self._group, self._node = level(rule.group), level(device)
+        self._group = level(rule.group)
+        self._node = level(rule.node.format(device=device, name=rule.name))
         self.commands = f"{_NAMESPACE}/{self._group}/NCMD/{self._node}"
         # The number of the connection, 0 to 255: a host knows by it which birth a death belongs to. The next one's is
         # one more, also after a restart (6.4.8): it is kept in `folder`.

@@ -26,8 +26,8 @@ class Talk(Protocol):
     #: a topic to listen to; "" for none
     commands: str
 
-    def will(self) -> Message:
-        """Begin anew; returns what the broker is to say when the device is lost."""
+    def will(self) -> Message | None:
+        """Begin anew; returns what the broker is to say when the device is lost, None for nothing."""
 
     def hello(self) -> list[Message]:
         """Say that the device is there."""
@@ -38,8 +38,8 @@ class Talk(Protocol):
     def obey(self, payload: bytes) -> list[Message]:
         """Answer what arrived on the topic of commands."""
 
-    def goodbye(self) -> Message:
-        """Say that the device goes."""
+    def goodbye(self) -> Message | None:
+        """Say that the device goes; None for nothing."""
 
 
 class JsonTalk:
@@ -51,11 +51,11 @@ class JsonTalk:
         self._rule, self._device = rule, device
         self._available = rule.available.format(device=device)
 
-    def will(self) -> Message:
+    def will(self) -> Message | None:
         return self.goodbye()
 
     def hello(self) -> list[Message]:
-        return [Message(self._available, b"online", retain=True)]
+        return [Message(self._available, b"online", retain=True)] if self._available else []
 
     def tell(self, event: Event) -> list[Message]:
         fields = event.fields
@@ -66,8 +66,8 @@ class JsonTalk:
     def obey(self, payload: bytes) -> list[Message]:
         return []
 
-    def goodbye(self) -> Message:
-        return Message(self._available, b"offline", retain=True)
+    def goodbye(self) -> Message | None:
+        return Message(self._available, b"offline", retain=True) if self._available else None
 
 
 def level(text: str) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import http.client
+import io
 import socket
 import ssl
 import threading
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Webhook
-from edge_agent.records.events.sender import SendFailed
+from edge_agent.records.events.sender import SendFailed, foreign
 from edge_agent.version import __version__
 
 _MOST_ANSWER = 1 << 16  # bytes that are read so that the connection can be used again
@@ -33,6 +34,15 @@ class WebhookSender:
         self._connection: http.client.HTTPConnection | None = None
 
     def send(self, events: list[Event]) -> None:
+        if self._post(events):
+            return
+        # Too large: in two parts, in order. What the server takes of a first part counts as taken when all is.
+        middle = len(events) // 2
+        self.send(events[:middle])
+        self.send(events[middle:])
+
+    def _post(self, events: list[Event]) -> bool:
+        """Post events; False when they are too many for the server."""
         body = b'{"events":[' + b",".join(event.payload for event in events) + b"]}"
         target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
         connection = self._connect()
@@ -44,12 +54,14 @@ class WebhookSender:
             except (http.client.HTTPException, OSError) as error:
                 if limit.is_over or isinstance(error, TimeoutError):
                     raise SendFailed(too_late) from None
-                said = error.strerror if isinstance(error, OSError) else ""
-                raise SendFailed(f"{self._rule.url}: {said or f'{type(error).__name__} {error}'.rstrip()}") from None
-            if limit.is_over:  # it was cut in the middle of the headers, which end then
-                raise SendFailed(too_late)
+                said = str(error) if isinstance(error, _Broken) else getattr(error, "strerror", "")
+                said = foreign(said or f"{type(error).__name__} {error}".rstrip())
+                raise SendFailed(f"{self._rule.url}: {said}") from None
+            if answer.status == http.client.REQUEST_ENTITY_TOO_LARGE and len(events) > 1:
+                self.close()
+                return False
             if not 200 <= answer.status < 300:
-                raise SendFailed(f"{self._rule.url} answered {answer.status} {answer.reason}")
+                raise SendFailed(f"{self._rule.url} answered {answer.status} {foreign(answer.reason)}")
             # They are taken. What else the server has to say is of no interest, and must not delay the next.
             is_short = answer.length is not None and answer.length <= _MOST_ANSWER
             try:
@@ -59,6 +71,7 @@ class WebhookSender:
                 is_short = False
         if answer.will_close or not is_short or limit.is_over:
             self.close()
+        return True
 
     def _headers(self, body: bytes) -> dict[str, str]:
         now = str(int(time.time()))
@@ -86,6 +99,40 @@ class WebhookSender:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class _Broken(http.client.HTTPException):
+    """An answer that ends too early; the text is all that there is to say."""
+
+
+class _WholeHead(http.client.HTTPResponse):
+    """An answer whose head has come to its end: http.client takes one that the server broke off in the middle.
+
+    Who closes then may have died of the events, or of the moment before it stored them.
+    """
+
+    def begin(self) -> None:
+        stream = self.fp
+        self.fp = _Lines(stream)  # type: ignore[assignment]  # has what is asked for until the head has been read
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:
+                self.fp = stream
+
+
+class _Lines:
+    """The lines of a stream, which must not end before they do."""
+
+    def __init__(self, stream: io.BufferedIOBase) -> None:
+        self._stream = stream
+        self.close = stream.close
+
+    def readline(self, limit: int) -> bytes:
+        line = self._stream.readline(limit)
+        if len(line) < limit and not line.endswith(b"\n"):
+            raise _Broken("the server closed the connection before its answer was whole")
+        return line
 
 
 class _Limit:
@@ -116,7 +163,11 @@ class _Limit:
 def connection_of(rule: Webhook, seconds: float) -> http.client.HTTPConnection:
     """Make the connection to a rule's server, not yet open."""
     url = urlsplit(rule.url)
+    made: http.client.HTTPConnection
     if url.scheme == "https":
         context = ssl.create_default_context(cafile=rule.ca_file or None)
-        return http.client.HTTPSConnection(url.hostname or "", url.port, timeout=seconds, context=context)
-    return http.client.HTTPConnection(url.hostname or "", url.port, timeout=seconds)
+        made = http.client.HTTPSConnection(url.hostname or "", url.port, timeout=seconds, context=context)
+    else:
+        made = http.client.HTTPConnection(url.hostname or "", url.port, timeout=seconds)
+    made.response_class = _WholeHead
+    return made

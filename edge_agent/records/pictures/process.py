@@ -31,12 +31,14 @@ from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, 
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
 from edge_agent.records.pictures.stillness import BUSY_AT, wait_for_stillness
-from edge_agent.records.pictures.stock import Stock, encode_stock
+from edge_agent.records.pictures.stock import Stock, Told, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
 
 #: between two words to the daemon on what is kept
 _TELL_SECONDS = 1.0
+#: between two looks at the folders while nothing comes
+_LOOK_SECONDS = 1.0
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
 #: between two pieces of work, each of a quarter of a millisecond; the longer one on a line that is never still
 _REST, _LONGEST_REST = 0.0002, 0.008
@@ -49,6 +51,9 @@ class PictureKeeper:
         self._format = options.format
         self._ring = Ring(Path(options.folder), options.rules.kinds, options.mib << 20)
         self._problem = ""
+        self._socket = 0  # the inode of the one that workers know
+        #: pictures that could not be stored, and of which the daemon does not know yet
+        self.lost = 0
 
     @property
     def stock(self) -> tuple[Stock, ...]:
@@ -62,7 +67,16 @@ class PictureKeeper:
         with socket_address(self._ring.folder) as address:
             listener.bind(address)
         (self._ring.folder / SOCKET_NAME).chmod(0o600)
+        self._socket = (self._ring.folder / SOCKET_NAME).stat().st_ino
         return listener
+
+    def is_in_place(self) -> bool:
+        """Tell whether the folders are still there: somebody may have deleted them, or a disk may have come or gone."""
+        try:
+            known = (self._ring.folder / SOCKET_NAME).stat().st_ino == self._socket
+        except OSError:
+            return False
+        return known and all((self._ring.folder / kind.kind).exists() for kind in self.stock)
 
     def take(self, listener: socket.socket) -> None:
         """Store the picture that has arrived."""
@@ -87,6 +101,7 @@ class PictureKeeper:
         try:
             self._ring.put(picture.name, self._files(picture, memory, rest), rest)
         except OSError as error:
+            self.lost += 1
             if str(error.strerror) != self._problem:
                 log.warning(
                     "pictures can't be kept: %s: %s", error.filename or self._ring.folder, describe_refusal(error)
@@ -123,6 +138,18 @@ def _is_busy(memory: int) -> bool:
     return os.pread(memory, 1, BUSY_AT) == b"\1"
 
 
+def _begin(options: PicturesOptions, why: str = "") -> tuple[PictureKeeper, socket.socket]:
+    """Take stock and listen; the process ends when that can't be done, and is started again later."""
+    if why:
+        log.warning("pictures are kept in %s: %s", options.folder, why)
+    try:
+        keeper = PictureKeeper(options)
+        return keeper, keeper.listen()
+    except OSError as error:
+        log.error("pictures can't be kept: %s: %s", error.filename or options.folder, describe_refusal(error))
+        sys.exit(1)
+
+
 def main() -> None:
     """Entry point of the process."""
     channel = socket.socket(fileno=int(sys.argv[1]))
@@ -132,21 +159,20 @@ def main() -> None:
     log_to_stderr(options.log_level, "pictures: ")
     os.umask(0o027)
     give_way()
-    try:
-        keeper = PictureKeeper(options)
-        listener = keeper.listen()
-    except OSError as error:
-        log.error("pictures can't be kept: %s: %s", error.filename or options.folder, describe_refusal(error))
-        sys.exit(1)
+    keeper, listener = _begin(options)
     told: tuple[Stock, ...] = ()
     told_at = 0.0
     while True:
-        stock = keeper.stock
-        if stock != told and time.monotonic() - told_at >= _TELL_SECONDS:
-            told, told_at = stock, time.monotonic()
+        is_news = keeper.stock != told or keeper.lost > 0
+        if is_news and time.monotonic() - told_at >= _TELL_SECONDS:
+            told, told_at = keeper.stock, time.monotonic()
             with contextlib.suppress(OSError):  # it has gone, or does not read: the next one says all anyway
-                channel.send(encode_stock(told), socket.MSG_DONTWAIT)
-        readable, _, _ = select.select([listener, channel], [], [], _TELL_SECONDS if stock != told else None)
+                channel.send(encode_stock(Told(told, keeper.lost)), socket.MSG_DONTWAIT)
+                keeper.lost = 0
+        readable, _, _ = select.select([listener, channel], [], [], _TELL_SECONDS if is_news else _LOOK_SECONDS)
+        if not readable and not keeper.is_in_place():
+            listener.close()
+            keeper, listener = _begin(options, "its folder has gone, and is made anew")
         if listener in readable:  # before the end: what a worker has passed on is kept
             keeper.take(listener)
         elif channel in readable and not channel.recv(1):

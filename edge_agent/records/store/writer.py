@@ -15,6 +15,7 @@ import msgspec
 from edge_agent.records.record import Record
 from edge_agent.records.refused import Refused
 from edge_agent.records.store.bins import score_bin, time_bin
+from edge_agent.records.store.calendar import Calendar
 from edge_agent.records.store.schema import DAY, FILE_NAME, HOUR, QUARTER, open_writer
 
 _SYNC_SECONDS = 1.0
@@ -87,6 +88,8 @@ class RecordWriter:
         }
         #: the largest id that is written
         self.last_id: int = self._connection.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()[0]
+        newest = self._connection.execute("SELECT at FROM records WHERE id = ?", (self.last_id,)).fetchone()
+        self._calendar = Calendar(newest[0] if newest is not None else 0)
         self._synced = time.monotonic()
         self._dirty = False
         self._is_filled = False
@@ -235,6 +238,8 @@ class RecordWriter:
     def tidy(self) -> bool:
         """Delete some of what is too old or too much; tell whether there is more to delete.
 
+        Age is by the clock's time, which is not always in the order of ids: the clock may have been wrong for a while.
+
         Raises:
             sqlite3.Error: it can't be written.
         """
@@ -245,15 +250,17 @@ class RecordWriter:
             execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
         too_large = (pages - free) * size > self._bytes
-        last = execute("SELECT id, at FROM records ORDER BY id LIMIT 1 OFFSET ?", (_DELETED_AT_ONCE,)).fetchone()
+        last = execute("SELECT id FROM records ORDER BY id LIMIT 1 OFFSET ?", (_DELETED_AT_ONCE,)).fetchone()
+        is_believed, more = self._calendar.is_believed(), True
+        limit = 1 << 62 if last is None else last[0]
         if too_large and last is not None:
-            limit, more = last[0], True
             execute("DELETE FROM records WHERE id < ?", (limit,))
         else:
-            limit = oldest if last is None else min(oldest, last[0])
-            more = execute("DELETE FROM records WHERE id < ?", (limit,)).rowcount > 0
-        execute("DELETE FROM shadows WHERE record < ?", (limit,))
-        if not more:
+            more = is_believed and execute("DELETE FROM records WHERE id < ? AND at < ?", (limit, oldest)).rowcount > 0
+        execute(
+            "DELETE FROM shadows WHERE record < ? AND NOT EXISTS (SELECT 1 FROM records WHERE id = record)", (limit,)
+        )
+        if is_believed and not more:
             sums = now - max(self._days, _LEAST_DAYS_OF_SUMS) * DAY
             for table, column, unit in (
                 ("quarters", "quarter", QUARTER),

@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from edge_agent.building.training import backbone
 from edge_agent.building.training.assembly import assemble
-from edge_agent.building.training.bank import choose_bank, distances, picture_scores
+from edge_agent.building.training.bank import choose_bank, choose_whitening, distances, picture_scores
 from edge_agent.building.training.features import Extractor, choose_input_size, input_spec, source_model
 from edge_agent.building.training.head import Wanted, fit_head
 from edge_agent.building.training.usual import usual_distances
@@ -67,6 +67,10 @@ def test_features_are_what_they_are_called() -> None:
             np.testing.assert_allclose(pooled, values, rtol=1e-3, atol=1e-4)
     inner = coarse[:, 1:4, 2:5].mean(axis=(1, 2))  # around row 2, column 3
     np.testing.assert_allclose(features.patches[0][2 * (WIDTH // 16) + 3][40:], inner, rtol=1e-3, atol=1e-4)
+    assert features.sharp.shape == features.patches.shape
+    itself = coarse[:, 2, 3]
+    np.testing.assert_allclose(features.sharp[0][2 * (WIDTH // 16) + 3][40:], itself, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(features.sharp[..., :40], features.patches[..., :40])
 
 
 def test_distances_are_those_to_the_nearest_neighbour() -> None:
@@ -98,7 +102,7 @@ def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
         outputs = run(model, pictures[number])
         expected = head.raw_scores(features.of([number]))
         np.testing.assert_allclose(outputs["score"], expected, rtol=2e-3, atol=2e-3)
-        unusual = head.bank_usual(distances(features.of([number]).patches, head.bank))[0]
+        unusual = head.bank_usual(distances(head.whitening(features.of([number]).sharp), head.bank))[0]
         expected_map = ((unusual - head.bank_scale.spread.mean) / head.bank_scale.spread.deviation).reshape(
             HEIGHT // 16, WIDTH // 16
         )
@@ -109,7 +113,7 @@ def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
         np.testing.assert_allclose(
             outputs["marks"][0, 0], found / max(0.5 * found.max(), head.map_threshold), rtol=1e-3, atol=1e-3
         )
-    scores = picture_scores(distances(features.patches, head.bank))
+    scores = picture_scores(distances(head.whitening(features.sharp), head.bank))
     assert scores.shape == (len(pictures),)
 
 
@@ -128,6 +132,22 @@ def test_a_place_where_good_parts_differ_counts_for_less() -> None:
     strange, of_digits = np.ones((2, rows * columns), np.float32)
     strange[surface], of_digits[digits] = 6.0, 7.0
     assert usual(strange[None]).max() > usual(of_digits[None]).max()
+
+
+def test_places_count_only_where_all_pictures_tell_them_apart() -> None:
+    rng = np.random.default_rng(0)
+    alike = np.abs(rng.normal(1.0, 0.2, (20, 80))).astype(np.float32)
+    assert np.ptp(usual_distances(alike, (8, 10)).middle) < 0.5 * np.ptp(alike.mean(axis=0))
+    apart = alike + np.linspace(0, 2, 80, dtype=np.float32)
+    np.testing.assert_allclose(np.ptp(usual_distances(apart, (8, 10)).middle), 2, rtol=0.2)
+
+
+def test_half_whitened_patches_differ_by_the_root_of_what_they_did() -> None:
+    rng = np.random.default_rng(0)
+    patches = (rng.normal(size=(4000, 3)) * np.array([9.0, 1.0, 0.25]) + 5).astype(np.float32)
+    found = choose_whitening(patches)(patches)
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(sorted(found.std(axis=0)), [0.5, 1.0, 3.0], rtol=0.05)
 
 
 def test_good_parts_that_never_differ_leave_something_to_divide_by() -> None:

@@ -25,7 +25,8 @@ def made_up(anomalies: int, *, moved: bool = False) -> tuple[Features, np.ndarra
     patches[:NORMALS, 0, 0] += 9
     patches[NORMALS:, -1 if moved else 0, 0 if moved else 1] += 9
     pooled = rng.normal(size=(NORMALS + anomalies, 5))
-    features = Features(patches.astype(np.float32), pooled.astype(np.float32), (ROWS, COLUMNS))
+    seen = patches.astype(np.float32)
+    features = Features(seen, seen, pooled.astype(np.float32), (ROWS, COLUMNS))
     return features, np.arange(NORMALS + anomalies) >= NORMALS
 
 
@@ -84,7 +85,7 @@ def test_the_hardest_pictures_come_first() -> None:
     features, anomalous = made_up(6)
     strange = features.patches.copy()
     strange[3] = strange[-1]
-    features = features._replace(patches=strange)
+    features = features._replace(patches=strange, sharp=strange)
     examples = [Example(Path("a", f"{i}.png"), "", ANOMALY if bad else NORMAL) for i, bad in enumerate(anomalous)]
     seen = [Seen(example, None, str(number), {}, None) for number, example in enumerate(examples)]
     found = look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0, wanted=Wanted())

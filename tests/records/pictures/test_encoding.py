@@ -43,7 +43,7 @@ def test_a_png_is_without_loss_and_read_by_others(drawn: U8, memory: int) -> Non
     assert (image.mode, image.size) == ("RGB", (width, height))
     assert np.array_equal(np.asarray(image), drawn)
     read = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert np.array_equal(read[:, :, ::-1], drawn)
+    assert read is not None and np.array_equal(read[:, :, ::-1], drawn)
 
 
 def test_a_jpeg_looks_alike_also_when_another_went_before(drawn: U8, memory: int) -> None:

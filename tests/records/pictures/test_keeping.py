@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,6 +174,26 @@ def test_what_is_kept_is_counted_by_kind(line: Line) -> None:
         )
 
     wait_until(is_told, "the metrics say what there is")
+
+
+def test_what_a_disk_does_not_take_is_counted_and_a_folder_that_has_gone_is_made_anew(line: Line) -> None:
+    folder = line.state / "records" / "pictures"
+    metrics = line.daemon.folder / "metrics.sock"
+    before = samples(fetch(metrics))["edge_agent_skipped_pictures_total", ()]
+    shutil.rmtree(folder / "anomalous")
+    (folder / "anomalous").write_bytes(b"")
+    _send(line, "lost", picture(250))
+    wait_until(lambda: samples(fetch(metrics))["edge_agent_skipped_pictures_total", ()] == before + 1, "it is counted")
+    (folder / "anomalous").unlink()
+    wait_until((folder / "anomalous").is_dir, "it is made anew")
+    numbers = itertools.count()
+
+    def kept() -> str:  # a worker skips the one by which it notices that there is another socket
+        part = f"after-{next(numbers)}"
+        _send(line, part, picture(250))
+        return str(_kept(line, part)["picture"])
+
+    assert wait_until(kept, "pictures are kept again").startswith("anomalous/")
 
 
 def test_export_is_a_dataset_with_a_persons_word_before_the_verdict(line: Line, tmp_path: Path) -> None:

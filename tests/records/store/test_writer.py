@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import RecordsError
+from edge_agent.records.store.calendar import Calendar
 from edge_agent.records.store.schema import DAY, QUARTER, VERSION
 from edge_agent.records.store.writer import RecordWriter
 from tests.support.records import record, rows
@@ -71,6 +72,58 @@ def test_what_is_older_than_the_days_is_deleted_in_steps_and_its_sums_stay(tmp_p
     assert steps == 4  # 2000, 2000, 500, and none
     assert rows(tmp_path, "SELECT id FROM records") == [(now,)]
     assert rows(tmp_path, "SELECT sum(total) FROM quarters") == [(4501,)]
+
+
+def test_a_clock_that_is_ahead_for_a_while_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = RecordWriter(tmp_path, days=10, mib=64)
+    now, ahead = time.time_ns(), 400 * DAY
+    first = now // 1000 - DAY
+    writer.write([record(first)])
+    monkeypatch.setattr(time, "time_ns", lambda: now + 1000 * ahead)
+    monkeypatch.setattr(time, "time", lambda: now / 1e9 + ahead / 1e6)
+    writer = _opened_anew(writer, tmp_path)
+    writer.write([record(now // 1000 + ahead)])
+    assert not writer.tidy()
+    monkeypatch.undo()
+    writer.write([record(now // 1000)])  # its id is after that of a time to come
+    assert not writer.tidy()
+    assert rows(tmp_path, "SELECT at - ? FROM records ORDER BY id", now // 1000) == [(-DAY,), (ahead,), (0,)]
+    assert rows(tmp_path, "SELECT sum(total) FROM quarters") == [(3,)]
+    writer.close()
+
+
+def _opened_anew(writer: RecordWriter, folder: Path) -> RecordWriter:
+    writer.close()
+    return RecordWriter(folder, days=10, mib=64)
+
+
+def test_what_was_written_after_a_clock_was_ahead_gets_old_all_the_same(tmp_path: Path) -> None:
+    writer = RecordWriter(tmp_path, days=10, mib=64)
+    now = time.time_ns() // 1000
+    times = [now - 12 * DAY, now + 400 * DAY, now - 11 * DAY, now - DAY]
+    writer.write([record(now + 400 * DAY + number, at=at) for number, at in enumerate(times)])
+    while writer.tidy():
+        pass
+    writer.close()
+    assert rows(tmp_path, "SELECT at FROM records ORDER BY id") == [(times[1],), (times[3],)]
+
+
+def test_a_clock_is_believed_when_it_has_stayed_ahead_for_an_hour() -> None:
+    now = [1.0e9, 50.0]  # the clock, and seconds that pass
+    calendar = Calendar(int(now[0] * 1e6), clock=lambda: now[0], steady=lambda: now[1])
+
+    def after(seconds: float, set_by: float = 0.0) -> bool:
+        now[0] += seconds + set_by
+        now[1] += seconds
+        return calendar.is_believed()
+
+    assert after(1.0) and after(1.0, -500_000.0) and after(1.0, 80_000.0)
+    assert not after(1.0, 90_000.0)
+    assert not after(3500.0)
+    assert after(200.0)
+    assert after(10 * 86_400.0)
+    assert not Calendar(int((now[0] - 90_000) * 1e6), clock=lambda: now[0], steady=lambda: now[1]).is_believed()
+    assert Calendar(0, clock=lambda: now[0], steady=lambda: now[1]).is_believed()
 
 
 @pytest.mark.long

@@ -89,7 +89,9 @@ def command() -> None:
     "--confirmed/--unconfirmed", "confirmed", default=None, help="Only those with, or without, a person's word."
 )
 @click.option(
-    "--limit", type=click.IntRange(1), help=f"So many at the most, the newest [default: {_LIMIT} in a table]."
+    "--limit",
+    type=click.IntRange(1, 1_000_000_000),
+    help=f"So many at the most, the newest [default: {_LIMIT} in a table].",
 )
 @click.option("--pictured", is_flag=True, help="Only those whose picture was kept.")
 @json_option

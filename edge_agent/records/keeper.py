@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from edge_agent.access.rights import describe_refusal
+from edge_agent.children.priority import breathe
 from edge_agent.errors import RecordsError
 from edge_agent.records.condition.keeping import ConditionKeeper
 from edge_agent.records.options import RecordsOptions
@@ -119,6 +120,7 @@ class Keeper:
                 self._last_id = self._writer.last_id
                 for _ in batch:
                     self._waiting.popleft()
+                breathe()
             if self._refused:
                 self._writer.count_refused(self._refused.values())
                 self._refused.clear()

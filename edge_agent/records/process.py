@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from edge_agent.children.ending import end_at_once
-from edge_agent.children.priority import step_back
+from edge_agent.children.priority import breathe, step_back
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.events.post import Post
 from edge_agent.records.keeper import Keeper
@@ -53,6 +53,7 @@ def run(channel: socket.socket, keeper: Keeper, post: Post) -> None:
             time.sleep(gather_seconds)
         is_open, records = _read(channel, packet, keeper)
         post.take(records)  # first: who is told of a verdict does not wait for the other database
+        breathe()
         keeper.work()
         post.tell(keeper.condition.untold)
         keeper.condition.untold.clear()

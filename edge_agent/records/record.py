@@ -101,8 +101,9 @@ LOST = {"no_room": "the daemon had no room for them", "not_written": "they could
 
 
 def short_name(text: str) -> str:
-    """Cut what a client calls something to what is kept of it."""
-    return text[:_LONGEST_NAME]
+    """Cut what a client calls something to what is kept of it; what no terminal, topic or table should get is a ?."""
+    text = text[:_LONGEST_NAME]
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 #: a packet's largest size in bytes: 255 labels of 64 characters, and the names

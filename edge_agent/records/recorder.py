@@ -195,7 +195,7 @@ class Recorder:
             noted.milliseconds,
             origin.uid,
             origin.pid,
-            origin.program,
+            short_name(origin.program),
             short_name(origin.part),
             short_name(origin.station),
             picture,

@@ -19,7 +19,7 @@ def moment(text: str, now: int) -> int:
         RecordsError: it is not such a time.
     """
     if found := _AGO.fullmatch(text.strip()):
-        return now - int(found[1]) * _UNITS[found[2]] * SECOND
+        return max(0, now - int(found[1]) * _UNITS[found[2]] * SECOND)
     try:
         # Python 3.10 does not know the Z.
         given = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))

@@ -140,7 +140,8 @@ class Agent:
             return None
         state = recorder.state
         waiting = recorder.waiting + state.waiting
-        kept, skipped = recorder.pictures_kept, recorder.pictures_skipped
+        lost = 0 if self.pictures is None else self.pictures.lost
+        kept, skipped = recorder.pictures_kept, recorder.pictures_skipped + lost
         return RecordsReading(
             state.written, state.lost_by, waiting, kept, skipped, state.drifts, state.size, state.events,
             () if self.pictures is None else self.pictures.stock,

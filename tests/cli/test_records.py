@@ -83,6 +83,7 @@ def test_every_verdict_is_there_with_who_asked(line: Line) -> None:
         (["--station", "east"], 1),
         (["--since", "1h", "--limit", "2"], 2),
         (["--until", "1h"], 0),
+        (["--since", "999999999w"], 6),
         (["list", "plain"], 1),
         (["nothing"], 0),
     ],
@@ -125,6 +126,7 @@ def test_a_persons_word_and_what_follows_from_it(line: Line) -> None:
     ("arguments", "said"),
     [
         (["show", "7"], "there is no record 7"),
+        (["show", "9" * 30], "there is no record 9999"),
         (["confirm", "7", "normal"], "there is no record 7"),
         (["confirm", "7", "normal", "--label", "crack"], "a normal part has no kind of anomaly"),
         (["--since", "yesterday"], "'yesterday' is not a time, expected one such as 90m"),

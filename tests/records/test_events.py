@@ -152,6 +152,20 @@ def test_what_is_in_the_way_is_told_with_its_place(tmp_path: Path) -> None:
     }
 
 
+def test_what_was_in_the_way_before_a_restart_is_forgotten_when_it_is_not_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "events"
+    made = rules(sender="file", path=str(path))
+    post = Post(tmp_path, made, "d")
+    post.take(told(1))
+    wait_until(lambda: line_states(tmp_path)[0].problem, "it says that there is no folder")
+    post.close()
+    path.parent.mkdir()
+    post = Post(tmp_path, made, "d")
+    wait_until(lambda: not line_states(tmp_path)[0].problem, "all is well")
+    post.close()
+    assert line_states(tmp_path)[0].sent == 1
+
+
 def test_a_named_pipe_is_made_and_waits_for_whoever_reads(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     post = Post(tmp_path, rules(sender="pipe", path=str(path)), "d")

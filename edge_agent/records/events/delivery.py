@@ -34,7 +34,7 @@ class Delivery:
         """`pause` waits for so many seconds, or until the end; `clock` tells how old an event is."""
         self._rule, self._outbox, self._sender = rule, outbox, sender
         self._pause, self._clock = pause, clock
-        self._problem = ""
+        self._problem: str | None = None  # not known: the outbox may have one of a process before this one
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=rule.name, daemon=True)
         self._thread.start()
@@ -79,7 +79,7 @@ class Delivery:
             return
         if problem:
             log.warning("event '%s' can't be sent: %s; it is tried again", self._rule.name, problem)
-        else:
+        elif self._problem:
             log.warning("event '%s' is sent again", self._rule.name)
         self._problem = problem
         try:

@@ -75,4 +75,5 @@ def level(text: str) -> str:
     return text.translate(_UNFIT)
 
 
-_UNFIT = {ord(character): "_" for character in "/+#\0"}
+#: also control characters, for which a broker may end the connection: MQTT 5.0, 1.5.4
+_UNFIT = dict.fromkeys([*map(ord, "/+#"), *range(32), *range(127, 160)], "_")

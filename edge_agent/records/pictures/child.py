@@ -18,6 +18,8 @@ class PictureKeeping:
         self._child = Child("edge_agent.records.pictures.process", "the process that keeps pictures", argument)
         #: what it has said last that there is
         self.stock: tuple[Stock, ...] = ()
+        #: pictures that it was given and could not store: the disk was full, or gone
+        self.lost = 0
 
     @property
     def pid(self) -> int:
@@ -31,7 +33,9 @@ class PictureKeeping:
     def _read(self) -> None:
         try:
             while True:
-                self.stock = decode_stock(self._child.channel.recv(PACKET))
+                told = decode_stock(self._child.channel.recv(PACKET))
+                self.stock = told.stock
+                self.lost += told.lost
         except (OSError, msgspec.DecodeError):
             return
 

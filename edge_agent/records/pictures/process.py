@@ -1,7 +1,8 @@
 """The process that keeps pictures: `edge_agent.records.pictures.process SOCKET OPTIONS`, started by the daemon.
 
-It runs only when nothing else wants the processor. Workers pass it pictures in memory of which each has a few pieces;
-what does not fit there is skipped by the worker.
+It runs only when nothing else wants the processor, and rests while the worker that a picture came from has a call:
+stillness.py says why. Workers pass it pictures in memory of which each has a few pieces; what does not fit there is
+skipped by the worker.
 """
 
 from __future__ import annotations
@@ -9,36 +10,38 @@ from __future__ import annotations
 import array
 import contextlib
 import logging
-import mmap
 import os
 import select
 import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import msgspec
-import numpy as np
 
 from edge_agent.access.rights import describe_refusal
 from edge_agent.children.priority import give_way
 from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.resize import U8
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.options import PicturesOptions
+from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, read_strips
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
-from edge_agent.records.pictures.stock import Stock, encode_stock
+from edge_agent.records.pictures.stillness import BUSY_AT, wait_for_stillness
+from edge_agent.records.pictures.stock import Stock, Told, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
 
 #: between two words to the daemon on what is kept
 _TELL_SECONDS = 1.0
+#: between two looks at the folders while nothing comes
+_LOOK_SECONDS = 1.0
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
-#: zlib's level: higher ones take several times as long for a few percent
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
+#: between two pieces of work, each of a quarter of a millisecond; the longer one on a line that is never still
+_REST, _LONGEST_REST = 0.0002, 0.008
 
 
 class PictureKeeper:
@@ -48,6 +51,9 @@ class PictureKeeper:
         self._format = options.format
         self._ring = Ring(Path(options.folder), options.rules.kinds, options.mib << 20)
         self._problem = ""
+        self._socket = 0  # the inode of the one that workers know
+        #: pictures that could not be stored, and of which the daemon does not know yet
+        self.lost = 0
 
     @property
     def stock(self) -> tuple[Stock, ...]:
@@ -61,7 +67,16 @@ class PictureKeeper:
         with socket_address(self._ring.folder) as address:
             listener.bind(address)
         (self._ring.folder / SOCKET_NAME).chmod(0o600)
+        self._socket = (self._ring.folder / SOCKET_NAME).stat().st_ino
         return listener
+
+    def is_in_place(self) -> bool:
+        """Tell whether the folders are still there: somebody may have deleted them, or a disk may have come or gone."""
+        try:
+            known = (self._ring.folder / SOCKET_NAME).stat().st_ino == self._socket
+        except OSError:
+            return False
+        return known and all((self._ring.folder / kind.kind).exists() for kind in self.stock)
 
     def take(self, listener: socket.socket) -> None:
         """Store the picture that has arrived."""
@@ -69,19 +84,24 @@ class PictureKeeper:
         descriptors = [number for _, _, content in ancillary for number in array.array("i", content)]
         try:
             if data and descriptors:
-                with mmap.mmap(descriptors[0], 0) as memory:
-                    try:
-                        self._store(decode(data), memory)
-                    finally:
-                        memory[0] = FREE
+                try:
+                    self._store(decode(data), descriptors[0])
+                finally:
+                    os.pwrite(descriptors[0], bytes([FREE]), 0)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _store(self, picture: Picture, memory: mmap.mmap) -> None:
+    def _store(self, picture: Picture, memory: int) -> None:
+        def rest() -> None:
+            time.sleep(_REST)  # whoever waits for this core has it now: the kernel does not take it from us for them
+            if _is_busy(memory):
+                wait_for_stillness(lambda: _is_busy(memory), longest=_LONGEST_REST)
+
         try:
-            self._ring.put(picture.name, self._files(picture, memory))
+            self._ring.put(picture.name, self._files(picture, memory, rest), rest)
         except OSError as error:
+            self.lost += 1
             if str(error.strerror) != self._problem:
                 log.warning(
                     "pictures can't be kept: %s: %s", error.filename or self._ring.folder, describe_refusal(error)
@@ -90,28 +110,44 @@ class PictureKeeper:
         else:
             self._problem = ""
 
-    def _files(self, picture: Picture, memory: mmap.mmap) -> dict[str, bytes]:
-        shape = (picture.height, picture.width, CHANNELS)
-        size = picture.height * picture.width * CHANNELS
-        # Copies, so that nothing points into the mapping when it is closed.
-        pixels = np.frombuffer(memory[HEAD : HEAD + size], np.uint8).reshape(shape)
+    def _files(self, picture: Picture, memory: int, rest: Rest) -> dict[str, list[bytes]]:
+        width, height = picture.width, picture.height
+
+        def strips(place: int) -> Iterator[U8]:
+            return read_strips(memory, HEAD + place * width * height * CHANNELS, width, height, rest)
+
         files = {}
         if self._format == "jpeg":
-            files[".jpg"] = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), _JPEG)[1].tobytes()
+            files[".jpg"] = encode_jpeg(strips(0), width, height, rest)
         else:
-            files[".png"] = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+            files[".png"] = list(encode_png(strips(0), width, height))
         if picture.has_mask:
-            mask = np.frombuffer(memory[HEAD + size : HEAD + 2 * size], np.uint8).reshape(shape)
-            files[MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+            files[MASK] = list(encode_png(strips(1), width, height))
         if picture.has_shadow_mask:
-            mask = np.frombuffer(memory[HEAD + 2 * size : HEAD + 3 * size], np.uint8).reshape(shape)
-            files[SHADOW_MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+            files[SHADOW_MASK] = list(encode_png(strips(2), width, height))
         told = {"model": picture.model, "version": picture.version, "verdict": msgspec.to_builtins(picture.verdict)}
         if picture.shadow is not None:
             shadow = {"model": picture.shadow_model, "version": picture.shadow_version}
             told["shadow"] = shadow | {"verdict": msgspec.to_builtins(picture.shadow)}
-        files[VERDICT] = msgspec.json.encode(told)
+        files[VERDICT] = [msgspec.json.encode(told)]
         return files
+
+
+def _is_busy(memory: int) -> bool:
+    """Tell whether the worker that a slot is of has a call."""
+    return os.pread(memory, 1, BUSY_AT) == b"\1"
+
+
+def _begin(options: PicturesOptions, why: str = "") -> tuple[PictureKeeper, socket.socket]:
+    """Take stock and listen; the process ends when that can't be done, and is started again later."""
+    if why:
+        log.warning("pictures are kept in %s: %s", options.folder, why)
+    try:
+        keeper = PictureKeeper(options)
+        return keeper, keeper.listen()
+    except OSError as error:
+        log.error("pictures can't be kept: %s: %s", error.filename or options.folder, describe_refusal(error))
+        sys.exit(1)
 
 
 def main() -> None:
@@ -123,22 +159,20 @@ def main() -> None:
     log_to_stderr(options.log_level, "pictures: ")
     os.umask(0o027)
     give_way()
-    cv2.setNumThreads(1)
-    try:
-        keeper = PictureKeeper(options)
-        listener = keeper.listen()
-    except OSError as error:
-        log.error("pictures can't be kept: %s: %s", error.filename or options.folder, describe_refusal(error))
-        sys.exit(1)
+    keeper, listener = _begin(options)
     told: tuple[Stock, ...] = ()
     told_at = 0.0
     while True:
-        stock = keeper.stock
-        if stock != told and time.monotonic() - told_at >= _TELL_SECONDS:
-            told, told_at = stock, time.monotonic()
+        is_news = keeper.stock != told or keeper.lost > 0
+        if is_news and time.monotonic() - told_at >= _TELL_SECONDS:
+            told, told_at = keeper.stock, time.monotonic()
             with contextlib.suppress(OSError):  # it has gone, or does not read: the next one says all anyway
-                channel.send(encode_stock(told), socket.MSG_DONTWAIT)
-        readable, _, _ = select.select([listener, channel], [], [], _TELL_SECONDS if stock != told else None)
+                channel.send(encode_stock(Told(told, keeper.lost)), socket.MSG_DONTWAIT)
+                keeper.lost = 0
+        readable, _, _ = select.select([listener, channel], [], [], _TELL_SECONDS if is_news else _LOOK_SECONDS)
+        if not readable and not keeper.is_in_place():
+            listener.close()
+            keeper, listener = _begin(options, "its folder has gone, and is made anew")
         if listener in readable:  # before the end: what a worker has passed on is kept
             keeper.take(listener)
         elif channel in readable and not channel.recv(1):

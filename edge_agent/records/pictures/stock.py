@@ -13,5 +13,12 @@ class Stock(msgspec.Struct, frozen=True, array_like=True):
     bytes: int
 
 
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """What there is, and how many pictures could not be stored since it was told last."""
+
+    stock: tuple[Stock, ...]
+    lost: int = 0
+
+
 encode_stock = msgspec.msgpack.Encoder().encode
-decode_stock = msgspec.msgpack.Decoder(tuple[Stock, ...]).decode
+decode_stock = msgspec.msgpack.Decoder(Told).decode

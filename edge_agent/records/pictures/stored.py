@@ -44,7 +44,9 @@ def stored(folder: Path, name: str) -> Stored:
     except (OSError, msgspec.DecodeError):
         paths = []
     if not paths:
-        raise RecordsError(f"there is no picture {folder / name} any more; newer ones took its room (keep_mib)")
+        raise RecordsError(
+            f"there is no picture {folder / name}; newer ones took its room (keep_mib), or the disk was full"
+        )
     mask = folder / f"{name}{MASK}"
     shadow_mask = folder / f"{name}{SHADOW_MASK}"
     shadow = None if told.shadow is None else told.shadow.verdict

@@ -75,7 +75,7 @@ def pairs(connection: sqlite3.Connection, a: Named, b: Named, *, since: int, unt
     """Give the pictures that both have judged, one of them as the other's shadow, in the order of their records.
 
     Raises:
-        RecordsError: neither has been the other's shadow.
+        RecordsError: neither has been the other's shadow, or both names fit both.
     """
     names = model_names(connection)
     numbers = [
@@ -89,6 +89,9 @@ def pairs(connection: sqlite3.Connection, a: Named, b: Named, *, since: int, unt
             f"neither of {a} and {b} has judged pictures of the other; begin with "
             f"`edge-agent models shadow {a.model} --with {b}`"
         )
+    if twice := next((pair for *pair, swapped in numbers if [*pair, not swapped] in map(list, numbers)), None):
+        one, other = ("@".join(names[number]) for number in twice)
+        raise RecordsError(f"{a} and {b} do not say which is which of {one} and {other}: name their versions")
     swaps = {(first, shadow): swapped for first, shadow, swapped in numbers}
     where = " OR ".join(["(shadows.model = ? AND shadow = ?)"] * len(swaps))
     rows = connection.execute(

@@ -153,7 +153,9 @@ def get(connection: sqlite3.Connection, number: int) -> Found:
     Raises:
         RecordsError: there is none of that id.
     """
-    row = connection.execute(f"SELECT {_COLUMNS} WHERE records.id = ?", (number,)).fetchone()
+    row = None
+    if abs(number) < 1 << 63:  # SQLite has no larger ones
+        row = connection.execute(f"SELECT {_COLUMNS} WHERE records.id = ?", (number,)).fetchone()
     if row is None:
         raise RecordsError(f"there is no record {number}; it may have been deleted by age (records_days, records_mib)")
     return _found(row, model_names(connection))

@@ -80,7 +80,7 @@ _ROWS = (
     Metric("edge_agent_waiting_records", "gauge", "records", (), "verdicts that wait to be written down"),
     Metric("edge_agent_kept_pictures", "counter", "pictures", (), "pictures that were given to be kept"),
     Metric("edge_agent_skipped_pictures", "counter", "pictures", (),
-           "pictures that were to be kept and were not: too many came at once, or nobody took them"),
+           "pictures that were to be kept and were not: too many came at once, nobody took them, or the disk was full"),
     Metric("edge_agent_camera", "gauge", "", ("model", "state"),
            "1 for how the pictures of a model look: ok, black, dark, bright, blurred or frozen; 0 for the others"),
     Metric("edge_agent_channels_exchanged", "gauge", "", ("model",),

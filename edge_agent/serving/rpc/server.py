@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_agent.children.priority import be_prompt
 from edge_agent.serving.agent import Agent
 from edge_agent.serving.http2.transport import ClientProtocol
 from edge_agent.serving.lifecycle.memory import available_bytes
@@ -62,6 +63,7 @@ class Server:
             AddressInUse, StateInUse, SettingsError: see SocketClaim, StateLock and Agent.
         """
         settings = self._settings
+        be_prompt()
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._signals.put_nowait, number)

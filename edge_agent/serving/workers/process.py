@@ -22,6 +22,7 @@ from collections import deque
 from pathlib import Path
 
 from edge_agent.children.ending import end_at_once
+from edge_agent.children.priority import be_as_any_other
 from edge_agent.errors import CallExpired, EdgeAgentError, EngineLost
 from edge_agent.logs import log_to_stderr
 from edge_agent.serving.workers.checking import checked_component
@@ -41,6 +42,7 @@ from edge_agent.serving.workers.messages import (
     Progress,
     Ready,
     Refused,
+    Settled,
     ToWorker,
     decode_to_worker,
     describe,
@@ -189,8 +191,11 @@ class Worker:
                 else:
                     now = time.monotonic()
                     stages = self._inspector.stages(begun, before, now)
-                    self._send(Answer(job.call, result, (now - begun) / count, stages))
+                    needs_pixels = self._inspector.needs_pixels
+                    self._send(Answer(job.call, result, (now - begun) / count, stages, needs_pixels))
                     self._inspector.settle()
+                    if needs_pixels:
+                        self._send(Settled(job.call))
                 before = time.monotonic()
                 wanted = [other for other in wanted if other is not job]
         except Exception as error:
@@ -234,6 +239,7 @@ def main() -> None:
     """Entry point of the process."""
     parent, channel = int(sys.argv[3]), int(sys.argv[4])
     die_with_parent(parent)
+    be_as_any_other()
     # The front process alone decides when a worker ends: by closing the socket, or with SIGKILL.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import RecordsError
+from edge_agent.records.store import writer as store_writer
 from edge_agent.records.store.calendar import Calendar
 from edge_agent.records.store.schema import DAY, QUARTER, VERSION
 from edge_agent.records.store.writer import RecordWriter
@@ -52,6 +53,18 @@ def test_a_batch_that_fails_leaves_nothing(tmp_path: Path) -> None:
     writer.write([record(3, model="new")])
     writer.close()
     assert rows(tmp_path, "SELECT records.id, name FROM records JOIN models ON models.id = model") == [(3, "new")]
+
+
+def test_a_long_batch_takes_breaths_and_a_short_one_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaths: list[bool] = []
+    monkeypatch.setattr(store_writer, "breathe", lambda: breaths.append(True))
+    writer = RecordWriter(tmp_path, days=90, mib=64)
+    writer.write([record(number) for number in range(1, 11)])
+    assert not breaths
+    writer.write([record(number) for number in range(11, 71)])
+    assert len(breaths) == 2 * 3, "60 records, once for the rows and once for the sums, after every 20"
+    assert writer.connection.execute("SELECT count(*) FROM records").fetchone() == (70,)
+    writer.close()
 
 
 def test_ids_rise_even_when_the_clock_was_set_back(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,11 +57,11 @@ def test_a_rule_that_is_none_is_refused(rule: str) -> None:
 
 def test_a_flood_of_one_kind_takes_no_room_from_another(tmp_path: Path) -> None:
     ring = Ring(tmp_path, ("anomalous", "normal"), 20_000)
-    ring.put("normal/1", {".png": b"n" * 4000, ".json": b"{}"})
-    removed = [ring.put(f"anomalous/{number}", {".png": b"a" * 3000, ".json": b"{}"}) for number in range(10, 16)]
+    ring.put("normal/1", {".png": [b"n" * 4000], ".json": [b"{}"]})
+    removed = [ring.put(f"anomalous/{number}", {".png": [b"a" * 3000], ".json": [b"{}"]}) for number in range(10, 16)]
     assert removed == [0, 0, 0, 1, 1, 1]
     again = Ring(tmp_path, ("anomalous", "normal"), 20_000)  # as after a restart
-    assert again.put("anomalous/20", {".png": b"a" * 6000}) == 2
+    assert again.put("anomalous/20", {".png": [b"a" * 6000]}) == 2
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == [
         "anomalous/15.png", "anomalous/20.png", "normal/1.png",
     ]  # fmt: skip
@@ -69,7 +71,7 @@ def test_what_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
     ring = Ring(tmp_path, ("normal",), 20_000)
     (tmp_path / "normal" / "1.mask.png.new").mkdir()
     with pytest.raises(OSError, match="Is a directory"):
-        ring.put("normal/1", {".png": b"n", ".json": b"{}", ".mask.png": b"m"})
+        ring.put("normal/1", {".png": [b"n"], ".json": [b"{}"], ".mask.png": [b"m"]})
     assert not list((tmp_path / "normal").glob("*.json")) + list((tmp_path / "normal").glob("1.png"))
 
 
@@ -131,6 +133,20 @@ def test_a_picture_in_a_segment_is_kept_as_it_was_judged(line: Line, segments: A
     assert np.array_equal(np.asarray(Image.open(path)), drawn)
 
 
+def test_pictures_that_come_as_bytes_are_kept_as_they_were_judged_however_fast_the_next_one_comes(line: Line) -> None:
+    """They are copied after the answer, when their memory could be lent to the next."""
+    random = np.random.default_rng(8)
+    sent = {f"fast {number}": random.integers(150, 256, (64, 64, 3)).astype(np.uint8) for number in range(8)}
+    for part, drawn in sent.items():
+        _send(line, part, drawn)
+    names = {part: _kept(line, part)["picture"] for part in sent}
+    kept = {part: name for part, name in names.items() if name}
+    assert kept  # the keeper need not have had time for all
+    for part, name in kept.items():
+        path = line.state / "records" / "pictures" / f"{name}.png"
+        assert np.array_equal(np.asarray(Image.open(path)), sent[part])
+
+
 def test_a_client_may_ask_and_normal_ones_are_kept_now_and_then(line: Line) -> None:
     _send(line, "asked", picture(10), ("keep", "1"))
     assert _kept(line, "asked")["picture"].startswith("asked/")
@@ -158,6 +174,26 @@ def test_what_is_kept_is_counted_by_kind(line: Line) -> None:
         )
 
     wait_until(is_told, "the metrics say what there is")
+
+
+def test_what_a_disk_does_not_take_is_counted_and_a_folder_that_has_gone_is_made_anew(line: Line) -> None:
+    folder = line.state / "records" / "pictures"
+    metrics = line.daemon.folder / "metrics.sock"
+    before = samples(fetch(metrics))["edge_agent_skipped_pictures_total", ()]
+    shutil.rmtree(folder / "anomalous")
+    (folder / "anomalous").write_bytes(b"")
+    _send(line, "lost", picture(250))
+    wait_until(lambda: samples(fetch(metrics))["edge_agent_skipped_pictures_total", ()] == before + 1, "it is counted")
+    (folder / "anomalous").unlink()
+    wait_until((folder / "anomalous").is_dir, "it is made anew")
+    numbers = itertools.count()
+
+    def kept() -> str:  # a worker skips the one by which it notices that there is another socket
+        part = f"after-{next(numbers)}"
+        _send(line, part, picture(250))
+        return str(_kept(line, part)["picture"])
+
+    assert wait_until(kept, "pictures are kept again").startswith("anomalous/")
 
 
 def test_export_is_a_dataset_with_a_persons_word_before_the_verdict(line: Line, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_hardest_pictures_come_first() -> None:
     seen = [Seen(example, None, str(number), {}, None) for number, example in enumerate(examples)]
     found = look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0, wanted=Wanted())
     assert (found.hardest[0].picture, found.hardest[0].right) == ("a/3.png", False)
-    assert any("of 16 normal pictures were called anomalous" in sentence for sentence in found.advice)
+    assert any("1 of 16 normal pictures was called anomalous" in sentence for sentence in found.advice)
 
 
 def test_the_learning_curve_says_what_half_of_the_pictures_gave() -> None:

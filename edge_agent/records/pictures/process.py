@@ -1,7 +1,8 @@
 """The process that keeps pictures: `edge_agent.records.pictures.process SOCKET OPTIONS`, started by the daemon.
 
-It runs only when nothing else wants the processor. Workers pass it pictures in memory of which each has a few pieces;
-what does not fit there is skipped by the worker.
+It runs only when nothing else wants the processor, and rests while the worker that a picture came from has a call:
+stillness.py says why. Workers pass it pictures in memory of which each has a few pieces; what does not fit there is
+skipped by the worker.
 """
 
 from __future__ import annotations
@@ -9,26 +10,27 @@ from __future__ import annotations
 import array
 import contextlib
 import logging
-import mmap
 import os
 import select
 import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import msgspec
-import numpy as np
 
 from edge_agent.access.rights import describe_refusal
 from edge_agent.children.priority import give_way
 from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.resize import U8
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.options import PicturesOptions
+from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, read_strips
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
+from edge_agent.records.pictures.stillness import BUSY_AT, wait_for_stillness
 from edge_agent.records.pictures.stock import Stock, Told, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
@@ -38,9 +40,8 @@ _TELL_SECONDS = 1.0
 #: between two looks at the folders while nothing comes
 _LOOK_SECONDS = 1.0
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
-#: zlib's level: higher ones take several times as long for a few percent
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
+#: between two pieces of work, each of a quarter of a millisecond; the longer one on a line that is never still
+_REST, _LONGEST_REST = 0.0002, 0.008
 
 
 class PictureKeeper:
@@ -83,18 +84,22 @@ class PictureKeeper:
         descriptors = [number for _, _, content in ancillary for number in array.array("i", content)]
         try:
             if data and descriptors:
-                with mmap.mmap(descriptors[0], 0) as memory:
-                    try:
-                        self._store(decode(data), memory)
-                    finally:
-                        memory[0] = FREE
+                try:
+                    self._store(decode(data), descriptors[0])
+                finally:
+                    os.pwrite(descriptors[0], bytes([FREE]), 0)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _store(self, picture: Picture, memory: mmap.mmap) -> None:
+    def _store(self, picture: Picture, memory: int) -> None:
+        def rest() -> None:
+            time.sleep(_REST)  # whoever waits for this core has it now: the kernel does not take it from us for them
+            if _is_busy(memory):
+                wait_for_stillness(lambda: _is_busy(memory), longest=_LONGEST_REST)
+
         try:
-            self._ring.put(picture.name, self._files(picture, memory))
+            self._ring.put(picture.name, self._files(picture, memory, rest), rest)
         except OSError as error:
             self.lost += 1
             if str(error.strerror) != self._problem:
@@ -105,28 +110,32 @@ class PictureKeeper:
         else:
             self._problem = ""
 
-    def _files(self, picture: Picture, memory: mmap.mmap) -> dict[str, bytes]:
-        shape = (picture.height, picture.width, CHANNELS)
-        size = picture.height * picture.width * CHANNELS
-        # Copies, so that nothing points into the mapping when it is closed.
-        pixels = np.frombuffer(memory[HEAD : HEAD + size], np.uint8).reshape(shape)
+    def _files(self, picture: Picture, memory: int, rest: Rest) -> dict[str, list[bytes]]:
+        width, height = picture.width, picture.height
+
+        def strips(place: int) -> Iterator[U8]:
+            return read_strips(memory, HEAD + place * width * height * CHANNELS, width, height, rest)
+
         files = {}
         if self._format == "jpeg":
-            files[".jpg"] = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), _JPEG)[1].tobytes()
+            files[".jpg"] = encode_jpeg(strips(0), width, height, rest)
         else:
-            files[".png"] = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+            files[".png"] = list(encode_png(strips(0), width, height))
         if picture.has_mask:
-            mask = np.frombuffer(memory[HEAD + size : HEAD + 2 * size], np.uint8).reshape(shape)
-            files[MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+            files[MASK] = list(encode_png(strips(1), width, height))
         if picture.has_shadow_mask:
-            mask = np.frombuffer(memory[HEAD + 2 * size : HEAD + 3 * size], np.uint8).reshape(shape)
-            files[SHADOW_MASK] = cv2.imencode(".png", cv2.cvtColor(mask, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
+            files[SHADOW_MASK] = list(encode_png(strips(2), width, height))
         told = {"model": picture.model, "version": picture.version, "verdict": msgspec.to_builtins(picture.verdict)}
         if picture.shadow is not None:
             shadow = {"model": picture.shadow_model, "version": picture.shadow_version}
             told["shadow"] = shadow | {"verdict": msgspec.to_builtins(picture.shadow)}
-        files[VERDICT] = msgspec.json.encode(told)
+        files[VERDICT] = [msgspec.json.encode(told)]
         return files
+
+
+def _is_busy(memory: int) -> bool:
+    """Tell whether the worker that a slot is of has a call."""
+    return os.pread(memory, 1, BUSY_AT) == b"\1"
 
 
 def _begin(options: PicturesOptions, why: str = "") -> tuple[PictureKeeper, socket.socket]:
@@ -150,7 +159,6 @@ def main() -> None:
     log_to_stderr(options.log_level, "pictures: ")
     os.umask(0o027)
     give_way()
-    cv2.setNumThreads(1)
     keeper, listener = _begin(options)
     told: tuple[Stock, ...] = ()
     told_at = 0.0

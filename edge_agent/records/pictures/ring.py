@@ -5,9 +5,10 @@ So that a flood of anomalies does not push out the normal pictures that training
 
 from __future__ import annotations
 
+import io
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edge_agent.records.pictures.stock import Stock
@@ -53,22 +54,27 @@ class Ring:
         """What there is of each kind."""
         return tuple(Stock(kind, len(kept), self._sizes[kind]) for kind, kept in self._kept.items())
 
-    def put(self, name: str, files: Mapping[str, bytes]) -> int:
-        """Store the files of one picture, by ending; returns how many older pictures made way.
+    def put(self, name: str, files: Mapping[str, Sequence[bytes]], rest: Callable[[], None] = lambda: None) -> int:
+        """Store the files of one picture, by ending, in pieces; returns how many older pictures made way.
+
+        `rest` is called between any two pieces of work.
 
         Raises:
             OSError: it can't be written; nothing of it is left then.
         """
         kind, stem = name.split("/")
-        size = sum(map(len, files.values()))
-        removed = self._make_room(kind, size)
+        size = sum(len(piece) for pieces in files.values() for piece in pieces)
+        removed = self._make_room(kind, size, rest)
         written: list[Path] = []
         try:
-            for ending, data in files.items():
+            for ending, pieces in files.items():
                 path = self.folder / kind / f"{stem}{ending}"
                 temporary = path.with_name(f"{path.name}.new")
                 written += (path, temporary)
-                temporary.write_bytes(data)
+                with temporary.open("wb", buffering=0) as file:
+                    for piece in pieces:
+                        rest()
+                        _write(file, piece)
                 temporary.replace(path)
         except OSError:
             for path in written:
@@ -78,13 +84,21 @@ class Ring:
         self._sizes[kind] += size
         return removed
 
-    def _make_room(self, kind: str, size: int) -> int:
+    def _make_room(self, kind: str, size: int, rest: Callable[[], None]) -> int:
         removed = 0
         kept = self._kept[kind]
         while kept and self._sizes[kind] + size > self._share:
             stem, taken = kept.popleft()
             for ending in (*PICTURES, MASK, SHADOW_MASK, VERDICT):
+                rest()
                 (self.folder / kind / f"{stem}{ending}").unlink(missing_ok=True)
             self._sizes[kind] -= taken
             removed += 1
         return removed
+
+
+def _write(file: io.FileIO, piece: bytes) -> None:
+    """Write all of it; a disk that is nearly full takes a part first."""
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]

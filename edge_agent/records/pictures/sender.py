@@ -1,7 +1,8 @@
 """In a worker: copies a picture that is to be kept into a slot, before the answer lets the client change it.
 
-A copy is all that a call waits for. Slots are few and used again: their pages are there, and memory is bounded. When
-all are taken, or nobody takes pictures, the picture is skipped.
+A copy is all that a call waits for; pixels that came as bytes are copied after the answer. Slots are few and used
+again: their pages are there, and memory is bounded. When all are taken, or nobody takes pictures, the picture is
+skipped.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from pathlib import Path
 import msgspec
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.bitmap import bitmap_bytes
 from edge_agent.inference.imaging.resize import Pixels
 from edge_agent.inference.pipeline import Inspection
 from edge_agent.inference.verdict import Verdict
 from edge_agent.records.pictures.passing import SOCKET_NAME, Keeping, Picture, encode
 from edge_agent.records.pictures.rules import SKIPPED
 from edge_agent.records.pictures.slots import Slots
+from edge_agent.records.pictures.stillness import BUSY_AT
 
 _SLOTS = 3
 
@@ -29,10 +31,22 @@ class PictureSender:
 
     def __init__(self, keeping: Keeping, manifest: Manifest) -> None:
         self._keeping, self._manifest = keeping, manifest
-        self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
-        size = self._shape[0] * self._shape[1] * CHANNELS
+        size = bitmap_bytes(manifest.image.width, manifest.image.height)
         self._slots = Slots(Path(keeping.folder), SOCKET_NAME, "kept picture", size=size, pictures=2, most=_SLOTS)
         self._normals = self._last = 0
+
+    def begin(self) -> None:
+        """Say that there is a call: whoever makes files of pictures rests."""
+        self._slots.mark(BUSY_AT, 1)
+
+    def end(self) -> None:
+        """Say that there is none."""
+        self._slots.mark(BUSY_AT, 0)
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether `settle` has pixels to copy, which must stay as they are until then."""
+        return self._slots.needs_pixels
 
     def keep(self, pixels: Pixels, inspection: Inspection, *, asked: bool) -> Verdict:
         """Pass a picture on if the rules say so; returns the verdict, which says under which name it is kept.
@@ -50,7 +64,7 @@ class PictureSender:
         manifest, image = self._manifest, self._manifest.image
         has_mask = inspection.mask is not None
         picture = Picture(name, manifest.name, manifest.version, image.width, image.height, has_mask, verdict)
-        kept = self._slots.copy(pixels, self._shape, inspection.mask, encode(picture))
+        kept = self._slots.copy(pixels, inspection.mask, encode(picture))
         return msgspec.structs.replace(verdict, picture=name if kept else SKIPPED)
 
     def settle(self) -> None:

@@ -7,15 +7,17 @@ A piece is a memfd; its first byte says whether it is taken, and whoever has don
 from __future__ import annotations
 
 import array
+import contextlib
 import mmap
 import os
 import socket
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from edge_agent.inference.imaging.resize import U8, Pixels
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.records.pictures.passing import FREE, HEAD, TAKEN, socket_address
 
 #: between two looks whether the taker of pictures is still there, while all slots are taken
@@ -53,12 +55,26 @@ class Slot:
         """Give the first picture's pixels, to be written."""
         return np.frombuffer(self.memory, np.uint8, self._size, HEAD).reshape(shape)
 
+    def warm(self) -> None:
+        """Touch the pages of the first picture and of the mask, so that no call has to wait for them."""
+        np.frombuffer(self.memory, np.uint8, 2 * self._size, HEAD)[:: mmap.PAGESIZE] = 0
+
     def put(self, place: int, buffers: list[memoryview]) -> None:
         """Write the picture number `place`, from 0, of pieces."""
         position = HEAD + place * self._size
         for buffer in buffers:
             self.memory[position : position + len(buffer)] = buffer
             position += len(buffer)
+
+
+class _Held(NamedTuple):
+    """What is to be sent."""
+
+    slot: Slot
+    #: that are not in the slot yet
+    pixels: ArrayPixels | None
+    mask: list[memoryview] | None
+    packet: bytes
 
 
 class Slots:
@@ -71,10 +87,17 @@ class Slots:
         self._slots: list[Slot] = []
         self._socket: socket.socket | None = None
         self._probed = 0.0
-        self._held: list[tuple[Slot, list[memoryview] | None, bytes]] = []
+        self._held: list[_Held] = []
 
-    def copy(self, pixels: Pixels, shape: tuple[int, ...], mask: list[memoryview] | None, packet: bytes) -> bool:
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether `settle` has pixels to copy, which must stay as they are until then."""
+        return any(held.pixels is not None for held in self._held)
+
+    def copy(self, pixels: Pixels, mask: list[memoryview] | None, packet: bytes) -> bool:
         """Copy a picture, to be sent by `settle`; False where no slot is free or nobody is there.
+
+        Pixels that are in memory are ours, not the client's: `settle` copies them.
 
         Raises:
             InvalidRequest: the client has truncated the segment that the picture is read from.
@@ -83,15 +106,18 @@ class Slots:
             slot = self.free_slot()
             if slot is None:
                 return False
-            pixels.read_into(slot.picture(shape))
+            if isinstance(pixels, ArrayPixels):
+                return self.hold(slot, mask, packet, pixels)
+            pixels.read_into(slot.picture((self._size,)))
             return self.hold(slot, mask, packet)
         except OSError:  # nobody is there, or there is no memory: the next picture tries again
             self.forget()
             return False
 
-    def hold(self, slot: Slot, mask: list[memoryview] | None, packet: bytes) -> bool:
+    def hold(self, slot: Slot, mask: list[memoryview] | None, packet: bytes, pixels: ArrayPixels | None = None) -> bool:
         """Have a slot with a picture in it sent by `settle`, with its mask and what belongs to it.
 
+        `pixels` are to be copied into it first.
         False where whoever takes pictures has no room for more.
 
         Raises:
@@ -104,14 +130,16 @@ class Slots:
         except BlockingIOError:
             return False
         slot.take()
-        self._held.append((slot, mask, packet))
+        self._held.append(_Held(slot, pixels, mask, packet))
         return True
 
     def settle(self) -> None:
-        """Send what is held. The mask is ours: it is copied now, when the call has been answered."""
+        """Send what is held. What is ours, as the mask is, is copied now, when the call has been answered."""
         held, self._held = self._held, []
-        for slot, mask, packet in held:
+        for slot, pixels, mask, packet in held:
             try:
+                if pixels is not None:
+                    pixels.read_into(slot.picture((self._size,)))
                 if mask is not None:
                     slot.put(1, mask)
                 self.send(slot, packet)
@@ -120,6 +148,9 @@ class Slots:
             except OSError:
                 self.forget()
                 return
+        if held and len(self._slots) < self._most:  # the next picture will find its pages there
+            with contextlib.suppress(OSError):
+                self._add().warm()
 
     def mark(self, place: int, value: int) -> None:
         """Write a byte of all slots' heads."""
@@ -138,12 +169,15 @@ class Slots:
             if slot.is_free:
                 return slot
         if len(self._slots) < self._most:
-            self._slots.append(Slot(self._what, self._size, self._pictures))
-            return self._slots[-1]
+            return self._add()
         if self._socket is not None and time.monotonic() - self._probed > _PROBE_SECONDS:
             self._probed = time.monotonic()
             self._socket.send(b"")  # fails when the taker has gone, which will then never free a slot
         return None
+
+    def _add(self) -> Slot:
+        self._slots.append(Slot(self._what, self._size, self._pictures))
+        return self._slots[-1]
 
     def send(self, slot: Slot, packet: bytes) -> None:
         """Pass a slot on, with what belongs to it.

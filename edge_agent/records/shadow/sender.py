@@ -1,8 +1,8 @@
 """In a worker: keeps a picture for the shadow model, before the answer lets the client change it.
 
 A picture that is read from a segment is read into the shadow's memory at once, so that there is nothing to copy; one
-that came as bytes is copied. Whether there is a shadow is seen by its socket, which is looked for every second. When
-all slots are taken the picture is skipped: the shadow judges as many as it can.
+that came as bytes is copied after the answer. Whether there is a shadow is seen by its socket, which is looked for
+every second. When all slots are taken the picture is skipped: the shadow judges as many as it can.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from edge_agent.inference.pipeline import Inspection
 from edge_agent.inference.verdict import Verdict
 from edge_agent.records.pictures.rules import SKIPPED
 from edge_agent.records.pictures.slots import Slot, Slots
+from edge_agent.records.pictures.stillness import BUSY_AT
 from edge_agent.records.shadow.passing import Shown, encode, socket_name
-from edge_agent.records.shadow.stillness import BUSY_AT
 
 _SLOTS = 2
 _LOOK_SECONDS = 1.0
@@ -59,6 +59,11 @@ class ShadowSender:
         """Say that there is none."""
         self._slots.mark(BUSY_AT, 0)
 
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether `settle` has pixels to copy, which must stay as they are until then."""
+        return self._slots.needs_pixels
+
     def place(self) -> U8 | None:
         """Give memory into which the next picture may be read, so that nobody has to copy it; None: no picture goes."""
         if not self._looks():
@@ -89,7 +94,7 @@ class ShadowSender:
                 pixels.finish_copy()
                 shown = self._slots.hold(slot, inspection.mask, packet)
             else:
-                shown = self._slots.copy(pixels, self._shape, inspection.mask, packet)
+                shown = self._slots.copy(pixels, inspection.mask, packet)
         except OSError:
             self._forget()
             shown = False

@@ -31,8 +31,8 @@ from edge_agent.logs import log_to_stderr
 from edge_agent.records.pictures import passing as pictures
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, TAKEN, Picture, socket_address
 from edge_agent.records.pictures.rules import DISAGREEMENT
+from edge_agent.records.pictures.stillness import BUSY_AT, wait_for_stillness
 from edge_agent.records.shadow.passing import Judged, Shown, Standing, decode_shown, encode, socket_name
-from edge_agent.records.shadow.stillness import BUSY_AT, wait_for_stillness
 from edge_agent.serving.shadowing.options import ShadowOptions
 
 log = logging.getLogger("edge_agent.shadow")

@@ -168,6 +168,8 @@ class Inspector:
         """
         accepted: list[_Accepted] = []
         descriptors: list[int] = []
+        if self._sender is not None:
+            self._sender.begin()
         if self._shadow is not None:
             self._shadow.begin()
         try:
@@ -188,6 +190,8 @@ class Inspector:
                 os.close(descriptor)
             if self._shadow is not None:
                 self._shadow.end()
+            if self._sender is not None:
+                self._sender.end()
 
     def _open(self, job: Detect, segment: SegmentPixels, descriptors: list[int]) -> _Accepted:
         """Open a call's segments, whose descriptors are added to those that have to be closed."""
@@ -212,6 +216,13 @@ class Inspector:
             descriptors.append(opened.descriptor)
             return _Accepted(job, pixels, opened.descriptor, self.standing.find(opened, job.mask, write=True))
         return _Accepted(job, pixels, -1)
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether `settle` will look once more at the pixels of the call whose result `inspect` has just given."""
+        return (self._sender is not None and self._sender.needs_pixels) or (
+            self._shadow is not None and self._shadow.needs_pixels
+        )
 
     def settle(self) -> None:
         """Do what an inspection that is answered leaves to do, before the next begins."""

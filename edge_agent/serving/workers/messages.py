@@ -136,6 +136,14 @@ class Answer(_Message, frozen=True):
     #: seconds that the worker spent on the call; of a batch, the call's share
     seconds: float
     stages: Stages
+    #: it looks once more at the pixels that lie in a parcel, and says when it has
+    needs_pixels: bool = False
+
+
+class Settled(_Message, frozen=True):
+    """The pixels of a call that was answered are not needed any more."""
+
+    call: int
 
 
 class Refused(_Message, frozen=True):
@@ -147,7 +155,7 @@ class Refused(_Message, frozen=True):
 
 
 ToWorker = Load | Detect | Cancel | Forget
-FromWorker = Progress | Ready | Noticed | Learned | Broken | Answer | Refused
+FromWorker = Progress | Ready | Noticed | Learned | Broken | Answer | Settled | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode

@@ -32,6 +32,7 @@ from edge_agent.serving.workers.messages import (
     Progress,
     Ready,
     Refused,
+    Settled,
     most_calls,
     revive,
 )
@@ -229,12 +230,10 @@ class WorkerPool:
         seat = self._seats[number]
         if isinstance(message, Answer):
             self._on_answer(seat, message)
+        elif isinstance(message, Settled):
+            seat.settle(message.call)
         elif isinstance(message, Refused):
-            held = self._end(seat, message.call)
-            if held is not None:
-                if held.mask is not None:
-                    held.mask.release()
-                held.call.fail(revive(message.error, message.text))
+            self._on_refused(seat, message)
         elif isinstance(message, Progress):
             if message.building:
                 self._building = True
@@ -259,7 +258,7 @@ class WorkerPool:
 
     def _on_answer(self, seat: Seat, message: Answer) -> None:
         self._line.observe(message.seconds)
-        held = self._end(seat, message.call)
+        held = self._end(seat, message.call, needs_pixels=message.needs_pixels)
         if held is not None:
             if held.call.on_stages is not None:
                 held.call.on_stages(held.call.submitted, message.stages)
@@ -268,14 +267,27 @@ class WorkerPool:
                 waiting = message.stages.begun - held.call.submitted
                 self._counts.inspected(message.verdict, waiting, message.stages)
 
-    def _end(self, seat: Seat, number: int) -> Held | None:
-        """Take a call from a worker that has done with it, and give it the next; None when both were lost before."""
+    def _on_refused(self, seat: Seat, message: Refused) -> None:
+        held = self._end(seat, message.call)
+        if held is not None:
+            if held.mask is not None:
+                held.mask.release()
+            held.call.fail(revive(message.error, message.text))
+
+    def _end(self, seat: Seat, number: int, *, needs_pixels: bool = False) -> Held | None:
+        """Take a call from a worker that has done with it, and give it the next; None when both were lost before.
+
+        With `needs_pixels` the worker will say when it has done with the pixels, too.
+        """
         held = seat.calls.pop(number, None)
         if held is None:
             return None
         seat.begun = time.monotonic()
         if held.bitmap is not None:
-            held.bitmap.release()
+            if needs_pixels:
+                seat.unsettled[number] = held.bitmap
+            else:
+                held.bitmap.release()
         self._dispatch()  # the worker begins with the next while this one is answered
         return held
 

@@ -42,6 +42,7 @@ from edge_agent.serving.workers.messages import (
     Progress,
     Ready,
     Refused,
+    Settled,
     ToWorker,
     decode_to_worker,
     describe,
@@ -190,8 +191,11 @@ class Worker:
                 else:
                     now = time.monotonic()
                     stages = self._inspector.stages(begun, before, now)
-                    self._send(Answer(job.call, result, (now - begun) / count, stages))
+                    needs_pixels = self._inspector.needs_pixels
+                    self._send(Answer(job.call, result, (now - begun) / count, stages, needs_pixels))
                     self._inspector.settle()
+                    if needs_pixels:
+                        self._send(Settled(job.call))
                 before = time.monotonic()
                 wanted = [other for other in wanted if other is not job]
         except Exception as error:

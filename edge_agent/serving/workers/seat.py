@@ -31,6 +31,8 @@ class Seat:
     #: calls that it inspects at once
     batch: int = 1
     calls: dict[int, Held] = field(default_factory=dict)
+    #: parcels of pixels that it looks at once more, by the number of the call that was answered
+    unsettled: dict[int, Parcel] = field(default_factory=dict)
     #: parcels that it may still touch, though their calls have ended
     stranded: list[Parcel] = field(default_factory=list)
     #: when it began with the oldest of its calls
@@ -48,6 +50,12 @@ class Seat:
         """Return the number by which it knows a call; None when it does not hold it."""
         return next((number for number, held in self.calls.items() if held.call is call), None)
 
+    def settle(self, number: int) -> None:
+        """Give back the memory of a call's pixels, which the worker has done with."""
+        parcel = self.unsettled.pop(number, None)
+        if parcel is not None:
+            parcel.release()
+
     def empty(self) -> list[Call]:
         """Take every call from a worker that is lost; until its process is gone it may go on to use their memory."""
         lost = list(self.calls.values())
@@ -62,6 +70,7 @@ class Seat:
 
     def release_stranded(self) -> None:
         """Give back the memory that a worker could touch whose process is gone now."""
-        for parcel in self.stranded:
+        for parcel in (*self.stranded, *self.unsettled.values()):
             parcel.release()
         self.stranded.clear()
+        self.unsettled.clear()

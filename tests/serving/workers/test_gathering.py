@@ -65,6 +65,8 @@ class _Inspector:
     def stages(self, begun: float, before: float, now: float) -> Stages:
         return Stages(begun, 0.0, 0.0, 0.0)
 
+    needs_pixels = False
+
     def settle(self) -> None:
         pass
 

@@ -57,11 +57,11 @@ def test_a_rule_that_is_none_is_refused(rule: str) -> None:
 
 def test_a_flood_of_one_kind_takes_no_room_from_another(tmp_path: Path) -> None:
     ring = Ring(tmp_path, ("anomalous", "normal"), 20_000)
-    ring.put("normal/1", {".png": b"n" * 4000, ".json": b"{}"})
-    removed = [ring.put(f"anomalous/{number}", {".png": b"a" * 3000, ".json": b"{}"}) for number in range(10, 16)]
+    ring.put("normal/1", {".png": [b"n" * 4000], ".json": [b"{}"]})
+    removed = [ring.put(f"anomalous/{number}", {".png": [b"a" * 3000], ".json": [b"{}"]}) for number in range(10, 16)]
     assert removed == [0, 0, 0, 1, 1, 1]
     again = Ring(tmp_path, ("anomalous", "normal"), 20_000)  # as after a restart
-    assert again.put("anomalous/20", {".png": b"a" * 6000}) == 2
+    assert again.put("anomalous/20", {".png": [b"a" * 6000]}) == 2
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == [
         "anomalous/15.png", "anomalous/20.png", "normal/1.png",
     ]  # fmt: skip
@@ -71,7 +71,7 @@ def test_what_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
     ring = Ring(tmp_path, ("normal",), 20_000)
     (tmp_path / "normal" / "1.mask.png.new").mkdir()
     with pytest.raises(OSError, match="Is a directory"):
-        ring.put("normal/1", {".png": b"n", ".json": b"{}", ".mask.png": b"m"})
+        ring.put("normal/1", {".png": [b"n"], ".json": [b"{}"], ".mask.png": [b"m"]})
     assert not list((tmp_path / "normal").glob("*.json")) + list((tmp_path / "normal").glob("1.png"))
 
 
@@ -131,6 +131,20 @@ def test_a_picture_in_a_segment_is_kept_as_it_was_judged(line: Line, segments: A
     found = _kept(line, "segment")
     path = line.state / "records" / "pictures" / f"{found['picture']}.png"
     assert np.array_equal(np.asarray(Image.open(path)), drawn)
+
+
+def test_pictures_that_come_as_bytes_are_kept_as_they_were_judged_however_fast_the_next_one_comes(line: Line) -> None:
+    """They are copied after the answer, when their memory could be lent to the next."""
+    random = np.random.default_rng(8)
+    sent = {f"fast {number}": random.integers(150, 256, (64, 64, 3)).astype(np.uint8) for number in range(8)}
+    for part, drawn in sent.items():
+        _send(line, part, drawn)
+    names = {part: _kept(line, part)["picture"] for part in sent}
+    kept = {part: name for part, name in names.items() if name}
+    assert kept  # the keeper need not have had time for all
+    for part, name in kept.items():
+        path = line.state / "records" / "pictures" / f"{name}.png"
+        assert np.array_equal(np.asarray(Image.open(path)), sent[part])
 
 
 def test_a_client_may_ask_and_normal_ones_are_kept_now_and_then(line: Line) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_agent.records.shadow.stillness import LONGEST_SECONDS, LOOK_SECONDS, wait_for_stillness
+from edge_agent.records.pictures.stillness import LONGEST_SECONDS, LOOK_SECONDS, wait_for_stillness
 
 
 @pytest.mark.parametrize(

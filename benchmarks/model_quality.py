@@ -7,12 +7,15 @@
     python -m benchmarks.model_quality --kinds vial tray    # some kinds
     python -m benchmarks.model_quality --trained-on 20+10 --quality best    # one number of pictures, another input
     python -m benchmarks.model_quality whole                # the first four sets, through the finished component
-    python -m benchmarks.model_quality masks                # IoU of the masks (needs torch)
-    python -m benchmarks.model_quality speed                # one thread, fp32 and int8
+    python -m benchmarks.model_quality masks --results FILE # IoU of the masks (needs torch); each split goes there
+    python -m benchmarks.model_quality price --results FILE # F1 of each quality, fp32 and int8
+    python -m benchmarks.model_quality speed                # milliseconds of each, one thread
+    python -m benchmarks.model_quality cost                 # seconds and memory of a training of 30 pictures
     python -m benchmarks.model_quality thresholds           # this threshold against the usual ways to choose one
 
 Pictures are split at random with the seeds 0 to 4; a model is built of one part and measured on the rest, through the
-same functions as the commands use. The kinds: `cookies` (../shared), and those of benchmarks/objects/kinds.py. A
+same functions as the commands use. What --results has is not measured again: remove the file when the method changes.
+The kinds: `cookies` (../shared), and those of benchmarks/objects/kinds.py. A
 method is chosen on the development half; a kind of the held-out half is measured with --final only, so that nobody
 tunes on it by accident. `gravel` needs the package scikit-image.
 """
@@ -23,52 +26,45 @@ import argparse
 import itertools
 import resource
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import get_args
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.beginning import begin, command_line
+from benchmarks.objects.building import build, choose
 from benchmarks.objects.kinds import KINDS
+from benchmarks.objects.masks import SETS as MASKED
+from benchmarks.objects.masks import WAYS as MASK_WAYS
+from benchmarks.objects.masks import measure_masks
+from benchmarks.objects.price import price, training_costs
+from benchmarks.objects.results import Results
 from benchmarks.objects.surfaces import public_texture
 from benchmarks.objects.verdicts import WAYS, totals
 from benchmarks.objects.verdicts import verdicts as measure_verdicts
 from benchmarks.rig import REFERENCE, alternate, machine, median
 from benchmarks.synthetic import LABELS, draw
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Dataset
-from edge_agent.building.datasets.reading import Datasets, read_dataset
-from edge_agent.building.datasets.split import split
+from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.demo.model import draw_pictures
-from edge_agent.building.evaluation.inspection import inspect, load_component
+from edge_agent.building.evaluation.inspection import load_component
 from edge_agent.building.evaluation.metrics import classification_metrics
-from edge_agent.building.evaluation.results import Evaluation, evaluate
-from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, Quality, choose_input_size, source_model
 from edge_agent.building.training.head import Wanted, fit_head
 from edge_agent.building.training.threshold import normal_spread
-from edge_agent.building.training.trainer import Options, Precision, Steps, extract_features, resized_pictures, train
+from edge_agent.building.training.trainer import Options, Precision, extract_features, resized_pictures
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels
 
 COOKIES = REFERENCE.parents[2] / "data" / "cookies" / "train_segmentation.manifest"
 MADE_UP = ("flange", "fabric", "blister")
 SEEDS = range(5)
+_PRICED = ["brushed", "label", "tray", "vial"]
 _QUICK = ["blister", "label", "vial"]
 _EACH = 60  # pictures of a kind in a made-up set
-QUIET = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
-
-
-class Measured(NamedTuple):
-    """One model."""
-
-    evaluation: Evaluation
-    seconds: float
-    folder: Path
 
 
 def dataset(name: str, folder: Path) -> Dataset:
@@ -93,29 +89,6 @@ def dataset(name: str, folder: Path) -> Dataset:
         Image.fromarray(bad.picture).save(root / ANOMALY / f"bad-{number}.png")
         Image.fromarray(palette[bad.classes]).save(root / "masks" / f"bad-{number}.png")
     return read_dataset(root)
-
-
-def choose(data: Dataset, normal: int, anomaly: int, seed: int) -> Datasets:
-    """Choose pictures to train with; the others are for the test."""
-    rng = np.random.default_rng(seed)
-    train_part, test_part = [], []
-    for label, count in ((NORMAL, normal), (ANOMALY, anomaly)):
-        examples = data.of(label)
-        order = rng.permutation(len(examples))
-        train_part += [examples[i] for i in order[:count]]
-        test_part += [examples[i] for i in order[count:]]
-    return Datasets(data._replace(examples=tuple(train_part)), data._replace(examples=tuple(test_part)))
-
-
-def build(parts: Datasets, models: Path, options: Options) -> Measured:
-    """Build a model and measure it on the test pictures."""
-    assert parts.test is not None
-    begun = time.perf_counter()
-    trained = train(Datasets(parts.train, None), models, Identity("model", "1.0.0"), options, QUIET)
-    seconds = time.perf_counter() - begun
-    component = load_component(trained.folder)
-    found = evaluate(inspect(component, parts.test, lambda *_: None, lambda *_: None))
-    return Measured(found, seconds, trained.folder)
 
 
 def whole(sets: list[str], folder: Path) -> None:
@@ -154,38 +127,6 @@ def whole(sets: list[str], folder: Path) -> None:
                 confidence, right = np.mean(inside, axis=0)
                 parts.append(f"{confidence:.2f}: {right:.3f} of {len(inside)}")
         print(f"{key:>6}  " + "   ".join(parts))
-
-
-def masks(sets: list[str], folder: Path) -> None:
-    """Print IoU and F1 of the masks."""
-    print(f"{'set':8} {'trained on':>10} {'IoU':>6} {'pixel F1':>8} {'average IoU':>11} {'image F1':>8} {'seconds':>8}")
-    for name in sets:
-        data = dataset(name, folder)
-        if not data.labels:
-            continue
-        ways: dict[str, Callable[[int], Datasets]] = {
-            "2/3": partial(_two_thirds, data),
-            "20+10": partial(choose, data, 20, 10),
-        }
-        for way, parts in ways.items():
-            runs = []
-            for seed in SEEDS:
-                run = build(parts(seed), folder / "models", Options("segmentation"))
-                runs.append(run)
-                pixels, image = run.evaluation.pixels, run.evaluation.classification.f1 or 0.0
-                iou, f1, average = (np.mean([getattr(p, key) for p in pixels]) for key in ("iou", "f1", "average_iou"))
-                figures = f"{iou:6.3f} {f1:8.3f} {average:11.3f} {image:8.3f} {run.seconds:8.0f}"
-                print(f"{name:8} {way:>10} {figures}", flush=True)
-            iou, f1 = (
-                np.mean([np.mean([getattr(p, key) for p in run.evaluation.pixels]) for run in runs])
-                for key in ("iou", "f1")
-            )
-            print(f"{name:8} {way:>10} {iou:6.3f} {f1:8.3f} mean of {len(runs)}", flush=True)
-    print(f"\nlargest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-
-
-def _two_thirds(data: Dataset, seed: int) -> Datasets:
-    return Datasets(*split(data, seed=seed))
 
 
 def speed(sets: list[str], folder: Path) -> None:
@@ -291,18 +232,25 @@ def _is_present(kind: str) -> bool:
 
 
 def main() -> None:
-    parts = {"whole": whole, "masks": masks, "speed": speed, "thresholds": thresholds}
+    parts = {"whole": whole, "speed": speed, "thresholds": thresholds}
     parser = command_line("model_quality", __doc__)
-    parser.add_argument("part", nargs="?", choices=("verdicts", *parts), default="verdicts")
-    parser.add_argument("--kinds", nargs="+", choices=("cookies", *KINDS), help="of verdicts: these only")
+    parser.add_argument("part", nargs="?", choices=("verdicts", "masks", "price", "cost", *parts), default="verdicts")
+    parser.add_argument("--kinds", nargs="+", choices=("cookies", *KINDS), help="of verdicts and price: these only")
     parser.add_argument("--quick", action="store_true", help="of verdicts: a small part of it")
-    parser.add_argument("--splits", type=int, default=5, help="of verdicts: how many, with the seeds from 0 on")
+    parser.add_argument("--splits", type=int, default=5, help="how many, with the seeds from 0 on")
     parser.add_argument("--quality", choices=get_args(Quality), default="normal",
                         help="of verdicts: as `edge-agent train` has it")  # fmt: skip
     parser.add_argument("--trained-on", nargs="+", choices=[f"{good}+{bad}" for good, bad in WAYS],
-                        help="of verdicts: these numbers of good and bad pictures only")  # fmt: skip
+                        help="of verdicts and price: these numbers of good and bad pictures only")  # fmt: skip
     parser.add_argument("--final", action="store_true", help="of verdicts: the held-out half too, for a final table")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="of verdicts: keep the pictures' features there")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="of verdicts and price: keep the pictures' features there"
+    )
+    parser.add_argument("--results", type=Path, metavar="FILE",
+                        help="of masks and price: write each result there, and go on where it ends")  # fmt: skip
+    parser.add_argument("--masked", nargs="+", choices=MASKED, default=list(MASKED), help="of masks: these sets")
+    parser.add_argument("--mask-ways", nargs="+", choices=MASK_WAYS, default=list(MASK_WAYS),
+                        help="of masks: trained on these pictures only")  # fmt: skip
     parser.add_argument("--sets", nargs="+", choices=("cookies", *MADE_UP), default=["cookies", *MADE_UP],
                         help="of the other parts: these sets of pictures")  # fmt: skip
     arguments = begin(parser)
@@ -312,6 +260,27 @@ def main() -> None:
     print(machine() + "\n")
     if arguments.part == "verdicts":
         verdicts(arguments)
+        return
+    if arguments.part == "price":
+        kinds = [kind for kind in arguments.kinds or _PRICED if kind != "cookies"]
+        for good, bad in WAYS:
+            if f"{good}+{bad}" in (arguments.trained_on or ["20+10"]):
+                price(kinds, COOKIES, arguments.cache, range(arguments.splits), Results(arguments.results), (good, bad))
+        return
+    if arguments.part in ("masks", "cost"):
+        with tempfile.TemporaryDirectory() as folder:
+            if arguments.part == "cost":
+                training_costs((arguments.kinds or ["brushed"])[0], Path(folder))
+            else:
+                present = [name for name in arguments.masked if name != "cookies" or _is_present(name)]
+                measure_masks(
+                    present,
+                    arguments.mask_ways,
+                    range(arguments.splits),
+                    COOKIES,
+                    Path(folder),
+                    Results(arguments.results),
+                )
         return
     sets = [name for name in arguments.sets if name != "cookies" or COOKIES.exists()]
     if len(sets) < len(arguments.sets):

@@ -71,7 +71,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Begin with: edge-agent demo",
+    epilog="Example: edge-agent demo --output sample  (then: edge-agent serve --model-dir sample/models)",
 )
 @click.version_option(__version__, message="edge-agent %(version)s")
 def command() -> None:

@@ -47,7 +47,8 @@ _MAX_TAGS = 50
               help="Where the artifact is to lie: a folder, for local deployments, or S3.")  # fmt: skip
 @click.option("-o", "--output", type=_PATH, metavar="DIR",
               help="Folder for what is made, if --location is in S3  [default: packages]")  # fmt: skip
-@click.option("--recipe-format", type=click.Choice(["json", "yaml"]), default="json", show_default=True)
+@click.option("--recipe-format", type=click.Choice(["json", "yaml"]), default="json", show_default=True,
+              help="What the recipe is written in; Greengrass takes both.")  # fmt: skip
 @click.option("--agent-component", metavar="NAME", default=DEFAULT_AGENT, show_default=True,
               help="Name of the agent's component; '' when the agent is a system service.")  # fmt: skip
 @click.option(

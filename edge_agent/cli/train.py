@@ -146,7 +146,13 @@ def _print(folder: Path, figures: Mapping[str, Mapping[str, float]], seconds: fl
 def _print_outlook(outlook: Outlook) -> None:
     if outlook.f1:
         low, high = outlook.f1
-        click.echo(f"expect an F1 between {low:.2f} and {high:.2f} on other pictures of the same kind (95 % interval)")
+        click.echo(
+            f"expect an F1 between {low:.2f} and {high:.2f} on other pictures of the same kind, where as large a share "
+            "is anomalous (95 % interval)"
+        )
+    if outlook.false_alarms:
+        low, high = outlook.false_alarms
+        click.echo(f"expect {low:.0%} to {high:.0%} of good parts to be called anomalous (95 % interval)")
     if outlook.hardest:
         click.echo("hardest, each by a model that had not seen it:")
     for hard in outlook.hardest:

@@ -11,6 +11,7 @@ from edge_agent.building.training.bank import places, worst_count
 from edge_agent.building.training.features import CLASS_SCORES, F32, GRID, PATCHES, POOLED, SHARP, feature_graph
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.head import Head, Scale
+from edge_agent.building.training.likeness import ALIKE_PLACES
 from edge_agent.building.training.usual import Usual
 
 SCORE, ANOMALY_MAP, MARKS = "score", "anomaly_map", "marks"
@@ -50,6 +51,13 @@ def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[in
         flat = graph.op("Reshape", "regression.flat", product, "one")
         score = graph.op("Add", "regression.score", flat, "regression.bias")
         parts.append(_add_scale(graph, "regression", score, head.regression_scale))
+    if head.likeness and head.likeness_scale:
+        graph.weight("likeness.directions", head.likeness.directions)
+        alike = graph.op("MatMul", "likeness.alike", "bank.whitened", "likeness.directions")
+        most = graph.op("ReduceMax", "likeness.most", alike, "axis.last", keepdims=0)
+        top = graph.top("likeness.top", most, min(ALIKE_PLACES, rows * columns))
+        score = graph.op("ReduceMean", "likeness.score", top, "axis.first", keepdims=1)
+        parts.append(_add_scale(graph, "likeness", score, head.likeness_scale))
     graph.op("Sum", SCORE, *parts)
     plane = [1, 1, height // MAP_STRIDE, width // MAP_STRIDE]
     outputs = {SCORE: [1], ANOMALY_MAP: plane, MARKS: plane}

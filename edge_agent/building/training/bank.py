@@ -91,6 +91,8 @@ class Whitening(NamedTuple):
 
     matrix: F32
     bias: F32
+    #: of good parts' patches [channels], when they are whitened by half
+    deviation: F32
 
     def __call__(self, patches: F32) -> F32:
         return np.asarray(patches @ self.matrix + self.bias, np.float32)
@@ -102,8 +104,10 @@ def choose_whitening(patches: F32) -> Whitening:
     centred = patches - mean.astype(np.float32)
     variance, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(patches))
     largest = max(float(variance.max()), 1e-12)
-    matrix = directions * np.maximum(variance, _LEAST_VARIANCE * largest) ** -_WHITENED
-    return Whitening(matrix.astype(np.float32), (-mean @ matrix).astype(np.float32))
+    deviation = np.maximum(variance, _LEAST_VARIANCE * largest) ** _WHITENED
+    matrix = directions / deviation
+    bias = -mean @ matrix
+    return Whitening(matrix.astype(np.float32), bias.astype(np.float32), deviation.astype(np.float32))
 
 
 def distances(patches: F32, bank: F32) -> F32:

@@ -28,6 +28,7 @@ from edge_agent.building.training.bank import (
     with_places,
 )
 from edge_agent.building.training.features import F32, Features
+from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
 from edge_agent.building.training.threshold import (
     F64,
     Spread,
@@ -44,9 +45,11 @@ _MARKED_DEVIATIONS = 3.0  # of normal pictures' furthest patches
 _COMPRESSION = 3.0  # deviations: half way between linear and logarithmic
 _FOLDS, _FOLDS_OF_MANY, _MANY = 10, 5, 150
 _STRENGTH = 300.0  # of the regression's fit, divided by the number of features
-_TRUSTED_ANOMALIES = 5  # below this many the regression counts for less
+_TRUSTED_ANOMALIES = 5  # below this many regression and likeness count for less
 _FURTHEST_LOGIT = 5.0  # of the threshold, when it is not where the calibrated score is 0.5
 _LEAST_ANOMALIES = 2  # one would leave none to fit on when it is held out
+#: how much both banks, regression and likeness count where no anomaly decides: the first bank separates more kinds
+_USUAL_WEIGHTS = (0.6, 0.4, 0.0, 0.0)
 
 Progress = Callable[[int, int], None]
 
@@ -98,6 +101,8 @@ class Head(NamedTuple):
     placed: Placed | None
     regression: Regression | None
     regression_scale: Scale | None
+    likeness: Likeness | None
+    likeness_scale: Scale | None
     #: of the raw score
     threshold: float
     slope: float
@@ -112,7 +117,8 @@ class Head(NamedTuple):
 
     def raw_scores(self, features: Features) -> F64:
         """Score pictures as the finished model does."""
-        found = self.bank_usual(distances(self.whitening(features.sharp), self.bank))
+        whitened = self.whitening(features.sharp)
+        found = self.bank_usual(distances(whitened, self.bank))
         raw = self.bank_scale(picture_scores(found))
         if self.placed:
             patches = with_places(features.patches, *features.grid, self.placed.weight)
@@ -120,6 +126,8 @@ class Head(NamedTuple):
             raw = raw + self.placed.scale(picture_scores(found))
         if self.regression and self.regression_scale:
             raw = raw + self.regression_scale(self.regression(features.pooled))
+        if self.likeness and self.likeness_scale:
+            raw = raw + self.likeness_scale(self.likeness(whitened))
         return raw
 
     @property
@@ -163,20 +171,20 @@ def fit_head(
     """
     fold, count = _folds(anomalous, seed, same)
     whitening = choose_whitening(_rows(features.sharp[~anomalous]))
-    plain = _remember(whitening(features.sharp), features.grid, anomalous, fold, count, seed)
+    whitened = whitening(features.sharp)
+    plain = _remember(whitened, features.grid, anomalous, fold, count, seed)
     progress(1, 3)
     step = place_weight(_rows(features.patches[~anomalous]))
     with_their_places = with_places(features.patches, *features.grid, step)
     placed = _remember(with_their_places, features.grid, anomalous, fold, count, seed)
     progress(2, 3)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
+    alike_out = likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count)
     progress(3, 3)
     normal = ~anomalous
-    spreads = [normal_spread(scores[normal]) for scores in (plain.scores, placed.scores, regression_out)]
-    parts = [
-        Scale(spread, 1.0)(scores)
-        for spread, scores in zip(spreads, (plain.scores, placed.scores, regression_out), strict=True)
-    ]
+    known = (plain.scores, placed.scores, regression_out, alike_out)
+    spreads = [normal_spread(scores[normal]) for scores in known]
+    parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, known, strict=True)]
     weights = _weights(parts, anomalous)
     scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
     raw = np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64)
@@ -193,23 +201,27 @@ def fit_head(
         placed=Placed(placed.bank, placed.usual, step, scales[1]) if weights[1] > 0 else None,
         regression=_fit_regression(features.pooled, anomalous) if weights[2] > 0 else None,
         regression_scale=scales[2] if weights[2] > 0 else None,
+        likeness=remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)
+        if weights[3] > 0
+        else None,
+        likeness_scale=scales[3] if weights[3] > 0 else None,
         threshold=threshold,
         slope=slope,
         middle=middle,
         out_of_fold=raw,
         bank_out_of_fold=plain.distances,
-        map_threshold=_map_threshold(plain.furthest[normal], spreads[0]),
+        map_threshold=_map_threshold(plain.unusual[normal].max(axis=1).astype(np.float64), spreads[0]),
     )
 
 
 class _Memory(NamedTuple):
     """A bank of all normal pictures and what is usual of them; of each picture, by a bank and by what is usual without
-    it: its score, its furthest patch, and the mean distance of its worst patches."""
+    it: how unusual each place is, its score, and the mean distance of its worst patches."""
 
     bank: F32
     usual: Usual
+    unusual: F32
     scores: F64
-    furthest: F64
     distances: F64
 
 
@@ -242,8 +254,8 @@ def _remember(
     return _Memory(
         bank=banks[-1],
         usual=usual_distances(found[~anomalous], grid),
+        unusual=unusual,
         scores=picture_scores(unusual).astype(np.float64),
-        furthest=unusual.max(axis=1).astype(np.float64),
         distances=picture_scores(found).astype(np.float64),
     )
 
@@ -279,19 +291,19 @@ def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression
 
 
 def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_]) -> tuple[float, ...]:
-    """Weigh both banks' parts and the regression's by a regression on out-of-fold values; none counts negatively."""
+    """Weigh both banks, regression and likeness by a regression on out-of-fold values; none counts negatively."""
     from sklearn.linear_model import LogisticRegression
 
     if not anomalous.any():
-        return 0.5, 0.5, 0.0
+        return _USUAL_WEIGHTS
     used = parts if anomalous.sum() >= _LEAST_ANOMALIES else parts[:2]
     model = LogisticRegression(C=1.0, class_weight="balanced")
     model.fit(np.stack(used, axis=1), anomalous)
-    found = np.zeros(3)
+    found = np.zeros(4)
     found[: len(used)] = np.maximum(model.coef_[0], 0.0)
-    found[2] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
+    found[2:] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
     if found.sum() <= 0:
-        return 0.5, 0.5, 0.0
+        return _USUAL_WEIGHTS
     return tuple(float(weight) for weight in found / found.sum())
 
 

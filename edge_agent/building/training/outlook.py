@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from edge_agent.building.datasets.checks.report import Seen
 from edge_agent.building.datasets.dataset import ANOMALY, Example
-from edge_agent.building.evaluation.metrics import classification_metrics, intervals, is_anomalous
+from edge_agent.building.evaluation.metrics import classification_metrics, intervals, is_anomalous, wilson
+from edge_agent.building.training.advice import Held, View, advise
 from edge_agent.building.training.bank import choose_banks, distances, picture_scores
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted
@@ -23,10 +24,6 @@ from edge_agent.building.training.learning_curve import f1_of_half
 
 _HARDEST = 3
 _SURE = 0.95  # a picture of at least this confidence is not hard
-_WIDE = 0.1  # an F1 that is known less exactly is said to be
-_MOST_TIMES = 32
-_SURPRISED = 0.05  # share by which good parts come nearer, from which on more of them are asked for
-_RISES = 0.03  # of F1 from half of the pictures to nearly all: more of them are asked for
 _LEAST_CURVE = 8  # normal pictures, of which a half is still a bank
 
 
@@ -44,6 +41,8 @@ class Outlook(NamedTuple):
 
     #: 95 % interval of the F1 on pictures of the same kind; None without anomalies
     f1: tuple[float, float] | None
+    #: 95 % interval of the share of good parts that will be called anomalous
+    false_alarms: tuple[float, float] | None
     hardest: tuple[Hard, ...]
     #: kinds of anomaly, by their labels or folders, that one picture shows
     seen_once: tuple[str, ...]
@@ -64,8 +63,10 @@ def look_ahead(
     *,
     seed: int,
     wanted: Wanted,
+    sizes: tuple[tuple[int, int], tuple[int, int]] | None = None,
 ) -> Outlook:
-    """Say what to expect; `examples` and `seen` are the training pictures, in the order of `features`."""
+    """Say what to expect; `examples` and `seen` are the training pictures, in the order of `features`; `sizes` are
+    those of the pictures and of the model's input, without which nothing is said of small defects."""
     scores, threshold = head.calibrated(head.out_of_fold), head.calibrated_threshold
     called = is_anomalous(scores, threshold)
     f1 = intervals(scores, anomalous, threshold).f1
@@ -81,19 +82,21 @@ def look_ahead(
     once = _seen_once(examples, seen)
     nearer = _nearer(head.whitening(features.sharp[~anomalous]), head, anomalous, seed)
     half = f1_of_half(features, anomalous, seed=seed, wanted=wanted, same=[look.digest for look in seen])
-    advice = _advice(scores, anomalous, called, threshold, once, nearer)
-    if half is not None:
-        advice += (_compare(half, classification_metrics(scores, anomalous, threshold).f1 or 0.0),)
-        half = round(half, 4)
-    return Outlook(f1, hardest, once, nearer, half, advice)
+    found = classification_metrics(scores, anomalous, threshold)
+    advice = advise(
+        Held(scores, anomalous, called, threshold, found.roc_auc),
+        once,
+        nearer,
+        None if half is None else (half, found.f1 or 0.0),
+        View(*sizes, _smallest(seen)) if sizes else None,
+    )
+    alarms = wilson(int((called & ~anomalous).sum()), int((~anomalous).sum()))
+    return Outlook(f1, alarms, hardest, once, nearer, None if half is None else round(half, 4), advice)
 
 
-def _compare(half: float, whole: float) -> str:
-    """Say what the learning curve's two points mean."""
-    curve = f"with half of these pictures its F1 was {half:.2f}, with nearly all of them {whole:.2f}"
-    if whole - half >= _RISES:
-        return f"{curve}: it still learns from each; as many again are worth their labels"
-    return f"{curve}: as many again of the same will change little"
+def _smallest(seen: Sequence[Seen]) -> int | None:
+    """Give the pixels of the smallest marked defect; None where none is marked."""
+    return min((area for look in seen for area in look.areas.values() if area), default=None)
 
 
 def _name(example: Example) -> str:
@@ -119,50 +122,3 @@ def _nearer(good: npt.NDArray[np.float32], head: Head, anomalous: npt.NDArray[np
     of_half = np.mean([picture_scores(distances(good[half == number], banks[number])).mean() for number in (0, 1)])
     of_nearly_all = float(head.bank_out_of_fold[~anomalous].mean())
     return round(max(0.0, 1 - of_nearly_all / max(float(of_half), 1e-9)), 3)
-
-
-def _advice(
-    scores: npt.NDArray[np.float64],
-    anomalous: npt.NDArray[np.bool_],
-    called: npt.NDArray[np.bool_],
-    threshold: float,
-    once: Sequence[str],
-    nearer: float | None,
-) -> tuple[str, ...]:
-    said: list[str] = []
-    missed, alarms = int((anomalous & ~called).sum()), int((~anomalous & called).sum())
-    normals, anomalies = int((~anomalous).sum()), int(anomalous.sum())
-    if nearer is not None and nearer >= _SURPRISED:
-        said.append(
-            f"good parts still surprise it: they lay {nearer:.0%} nearer to what it knew with nearly all {normals} "
-            f"normal pictures than with half of them; about {normals} more, of all that varies, will help"
-        )
-    if missed:
-        said.append(f"{missed} of {anomalies} anomalies were missed: more pictures like those")
-    if alarms:
-        said.append(f"{alarms} of {normals} normal pictures were called anomalous: more normal pictures like those")
-    if anomalies and once:
-        said.append(f"one picture only shows {', '.join(once)}: it was judged by models that knew none of its kind")
-    times = _times(scores, anomalous, threshold) if anomalies else 1
-    if not anomalies:
-        said.append(
-            "no picture shows what has to be found: a few anomalies decide where the threshold lies, "
-            "ten say how good it is"
-        )
-    elif times > 1:
-        said.append(
-            f"to know its F1 to within {_WIDE / 2:g} takes about {times} times as many labelled pictures, in the "
-            "training or kept apart for `edge-agent evaluate`"
-        )
-    return tuple(said)
-
-
-def _times(scores: npt.NDArray[np.float64], anomalous: npt.NDArray[np.bool_], threshold: float) -> int:
-    """How many times as many pictures, of which as many are judged rightly, make the interval narrow?"""
-    times = 1
-    while times < _MOST_TIMES:
-        found = intervals(np.tile(scores, times), np.tile(anomalous, times), threshold).f1
-        if found is None or found[1] - found[0] <= _WIDE:
-            break
-        times += 1 if times < 8 else 4
-    return times

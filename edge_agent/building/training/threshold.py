@@ -22,8 +22,8 @@ F64 = npt.NDArray[np.float64]
 _OUTLIER = 4.0  # deviations above the mean of the others
 _OUTLIER_SHARE = 10  # at most one in this many normal pictures is left out
 #: deviations above what is usual of normal pictures, when there are no others
-NORMAL_ONLY_DEVIATIONS = 2.25
-_NORMAL_DEVIATIONS = 2.5  # the same, when there are some: what they score decides with it
+NORMAL_ONLY_DEVIATIONS = 2.0
+_NORMAL_DEVIATIONS = 2.25  # the same, when there are some: what they score decides with it
 _NORMAL_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
 _PRIOR_COUNT = 3.0  # anomalies' worth of belief that their scores spread as widely as they lie apart
 _PARAMETRIC_COUNT = 15.0  # anomalies from which on the observed gap counts as much as the distributions

@@ -134,8 +134,9 @@ def train(
         same = [seen.digest for seen in report.seen[: len(examples)]]
         head = fit_head(features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same)
     outlook = look_ahead(
-        head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted
-    )
+        head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
+        sizes=(report.size, size),
+    )  # fmt: skip
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}
     between = {"out_of_fold": _intervals(head, held_out, anomalous)}
@@ -285,13 +286,20 @@ def _graph(head: Head, size: tuple[int, int], source: Any, labels: int) -> bytes
 def _figures(head: Head, scores: F64, anomalous: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Measure calibrated scores of pictures that the scores' head had not seen."""
     metrics = classification_metrics(scores, anomalous, head.calibrated_threshold)
-    return {key: round(value, 4) for key, value in metrics._asdict().items() if value is not None}
+    return {key: round(value, 4) for key, value in metrics._asdict().items() if _says(key, value, anomalous)}
 
 
 def _intervals(head: Head, scores: F64, anomalous: npt.NDArray[np.bool_]) -> dict[str, list[float]]:
     """Give the 95 % intervals of the same figures."""
     found = intervals(scores, anomalous, head.calibrated_threshold)
-    return {key: [round(end, 4) for end in value] for key, value in found._asdict().items() if value is not None}
+    return {
+        key: [round(end, 4) for end in value] for key, value in found._asdict().items() if _says(key, value, anomalous)
+    }
+
+
+def _says(key: str, value: object, anomalous: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether a figure says something: without anomalies false alarms alone would make F1 and precision 0."""
+    return value is not None and (bool(anomalous.any()) or key not in ("f1", "precision"))
 
 
 def _histogram(scores: F64) -> list[int]:

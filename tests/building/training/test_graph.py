@@ -12,6 +12,7 @@ from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.bank import choose_bank, choose_whitening, distances, picture_scores
 from edge_agent.building.training.features import Extractor, choose_input_size, input_spec, source_model
 from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.building.training.likeness import likeness_out_of_fold, remember_anomalies
 from edge_agent.building.training.usual import usual_distances
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
@@ -97,6 +98,7 @@ def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
     anomalous = np.arange(len(pictures)) >= 12
     head = fit_head(features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None)
     assert (head.regression is not None) == (anomalies == 8)
+    assert (head.likeness is not None) == (anomalies == 8)
     model = assemble(head, *SIZE, source)
     for number in (0, len(pictures) - 1):
         outputs = run(model, pictures[number])
@@ -148,6 +150,27 @@ def test_half_whitened_patches_differ_by_the_root_of_what_they_did() -> None:
     found = choose_whitening(patches)(patches)
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(sorted(found.std(axis=0)), [0.5, 1.0, 3.0], rtol=0.05)
+
+
+def test_a_place_is_like_an_anomaly_in_whatever_direction_that_lies() -> None:
+    rng = np.random.default_rng(0)
+    good, bad = rng.normal(size=(6, 20, 8)).astype(np.float32), rng.normal(size=(3, 20, 8)).astype(np.float32)
+    unusual = np.zeros((3, 20), np.float32)
+    bad[:, 7:9, 2] += 12
+    unusual[:, 7:9] = 1
+    known = remember_anomalies(bad, unusual, np.ones(8, np.float32))
+    assert known.directions.shape == (8, 6)
+    like, unlike = good[:1].copy(), good[:1].copy()
+    like[0, 11:15, 2] += 6
+    unlike[0, 11:15, 5] += 6
+    assert known(like)[0] > known(unlike)[0] > 0
+    both = np.concatenate([good, bad])
+    anomalous = np.arange(9) >= 6
+    scores = likeness_out_of_fold(
+        both, np.concatenate([np.zeros((6, 20), np.float32), unusual]), np.ones(8, np.float32), anomalous,
+        np.arange(9) % 3, 3,
+    )  # fmt: skip
+    assert scores[anomalous].min() > scores[~anomalous].max()
 
 
 def test_good_parts_that_never_differ_leave_something_to_divide_by() -> None:

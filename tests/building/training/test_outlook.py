@@ -65,7 +65,10 @@ def test_a_perfect_figure_of_few_pictures_is_not_promised() -> None:
     assert found.f1 is not None
     low, high = found.f1
     assert 0.6 < low < 0.95 < high <= 1.0
-    assert any("times as many labelled pictures" in sentence for sentence in found.advice)
+    assert any("anomalous pictures more, in the training or kept apart" in sentence for sentence in found.advice)
+    assert found.false_alarms is not None
+    assert found.false_alarms[0] == 0.0
+    assert 0.1 < found.false_alarms[1] < 0.25, "of 16 good parts none was called anomalous"
 
 
 def test_without_anomalies_nothing_is_promised() -> None:
@@ -90,7 +93,7 @@ def test_the_hardest_pictures_come_first() -> None:
     seen = [Seen(example, None, str(number), {}, None) for number, example in enumerate(examples)]
     found = look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0, wanted=Wanted())
     assert (found.hardest[0].picture, found.hardest[0].right) == ("a/3.png", False)
-    assert any("of 16 normal pictures were called anomalous" in sentence for sentence in found.advice)
+    assert any("1 of 16 normal pictures was called anomalous" in sentence for sentence in found.advice)
 
 
 def test_the_learning_curve_says_what_half_of_the_pictures_gave() -> None:

@@ -48,7 +48,8 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
     """
     rng = np.random.default_rng(seed)
     with _deterministic(seed):
-        network = Network(labels)
+        # Depthwise convolutions take half as long with the channels last.
+        network = Network(labels).to(memory_format=torch.channels_last)
         groups = [
             {"params": list(network.decoder.parameters()), "lr": _RATE},
             {"params": list(network.tuned.parameters()), "lr": _TUNED_RATE},
@@ -91,7 +92,8 @@ def _choose(data: Labelled, labels: int, rng: np.random.Generator) -> list[int]:
 def _tensors(samples: list[tuple[F32, U8]]) -> tuple[Tensor, Tensor]:
     pictures = np.stack([picture.transpose(2, 0, 1) for picture, _ in samples])
     normalised = (pictures - np.float32(backbone.MEAN)) / np.float32(backbone.STD)
-    return torch.from_numpy(normalised), torch.from_numpy(np.stack([classes for _, classes in samples])).long()
+    inputs = torch.from_numpy(normalised).contiguous(memory_format=torch.channels_last)
+    return inputs, torch.from_numpy(np.stack([classes for _, classes in samples])).long()
 
 
 def _loss(scores: Tensor, classes: Tensor, labels: int) -> Tensor:
@@ -114,11 +116,14 @@ def _average(averaged: Network, network: Network) -> Network:
 
 @contextmanager
 def _deterministic(seed: int) -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
+    before = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
+    # Nothing here reads memory before it is written; to fill it first takes a fifth of the time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(before[0])
+        torch.utils.deterministic.fill_uninitialized_memory = before[1]

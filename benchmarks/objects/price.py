@@ -1,0 +1,129 @@
+"""What a model costs: time and memory of a training, and the F1 of each quality in fp32 and int8."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.objects.kinds import pictures
+from benchmarks.objects.results import Results
+from benchmarks.objects.verdicts import Bools, features_of, measure
+from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
+from edge_agent.building.training.quantization import quantize
+from edge_agent.building.training.trainer import Precision
+from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
+
+_GOOD, _BAD = 20, 10
+_WAYS: dict[str, tuple[str, ...]] = {"--speed": ("--speed",), "as it is": (), "--quality best": ("--quality", "best")}
+
+
+class Cost(NamedTuple):
+    """One training: seconds from the start of the process to its end, and the largest memory it had, in bytes."""
+
+    seconds: float
+    processor: float
+    memory: int
+
+
+def training_costs(kind: str, folder: Path, rounds: int = 3) -> None:
+    """Print what `edge-agent train` takes for 30 pictures, as a process of its own, all qualities in turn."""
+    for number, (picture, defect) in enumerate(pictures(kind, _GOOD, _BAD)):
+        place = folder / "pictures" / ("anomaly" if defect else "normal")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(place / f"{number}.png")
+        size = f"{picture.shape[1]}x{picture.shape[0]}"
+    costs: dict[str, list[Cost]] = {way: [] for way in _WAYS}
+    for turn in range(rounds):
+        for way, options in _WAYS.items():
+            costs[way].append(_train(folder / "pictures", folder / f"models-{turn}", options))
+    print(f"edge-agent train of {kind}, {size}, {_GOOD} + {_BAD}, {len(os.sched_getaffinity(0))} cores, {rounds} each")
+    print(f"{'':16} {'seconds':>20} {'processor time':>15} {'largest memory':>15}")
+    for way, found in costs.items():
+        seconds = sorted(cost.seconds for cost in found)
+        memory = max(cost.memory for cost in found) / 1e9
+        print(
+            f"{way:16} {f'{np.median(seconds):.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f})':>20} "
+            f"{np.median([cost.processor for cost in found]):13.1f} s {memory:12.2f} GB"
+        )
+
+
+def _train(dataset: Path, models: Path, options: Sequence[str]) -> Cost:
+    command = [sys.executable, "-m", "edge_agent", "train", str(dataset), "-o", str(models), "--json", *options]
+    begun = time.perf_counter()
+    process = os.posix_spawn(
+        sys.executable, command, os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    )  # fmt: skip
+    _, status, used = os.wait4(process, 0)
+    seconds = time.perf_counter() - begun
+    if status:
+        raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
+    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def price(
+    kinds: Sequence[str], cookies: Path, cache: Path | None, seeds: range, results: Results, way: tuple[int, int]
+) -> None:
+    """Print the F1 of each quality and precision; int8 is quantised on the kind's first 20 good and 10 bad pictures."""
+    print(f"trained on {way[0]}+{way[1]}, {len(seeds)} splits")
+    print(f"{'':14} " + " ".join(f"{kind:>9}" for kind in kinds) + f" {'mean':>9}")
+    for quality in get_args(Quality):
+        for precision in get_args(Precision):
+            found = [_mean_f1(kind, cookies, cache, seeds, results, way, quality, precision) for kind in kinds]
+            print(
+                f"{quality + ', ' + precision:14} " + " ".join(f"{f1:9.3f}" for f1 in found)
+                + f" {np.mean(found):9.3f}", flush=True,
+            )  # fmt: skip
+    print(f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def _mean_f1(
+    kind: str, cookies: Path, cache: Path | None, seeds: range, results: Results, way: tuple[int, int],
+    quality: Quality, precision: Precision,
+) -> float:  # fmt: skip
+    loaded: list[tuple[Features, Bools]] = []
+
+    def one(seed: int) -> Callable[[], dict[str, Any]]:
+        def measured() -> dict[str, Any]:
+            if not loaded:
+                extract = features_of if precision == "fp32" else _quantised_features_of
+                loaded.append(extract(kind, cookies, cache, quality=quality))
+            return {"f1": measure(*loaded[0], way, seed).f1}
+
+        return measured
+
+    key = f"price {kind} {way[0]}+{way[1]} {quality} {precision}"
+    return float(np.mean([results.get(f"{key} {seed}", one(seed))["f1"] for seed in seeds]))
+
+
+def _quantised_features_of(kind: str, cookies: Path, cache: Path | None, *, quality: Quality) -> tuple[Features, Bools]:
+    """Extract features with a quantised network, or take them from the cache."""
+    stored = cache / f"{kind}-{quality}-int8.npz" if cache else None
+    if stored and stored.exists():
+        with np.load(stored) as found:
+            rows, columns = found["grid"].tolist()
+            kept = {name: found[name] for name in Features._fields if name != "grid"}
+            return Features(**kept, grid=(rows, columns)), found["anomalous"]
+    small, anomalous = [], []
+    for picture, defect in pictures(kind):
+        height, width = picture.shape[:2]
+        size = choose_input_size(width, height, quality)
+        small.append(make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture))).copy())
+        anomalous.append(bool(defect))
+    truth = np.array(anomalous)
+    chosen = [*np.flatnonzero(~truth)[:_GOOD], *np.flatnonzero(truth)[:_BAD]]
+    source = quantize(source_model(*size), [small[i] for i in chosen], progress=lambda done, total: None)
+    extract = Extractor(*size, source, threads=1)
+    features = join([extract([picture]) for picture in small])
+    if stored:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(stored, **features._asdict(), anomalous=truth)
+    return features, truth

@@ -1,0 +1,63 @@
+"""What a trainer advises, in which order, on verdicts that are made up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_agent.building.training.advice import Held, View, advise
+
+LARGE, NORMAL = (1600, 1200), (640, 480)
+
+
+def held(normals: int = 20, anomalies: int = 10, *, missed: int = 0, alarms: int = 0, roc_auc: float = 0.9) -> Held:
+    anomalous = np.arange(normals + anomalies) >= normals
+    called = anomalous.copy()
+    called[normals : normals + missed] = False
+    called[:alarms] = True
+    return Held(np.where(called, 0.9, 0.1), anomalous, called, 0.5, roc_auc if anomalies else None)
+
+
+def view(picture: tuple[int, int], smallest: int | None = None) -> View:
+    return View(picture, (384, 288), smallest)
+
+
+def test_large_pictures_are_told_how_small_defects_are_seen() -> None:
+    first, *_ = advise(held(missed=5), (), None, None, view(LARGE))
+    assert first.startswith("pictures of 1600x1200 are seen as 384x288: defects of less than about 33 pixels")
+    for what_helps in ("`--quality best` (512x384)", "`--input-size`", "`edge-agent line` does so with `tiles`"):
+        assert what_helps in first
+
+
+@pytest.mark.parametrize(
+    ("picture", "smallest", "roc_auc"),
+    [(NORMAL, None, 0.9), (LARGE, None, 0.99), (LARGE, 200 * 200, 0.9), (NORMAL, 20 * 20, 0.9)],
+)
+def test_where_defects_are_seen_nothing_is_said_of_their_size(
+    picture: tuple[int, int], smallest: int | None, roc_auc: float
+) -> None:
+    assert not any(
+        "are seen as" in text for text in advise(held(roc_auc=roc_auc), (), None, None, view(picture, smallest))
+    )
+
+
+def test_a_marked_defect_that_is_too_small_is_measured() -> None:
+    first, *_ = advise(held(roc_auc=1.0), (), None, None, view(LARGE, 12 * 12))
+    assert "the smallest marked defect is about 12 pixels a side, 2.9 of the model's" in first
+
+
+def test_few_anomalies_are_what_would_help_most() -> None:
+    first, *_ = advise(held(anomalies=2, missed=1), (), 0.2, None, None)
+    assert first.startswith("8 more anomalous pictures, of each kind that occurs")
+
+
+def test_numbers_of_further_pictures_are_named() -> None:
+    said = advise(held(missed=1, alarms=2), ("dent",), 0.2, (0.7, 0.9), None)
+    assert said[0] == "1 of 10 anomalies was missed: more pictures like that"
+    assert said[1] == "2 of 20 normal pictures were called anomalous: more normal pictures like those"
+    assert "one picture only shows dent" in said[2]
+    assert "about 20 more, of all that varies" in said[3]
+    assert "0.70, with nearly all of them 0.90" in said[4]
+    assert "(20 normal, 10 anomalous)" in said[4]
+    assert said[5].startswith("to know its F1 to within 0.05 takes about ")
+    assert len(said) == 6

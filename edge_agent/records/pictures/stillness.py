@@ -2,8 +2,9 @@
 
 At the lowest priority it should leave the processor at once, but does not: where the kernel shares the processor
 between sessions (autogroups, sched(7)), what wakes up beside it waited for 2 to 3 ms on average, as a trace of Linux
-6.18 showed, since priorities count within a session only. Nor does it leave the caches. So the worker says in the memory that both see when it has a call, and the other begins when there was none for a moment. On a
-line that is never still it goes on anyway now and then.
+6.18 showed, since priorities count within a session only. Nor does it leave the caches. So the worker says in the
+memory that both see when it has a call, and the other begins when there was none for a moment. On a line that is never
+still it goes on anyway now and then.
 """
 
 from __future__ import annotations

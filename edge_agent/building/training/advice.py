@@ -24,7 +24,7 @@ _SHARP_ENOUGH = 0.98  # area under the ROC curve, from which on a larger input h
 
 
 class View(NamedTuple):
-    """How the model sees the pictures: their size, its input's, and the smallest marked defect's pixels, if any."""
+    """How the model sees the pictures: their size, its input's, and the fewest pixels marked in one, if any."""
 
     picture: tuple[int, int]
     input: tuple[int, int]
@@ -112,8 +112,9 @@ def _small(view: View, roc_auc: float | None) -> str | None:
     least = round(_SMALL * view.shrunk)
     if view.smallest is not None and view.smallest**0.5 < least:
         side = view.smallest**0.5
-        about = f"the smallest marked defect is about {side:.0f} pixels a side, {side / view.shrunk:.1f} of the model's"
-        return f"{seen}: {about}, and less than {_SMALL} are hard to see; {_larger(view)}"
+        about = f"the picture with the least marked has about {side:.0f}x{side:.0f} pixels of it"
+        its = f"{side / view.shrunk:.1f} of the model's a side, and less than {_SMALL} are hard to see"
+        return f"{seen}: {about}, {its}; {_larger(view)}"
     well_told = roc_auc is not None and roc_auc >= _SHARP_ENOUGH
     if view.smallest is None and view.shrunk >= _SHRUNK and not well_told:
         return f"{seen}: defects of less than about {least} pixels are hard to see; where yours are, {_larger(view)}"

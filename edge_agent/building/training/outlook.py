@@ -95,7 +95,7 @@ def look_ahead(
 
 
 def _smallest(seen: Sequence[Seen]) -> int | None:
-    """Give the pixels of the smallest marked defect; None where none is marked."""
+    """Give the fewest pixels that a picture has marked of a label; None where none is marked."""
     return min((area for look in seen for area in look.areas.values() if area), default=None)
 
 

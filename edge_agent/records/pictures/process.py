@@ -161,7 +161,7 @@ def main() -> None:
     give_way()
     keeper, listener = _begin(options)
     told: tuple[Stock, ...] = ()
-    told_at = 0.0
+    told_at = look_at = 0.0
     while True:
         is_news = keeper.stock != told or keeper.lost > 0
         if is_news and time.monotonic() - told_at >= _TELL_SECONDS:
@@ -170,9 +170,14 @@ def main() -> None:
                 channel.send(encode_stock(Told(told, keeper.lost)), socket.MSG_DONTWAIT)
                 keeper.lost = 0
         readable, _, _ = select.select([listener, channel], [], [], _TELL_SECONDS if is_news else _LOOK_SECONDS)
-        if not readable and not keeper.is_in_place():
-            listener.close()
-            keeper, listener = _begin(options, "its folder has gone, and is made anew")
+        if time.monotonic() >= look_at:  # also where a picture always waits
+            look_at = time.monotonic() + _LOOK_SECONDS
+            if not keeper.is_in_place():
+                listener.close()
+                lost = keeper.lost
+                keeper, listener = _begin(options, "its folder has gone, and is made anew")
+                keeper.lost += lost
+                continue
         if listener in readable:  # before the end: what a worker has passed on is kept
             keeper.take(listener)
         elif channel in readable and not channel.recv(1):

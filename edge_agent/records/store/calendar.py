@@ -15,13 +15,13 @@ class Calendar:
     """
 
     def __init__(
-        self, newest: int, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+        self, newest: int, clock: Callable[[], float] | None = None, steady: Callable[[], float] = time.monotonic
     ) -> None:
         """Begin; `newest` is the latest time that was written down, in microseconds since 1970, 0 for none."""
-        self._clock, self._steady = clock, steady
-        self._offset = clock() - steady()
+        self._clock, self._steady = clock or time.time, steady
+        self._offset = self._clock() - steady()
         self._believed_at = steady()
-        if newest and clock() - newest / 1e6 > _DAY:
+        if newest and self._clock() - newest / 1e6 > _DAY:
             self._believed_at += _HOUR
 
     def is_believed(self) -> bool:

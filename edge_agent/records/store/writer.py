@@ -24,6 +24,8 @@ _SYNC_SECONDS = 1.0
 _AT_ONCE = 20
 #: records deleted in one transaction: a few milliseconds' work, so that the line of those to be written stays short
 _DELETED_AT_ONCE = 2000
+#: records of a time to come are passed over for so long
+_AHEAD_SECONDS = 3600.0
 #: records of an older agent that are counted by hours in one transaction: some 20 ms
 _FILLED_AT_ONCE = 10_000
 #: pages given back to the file system in one go
@@ -93,8 +95,14 @@ class RecordWriter:
         }
         #: the largest id that is written
         self.last_id: int = self._connection.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()[0]
-        newest = self._connection.execute("SELECT at FROM records WHERE id = ?", (self.last_id,)).fetchone()
-        self._calendar = Calendar(newest[0] if newest is not None else 0)
+        # Nothing of the last hour vouches for the clock: it may have been set ahead before a restart.
+        an_hour_ago = (time.time_ns() // 1000 - HOUR) // QUARTER
+        (newest,) = self._connection.execute(
+            "SELECT max(quarter) FROM quarters WHERE quarter < ?", (an_hour_ago,)
+        ).fetchone()
+        self._calendar = Calendar(0 if newest is None else (newest + 1) * QUARTER)
+        #: records up to this id are of a time to come, and when they are looked at again
+        self._ahead_to, self._ahead_until = 0, 0.0
         self._synced = time.monotonic()
         self._dirty = False
         self._is_filled = False
@@ -255,13 +263,18 @@ class RecordWriter:
             execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
         too_large = (pages - free) * size > self._bytes
-        last = execute("SELECT id FROM records ORDER BY id LIMIT 1 OFFSET ?", (_DELETED_AT_ONCE,)).fetchone()
+        if self._ahead_to and time.monotonic() > self._ahead_until:
+            self._ahead_to = 0
+        first = 0 if too_large else self._ahead_to
+        last = execute(
+            "SELECT id FROM records WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", (first, _DELETED_AT_ONCE)
+        ).fetchone()
         is_believed, more = self._calendar.is_believed(), True
         limit = 1 << 62 if last is None else last[0]
         if too_large and last is not None:
             execute("DELETE FROM records WHERE id < ?", (limit,))
         else:
-            more = is_believed and execute("DELETE FROM records WHERE id < ? AND at < ?", (limit, oldest)).rowcount > 0
+            more = is_believed and self._delete_old(first, limit, oldest, now, is_last=last is None)
         execute(
             "DELETE FROM shadows WHERE record < ? AND NOT EXISTS (SELECT 1 FROM records WHERE id = record)", (limit,)
         )
@@ -285,6 +298,18 @@ class RecordWriter:
             execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
         self._dirty = True
         return more
+
+    def _delete_old(self, first: int, limit: int, oldest: int, now: int, *, is_last: bool) -> bool:
+        """Delete what is too old of the records between two ids; tell whether there may be more behind them."""
+        execute = self._connection.execute
+        span = "id > ? AND id < ?"
+        if execute(f"DELETE FROM records WHERE {span} AND at < ?", (first, limit, oldest)).rowcount:  # noqa: S608
+            return True
+        if is_last or execute(f"SELECT 1 FROM records WHERE {span} AND at <= ?", (first, limit, now)).fetchone():  # noqa: S608
+            return False
+        # A clock that was ahead has left so many that what is behind them would never be looked at.
+        self._ahead_to, self._ahead_until = limit - 1, time.monotonic() + _AHEAD_SECONDS
+        return True
 
     def close(self) -> None:
         """Close the database; what the log holds goes into it."""

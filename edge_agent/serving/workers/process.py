@@ -193,11 +193,14 @@ class Worker:
                     stages = self._inspector.stages(begun, before, now)
                     needs_pixels = self._inspector.needs_pixels
                     self._send(Answer(job.call, result, (now - begun) / count, stages, needs_pixels))
-                    self._inspector.settle()
-                    if needs_pixels:
-                        self._send(Settled(job.call))
-                before = time.monotonic()
                 wanted = [other for other in wanted if other is not job]
+                if not isinstance(result, Exception):
+                    try:
+                        self._inspector.settle()
+                    finally:
+                        if needs_pixels:
+                            self._send(Settled(job.call))
+                before = time.monotonic()
         except Exception as error:
             log.exception("calls failed")
             for job in wanted:

@@ -43,7 +43,7 @@ def test_where_defects_are_seen_nothing_is_said_of_their_size(
 
 def test_a_marked_defect_that_is_too_small_is_measured() -> None:
     first, *_ = advise(held(roc_auc=1.0), (), None, None, view(LARGE, 12 * 12))
-    assert "the smallest marked defect is about 12 pixels a side, 2.9 of the model's" in first
+    assert "the picture with the least marked has about 12x12 pixels of it, 2.9 of the model's a side" in first
 
 
 def test_few_anomalies_are_what_would_help_most() -> None:

@@ -183,7 +183,7 @@ def test_what_a_disk_does_not_take_is_counted_and_a_folder_that_has_gone_is_made
     shutil.rmtree(folder / "anomalous")
     (folder / "anomalous").write_bytes(b"")
     _send(line, "lost", picture(250))
-    wait_until(lambda: samples(fetch(metrics))["edge_agent_skipped_pictures_total", ()] == before + 1, "it is counted")
+    wait_until(lambda: samples(fetch(metrics))["edge_agent_skipped_pictures_total", ()] > before, "it is counted")
     (folder / "anomalous").unlink()
     wait_until((folder / "anomalous").is_dir, "it is made anew")
     numbers = itertools.count()

@@ -97,6 +97,8 @@ def test_a_clock_that_is_ahead_for_a_while_deletes_nothing(tmp_path: Path, monke
     writer = _opened_anew(writer, tmp_path)
     writer.write([record(now // 1000 + ahead)])
     assert not writer.tidy()
+    writer = _opened_anew(writer, tmp_path)  # what was just written does not vouch for the clock
+    assert not writer.tidy()
     monkeypatch.undo()
     writer.write([record(now // 1000)])  # its id is after that of a time to come
     assert not writer.tidy()
@@ -119,6 +121,18 @@ def test_what_was_written_after_a_clock_was_ahead_gets_old_all_the_same(tmp_path
         pass
     writer.close()
     assert rows(tmp_path, "SELECT at FROM records ORDER BY id") == [(times[1],), (times[3],)]
+
+
+def test_many_records_of_a_time_to_come_hide_none_that_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_writer, "_DELETED_AT_ONCE", 2)
+    writer = RecordWriter(tmp_path, days=10, mib=64)
+    now = time.time_ns() // 1000
+    times = [*[now + 400 * DAY] * 7, now - 11 * DAY, now - 12 * DAY, now - 11 * DAY, now - DAY]
+    writer.write([record(number + 1, at=at) for number, at in enumerate(times)])
+    while writer.tidy():
+        pass
+    writer.close()
+    assert rows(tmp_path, "SELECT id FROM records ORDER BY id") == [*[(number,) for number in range(1, 8)], (11,)]
 
 
 def test_a_clock_is_believed_when_it_has_stayed_ahead_for_an_hour() -> None:

@@ -15,10 +15,13 @@ from edge_agent.component.manifest import FILE_NAME, decode_manifest
 from edge_agent.errors import ComponentError, LoadingFailed, NotReady
 from edge_agent.inference.engines.options import EngineOptions
 from edge_agent.inference.imaging.bitmap import Place
+from edge_agent.inference.verdict import Verdict
+from edge_agent.serving.observing.counts import Stages
 from edge_agent.serving.workers.calls import Call
-from edge_agent.serving.workers.messages import Broken, Progress
+from edge_agent.serving.workers.messages import Answer, Broken, Progress, Settled
 from edge_agent.serving.workers.parcels import ParcelShelf
 from edge_agent.serving.workers.pool import PoolOptions, WorkerPool
+from edge_agent.serving.workers.seat import Held, Seat
 from tests.support.fakes import write_echo
 
 
@@ -91,5 +94,41 @@ def test_a_mask_that_there_is_no_memory_for_fails_its_call_alone(
         )
         assert said == ['Overloaded("no memory can be had for the call\'s pixels: Too many open files")']
         assert not seat.calls
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("ended", ["settled", "lost"])
+def test_the_memory_of_pixels_that_are_looked_at_once_more_is_lent_to_nobody_before(tmp_path: Path, ended: str) -> None:
+    async def scenario() -> None:
+        pool, shelf = _pool(write_echo(tmp_path), 1.0, 1.0), ParcelShelf()
+        link: Any = None
+        seat = Seat(link, asyncio.get_running_loop().create_future())
+        pool._seats = [seat]
+        answers: list[Verdict] = []
+        places = {}
+        for number in (1, 2):
+            call = Call(
+                Place("x", 1, 0),
+                None,
+                None,
+                own_peer(),
+                lambda verdict, mask: answers.append(verdict),
+                lambda error: None,
+            )
+            places[number] = shelf.get(4096)
+            seat.calls[number] = Held(call, places[number], None)
+        verdict = Verdict(False, 0.9, 0.1, 0.5, ())
+        pool._on_message(0, Answer(1, verdict, 0.1, Stages(0.0, 0.0, 0.0, 0.0), needs_pixels=True))
+        pool._on_message(0, Answer(2, verdict, 0.1, Stages(0.0, 0.0, 0.0, 0.0)))
+        assert answers == [verdict, verdict]
+        assert shelf.get(4096) is places[2], "the second one's is free, the first one's is not"
+        assert shelf.get(4096) is not places[1]
+        if ended == "settled":
+            pool._on_message(0, Settled(1))
+        else:
+            seat.empty()
+            seat.release_stranded()
+        assert shelf.get(4096) is places[1]
 
     asyncio.run(scenario())

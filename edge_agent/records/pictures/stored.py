@@ -45,7 +45,8 @@ def stored(folder: Path, name: str) -> Stored:
         paths = []
     if not paths:
         raise RecordsError(
-            f"there is no picture {folder / name}; newer ones took its room (keep_mib), or the disk was full"
+            f"there is no picture {folder / name}; newer ones took its room (keep_mib), the disk was full, or it "
+            "is not written yet"
         )
     mask = folder / f"{name}{MASK}"
     shadow_mask = folder / f"{name}{SHADOW_MASK}"

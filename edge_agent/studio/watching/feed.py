@@ -217,5 +217,5 @@ class Feed:
             today=total, today_anomalous=anomalous, last_record=str(newest.id) if newest else "",
             last_at=newest.at / SECOND if newest else None,
             last_verdict="" if newest is None else "anomaly" if newest.anomalous else "normal",
-            last_picture=bool(newest and newest.picture), pictures=self.pictures.of(name),
+            last_picture=newest is not None and self._records.has_picture(newest), pictures=self.pictures.of(name),
         )  # fmt: skip

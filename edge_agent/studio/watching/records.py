@@ -18,6 +18,7 @@ from edge_agent.inference.imaging.overlay import laid_over
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.records.figures.periods import offset_at
 from edge_agent.records.options import pictures_folder
+from edge_agent.records.pictures.ring import VERDICT
 from edge_agent.records.pictures.stored import Stored, stored
 from edge_agent.records.span import SECOND
 from edge_agent.records.store.reading import Found, Query, find, get, reading
@@ -27,6 +28,8 @@ from edge_agent.records.words import Truth, confirm
 #: how long a page may have to wait for records
 _SECONDS = 3.0
 MOST_RECORDS = 200
+#: seconds from a verdict to its picture's file, at the most
+_WRITTEN_WITHIN = 60
 _THUMBNAIL = 360
 
 
@@ -163,13 +166,13 @@ class Records:
         except RecordsError as error:
             if "within" not in str(error):
                 raise
-            return RecordPage([_told(record) for record in found[:limit]], "", cut=True, offset=zone)
+            return RecordPage([self._told(record) for record in found[:limit]], "", cut=True, offset=zone)
         more = str(found[limit - 1].id) if len(found) > limit else ""
-        return RecordPage([_told(record) for record in found[:limit]], more, cut=False, offset=zone)
+        return RecordPage([self._told(record) for record in found[:limit]], more, cut=False, offset=zone)
 
     def get(self, number: str) -> Record:
         """Give one record; NotThere when there is none of that number."""
-        return _told(self._found(number))
+        return self._told(self._found(number))
 
     def _found(self, number: str) -> Found:
         with self.reading() as connection:
@@ -204,22 +207,27 @@ class Records:
     def confirm(self, number: str, truth: Truth, labels: Sequence[str], who: str) -> Record:
         """Write down what a person says of a record."""
         self._found(number)
-        return _told(confirm(self.folder, _number(number), truth, labels, who))
+        return self._told(confirm(self.folder, _number(number), truth, labels, who))
+
+    def has_picture(self, record: Found) -> bool:
+        """Tell whether a picture was kept with a record, and is there: on a busy line it is written seconds later."""
+        if not record.picture or record.at < time.time_ns() // 1000 - _WRITTEN_WITHIN * SECOND:
+            return bool(record.picture)
+        return (pictures_folder(self.folder) / f"{record.picture}{VERDICT}").exists()
+
+    def _told(self, record: Found) -> Record:
+        return Record(
+            str(record.id), record.at / SECOND, offset_at(record.at), record.model, record.version,
+            "anomaly" if record.anomalous else "normal", record.score, record.threshold, record.milliseconds,
+            record.width, record.height, record.part, record.station, record.program, dict(record.areas),
+            self.has_picture(record), record.truth, list(record.labels), record.who,
+        )  # fmt: skip
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 19:
         raise NotThere(f"there is no record '{text[:40]}'")
     return min(int(text), (1 << 63) - 1)
-
-
-def _told(record: Found) -> Record:
-    return Record(
-        str(record.id), record.at / SECOND, offset_at(record.at), record.model, record.version,
-        "anomaly" if record.anomalous else "normal", record.score, record.threshold, record.milliseconds, record.width,
-        record.height, record.part, record.station, record.program, dict(record.areas), bool(record.picture),
-        record.truth, list(record.labels), record.who,
-    )  # fmt: skip
 
 
 def _read(path: Path) -> U8:

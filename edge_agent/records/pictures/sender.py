@@ -21,7 +21,6 @@ from edge_agent.inference.verdict import Verdict
 from edge_agent.records.pictures.passing import SOCKET_NAME, Keeping, Picture, encode
 from edge_agent.records.pictures.rules import SKIPPED
 from edge_agent.records.pictures.slots import Slots
-from edge_agent.records.pictures.stillness import BUSY_AT
 
 _SLOTS = 3
 
@@ -32,21 +31,9 @@ class PictureSender:
     def __init__(self, keeping: Keeping, manifest: Manifest) -> None:
         self._keeping, self._manifest = keeping, manifest
         size = bitmap_bytes(manifest.image.width, manifest.image.height)
-        self._slots = Slots(Path(keeping.folder), SOCKET_NAME, "kept picture", size=size, pictures=2, most=_SLOTS)
+        #: what `settle` sends, and through which it is said that there is a call
+        self.slots = Slots(Path(keeping.folder), SOCKET_NAME, "kept picture", size=size, pictures=2, most=_SLOTS)
         self._normals = self._last = 0
-
-    def begin(self) -> None:
-        """Say that there is a call: whoever makes files of pictures rests."""
-        self._slots.mark(BUSY_AT, 1)
-
-    def end(self) -> None:
-        """Say that there is none."""
-        self._slots.mark(BUSY_AT, 0)
-
-    @property
-    def needs_pixels(self) -> bool:
-        """Whether `settle` has pixels to copy, which must stay as they are until then."""
-        return self._slots.needs_pixels
 
     def keep(self, pixels: Pixels, inspection: Inspection, *, asked: bool) -> Verdict:
         """Pass a picture on if the rules say so; returns the verdict, which says under which name it is kept.
@@ -64,9 +51,9 @@ class PictureSender:
         manifest, image = self._manifest, self._manifest.image
         has_mask = inspection.mask is not None
         picture = Picture(name, manifest.name, manifest.version, image.width, image.height, has_mask, verdict)
-        kept = self._slots.copy(pixels, inspection.mask, encode(picture))
+        kept = self.slots.copy(pixels, inspection.mask, encode(picture))
         return msgspec.structs.replace(verdict, picture=name if kept else SKIPPED)
 
     def settle(self) -> None:
         """Pass on what was chosen, now that the call has been answered."""
-        self._slots.settle()
+        self.slots.settle()

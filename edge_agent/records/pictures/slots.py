@@ -19,6 +19,7 @@ import numpy as np
 
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.records.pictures.passing import FREE, HEAD, TAKEN, socket_address
+from edge_agent.records.pictures.stillness import BUSY_AT
 
 #: between two looks whether the taker of pictures is still there, while all slots are taken
 _PROBE_SECONDS = 1.0
@@ -47,9 +48,9 @@ class Slot:
         """Say that it is free."""
         self.memory[0] = FREE
 
-    def mark(self, place: int, value: int) -> None:
-        """Write a byte of the head, which whoever has the slot may read at any time."""
-        self.memory[place] = value
+    def tell_busy(self, busy: int) -> None:
+        """Write whether its worker has a call, 1 or 0, which whoever has the slot may read at any time."""
+        self.memory[BUSY_AT] = busy
 
     def picture(self, shape: tuple[int, ...]) -> U8:
         """Give the first picture's pixels, to be written."""
@@ -152,10 +153,15 @@ class Slots:
             with contextlib.suppress(OSError):
                 self._add().warm()
 
-    def mark(self, place: int, value: int) -> None:
-        """Write a byte of all slots' heads."""
+    def begin(self) -> None:
+        """Say that there is a call: whoever has a slot rests; see stillness.py."""
         for slot in self._slots:
-            slot.mark(place, value)
+            slot.tell_busy(1)
+
+    def end(self) -> None:
+        """Say that there is none."""
+        for slot in self._slots:
+            slot.tell_busy(0)
 
     def free_slot(self) -> Slot | None:
         """Return a slot that is free; None when all are taken.

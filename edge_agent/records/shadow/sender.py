@@ -21,7 +21,6 @@ from edge_agent.inference.pipeline import Inspection
 from edge_agent.inference.verdict import Verdict
 from edge_agent.records.pictures.rules import SKIPPED
 from edge_agent.records.pictures.slots import Slot, Slots
-from edge_agent.records.pictures.stillness import BUSY_AT
 from edge_agent.records.shadow.passing import Shown, encode, socket_name
 
 _SLOTS = 2
@@ -45,31 +44,19 @@ class ShadowSender:
         self._version = manifest.version
         self._shape = (manifest.image.height, manifest.image.width, CHANNELS)
         size = self._shape[0] * self._shape[1] * CHANNELS
-        self._slots = Slots(folder, self._path.name, "shown picture", size=size, pictures=3, most=_SLOTS)
+        #: what `settle` sends, and through which it is said that there is a call
+        self.slots = Slots(folder, self._path.name, "shown picture", size=size, pictures=3, most=_SLOTS)
         self._is_there = False
         self._look_at = 0.0
         self._last = 0
         self._slot: Slot | None = None  # the next picture's, which is being read into it
-
-    def begin(self) -> None:
-        """Say that there is a call: the shadow does not begin with a picture now."""
-        self._slots.mark(BUSY_AT, 1)
-
-    def end(self) -> None:
-        """Say that there is none."""
-        self._slots.mark(BUSY_AT, 0)
-
-    @property
-    def needs_pixels(self) -> bool:
-        """Whether `settle` has pixels to copy, which must stay as they are until then."""
-        return self._slots.needs_pixels
 
     def place(self) -> U8 | None:
         """Give memory into which the next picture may be read, so that nobody has to copy it; None: no picture goes."""
         if not self._looks():
             return None
         try:
-            self._slot = self._slots.free_slot()
+            self._slot = self.slots.free_slot()
         except OSError:
             self._forget()
             return None
@@ -92,9 +79,9 @@ class ShadowSender:
         try:
             if slot is not None and isinstance(pixels, CopiedPixels):
                 pixels.finish_copy()
-                shown = self._slots.hold(slot, inspection.mask, packet)
+                shown = self.slots.hold(slot, inspection.mask, packet)
             else:
-                shown = self._slots.copy(pixels, inspection.mask, packet)
+                shown = self.slots.copy(pixels, inspection.mask, packet)
         except OSError:
             self._forget()
             shown = False
@@ -103,7 +90,7 @@ class ShadowSender:
     def settle(self) -> None:
         """Pass on what was kept, now that the call has been answered."""
         self._slot = None  # of a call that has failed
-        self._slots.settle()
+        self.slots.settle()
 
     def _looks(self) -> bool:
         """Tell whether there is a shadow, as it was seen at the last look."""
@@ -117,5 +104,5 @@ class ShadowSender:
         return self._is_there
 
     def _forget(self) -> None:
-        self._slots.forget()
+        self.slots.forget()
         self._slot, self._is_there = None, False

@@ -142,6 +142,8 @@ class Inspector:
         self.camera = CameraWatch(manifest, learned)
         self._sender = None if keeping is None else PictureSender(keeping, manifest)
         self._shadow = ShadowSender(Path(shadow_dir), manifest) if shadow_dir else None
+        #: who passes pictures on to other processes
+        self._passers = [passer for passer in (self._sender, self._shadow) if passer is not None]
         self._tap = LiveTap(Path(live), manifest) if live else None
 
     @property
@@ -168,10 +170,8 @@ class Inspector:
         """
         accepted: list[_Accepted] = []
         descriptors: list[int] = []
-        if self._sender is not None:
-            self._sender.begin()
-        if self._shadow is not None:
-            self._shadow.begin()
+        for passer in self._passers:
+            passer.slots.begin()
         try:
             for job in jobs:
                 try:
@@ -188,10 +188,8 @@ class Inspector:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-            if self._shadow is not None:
-                self._shadow.end()
-            if self._sender is not None:
-                self._sender.end()
+            for passer in self._passers:
+                passer.slots.end()
 
     def _open(self, job: Detect, segment: SegmentPixels, descriptors: list[int]) -> _Accepted:
         """Open a call's segments, whose descriptors are added to those that have to be closed."""
@@ -220,16 +218,12 @@ class Inspector:
     @property
     def needs_pixels(self) -> bool:
         """Whether `settle` will look once more at the pixels of the call whose result `inspect` has just given."""
-        return (self._sender is not None and self._sender.needs_pixels) or (
-            self._shadow is not None and self._shadow.needs_pixels
-        )
+        return any(passer.slots.needs_pixels for passer in self._passers)
 
     def settle(self) -> None:
         """Do what an inspection that is answered leaves to do, before the next begins."""
-        if self._sender is not None:
-            self._sender.settle()
-        if self._shadow is not None:
-            self._shadow.settle()
+        for passer in self._passers:
+            passer.settle()
 
     def _conclude(self, call: _Accepted, result: Inspection | EdgeAgentError) -> Verdict:
         job, pixels = call.job, call.pixels

@@ -16,6 +16,7 @@ from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Datagram, File, Pipe
 from edge_agent.records.events.sender import SendFailed
 from edge_agent.records.telling import cell
+from edge_agent.records.whole import write_whole
 
 #: how long a program on the device may take to read
 _SECONDS = 5.0
@@ -49,9 +50,7 @@ class FileSender:
             else:
                 data = b"".join(event.payload + b"\n" for event in events)
             try:
-                left = memoryview(data)
-                while left:
-                    left = left[file.write(left) :]
+                write_whole(file, data)
                 os.fsync(file.fileno())
             except OSError as error:
                 file.truncate(size)  # half a line would spoil the next

@@ -5,13 +5,13 @@ So that a flood of anomalies does not push out the normal pictures that training
 
 from __future__ import annotations
 
-import io
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edge_agent.records.pictures.stock import Stock
+from edge_agent.records.whole import write_whole
 
 #: endings of the files of one picture
 MASK, SHADOW_MASK, VERDICT = ".mask.png", ".shadow-mask.png", ".json"
@@ -74,7 +74,7 @@ class Ring:
                 with temporary.open("wb", buffering=0) as file:
                     for piece in pieces:
                         rest()
-                        _write(file, piece)
+                        write_whole(file, piece)
                 temporary.replace(path)
         except OSError:
             for path in written:
@@ -95,10 +95,3 @@ class Ring:
             self._sizes[kind] -= taken
             removed += 1
         return removed
-
-
-def _write(file: io.FileIO, piece: bytes) -> None:
-    """Write all of it; a disk that is nearly full takes a part first."""
-    left = memoryview(piece)
-    while left:
-        left = left[file.write(left) :]

@@ -16,10 +16,8 @@ from PIL import Image
 from benchmarks.objects.kinds import pictures
 from benchmarks.objects.results import Results
 from benchmarks.objects.verdicts import Bools, features_of, measure
-from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
-from edge_agent.building.training.quantization import quantize
+from edge_agent.building.training.features import Features, Quality
 from edge_agent.building.training.trainer import Precision
-from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
 _GOOD, _BAD = 20, 10
 _WAYS: dict[str, tuple[str, ...]] = {"--speed": ("--speed",), "as it is": (), "--quality best": ("--quality", "best")}
@@ -94,36 +92,10 @@ def _mean_f1(
     def one(seed: int) -> Callable[[], dict[str, Any]]:
         def measured() -> dict[str, Any]:
             if not loaded:
-                extract = features_of if precision == "fp32" else _quantised_features_of
-                loaded.append(extract(kind, cookies, cache, quality=quality))
+                loaded.append(features_of(kind, cookies, cache, quality=quality, precision=precision))
             return {"f1": measure(*loaded[0], way, seed).f1}
 
         return measured
 
     key = f"price {kind} {way[0]}+{way[1]} {quality} {precision}"
     return float(np.mean([results.get(f"{key} {seed}", one(seed))["f1"] for seed in seeds]))
-
-
-def _quantised_features_of(kind: str, cookies: Path, cache: Path | None, *, quality: Quality) -> tuple[Features, Bools]:
-    """Extract features with a quantised network, or take them from the cache."""
-    stored = cache / f"{kind}-{quality}-int8.npz" if cache else None
-    if stored and stored.exists():
-        with np.load(stored) as found:
-            rows, columns = found["grid"].tolist()
-            kept = {name: found[name] for name in Features._fields if name != "grid"}
-            return Features(**kept, grid=(rows, columns)), found["anomalous"]
-    small, anomalous = [], []
-    for picture, defect in pictures(kind):
-        height, width = picture.shape[:2]
-        size = choose_input_size(width, height, quality)
-        small.append(make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture))).copy())
-        anomalous.append(bool(defect))
-    truth = np.array(anomalous)
-    chosen = [*np.flatnonzero(~truth)[:_GOOD], *np.flatnonzero(truth)[:_BAD]]
-    source = quantize(source_model(*size), [small[i] for i in chosen], progress=lambda done, total: None)
-    extract = Extractor(*size, source, threads=1)
-    features = join([extract([picture]) for picture in small])
-    if stored:
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(stored, **features._asdict(), anomalous=truth)
-    return features, truth

@@ -21,6 +21,8 @@ from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
 from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.quantization import quantize
+from edge_agent.building.training.trainer import Precision
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
@@ -28,6 +30,8 @@ F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 WAYS = ((20, 10), (20, 2), (20, 0), (60, 30))
+#: good and bad pictures that an int8 network is quantised on
+_QUANTISED_ON = (20, 10)
 _BINS = np.linspace(0.5, 1.0, 11)
 _SURE = 0.95
 #: of Student's t, two sides, 95 %, by the number of splits
@@ -58,29 +62,40 @@ class Summary(NamedTuple):
 
 
 def features_of(
-    kind: str, cookies: Path, cache: Path | None, shares: float = 1.0, quality: Quality = "normal"
+    kind: str,
+    cookies: Path,
+    cache: Path | None,
+    shares: float = 1.0,
+    quality: Quality = "normal",
+    precision: Precision = "fp32",
 ) -> tuple[Features, Bools]:
-    """Extract what a model is fitted on, or take it from the cache; the second says which pictures are anomalous."""
-    stored = cache / f"{kind}-{shares:g}-{quality}.npz" if cache else None
+    """Extract what a model is fitted on, or take it from the cache; the second says which pictures are anomalous.
+
+    A network of int8 is quantised on the kind's first good and bad pictures.
+    """
+    of = "" if precision == "fp32" else f"-{precision}"
+    stored = cache / f"{kind}-{shares:g}-{quality}{of}.npz" if cache else None
     if stored and stored.exists():
         with np.load(stored) as found:
             rows, columns = found["grid"].tolist()
             return Features(found["patches"], found["sharp"], found["pooled"], (rows, columns)), found["anomalous"]
-    parts: list[Features] = []
+    small: list[U8] = []
     anomalous: list[bool] = []
-    extract: Extractor | None = None
     for picture, is_bad in _pictures(kind, cookies, shares):
         height, width = picture.shape[:2]
         size = choose_input_size(width, height, quality)
-        extract = extract or Extractor(*size, source_model(*size), threads=1)
-        small = make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture)))
-        parts.append(extract([small]))
+        small.append(make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture))).copy())
         anomalous.append(is_bad)
-    features = join(parts)
+    source, truth = source_model(*size), np.array(anomalous)
+    if precision == "int8":
+        chosen = [*np.flatnonzero(~truth)[: _QUANTISED_ON[0]], *np.flatnonzero(truth)[: _QUANTISED_ON[1]]]
+        source = quantize(source, [small[place] for place in chosen], progress=lambda done, total: None)
+    extract = Extractor(*size, source, threads=1)
+    features = join([extract([picture]) for picture in small])
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(stored, **features._asdict(), anomalous=np.array(anomalous))
-    return features, np.array(anomalous)
+        np.savez(stored, **features._asdict(), anomalous=truth)
+    return features, truth
 
 
 def _pictures(kind: str, cookies: Path, share: float) -> Iterator[tuple[U8, bool]]:

@@ -59,6 +59,8 @@ class Recorder:
         argument = msgspec.json.encode(options).decode()
         self._child = Child("edge_agent.records.process", "the process that writes records", argument)
         self._outgoing = Outgoing(self._child)
+        #: whether scores are looked at
+        self.watches_drift = options.drift_pictures > 0
         self._most_gathered = 1 if options.events else _MOST_GATHERED
         self._gathered: list[_Noted] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -92,6 +94,10 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._is_open = True
         self._child.open(self._read_state)
+
+    async def first_word(self, seconds: float) -> None:
+        """Wait until the process has said how it stands, once and for so many seconds at the most."""
+        await self._child.first_word(seconds)
 
     def know(self, manifest: Manifest) -> None:
         """Tell the process how the scores of a version were distributed in training, where that is known."""

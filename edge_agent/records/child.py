@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 _BUFFER = 1 << 22  # the kernel gives what net.core.wmem_max allows
 _LOOK_SECONDS = 1.0
 _END_SECONDS = 5.0
+#: that the kernel may take to end it
+_KILL_SECONDS = 2.0
 _FIRST_RESTART, _LONGEST_RESTART = 1.0, 60.0
 
 
@@ -124,4 +126,7 @@ class Child:
         except subprocess.TimeoutExpired:
             log.warning("%s did not end in time; it is killed", self._what)
             process.kill()
-            process.wait()
+            try:
+                await asyncio.to_thread(process.wait, _KILL_SECONDS)
+            except subprocess.TimeoutExpired:  # no signal ends one that waits for a disk, and may do so for ever
+                log.warning("%s waits for a disk that does not answer; it is left behind", self._what)

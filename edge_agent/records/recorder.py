@@ -67,6 +67,7 @@ class Recorder:
         self._last_id = 0
         #: records that there was no room for, and how many of them the process has not been told of
         self.dropped = self._untold = 0
+        self._is_losing = False
         #: pictures that were given to be kept, and those that should have been and were not
         self.pictures_kept = self.pictures_skipped = 0
         #: pictures that a shadow model had no time for, by the first model
@@ -83,6 +84,11 @@ class Recorder:
     def waiting(self) -> int:
         """Records that the kernel has not taken yet."""
         return self._outgoing.waiting
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Records that are lost, by reason; those dropped here at once, though the process hears of them later."""
+        return self.state.lost_by | {"no_room": self.dropped}
 
     @property
     def pid(self) -> int:
@@ -217,7 +223,13 @@ class Recorder:
             self._send(records[middle:])
         elif self._outgoing.send(packet, len(records)):
             self._untold = 0
+            self._is_losing = False
         else:
+            if not self._is_losing:
+                log.warning(
+                    "records are being lost: the process that writes them takes no more, and may wait for a disk"
+                )
+            self._is_losing = True
             self.dropped += len(records)
             self._untold += len(records)
 

@@ -28,7 +28,7 @@ def read_records(recorder: Recorder | None, pictures: PictureKeeping | None) -> 
     state = recorder.state
     lost = 0 if pictures is None else pictures.lost
     return RecordsReading(
-        state.written, state.lost_by, recorder.waiting + state.waiting, recorder.pictures_kept,
+        state.written, recorder.lost, recorder.waiting + state.waiting, recorder.pictures_kept,
         recorder.pictures_skipped + lost, state.drifts, recorder.watches_drift, state.size, state.events,
         () if pictures is None else pictures.stock,
     )  # fmt: skip

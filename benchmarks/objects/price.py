@@ -71,16 +71,19 @@ def price(
     kinds: Sequence[str], cookies: Path, cache: Path | None, seeds: range, results: Results, way: tuple[int, int]
 ) -> None:
     """Print the F1 of each quality and precision; int8 is quantised on the kind's first 20 good and 10 bad pictures."""
+    ways = [(quality, precision) for quality in get_args(Quality) for precision in get_args(Precision)]
     print(f"trained on {way[0]}+{way[1]}, {len(seeds)} splits")
-    print(f"{'':14} " + " ".join(f"{kind:>9}" for kind in kinds) + f" {'mean':>9}")
-    for quality in get_args(Quality):
-        for precision in get_args(Precision):
-            found = [_mean_f1(kind, cookies, cache, seeds, results, way, quality, precision) for kind in kinds]
-            print(
-                f"{quality + ', ' + precision:14} " + " ".join(f"{f1:9.3f}" for f1 in found)
-                + f" {np.mean(found):9.3f}", flush=True,
-            )  # fmt: skip
+    print(f"{'':10} " + " ".join(f"{f'{quality}, {precision}':>13}" for quality, precision in ways))
+    found = []
+    for kind in kinds:
+        found.append([_mean_f1(kind, cookies, cache, seeds, results, way, *each) for each in ways])
+        print(_row(kind, found[-1]), flush=True)
+    print(_row("mean", np.mean(found, axis=0).tolist()))
     print(f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def _row(name: str, found: Sequence[float]) -> str:
+    return f"{name:10} " + " ".join(f"{f1:13.3f}" for f1 in found)
 
 
 def _mean_f1(

@@ -7,7 +7,8 @@ of its training pictures. tests/building/training/test_graph.py holds that the f
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,14 +99,12 @@ def features_of(
     return features, truth
 
 
-def _pictures(kind: str, cookies: Path, share: float) -> Iterator[tuple[U8, bool]]:
+@lru_cache(maxsize=1)  # to draw them takes longer than to look at them, and six qualities look at the same ones
+def _pictures(kind: str, cookies: Path, share: float) -> list[tuple[U8, bool]]:
     if kind == "cookies":
-        for example in read_dataset(cookies).labelled:
-            yield read_picture(example.path), example.label == ANOMALY
-        return
+        return [(read_picture(example.path), example.label == ANOMALY) for example in read_dataset(cookies).labelled]
     counts = {NORMAL: round(NORMALS * share), ANOMALY: round(ANOMALIES * share)}
-    for picture, defect in pictures(kind, counts[NORMAL], counts[ANOMALY]):
-        yield picture, bool(defect)
+    return [(picture, bool(defect)) for picture, defect in pictures(kind, counts[NORMAL], counts[ANOMALY])]
 
 
 def choose(anomalous: Bools, normal: int, anomaly: int, seed: int) -> Bools:

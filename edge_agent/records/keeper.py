@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
+import os
 import sqlite3
 import time
 from collections import deque
@@ -153,7 +156,7 @@ class Keeper:
     def _fail(self, error: Exception) -> None:
         """Give up for now: the database is opened anew when a disk may have become free, or whole."""
         path = Path(self._options.folder) / "records.db"
-        text = f"{path}: {describe_refusal(error) if isinstance(error, OSError) else error}"
+        text = f"{path}: {_words(error, path)}"
         if self._writer is not None:
             self._close()
         if is_damage(error):
@@ -186,3 +189,15 @@ class Keeper:
         if self._waiting:
             log.warning("%d records are lost: %s", len(self._waiting), self._problem)
         self._close()
+
+
+def _words(error: Exception, path: Path) -> str:
+    """Say what went wrong; SQLite does not say that a right is lacking, nor whose the file or its folder is."""
+    if isinstance(error, OSError):
+        return describe_refusal(error)
+    place = path if os.path.exists(path) else path.parent  # noqa: PTH110  # a folder that is closed is no error here
+    if isinstance(error, sqlite3.OperationalError) and not os.access(place, os.W_OK):
+        with contextlib.suppress(OSError):
+            if not os.statvfs(place).f_flag & os.ST_RDONLY:
+                return describe_refusal(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), place)
+    return str(error)

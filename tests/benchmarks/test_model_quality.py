@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import model_quality
 from benchmarks.objects.kinds import KINDS
+from benchmarks.objects.price import price
+from benchmarks.objects.results import Results
 from benchmarks.objects.verdicts import calibration_error, choose
 
 
@@ -50,3 +54,20 @@ def test_the_same_pictures_train_for_the_same_seed() -> None:
     assert (chosen[~anomalous].sum(), chosen[anomalous].sum()) == (20, 10)
     assert (chosen == choose(anomalous, 20, 10, 3)).all()
     assert (chosen != choose(anomalous, 20, 10, 4)).any()
+
+
+def test_price_goes_on_where_it_was_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is in the file is not measured again: a kind that nobody can draw would fail."""
+    kept = tmp_path / "price.jsonl"
+    qualities = {"speed": 0.7, "normal": 0.9, "best": 1.0}
+    rows = [
+        {"key": f"price nothing 20+10 {quality} {precision} {seed}", "f1": f1 + 0.01 * seed}
+        for quality, f1 in qualities.items() for precision in ("fp32", "int8") for seed in (0, 1)
+    ]  # fmt: skip
+    kept.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    price(["nothing"], tmp_path, None, range(2), Results(kept), (20, 10))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "trained on 20+10, 2 splits"
+    assert lines[2].split() == ["nothing", "0.705", "0.705", "0.905", "0.905", "1.005", "1.005"]
+    with pytest.raises(KeyError):
+        price(["nothing"], tmp_path, None, range(3), Results(kept), (20, 10))

@@ -71,7 +71,10 @@ def test_names_differ() -> None:
     ("table", "said"),
     [
         (_FILE, "path '/x' is that of event 'a' already"),
-        (_MQTT | {"client_id": "{device}"}, "client_id '{device}' at x:1883 is that of event 'a' already"),
+        (
+            _MQTT | {"client_id": "{device}", "host": "X."},
+            "client_id '{device}' at x:1883 is that of event 'a' already",
+        ),
         (
             _MQTT | {"payload": "sparkplug"},
             "node '{device}' of group 'edge-agent' at x:1883 is that of event 'a' already",

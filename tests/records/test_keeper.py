@@ -13,6 +13,7 @@ from edge_agent.records import keeper as module
 from edge_agent.records.keeper import Keeper
 from edge_agent.records.record import Notes
 from tests.support.records import options, record, rows
+from tests.support.users import User, common_folder, run_as
 
 #: recent: what is old is deleted
 NOW = time.time_ns() // 1000
@@ -30,6 +31,20 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+def test_whose_the_folder_is_and_who_may_not_write_there_is_said() -> None:
+    """SQLite says "unable to open database file" alone."""
+    program = (
+        "from edge_agent.records.keeper import Keeper; from edge_agent.records.options import RecordsOptions; "
+        "print(Keeper(RecordsOptions(folder='{}', days=1, mib=1, log_level='info')).state.problem)"
+    )
+    with common_folder() as folder:
+        done = run_as(User(51_234, 51_235), "-c", program.format(folder / "records"))
+        assert f"Permission denied for user 51234: {folder} belongs to user 'root' (0) and" in done.stdout
+        (folder / "records").mkdir(mode=0o755)
+        done = run_as(User(51_234, 51_235), "-c", program.format(folder / "records"))
+    assert f"{folder}/records belongs to user 'root' (0) and group 'root' (0), with mode 0755" in done.stdout
 
 
 def test_what_could_not_be_written_is_written_when_the_disk_is_back(tmp_path: Path, clock: Clock) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from edge_agent.access.rights import describe_refusal
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
-from edge_agent.device.doctor.senders import reach
+from edge_agent.device.doctor.senders import other_name, reach
+from edge_agent.device.doctor.writable import daemon_user, obstacle
 from edge_agent.errors import RecordsError, SettingsError
 from edge_agent.records.events.outbox import line_states
 from edge_agent.records.events.rules import Rule
@@ -37,7 +38,9 @@ def _events(folder: Path, rules: Sequence[Rule], device: str) -> Iterator[Findin
     except (sqlite3.Error, OSError) as error:
         yield Finding(Verdict.NOTE, "events", f"the outbox in {folder} can't be read: {error}", "see docs/events.md")
         states = {}
-    for rule in rules:
+    for number, rule in enumerate(rules):
+        if said := other_name(rule, rules[:number], device):
+            yield Finding(Verdict.NOTE, f"event {rule.name}", said, "give both the same host")
         state = states.get(rule.name)
         found = "nothing has been sent yet"
         if state is not None:
@@ -136,15 +139,19 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
         yield from _events(folder, options.events, options.device)
     yield from _pictures(settings, pictures_folder(folder))
     path = folder / FILE_NAME
+    if (hindered := obstacle(path, daemon_user(settings))) is not None:
+        yield Finding(Verdict.WRONG, "records", f"records can't be written: {hindered.found}", hindered.remedy)
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not os.access(existing, os.R_OK | os.X_OK):
         yield Finding(Verdict.NOTE, "records", f"this user may not read {existing}", join_group_of(existing))
         return
     free = shutil.disk_usage(existing).free
     size = path.stat().st_size if path.exists() else 0
-    if size + free < settings.records_mib * _MIB:
+    if hindered is None and size + free < settings.records_mib * _MIB:
         found = f"{existing} has {free // _MIB} MiB free, records may take {settings.records_mib} MiB"
         yield Finding(Verdict.NOTE, "records", found, "free some, or set a smaller records_mib")
+    if not path.exists() and hindered is not None:
+        return
     if not path.exists():
         yield Finding(Verdict.OK, "records", f"none yet in {folder}")
         return

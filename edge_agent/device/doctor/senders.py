@@ -6,9 +6,11 @@ import http.client
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from edge_agent.access.rights import describe_refusal
 from edge_agent.records.events.rules import Datagram, File, Gpio, Greengrass, Mqtt, Pipe, Rule, Webhook
@@ -25,6 +27,30 @@ def reach(rule: Rule, device: str) -> str:
         SendFailed, OSError: it can't be reached, or not by this user; the text says why.
     """
     return _LOOKS[type(rule)](rule, device)
+
+
+def other_name(rule: Rule, before: Sequence[Rule], device: str) -> str:
+    """Say what goes wrong where a rule names by another name the broker of a rule before it; "" where nothing does."""
+    for other in before:
+        if not isinstance(rule, Mqtt) or not isinstance(other, Mqtt) or rule.broker == other.broker:
+            continue
+        renamed = msgspec.structs.replace(other, host=rule.host)
+        if taken := set(rule.takes) & set(renamed.takes):
+            harm = f"both have {min(taken).rpartition(' at ')[0]}, which one alone may have"
+        elif rule.payload == other.payload == "json" and rule.available and rule.available == other.available:
+            harm = f"both say at {rule.available.format(device=device)} whether the device is there"
+        else:
+            continue
+        if rule.to_port == other.to_port and _addresses(rule.host) & _addresses(other.host):
+            return f"{rule.host} and {other.host} of event {other.name} are one broker, and {harm}"
+    return ""
+
+
+def _addresses(host: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        return set()
 
 
 def _mqtt(rule: Mqtt, device: str) -> str:

@@ -14,12 +14,10 @@ from typing import NamedTuple
 import msgspec
 
 from edge_agent.records.condition.comparison import Difference, compare
-from edge_agent.records.condition.notice import DRIFTED, LEAST_P, MOVING, Drift, DriftState, Reference
+from edge_agent.records.condition.notice import BACK, DRIFTED, LEAST_P, MOVING, Drift, DriftState, Reference
 from edge_agent.records.store.bins import score_bin
 from edge_agent.records.store.schema import SCORE_BINS
 
-#: drifted ends below this share of the index at which it begins
-_BACK = 0.4
 _LOOKS = 2
 #: of the window, before anything is said
 _ENOUGH = 0.4
@@ -62,11 +60,12 @@ class DriftWatch:
             return self.now  # what was found before a restart stands until there is enough again
         counts = Counter(seen.part for seen in chosen)
         found = compare(reference.scores, [counts[part] for part in range(SCORE_BINS)])
-        state = self._next(found)
+        limit = max(DRIFTED, found.psi_by_chance)
+        state = self._next(found, limit)
         since = self.now.since if state == self.now.state else at
         self.now = Drift(
             self.now.model, self.now.version, state, since, at, len(chosen),
-            found.psi, found.ks, found.p_value, reference.kind,
+            found.psi, found.ks, found.p_value, reference.kind, limit,
         )  # fmt: skip
         return self.now
 
@@ -80,10 +79,9 @@ class DriftWatch:
         normal = [seen for seen in self._window if not seen.anomalous]
         return normal if 2 * len(normal) >= len(self._window) else list(self._window)
 
-    def _next(self, found: Difference) -> DriftState:
-        limit = max(DRIFTED, found.psi_by_chance)
+    def _next(self, found: Difference, limit: float) -> DriftState:
         was_drifted = self.now.state == "drifted"
-        turns = found.psi < _BACK * limit if was_drifted else found.psi >= limit and found.p_value < LEAST_P
+        turns = found.psi < BACK * limit if was_drifted else found.psi >= limit and found.p_value < LEAST_P
         self._looks = self._looks + 1 if turns else 0
         if self._looks >= _LOOKS:
             self._looks, was_drifted = 0, not was_drifted

@@ -9,6 +9,8 @@ import msgspec
 
 #: the usual words for an index: below 0.1 nothing has changed, from 0.25 on something has
 MOVING, DRIFTED = 0.1, 0.25
+#: drifted ends below this share of the index at which it begins
+BACK = 0.4
 #: an index is only believed where chance gives the largest difference of the distributions less often than this
 LEAST_P = 0.001
 
@@ -44,6 +46,8 @@ class Drift(msgspec.Struct, frozen=True, array_like=True):
     p_value: float = 1.0
     #: what they are compared with: "training", "first weeks"; "" while there is nothing
     compared_with: str = ""
+    #: the index at which drifted begins: more than DRIFTED where chance alone makes that
+    limit: float = DRIFTED
 
     @property
     def text(self) -> str:
@@ -52,9 +56,13 @@ class Drift(msgspec.Struct, frozen=True, array_like=True):
             return ""
         other = Reference(self.compared_with, ()).words  # type: ignore[arg-type]  # one of the two
         p = f"p {self.p_value:.3f}" if self.p_value >= LEAST_P else f"p below {LEAST_P}"
+        # On its way back it says what ends it: below the limit it would look as if nothing was wrong.
+        expected = f"expected below {self.limit:.2f}"
+        if self.psi < self.limit:
+            expected = f"which has to fall below {BACK * self.limit:.2f} again"
         return (
-            f"scores have drifted: the last {self.pictures} pictures against {other}: PSI {self.psi:.2f}, expected "
-            f"below {DRIFTED}; Kolmogorov-Smirnov {self.ks:.2f}, {p}"
+            f"scores have drifted: the last {self.pictures} pictures against {other}: PSI {self.psi:.2f}, {expected}; "
+            f"Kolmogorov-Smirnov {self.ks:.2f}, {p}"
         )
 
 

@@ -186,10 +186,10 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     def takes(self) -> tuple[str, ...]:
         # A broker sends the first away when a second comes with its name: MQTT 5.0, 3.1.4.
         client_id = self.client_id.replace("{name}", self.name)
-        taken = [f"client_id '{client_id}' at {self.host}:{self.to_port}"]
+        taken = [f"client_id '{client_id}' at {self.broker}"]
         if self.payload == "sparkplug":  # births and deaths of two would be taken for each other's
             node = self.node.replace("{name}", self.name)
-            taken.append(f"node '{node}' of group '{self.group}' at {self.host}:{self.to_port}")
+            taken.append(f"node '{node}' of group '{self.group}' at {self.broker}")
         return tuple(taken)
 
     def client_of(self, device: str) -> str:
@@ -222,6 +222,11 @@ class Mqtt(Rule, frozen=True, kw_only=True, tag="mqtt"):
     def to_port(self) -> int:
         """The broker's port."""
         return self.port or (8883 if self.tls else 1883)
+
+    @property
+    def broker(self) -> str:
+        """The broker as the table names it; two names of one are two, since none is asked for before it is needed."""
+        return f"{self.host.lower().rstrip('.')}:{self.to_port}"
 
 
 class Greengrass(Rule, frozen=True, kw_only=True, tag="greengrass"):
@@ -278,11 +283,7 @@ def _leave_available(rule: AnyRule, before: Sequence[AnyRule]) -> AnyRule:
 
     If each connection had it as its last will, the end of one would say `offline` of a device that is there.
     """
-    taken = {
-        (other.host, other.to_port, other.available)
-        for other in before
-        if isinstance(other, Mqtt) and other.payload == "json"
-    }
-    if isinstance(rule, Mqtt) and rule.payload == "json" and (rule.host, rule.to_port, rule.available) in taken:
+    taken = {(other.broker, other.available) for other in before if isinstance(other, Mqtt) and other.payload == "json"}
+    if isinstance(rule, Mqtt) and rule.payload == "json" and (rule.broker, rule.available) in taken:
         return msgspec.structs.replace(rule, available="")
     return rule

@@ -30,7 +30,7 @@ from edge_agent.records.options import PicturesOptions
 from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, read_strips
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
-from edge_agent.records.pictures.stillness import BUSY_AT, wait_for_stillness
+from edge_agent.records.pictures.stillness import HEAD_BYTES, has_call, wait_for_stillness
 from edge_agent.records.pictures.stock import Stock, Told, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
@@ -135,7 +135,7 @@ class PictureKeeper:
 
 def _is_busy(memory: int) -> bool:
     """Tell whether the worker that a slot is of has a call."""
-    return os.pread(memory, 1, BUSY_AT) == b"\1"
+    return has_call(os.pread(memory, HEAD_BYTES, 0))
 
 
 def _begin(options: PicturesOptions, why: str = "") -> tuple[PictureKeeper, socket.socket]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.records.pictures.passing import FREE, HEAD, TAKEN, socket_address
-from edge_agent.records.pictures.stillness import BUSY_AT
+from edge_agent.records.pictures.stillness import introduce, tell_busy
 
 #: between two looks whether the taker of pictures is still there, while all slots are taken
 _PROBE_SECONDS = 1.0
@@ -33,6 +33,7 @@ class Slot:
         self.descriptor = os.memfd_create(what)
         os.ftruncate(self.descriptor, HEAD + pictures * size)
         self.memory = mmap.mmap(self.descriptor, 0)
+        introduce(self.memory)
         self._size = size
 
     @property
@@ -50,7 +51,7 @@ class Slot:
 
     def tell_busy(self, busy: int) -> None:
         """Write whether its worker has a call, 1 or 0, which whoever has the slot may read at any time."""
-        self.memory[BUSY_AT] = busy
+        tell_busy(self.memory, busy)
 
     def picture(self, shape: tuple[int, ...]) -> U8:
         """Give the first picture's pixels, to be written."""

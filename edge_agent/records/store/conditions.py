@@ -60,9 +60,9 @@ def first_weeks(connection: sqlite3.Connection, number: int, *, today: int, size
 def write_drift(connection: sqlite3.Connection, number: int, drift: Drift) -> None:
     """Write down how a version's scores are."""
     connection.execute(
-        "INSERT OR REPLACE INTO drifts VALUES (?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO drifts VALUES (?,?,?,?,?,?,?,?,?,?)",
         (number, drift.state, drift.since, drift.at, drift.pictures, drift.psi, drift.ks, drift.p_value,
-         drift.compared_with),
+         drift.compared_with, drift.limit),
     )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def read_cameras(connection: sqlite3.Connection) -> dict[str, Camera]:
 def read_drifts(connection: sqlite3.Connection) -> list[Drift]:
     """Give what is written of scores, by version of a model."""
     rows = connection.execute(
-        "SELECT name, version, state, since, at, pictures, psi, ks, p_value, compared_with "
+        "SELECT name, version, state, since, at, pictures, psi, ks, p_value, compared_with, psi_limit "
         "FROM drifts JOIN models ON models.id = drifts.model ORDER BY name, at"
     )
     return [Drift(*row) for row in rows]

@@ -139,8 +139,12 @@ CREATE TABLE refused (
     PRIMARY KEY (quarter, model, reason)
 ) WITHOUT ROWID;
 """
+_LIMIT = """
+-- The index at which drifted begins, which chance may raise.
+ALTER TABLE drifts ADD COLUMN psi_limit REAL NOT NULL DEFAULT 0.25;
+"""
 #: what brings a file from each version to the next
-_STEPS = (_FIRST, _HOURS, _CONDITION, _DAYS)
+_STEPS = (_FIRST, _HOURS, _CONDITION, _DAYS, _LIMIT)
 #: of the tables; a file with a later one is left alone
 VERSION = len(_STEPS)
 

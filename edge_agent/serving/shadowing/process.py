@@ -31,7 +31,7 @@ from edge_agent.logs import log_to_stderr
 from edge_agent.records.pictures import passing as pictures
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, TAKEN, Picture, socket_address
 from edge_agent.records.pictures.rules import DISAGREEMENT
-from edge_agent.records.pictures.stillness import BUSY_AT, wait_for_stillness
+from edge_agent.records.pictures.stillness import HEAD_BYTES, has_call, wait_for_stillness
 from edge_agent.records.shadow.passing import Judged, Shown, Standing, decode_shown, encode, socket_name
 from edge_agent.serving.shadowing.options import ShadowOptions
 
@@ -81,7 +81,7 @@ class Shadow:
         """Judge a picture and tell of it; True when somebody else has its memory now."""
         if memory.size() < HEAD + 3 * self._size:  # another version of the first model, of another size
             return False
-        wait_for_stillness(lambda: memory[BUSY_AT])
+        wait_for_stillness(lambda: has_call(memory[:HEAD_BYTES]))
         begun = time.monotonic()
         # A copy, so that nothing points into the mapping when it is closed.
         pixels = np.frombuffer(memory[HEAD : HEAD + self._size], np.uint8).reshape(self._shape)

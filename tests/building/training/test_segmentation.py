@@ -84,6 +84,7 @@ def test_int8_keeps_the_masks(data: Path, model: Path, unseen: Path, tmp_path: P
 
 
 def test_the_onnx_nodes_are_the_torch_network(torch: Any) -> None:
+    from edge_agent.building.training.segmentation.frozen import FrozenStages
     from edge_agent.building.training.segmentation.network import Network
 
     torch.manual_seed(0)
@@ -99,7 +100,7 @@ def test_the_onnx_nodes_are_the_torch_network(torch: Any) -> None:
     )
     found = session.run(["class_scores"], {"picture": picture})[0]
     with torch.no_grad():
-        learned = network(torch.from_numpy(picture))
+        learned = network(FrozenStages(network.reads)(picture))
     assert (learned.shape, found.shape) == ((1, 3, 48, 64), (1, 3, 96, 128))
     # The graph enlarges the decoder's scores once, to the input's size; what was learned at half of it agrees inside.
     small = torch.nn.functional.interpolate(torch.from_numpy(found), scale_factor=0.5, mode="area").numpy()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.device.doctor.senders import reach
+from edge_agent.device.doctor.senders import other_name, reach
 from edge_agent.records.events.rules import parse_events
 from edge_agent.records.events.sender import SendFailed
 
@@ -58,6 +58,25 @@ def test_a_broker_that_says_nothing_is_not_waited_for_for_long() -> None:
         silent.listen()
         said = look(sender="mqtt", host="127.0.0.1", port=silent.getsockname()[1], seconds=0.3)
     assert "has not answered for 0.3 s" in said
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({}, "both say at edge-agent/press-7/available whether the device is there"),
+        ({"client_id": "one"}, "both have client_id 'one', which one alone may have"),
+        ({"payload": "sparkplug"}, "both have node '{device}' of group 'edge-agent', which one alone may have"),
+        ({"available": "elsewhere"}, ""),
+        ({"port": 2000}, ""),
+        ({"host": "127.0.0.2"}, ""),
+    ],
+)
+def test_two_names_of_one_broker_are_found_out(second: dict[str, Any], said: str) -> None:
+    both = {key: value for key, value in second.items() if key in ("client_id", "payload")}
+    first = {"name": "a", "sender": "mqtt", "host": "localhost", **both}
+    rule, other = parse_events([first, {"name": "b", "sender": "mqtt", "host": "127.0.0.1", **second}])
+    expected = f"127.0.0.1 and localhost of event a are one broker, and {said}" if said else ""
+    assert other_name(other, [rule], "press-7") == expected
 
 
 def test_a_chip_that_is_not_there() -> None:

@@ -30,6 +30,29 @@ def test_kolmogorov_smirnov_is_that_of_scipy(size: int, middle: float) -> None:
     assert found.p_value == pytest.approx(expected.pvalue, rel=0.25, abs=0.01)
 
 
+def test_both_figures_are_those_of_the_libraries_for_scores_with_many_ties() -> None:
+    """300 pairs of samples of any size, in 3, 10 or 50 steps: all figures once more, with numpy and scipy."""
+    from scipy import stats
+
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        n, m = int(random.integers(20, 4000)), int(random.integers(60, 2000))
+        steps, middle, spread = random.choice([3, 10, 50]), random.uniform(0.05, 0.6), random.uniform(0.01, 0.2)
+        before, now = (
+            (random.normal(middle + moved, spread, size).clip(0, 0.999) * steps).astype(np.uint8) * (50 // steps)
+            for size, moved in ((n, 0.0), (m, random.normal(0, 0.03)))
+        )
+        found, expected = compare(histogram(before), histogram(now)), stats.ks_2samp(before, now, method="asymp")
+        assert found.ks == pytest.approx(expected.statistic, abs=1e-9)
+        assert found.p_value == pytest.approx(expected.pvalue, rel=0.2, abs=1e-6)
+        counts = np.array([histogram(before), histogram(now)]).reshape(2, 10, 5).sum(axis=2)
+        counts = counts[:, counts.any(axis=0)] + 0.5
+        p, q = counts / counts.sum(axis=1, keepdims=True)
+        assert found.psi == pytest.approx(float(((q - p) * np.log(q / p)).sum()), abs=1e-9)
+        limit = (1 / n + 1 / m) * stats.chi2.isf(0.001, max(1, counts.shape[1] - 1))
+        assert found.psi_by_chance == pytest.approx(limit, rel=0.05)
+
+
 def test_the_index_of_a_known_case() -> None:
     # 30 and 70 of 100 against 50 and 50, with half a picture more in each: 0.2 * ln(0.7 / 0.3) less a little.
     before, now = [0] * SCORE_BINS, [0] * SCORE_BINS

@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -55,6 +56,21 @@ def test_scores_that_move_are_said_once_and_taken_back_once() -> None:
     states = run_through(watch, scores(4, 1000, 0.15))
     assert states.count("drifted") == 1 and states[-1] == "stable"
     assert watch.now.text == ""
+
+
+def test_the_limit_that_is_told_is_the_one_that_was_used() -> None:
+    """Of few training pictures chance alone makes a large index: the sentence names what was expected of these."""
+    watch = DriftWatch(500, Drift("cookies", "1.0.0"), ())
+    few = reference(20)
+    for score in scores(2, 700, 0.4):
+        if watch.add(score, anomalous=False):
+            watch.look(few, 1)
+    limit = watch.now.limit
+    assert 0.5 < limit < 1.5
+    assert f"PSI {watch.now.psi:.2f}, expected below {limit:.2f}; " in watch.now.text
+    # Half way back nothing has ended, and "expected below" would say that all was well.
+    between = msgspec.structs.replace(watch.now, psi=0.6 * limit)
+    assert f"PSI {0.6 * limit:.2f}, which has to fall below {0.4 * limit:.2f} again; " in between.text
 
 
 def test_more_scrap_than_in_training_is_no_drift() -> None:

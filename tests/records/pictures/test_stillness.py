@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from edge_agent.records.pictures.stillness import LONGEST_SECONDS, LOOK_SECONDS, wait_for_stillness
+from edge_agent.records.pictures.slots import Slot
+from edge_agent.records.pictures.stillness import (
+    HEAD_BYTES,
+    LONGEST_SECONDS,
+    LOOK_SECONDS,
+    has_call,
+    wait_for_stillness,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,3 +46,21 @@ def test_on_a_line_that_is_never_still_it_begins_after_a_second() -> None:
 
     wait_for_stillness(lambda: 1, lambda: now, sleep)
     assert LONGEST_SECONDS - LOOK_SECONDS < now < LONGEST_SECONDS + 2 * LOOK_SECONDS
+
+
+def test_a_worker_that_is_killed_in_a_call_has_none_any_more() -> None:
+    """Its last pictures are not encoded as slowly as on a line that is never still."""
+    slot = Slot("picture", 4096, 1)
+    assert not has_call(slot.memory[:HEAD_BYTES])
+    slot.tell_busy(1)
+    assert has_call(slot.memory[:HEAD_BYTES])
+    program = (
+        "import signal; from edge_agent.records.pictures.slots import Slot; slot = Slot('picture', 4096, 1); "
+        "slot.tell_busy(1); print(slot.memory[:64].hex(), flush=True); signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        head = bytes.fromhex(worker.stdout.readline().decode())[:HEAD_BYTES]
+        assert has_call(head)
+        worker.kill()
+    assert not has_call(head)

@@ -100,7 +100,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date_in_steps(
             writer._INSERT, [writer._row(one, one.id, 1 + (one.model == "lids")) for one in RECORDS[:200]]
         )
         connection.close()
-    with pytest.raises(RecordsError, match="has version 1, expected 4"), reading(tmp_path):
+    with pytest.raises(RecordsError, match=f"has version 1, expected {schema.VERSION}"), reading(tmp_path):
         pass
     monkeypatch.setattr(writer, "_FILLED_AT_ONCE", 90)
     made = RecordWriter(tmp_path, days=36_500, mib=64)

@@ -15,6 +15,7 @@ from torch.nn import functional
 from edge_agent.building.training import backbone
 from edge_agent.building.training.features import F32
 from edge_agent.building.training.segmentation.augmentation import augment
+from edge_agent.building.training.segmentation.frozen import FrozenStages
 from edge_agent.building.training.segmentation.network import Network
 from edge_agent.inference.imaging.resize import U8
 
@@ -50,6 +51,7 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
     with _deterministic(seed):
         # Depthwise convolutions take half as long with the channels last.
         network = Network(labels).to(memory_format=torch.channels_last)
+        frozen = FrozenStages(network.reads)
         groups = [
             {"params": list(network.decoder.parameters()), "lr": _RATE},
             {"params": list(network.tuned.parameters()), "lr": _TUNED_RATE},
@@ -63,10 +65,10 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
             optimiser.zero_grad()
             batch = _choose(data, labels, rng)
             for first in range(0, _BATCH, _PART):
-                pictures, classes = _tensors(
+                pictures, classes = _arrays(
                     [augment(data.pictures[i], data.classes[i], rng) for i in batch[first : first + _PART]]
                 )
-                loss = _loss(network(pictures), classes, labels)
+                loss = _loss(network(frozen(pictures)), classes, labels)
                 (loss * (_PART / _BATCH)).backward()
             optimiser.step()
             schedule.step()
@@ -89,11 +91,10 @@ def _choose(data: Labelled, labels: int, rng: np.random.Generator) -> list[int]:
     return [chosen[i] for i in rng.permutation(_BATCH)]
 
 
-def _tensors(samples: list[tuple[F32, U8]]) -> tuple[Tensor, Tensor]:
+def _arrays(samples: list[tuple[F32, U8]]) -> tuple[F32, Tensor]:
     pictures = np.stack([picture.transpose(2, 0, 1) for picture, _ in samples])
     normalised = (pictures - np.float32(backbone.MEAN)) / np.float32(backbone.STD)
-    inputs = torch.from_numpy(normalised).contiguous(memory_format=torch.channels_last)
-    return inputs, torch.from_numpy(np.stack([classes for _, classes in samples])).long()
+    return normalised, torch.from_numpy(np.stack([classes for _, classes in samples])).long()
 
 
 def _loss(scores: Tensor, classes: Tensor, labels: int) -> Tensor:
@@ -109,8 +110,7 @@ def _loss(scores: Tensor, classes: Tensor, labels: int) -> Tensor:
 def _average(averaged: Network, network: Network) -> Network:
     with torch.no_grad():
         for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
-            if value.requires_grad:
-                mean.lerp_(value, 1 - _AVERAGE)
+            mean.lerp_(value, 1 - _AVERAGE)
     return averaged
 
 

@@ -1,8 +1,8 @@
 """The network in torch, and the same network as ONNX nodes.
 
-The backbone's first stages are shared with the verdict and stay as they are. A copy of its later stages is tuned for
-the masks, so that learning them does not change what the verdict sees. The decoder joins strides 32, 16, 8 and 4 from
-coarse to fine, with depthwise separable convolutions.
+The backbone's first stages are shared with the verdict and stay as they are (frozen.py). A copy of its later stages is
+tuned for the masks, so that learning them does not change what the verdict sees. The decoder joins strides 32, 16, 8
+and 4 from coarse to fine, with depthwise separable convolutions.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _BLOCK = re.compile(r"_blocks\.(\d+)\.")
 class Convolutions(nn.Module):
     """Runs nodes of the backbone's graph: Conv, Clip to 0..6, Add and Identity."""
 
-    def __init__(self, nodes: list[NodeProto], weights: dict[str, TensorProto], *, trainable: bool) -> None:
+    def __init__(self, nodes: list[NodeProto], weights: dict[str, TensorProto]) -> None:
         super().__init__()
         self._steps = [(node.op_type, list(node.input), node.output[0], _attributes(node)) for node in nodes]
         for name in {name for node in nodes for name in node.input} & set(weights):
             value = torch.from_numpy(numpy_helper.to_array(weights[name]).copy())
-            self.register_parameter(_key(name), nn.Parameter(value, requires_grad=trainable))
+            self.register_parameter(_key(name), nn.Parameter(value))
 
     def forward(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
         """Add every node's output to `values`, by name."""
@@ -67,7 +67,7 @@ class Convolutions(nn.Module):
 
 
 class Network(nn.Module):
-    """Picture [n, 3, h, w] in, class scores [n, labels, h / 2, w / 2] out; label 0 is the background."""
+    """Maps of the frozen stages in, class scores [n, labels, h / 2, w / 2] out; label 0 is the background."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()
@@ -76,14 +76,15 @@ class Network(nn.Module):
         nodes, _ = cut(list(model.graph.node), set(_LEVELS))
         tuned = [node for node in nodes if _is_tuned(node, nodes)]
         self._tuned_nodes, self.labels = tuned, labels
-        self.shared = Convolutions([node for node in nodes if node not in tuned], weights, trainable=False)
-        self.tuned = Convolutions(tuned, weights, trainable=True)
+        made = {node.output[0] for node in tuned}
+        read = {name for node in tuned for name in node.input} | set(_LEVELS)
+        #: the frozen stages' outputs that `forward` needs
+        self.reads = sorted(read - made - set(weights))
+        self.tuned = Convolutions(tuned, weights)
         self.decoder = _Decoder(labels)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        with torch.no_grad():
-            values = self.shared({backbone.INPUT: picture})
-        values = self.tuned(values)
+    def forward(self, frozen: dict[str, Tensor]) -> Tensor:
+        values = self.tuned(frozen)
         scores = self.decoder([values[stage] for stage in _LEVELS])
         factor = _FINEST // LEARNED_STRIDE
         enlarged: Tensor = functional.interpolate(scores, scale_factor=factor, mode="bilinear", align_corners=False)

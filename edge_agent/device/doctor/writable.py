@@ -1,0 +1,100 @@
+"""Whether the daemon may write in a folder, and has room there: asked without writing anything."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_agent.access.files import may_open
+from edge_agent.access.names import describe_user
+from edge_agent.access.peer import ROOT, Peer, own_peer, read_peer
+from edge_agent.access.rights import describe_rights
+from edge_agent.settings import Settings
+
+#: bytes without which SQLite can't begin its log
+_LEAST = 128 << 10
+_SEARCH = 0o1
+
+
+class Obstacle(NamedTuple):
+    """What is in the way, and what to do about it."""
+
+    found: str
+    remedy: str
+
+
+def daemon_user(settings: Settings) -> Peer:
+    """Tell as whom the daemon writes: as it runs now, else as its state folder's owner or as whoever asks."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(settings.socket_path))
+            return read_peer(probe)
+        except OSError:
+            pass
+    me = own_peer()
+    if me.uid == ROOT:  # who may look everywhere, and is seldom the daemon
+        try:
+            status = Path(settings.state_dir).stat()
+            return Peer(status.st_uid, (status.st_gid,))
+        except OSError:
+            pass
+    return me
+
+
+def obstacle(path: Path, user: Peer) -> Obstacle | None:
+    """Say why `user` can't make or write a database at `path`; None where nothing is in the way."""
+    folder = path.absolute().parent
+    existing = next(place for place in (folder, *folder.parents) if _exists(place))
+    if user.uid == os.geteuid() or os.access(existing, os.X_OK):  # else what is in it is not to be seen from here
+        for place in reversed(existing.parents):
+            if not _may(place, user, os.X_OK):
+                return _refused(place, user, "let that user pass through it")
+        if not _may(existing, user, os.W_OK | os.X_OK):
+            return _refused(existing, user)
+        if (found := _of_disk(existing, user)) is not None:
+            return found
+    for file in (path, *(Path(f"{path}{ending}") for ending in ("-wal", "-shm"))):
+        if _exists(file) and not _may(file, user, os.R_OK | os.W_OK):
+            return _refused(file, user)
+    return None
+
+
+def _of_disk(folder: Path, user: Peer) -> Obstacle | None:
+    status = os.statvfs(folder)
+    if status.f_flag & os.ST_RDONLY:
+        return Obstacle(f"{folder} is on a disk that is mounted read-only", "mount it writable")
+    free = (status.f_bfree if user.uid == ROOT else status.f_bavail) * status.f_frsize
+    if free < _LEAST:
+        return Obstacle(f"the disk of {folder} is full, {free} bytes are free", "free some")
+    if status.f_files and not (status.f_ffree if user.uid == ROOT else status.f_favail):
+        return Obstacle(f"the disk of {folder} has no inode left for another file", "delete some files")
+    return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder above it is closed to whoever asks
+        return False
+
+
+def _may(path: Path, user: Peer, needed: int) -> bool:
+    if user.uid == os.geteuid():  # the kernel knows more than the mode: access control lists
+        return os.access(path, needed, effective_ids=True) or bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    status = path.stat()
+    if needed & os.X_OK and user.uid != ROOT:
+        shift = 6 if user.uid == status.st_uid else 3 if status.st_gid in user.groups else 0
+        if not status.st_mode >> shift & _SEARCH:
+            return False
+    return not needed & os.W_OK or may_open(user, status, write=True)
+
+
+def _refused(path: Path, user: Peer, remedy: str = "") -> Obstacle:
+    status = path.stat()
+    if not remedy:
+        remedy = f"chmod u+rwX {path}" if status.st_uid == user.uid else f"sudo chown {user.uid} {path}"
+    found = f"{path} {describe_rights(status)}, and the daemon writes as {describe_user(user.uid)}"
+    return Obstacle(found, remedy)

@@ -6,9 +6,9 @@ tens of microseconds, as long as they live, by where their memory lies, so that 
 no records in either, and tells what the comparison itself is worth. Claim: at most 20 microseconds more at the median.
 Four minutes.
 
-`python -m benchmarks.records pictures [--rounds 40] [--cycle 0]` sends pictures in blocks in turn to a daemon with
-records and to one that keeps every picture as well, as fast as answers come or one every so many milliseconds. Claim:
-at most a millisecond more at p99. Three minutes.
+`python -m benchmarks.records pictures [--rounds 40] [--cycle 0] [--format png]` sends pictures in blocks in turn to a
+daemon with records and to one that keeps every picture as well, as fast as answers come or one every so many
+milliseconds. Claim: at most a millisecond more at p99. Three minutes.
 
 `python -m benchmarks.records fill [--minutes 4]` gives the writing process 500 verdicts a second for so long (60: the
 hour of the claim) and tells its memory, the file's size, and what was lost.
@@ -121,14 +121,17 @@ def _timed(client: LightClient) -> float:
     return time.perf_counter() - begun
 
 
-def pictures(rounds: int, cycle: float) -> None:
+def pictures(rounds: int, cycle: float, form: str) -> None:
     """Tell what keeping every picture adds to the slowest calls."""
     for width, height in SIZES:
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
             models = Path(folder) / "models"
             manifest = light_component(models, width, height)
             clients, processes = {}, {}
-            flags = {"records": [], "and every picture": ["--keep-mib", "64", "--keep", "near=.999"]}
+            flags = {
+                "records": [],
+                "and every picture": ["--keep-mib", "64", "--keep", "near=.999", "--keep-format", form],
+            }
             for way, given in flags.items():
                 address, pid = stack.enter_context(daemon(models, *given, "--metrics", _address(folder, way)))
                 with Client(address) as control:
@@ -140,7 +143,7 @@ def pictures(rounds: int, cycle: float) -> None:
             taken = in_blocks(clients, rounds, CALLS, PAUSE_SECONDS, cycle)
             made = (rounds + 1) * CALLS
             pace = f"one every {cycle * 1e3:.0f} ms" if cycle else "as fast as answers come"
-            print(f"  {width}x{height}, {rounds} blocks of {CALLS} calls each, {pace}")
+            print(f"  {width}x{height}, {rounds} blocks of {CALLS} calls each, {pace}, kept as {form}")
             for way, blocks in taken.items():
                 samples = [sample for block in blocks for sample in block]
                 p50, p99 = median(samples) * 1e3, quantile(samples, 0.99) * 1e3
@@ -252,6 +255,7 @@ def main() -> None:
     parser.add_argument("--alike", action="store_true", help="no records in either daemon of a pair, of call")
     parser.add_argument("--rounds", type=int, default=40, help="of a block for each daemon, of pictures [40]")
     parser.add_argument("--cycle", type=float, default=0.0, help="milliseconds from call to call, of pictures [0]")
+    parser.add_argument("--format", choices=("png", "jpeg"), default="png", help="of kept pictures, of pictures [png]")
     parser.add_argument("--minutes", type=float, default=4.0, help="of fill [4]")
     parser.add_argument("--millions", type=int, default=1, help="of records to be counted [1]")
     given = begin(parser)
@@ -260,7 +264,7 @@ def main() -> None:
         call(given.pairs, given.model, given.alike)
         return
     if given.what == "pictures":
-        pictures(given.rounds, given.cycle / 1e3)
+        pictures(given.rounds, given.cycle / 1e3, given.format)
         return
     with tempfile.TemporaryDirectory() as folder:
         if given.what == "fill":

@@ -48,10 +48,13 @@ class Recorder:
         self._child = Child("edge_agent.records.process", "the process that writes records", argument)
         self._outgoing = Outgoing(self._child)
         self._packing = Packing(1 if options.events else _MOST_GATHERED)
+        #: whether scores are looked at
+        self.watches_drift = options.drift_pictures > 0
         self._timer: asyncio.TimerHandle | None = None
         self._last_id = 0
         #: records that there was no room for, and how many of them the process has not been told of
         self.dropped = self._untold = 0
+        self._is_losing = False
         #: pictures that were given to be kept, and those that should have been and were not
         self.pictures_kept = self.pictures_skipped = 0
         #: pictures that a shadow model had no time for, by the first model
@@ -70,6 +73,11 @@ class Recorder:
         return self._outgoing.waiting
 
     @property
+    def lost(self) -> dict[str, int]:
+        """Records that are lost, by reason; those dropped here at once, though the process hears of them later."""
+        return self.state.lost_by | {"no_room": self.dropped}
+
+    @property
     def pid(self) -> int:
         """The process's id; 0 while there is none."""
         return self._child.pid
@@ -79,6 +87,10 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._is_open = True
         self._child.open(self._read_state)
+
+    async def first_word(self, seconds: float) -> None:
+        """Wait until the process has said how it stands, once and for so many seconds at the most."""
+        await self._child.first_word(seconds)
 
     def know(self, manifest: Manifest) -> None:
         """Tell the process how the scores of a version were distributed in training, where that is known."""
@@ -200,7 +212,13 @@ class Recorder:
             return
         if self._outgoing.send(self._packing.take(self._untold), count):
             self._untold = 0
+            self._is_losing = False
         else:
+            if not self._is_losing:
+                log.warning(
+                    "records are being lost: the process that writes them takes no more, and may wait for a disk"
+                )
+            self._is_losing = True
             self.dropped += count
             self._untold += count
 

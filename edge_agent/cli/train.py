@@ -6,10 +6,9 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.split import split
@@ -120,7 +119,7 @@ def command(
         print_json({
             "component": str(trained.folder),
             "figures": trained.figures,
-            "outlook": msgspec.to_builtins(trained.outlook),
+            "outlook": _named(trained.outlook),
             "resolution": trained.resolution,
             "sha256": trained.report.digest,
         })  # fmt: skip
@@ -138,6 +137,11 @@ def _refuse_contradictions(quality: str, input_size: tuple[int, int] | None, *, 
         raise click.UsageError(f"--speed and --quality {quality} exclude each other")
     if input_size and (speed or quality != "auto"):
         raise click.UsageError(f"--input-size and {'--speed' if speed else f'--quality {quality}'} exclude each other")
+
+
+def _named(outlook: Outlook) -> dict[str, Any]:
+    """Give the fields by their names, for programs."""
+    return outlook._asdict() | {"hardest": [hard._asdict() for hard in outlook.hardest]}
 
 
 def _print(folder: Path, figures: Mapping[str, Mapping[str, float]], seconds: float) -> None:

@@ -200,8 +200,7 @@ def fit_head(
     placed_bank, found = bank_out_of_fold(with_their_places, anomalous, fold, count, seed=seed)
     placed = remember(found, features.grid, anomalous, fold, count)
     progress(2, 3)
-    good = features.of(~anomalous)
-    view = choose_view(good, seed=seed)
+    view = choose_view(features, ~anomalous, seed=seed)
     found = held_out_distances(features, view, anomalous, fold, count, seed=seed)
     fine = remember(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
@@ -225,7 +224,9 @@ def fit_head(
         bank_usual=plain.usual,
         bank_scale=scales[0],
         placed=Placed(placed_bank, placed.usual, step, scales[1]) if weights[1] > 0 else None,
-        fine=Fine(remember_places(good, view, seed=seed), fine.usual, scales[2]) if weights[2] > 0 else None,
+        fine=Fine(remember_places(features, normal, view, seed=seed), fine.usual, scales[2])
+        if weights[2] > 0
+        else None,
         regression=_fit_regression(features.pooled, anomalous) if weights[3] > 0 else None,
         regression_scale=scales[3] if weights[3] > 0 else None,
         likeness=remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)

@@ -98,15 +98,15 @@ def specks_seen(good: Features, specks: Features, *, seed: int) -> float:
     `specks` are of the same pictures as `good`, in the same order; there must be two of them.
     """
     count = min(_FOLDS, len(good.fine))
-    normal = np.zeros(len(good.fine), bool)
-    fold = np.asarray(folds([0] * len(normal), count, seed=seed))
-    view = choose_view(good, seed=seed)
-    found = held_out_distances(good, view, normal, fold, count, seed=seed)
-    memory = remember(found, good.fine_grid, normal, fold, count, FINE_WORST)
-    scores = np.zeros(len(normal))
+    anomalous = np.zeros(len(good.fine), bool)
+    fold = np.asarray(folds([0] * len(anomalous), count, seed=seed))
+    view = choose_view(good, ~anomalous, seed=seed)
+    found = held_out_distances(good, view, anomalous, fold, count, seed=seed)
+    memory = remember(found, good.fine_grid, anomalous, fold, count, FINE_WORST)
+    scores = np.zeros(len(anomalous))
     for number in range(count):
         held = fold == number
-        places = remember_places(good.of(~held), view, seed=seed)
+        places = remember_places(good, ~held, view, seed=seed)
         scores[held] = picture_scores(memory.usual(places(specks.of(held))), FINE_WORST)
     above = (scores[:, None] > memory.scores).mean() + (scores[:, None] == memory.scores).mean() / 2
     return float(above)

@@ -7,8 +7,9 @@
 The kernel counts for every thread how long it ran and how long it was ready and waited for a core
 (/proc/PID/task/TID/schedstat), how often it gave the core up and how often it was taken from it. Time used is hardly
 changed by what else the machine does; time waited for is just that. Both are in µs a call, all threads of a kind of
-process together. A call's own time is told beside them. `--light`: clients of benchmarks/light_clients.py, all in one
-process, instead of as many with gRPC's library; through shared memory.
+process together, the calls with which clients get warm included. A call's own time is told beside them. `--light`:
+clients of benchmarks/light_clients.py, all in one process, instead of as many with gRPC's library; through shared
+memory.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import contextlib
 import os
 import shlex
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -43,9 +43,11 @@ from benchmarks.rig import (
 )
 from edge_agent.children.command import child_command
 from edge_agent.client.client import Client
-from edge_agent.device.bench.client import Way
+from edge_agent.device.bench.client import WARM_UP_CALLS, Way
 
 SIZE = (1280, 960)
+#: calls with a segment until it is mapped in the worker; it does not stay so while nobody uses it
+_UNTIL_MAPPED = 3
 
 
 class Used(NamedTuple):
@@ -96,15 +98,20 @@ def _clients(count: int, command: list[str]) -> Iterator[list[ClientProcess]]:
         yield started
 
 
-def _turn(count: int, kinds: dict[str, list[int]], work: Callable[[], tuple[list[float], int]]) -> None:
+def _turn(
+    count: int,
+    kinds: dict[str, list[int]],
+    work: Callable[[float], tuple[list[float], int]],
+    seconds: float,
+    first: int,
+) -> None:
+    """Measure `count` clients; `first` calls are answered at the beginning of the work that it does not tell of."""
     before = {kind: used(pids) for kind, pids in kinds.items()}
-    begun = time.monotonic()
-    taken, refused = work()
-    lasted = time.monotonic() - begun
+    taken, refused = work(seconds)
     now = {kind: used(pids) for kind, pids in kinds.items()}
-    calls = len(taken)
+    calls = len(taken) + refused + first
     print(
-        f"  {count} clients: {calls / lasted:7.0f} calls/s, p50 {median(taken) * 1000:.2f} ms,"
+        f"  {count} clients: {count * len(taken) / sum(taken):7.0f} calls/s, p50 {median(taken) * 1000:.2f} ms,"
         f" p99 {quantile(taken, 0.99) * 1000:.2f} ms" + (f", {refused} refused" if refused else "")
     )
     for kind in kinds:
@@ -137,18 +144,21 @@ def _measure(given: argparse.Namespace, setting: Setting, folder: Path) -> None:
                 light = [LightClient(socket, manifest.name, *SIZE, content, given.pairs) for _ in range(most)]
                 for one in light:
                     stack.callback(one.close)
-                light_call_at_once(light, 0.0)
                 for count in given.clients:
+                    for _ in range(_UNTIL_MAPPED * given.pairs):
+                        light_call_at_once(light[:count], 0.0)
                     kinds = {"clients": [os.getpid()], "front": [front], "worker": workers(front)}
-                    _turn(count, kinds, partial(light_call_at_once, light[:count], given.seconds))
+                    _turn(count, kinds, partial(light_call_at_once, light[:count]), given.seconds, 0)
             return
         command = child_command("edge_agent.device.bench.client", socket, manifest.name, *map(str, SIZE), str(pixels))
         with _clients(most, command) as clients:
-            call_at_once(clients, given.by, 0.0)
             for count in given.clients:
+                call_at_once(clients[:count], given.by, 0.0)
                 pids = [client.pid for client in clients[:count]]
                 kinds = {"clients": pids, "front": [front], "worker": workers(front)}
-                _turn(count, kinds, partial(call_at_once, clients[:count], given.by, given.seconds))
+                _turn(
+                    count, kinds, partial(call_at_once, clients[:count], given.by), given.seconds, WARM_UP_CALLS * count
+                )
 
 
 def main() -> None:

@@ -1,14 +1,14 @@
 """Two versions of the agent in turn: is a change faster? On a machine that does other things too.
 
     python -m benchmarks.versions CHECKOUT [--model empty|light|reference] [--by "shared memory"|bytes]
-                                  [--size 1280x960] [--clients 1] [--settings quiet busy] [--turns 60] [--seconds 0.3]
-                                  [--ours OPTIONS] [--theirs OPTIONS] [--nice -5]
+                                  [--size 1280x960] [--clients 1 2 8 64] [--settings quiet busy]
+                                  [--turns 60] [--seconds 0.3] [--ours OPTIONS] [--theirs OPTIONS] [--nice -5]
 
 CHECKOUT is a folder with another version (git worktree add FOLDER COMMIT; once built, so that its protobuf module is
 there), or this one's, with other options of `edge-agent serve`. Both daemons are up, and clients of this version call
-the one or the other for a short turn. Told is the median of the ratios of neighbouring turns, this version's over the
-other's, with their quartiles: what else the machine does falls on both. Then how long front and worker were on a core
-for a call, which hardly depends on what else it does.
+the one or the other for a short turn, so many at a time. Told is the median of the ratios of neighbouring turns, this
+version's over the other's, with their quartiles: what else the machine does falls on both. Then how long front and
+worker were on a core for a call, which hardly depends on what else it does.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from benchmarks.scheduling import used
 from edge_agent.children.command import child_command
 from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest
-from edge_agent.device.bench.client import Way
+from edge_agent.device.bench.client import WARM_UP_CALLS, Way
 
 
 class Side(NamedTuple):
@@ -95,27 +95,32 @@ def _side(
         yield Side(name, front, started)
 
 
-def _tell_use(side: Side, way: Way) -> None:
-    """Tell what the kernel counts in a second of calls."""
+def _tell_use(side: Side, way: Way, count: int) -> None:
+    """Tell what the kernel counts in a second of calls of `count` clients."""
     pids = {"front": [side.front], "worker": workers(side.front)}
     before = {what: used(numbers) for what, numbers in pids.items()}
-    taken, _ = call_at_once(side.clients, way, 1.0)
+    taken, refused = call_at_once(side.clients[:count], way, 1.0)
+    calls = len(taken) + refused + WARM_UP_CALLS * count
     for what, numbers in pids.items():
         spent = used(numbers).since(before[what])
-        on_core, switches = spent.ran / len(taken) * 1e6, spent.gave_up / len(taken)
+        on_core, switches = spent.ran / calls * 1e6, spent.gave_up / calls
         print(f"    {side.name} {what}: {on_core:.0f} µs on a core a call, gave it up {switches:.1f} times")
 
 
-def _compare(given: argparse.Namespace, sides: list[Side]) -> None:
+def _compare(given: argparse.Namespace, sides: list[Side], count: int) -> None:
     taken: dict[str, list[list[float]]] = {side.name: [] for side in sides}
     for side in sides:
-        call_at_once(side.clients, given.by, 0.3)
+        call_at_once(side.clients[:count], given.by, 0.3)
     for turn in range(given.turns):
         for side in sides[:: -1 if turn % 2 else 1]:
-            taken[side.name].append(call_at_once(side.clients, given.by, given.seconds)[0])
+            taken[side.name].append(call_at_once(side.clients[:count], given.by, given.seconds)[0])
     for name, turns in taken.items():
         calls = [one for turn in turns for one in turn]
-        print(f"  {name:6} p50 {median(calls) * 1000:.2f} ms, p99 {quantile(calls, 0.99) * 1000:.2f} ms")
+        rate = median([count * len(turn) / sum(turn) for turn in turns])
+        told = (
+            f"p50 {median(calls) * 1000:.2f} ms, p99 {quantile(calls, 0.99) * 1000:.2f} ms, {rate:.0f} calls a second"
+        )
+        print(f"  {name:6} {told}")
     ours, theirs = (taken[side.name] for side in sides)
     for share in (0.5, 0.9):
         ratios = [quantile(one, share) / quantile(other, share) for one, other in zip(ours, theirs, strict=True)]
@@ -131,7 +136,7 @@ def main() -> None:
     parser.add_argument("--model", choices=("empty", "light", "reference"), default="empty")
     parser.add_argument("--by", choices=get_args(Way), default="shared memory")
     parser.add_argument("--size", default="1280x960", metavar="WIDTHxHEIGHT")
-    parser.add_argument("--clients", type=int, default=1)
+    parser.add_argument("--clients", nargs="+", type=int, default=[1], help="numbers of clients")
     parser.add_argument("--settings", nargs="+", choices=get_args(Setting), default=get_args(Setting))
     parser.add_argument("--turns", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=0.3)
@@ -149,18 +154,24 @@ def main() -> None:
         if not (given.checkout / "edge_agent").is_dir():
             sys.exit(f"{given.checkout} is not a checkout of edge-agent")
         sides = [
-            stack.enter_context(_side(side, checkout.resolve(), options, manifest, pixels, models, given.clients, nice))
+            stack.enter_context(
+                _side(side, checkout.resolve(), options, manifest, pixels, models, max(given.clients), nice)
+            )
             for side, checkout, options, nice in (
                 ("this", here, given.ours, given.nice),
                 ("other", given.checkout, given.theirs, 0),
             )
         ]
         for setting in given.settings:
-            print(f"{setting}, {os.getloadavg()[0]:.1f} programs ready to run at its begin")
-            with neighbour(setting):
-                _compare(given, sides)
-        for side in sides:
-            _tell_use(side, given.by)
+            for count in given.clients:
+                ready = os.getloadavg()[0]
+                print(f"{setting}, {count} clients, {ready:.1f} programs ready to run at their begin")
+                with neighbour(setting):
+                    _compare(given, sides, count)
+        for count in given.clients:
+            print(f"{count} clients")
+            for side in sides:
+                _tell_use(side, given.by, count)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from edge_agent.serving.rpc.contract import METHODS
 
 Way = Literal["shared memory", "bytes"]
 
-_WARM_UP_CALLS = 3
+#: with which every order begins; they are not told of
+WARM_UP_CALLS = 3
 _SAME_SECONDS = 1.0  # that a picture stays the same to the last bit
 
 
@@ -70,7 +71,7 @@ class BenchClient:
     def run(self, way: Way, seconds: float) -> tuple[list[float], int]:
         """Call for so long; return what each answered call took, in seconds, and how many were refused."""
         request = self.requests[way]
-        for _ in range(_WARM_UP_CALLS):
+        for _ in range(WARM_UP_CALLS):
             self._call(request)
         taken: list[float] = []
         refused = 0

@@ -2,12 +2,14 @@
 
 The map is enlarged by nearest neighbour: row y of the mask shows row floor(y * map height / height) of the map, and
 columns likewise. So the mask is never laid out in memory. It is given as a list of buffers, in which the rows that
-repeat stand again and again, ready for one pwritev; rows of nothing but background all come from one small buffer. And
-the areas follow exactly from how often each row and column of the map repeats.
+repeat stand again and again, ready for one pwritev; rows of nothing but background all come from one small buffer, and
+are filled in where memory can be (`copy_mask`). The areas follow exactly from how often each row and column of the map
+repeats.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import cv2
@@ -21,6 +23,9 @@ from edge_agent.inference.imaging.resize import U8
 #: rows of background are written in blocks of about this many bytes: large enough for few system calls, small enough
 #: to be read from the cache
 _BACKGROUND_BYTES = 1 << 18
+#: of every byte of white, which the background always is: component/manifest.py
+_WHITE = 0xFF
+_BACKGROUND = bytes([_WHITE]) * _BACKGROUND_BYTES
 
 
 def shown_by(count: int, mask_count: int) -> npt.NDArray[np.int64]:
@@ -35,21 +40,35 @@ class Mask(NamedTuple):
     areas: list[float]
 
 
+def copy_mask(buffers: Iterable[memoryview], target: U8) -> None:
+    """Lay a mask's buffers out in `target`, uint8 [bytes], one after the other.
+
+    Filling memory takes a third to half of the time of copying to it: docs/performance.md.
+    """
+    data, start = target.data, 0
+    for buffer in buffers:
+        end = start + len(buffer)
+        if buffer.obj is _BACKGROUND:
+            target[start:end].fill(_WHITE)
+        else:
+            data[start:end] = buffer
+        start = end
+
+
 class MaskPainter:
     """Paints masks of one size. What it gives is valid until the next call."""
 
     def __init__(self, labels: tuple[Label, ...], width: int, height: int) -> None:
+        """Paint with the labels' colours; that of the first, the background, is white."""
         colors = [bytes.fromhex(label.color[1:]) for label in labels]
         self._count = len(labels)
         # As a table of 256 colours, which OpenCV applies several times faster than numpy indexes with one of few.
         self._palette = np.zeros((256, 1, CHANNELS), np.uint8)
         self._palette[: self._count, 0] = [tuple(color) for color in colors]
         self._width, self._height = width, height
-        self._block_rows = max(1, min(height, _BACKGROUND_BYTES // (width * CHANNELS)))
-        block = np.empty((self._block_rows, width, CHANNELS), np.uint8)
-        block[:] = self._palette[0, 0]
-        self._background = memoryview(block.reshape(-1).data).cast("B")
         self._row_bytes = width * CHANNELS
+        self._block_rows = _BACKGROUND_BYTES // self._row_bytes
+        self._background = memoryview(_BACKGROUND)[: self._block_rows * self._row_bytes]
         self._map_shape = (0, 0)
         #: the mask of a normal picture, which is what a line has nearly always
         self._nothing = Mask(self._rows_of_background(height), [1.0] + [0.0] * (self._count - 1))

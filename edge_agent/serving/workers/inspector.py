@@ -13,6 +13,7 @@ from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EdgeAgentError, InvalidRequest
 from edge_agent.inference.imaging.bitmap import CHANNELS, Place, bitmap_bytes, check_byte_count
 from edge_agent.inference.imaging.guarded import GuardedMapping
+from edge_agent.inference.imaging.mask import copy_mask
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
@@ -22,7 +23,7 @@ from edge_agent.records.pictures.passing import Keeping
 from edge_agent.records.pictures.sender import PictureSender
 from edge_agent.records.shadow.sender import ShadowSender
 from edge_agent.serving.observing.counts import Stages
-from edge_agent.serving.workers.mapped import MappedParcels, copy_buffers
+from edge_agent.serving.workers.mapped import MappedParcels
 from edge_agent.serving.workers.messages import Baseline, Detect
 from edge_agent.serving.workers.standing import StandingSegments
 from edge_agent.serving.workers.watch import CameraWatch
@@ -254,7 +255,7 @@ def _write(mask: Sequence[memoryview], place: Place, call: _Accepted) -> None:
     """Write a mask to its segment: through the mapping if that is whole; the errors are those of writing."""
     check_still_large_enough(call.target, place, what="mask")
     if call.mapping is not None:
-        copy_buffers(mask, call.mapping.content.data, 0)
+        copy_mask(mask, call.mapping.content)
         if not call.mapping.is_lost:
             return
         check_still_large_enough(call.target, place, what="mask")

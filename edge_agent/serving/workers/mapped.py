@@ -8,15 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from edge_agent.inference.imaging.mask import copy_mask
 from edge_agent.inference.imaging.resize import U8
-
-
-def copy_buffers(buffers: Iterable[memoryview], target: memoryview, start: int) -> None:
-    """Copy buffers to `target`, one after the other, from `start` on."""
-    for buffer in buffers:
-        end = start + len(buffer)
-        target[start:end] = buffer
-        start = end
 
 
 class MappedParcel:
@@ -25,15 +18,15 @@ class MappedParcel:
     def __init__(self, descriptor: int) -> None:
         """Map the parcel; its descriptor is closed."""
         try:
-            self._memory = memoryview(mmap.mmap(descriptor, 0))
+            memory = mmap.mmap(descriptor, 0)
         finally:
             os.close(descriptor)
         #: uint8 [bytes]
-        self.content: U8 = np.frombuffer(self._memory, np.uint8)
+        self.content: U8 = np.frombuffer(memory, np.uint8)
 
-    def write(self, buffers: Sequence[memoryview], start: int) -> None:
-        """Write buffers, one after the other, from `start` on. That takes half of the time of pwritev."""
-        copy_buffers(buffers, self._memory, start)
+    def write(self, mask: Sequence[memoryview], start: int) -> None:
+        """Write a mask's buffers, one after the other, from `start` on."""
+        copy_mask(mask, self.content[start:])
 
 
 class MappedParcels:

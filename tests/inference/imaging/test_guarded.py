@@ -69,10 +69,19 @@ def test_a_file_that_is_cut_short(file: int, use: Callable[[U8], None]) -> None:
     mapping.close()
 
 
-def test_what_is_written_to_a_file_that_is_cut_short_goes_nowhere(file: int) -> None:
+def _write(content: U8) -> None:
+    content.data[:] = bytes([1]) * SIZE
+
+
+def _fill(content: U8) -> None:
+    content.fill(1)
+
+
+@pytest.mark.parametrize("use", [_write, _fill])
+def test_what_is_written_to_a_file_that_is_cut_short_goes_nowhere(file: int, use: Callable[[U8], None]) -> None:
     mapping = GuardedMapping(file, START, SIZE, write=True)
     os.ftruncate(file, 10)
-    mapping.content.data[:] = bytes([1]) * SIZE
+    use(mapping.content)
     assert mapping.is_lost
     mapping.close()
     assert os.fstat(file).st_size == 10

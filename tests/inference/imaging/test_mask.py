@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_agent.component.manifest import Label
-from edge_agent.inference.imaging.mask import Mask, MaskPainter
+from edge_agent.inference.imaging.mask import Mask, MaskPainter, copy_mask
 from edge_agent.inference.imaging.resize import U8
 
 LABELS = (
@@ -48,6 +48,10 @@ def test_mask_and_areas(width: int, height: int, map_width: int, map_height: int
     expected = _enlarged(classes, width, height)
     found = _pixels(mask, width, height)
     assert (found == expected).all()
+    copied = np.full(found.size + 2, 7, np.uint8)
+    copy_mask(mask.buffers, copied[1:-1])
+    assert (copied[1:-1].reshape(found.shape) == expected).all()
+    assert (copied[0], copied[-1]) == (7, 7)
     shares = [(expected == color).all(axis=2).mean() for color in PALETTE]
     assert mask.areas == pytest.approx(shares, abs=1e-12)
 

@@ -53,9 +53,10 @@ from edge_agent.building.demo.model import draw_pictures
 from edge_agent.building.evaluation.inspection import load_component
 from edge_agent.building.evaluation.metrics import classification_metrics
 from edge_agent.building.training.features import Extractor, Quality, choose_input_size, source_model
+from edge_agent.building.training.fitting import extract_features, resized_pictures
 from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.building.training.options import Options, Precision
 from edge_agent.building.training.threshold import normal_spread
-from edge_agent.building.training.trainer import Options, Precision, extract_features, resized_pictures
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels
 
@@ -238,7 +239,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=("cookies", *KINDS), help="of verdicts and price: these only")
     parser.add_argument("--quick", action="store_true", help="of verdicts: a small part of it")
     parser.add_argument("--splits", type=int, default=5, help="how many, with the seeds from 0 on")
-    parser.add_argument("--quality", choices=get_args(Quality), default="normal",
+    parser.add_argument("--quality", choices=("auto", *get_args(Quality)), default="auto",
                         help="of verdicts: as `edge-agent train` has it")  # fmt: skip
     parser.add_argument("--trained-on", nargs="+", choices=[f"{good}+{bad}" for good, bad in WAYS],
                         help="of verdicts and price: these numbers of good and bad pictures only")  # fmt: skip

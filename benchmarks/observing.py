@@ -173,13 +173,18 @@ def _families() -> Families:
         written=1600,
         lost=dict.fromkeys(("disk", "busy"), 0),
         drifts=tuple(Drift(model.name, "1.0.0", "stable") for model in models),
+        watches_drift=True,
         events=tuple(EventLine(rule, sent=1) for rule in ("plc", "mes")),
         stock=tuple(Stock(kind, 1, 1) for kind in ("anomalous", "near", "normal", "disagreement", "asked")),
     )
     front = FrontReading(
         models, ("STOPPED", "STARTING", "RUNNING", "FAILED", "STOPPING"), 16, 4, 9, 0, 1 << 30, records
     )
-    return Families(counts, lambda: front, Path("/tmp"))  # any disk
+
+    async def read() -> FrontReading:
+        return front
+
+    return Families(counts, read, Path("/tmp"))  # any disk
 
 
 async def measure_scrapes(accept: str) -> tuple[list[float], list[float], int]:

@@ -152,6 +152,7 @@ def _measure(given: argparse.Namespace, setting: Setting, folder: Path) -> None:
             return
         command = child_command("edge_agent.device.bench.client", socket, manifest.name, *map(str, SIZE), str(pixels))
         with _clients(most, command) as clients:
+            call_at_once(clients, given.by, 0.0)  # none of them is still starting while others are measured
             for count in given.clients:
                 call_at_once(clients[:count], given.by, 0.0)
                 pids = [client.pid for client in clients[:count]]

@@ -162,6 +162,8 @@ def main() -> None:
                 ("other", given.checkout, given.theirs, 0),
             )
         ]
+        for side in sides:
+            call_at_once(side.clients, given.by, 0.0)  # none of them is still starting while others are measured
         for setting in given.settings:
             for count in given.clients:
                 ready = os.getloadavg()[0]

@@ -14,7 +14,8 @@ from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.results import Evaluation, evaluate
 from edge_agent.building.training.component import Identity
-from edge_agent.building.training.trainer import Options, Steps, train
+from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.trainer import train
 
 QUIET = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
 

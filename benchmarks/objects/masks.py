@@ -16,7 +16,7 @@ from benchmarks.objects.results import Results
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Dataset
 from edge_agent.building.datasets.reading import Datasets, read_dataset
 from edge_agent.building.datasets.split import split
-from edge_agent.building.training.trainer import Options
+from edge_agent.building.training.options import Options
 
 #: drawn kinds, and which of their defects are drawn: two labels and three
 DRAWN = {"brushed": ("scratch", "stain"), "fabric": ("thread", "hole", "stain")}

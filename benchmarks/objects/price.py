@@ -17,7 +17,7 @@ from benchmarks.objects.kinds import pictures
 from benchmarks.objects.results import Results
 from benchmarks.objects.verdicts import Bools, features_of, measure
 from edge_agent.building.training.features import Features, Quality
-from edge_agent.building.training.trainer import Precision
+from edge_agent.building.training.options import Precision
 
 _GOOD, _BAD = 20, 10
 _WAYS: dict[str, tuple[str, ...]] = {"--speed": ("--speed",), "as it is": (), "--quality best": ("--quality", "best")}

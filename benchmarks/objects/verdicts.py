@@ -10,20 +10,21 @@ import itertools
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.objects.canvas import U8
 from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
+from benchmarks.objects.larger import Larger, fit_best, larger_of
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
 from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
-from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.head import Head
+from edge_agent.building.training.options import Precision
 from edge_agent.building.training.quantization import quantize
-from edge_agent.building.training.trainer import Precision
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
@@ -48,6 +49,7 @@ class Trial(NamedTuple):
     promised_f1: float
     confidence: F64
     right: Bools
+    is_larger: bool = False
 
 
 class Summary(NamedTuple):
@@ -79,7 +81,8 @@ def features_of(
     if stored and stored.exists():
         with np.load(stored) as found:
             rows, columns = found["grid"].tolist()
-            return Features(found["patches"], found["sharp"], found["pooled"], (rows, columns)), found["anomalous"]
+            patches, sharp, fine, pooled = (found[name] for name in ("patches", "sharp", "fine", "pooled"))
+            return Features(patches, sharp, fine, pooled, (rows, columns)), found["anomalous"]
     small: list[U8] = []
     anomalous: list[bool] = []
     for picture, is_bad in _pictures(kind, cookies, shares):
@@ -116,12 +119,12 @@ def choose(anomalous: Bools, normal: int, anomaly: int, seed: int) -> Bools:
     return chosen
 
 
-def measure(features: Features, anomalous: Bools, way: tuple[int, int], seed: int) -> Trial:
-    """Fit a model on some pictures and judge the others."""
+def measure(
+    features: Features, anomalous: Bools, way: tuple[int, int], seed: int, larger: Larger | None = None
+) -> Trial:
+    """Fit a model on some pictures, with the larger input where the data ask for it, and judge the others."""
     chosen = choose(anomalous, *way, seed)
-    head = fit_head(
-        features.of(chosen), anomalous[chosen], seed=seed, wanted=Wanted(), progress=lambda done, total: None
-    )
+    head, features = fit_best(features, larger, anomalous, chosen, seed)
     threshold = head.calibrated_threshold
     scores, truth = head.calibrated(head.raw_scores(features.of(~chosen))), anomalous[~chosen]
     found = classification_metrics(scores, truth, threshold)
@@ -134,6 +137,7 @@ def measure(features: Features, anomalous: Bools, way: tuple[int, int], seed: in
         promised_f1=_promised(head, anomalous[chosen], truth),
         confidence=np.where(called, scores, 1 - scores),
         right=called == truth,
+        is_larger=larger is not None and features is larger.plain,
     )
 
 
@@ -154,18 +158,22 @@ def verdicts(
     ways: Sequence[tuple[int, int]] = WAYS,
     seeds: Iterable[int] = range(5),
     share: float = 1.0,
-    quality: Quality = "normal",
+    quality: Quality | Literal["auto"] = "auto",
 ) -> list[Summary]:
     """Measure, and print a line for each kind and number of pictures as it is done."""
     print(f"{'kind':10} {'trained on':>10} {'mean F1':>8} {'95 % interval':>15} {'worst':>6} {'AUC':>7} "
           f"{'best F1':>8} {'promised':>9}")  # fmt: skip
     summaries = []
     for kind in kinds:
-        features, anomalous = features_of(kind, cookies, cache, share, quality)
+        features, anomalous = features_of(kind, cookies, cache, share, "normal" if quality == "auto" else quality)
+        larger = None
+        if quality == "auto":
+            stored = cache / f"{kind}-{share:g}-larger.npz" if cache else None
+            larger = larger_of(_pictures(kind, cookies, share), stored)
         for way in ways:
             if way[0] >= int((~anomalous).sum()) or way[1] >= int(anomalous.sum()):
                 continue
-            trials = tuple(measure(features, anomalous, way, seed) for seed in seeds)
+            trials = tuple(measure(features, anomalous, way, seed, larger) for seed in seeds)
             summaries.append(Summary(kind, way, trials))
             print(_line(kind, f"{way[0]} + {way[1]}", trials), flush=True)
     return summaries
@@ -181,6 +189,7 @@ def _line(name: str, way: str, trials: Sequence[Trial]) -> str:
     return (
         f"{name:10} {way:>10} {mean:8.3f} {interval:>15} {f1.min():6.3f} {auc:7.4f} {best:8.3f} "
         + (f"{promised:9.3f}" if way[-2:] != " 0" else f"{'':9}")
+        + (f"   larger input: {count}" if (count := sum(trial.is_larger for trial in trials)) else "")
     )  # fmt: skip
 
 

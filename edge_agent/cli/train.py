@@ -6,10 +6,9 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.split import split
@@ -63,11 +62,12 @@ class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--recall", type=Share(0, 1, min_open=True), help="Choose the threshold for at least this recall.")
 @click.option("--target-precision", "precision_wanted", type=Share(0, 1, min_open=True),
               help="Choose the threshold for at least this precision.")  # fmt: skip
-@click.option("--quality", type=click.Choice(["normal", "best"]), default="normal", show_default=True,
-              help="best: sees smaller defects, and takes about twice as long for a picture.")  # fmt: skip
+@click.option("--quality", type=click.Choice(["auto", "normal", "best"]), default="auto", show_default=True,
+              help="auto: normal, but four times the pixels and the time where pictures are large and the data "
+              "show that it helps; best: sees smaller defects, and takes about twice the time.")  # fmt: skip
 @click.option("--speed", is_flag=True, help="Takes about a quarter of the time, and misses small defects.")
 @click.option("--input-size", type=_Size(),
-              help="Size of the model's input  [default: about 320x320, as the pictures]")  # fmt: skip
+              help="Size of the model's input  [default: about 320x320, or more: see --quality]")  # fmt: skip
 @click.option("--seed", default=0, type=SEED, show_default=True, help="The same seed and pictures give the same model.")
 @click.option("--description", default="", help="A sentence for whoever finds the component.")
 @dataset_options
@@ -96,7 +96,8 @@ def command(
         note(f"{output / chosen / version} is there and will be replaced; --version makes another")
     from edge_agent.building.training.component import Identity
     from edge_agent.building.training.head import Wanted
-    from edge_agent.building.training.trainer import Options, Steps, train
+    from edge_agent.building.training.options import Options, Steps
+    from edge_agent.building.training.trainer import train
 
     begun = time.monotonic()
     masks = task != "classification" and not locate
@@ -118,21 +119,29 @@ def command(
         print_json({
             "component": str(trained.folder),
             "figures": trained.figures,
-            "outlook": msgspec.to_builtins(trained.outlook),
+            "outlook": _named(trained.outlook),
+            "resolution": trained.resolution,
             "sha256": trained.report.digest,
         })  # fmt: skip
         return
     _print(trained.folder, trained.figures, time.monotonic() - begun)
+    if trained.resolution:
+        click.echo(trained.resolution)
     _print_outlook(trained.outlook)
     _print_next(trained.folder)
 
 
 def _refuse_contradictions(quality: str, input_size: tuple[int, int] | None, *, speed: bool) -> None:
     """Quality and speed are a size of the input; only one of the three can say it."""
-    if speed and quality == "best":
-        raise click.UsageError("--speed and --quality best exclude each other")
-    if input_size and (speed or quality == "best"):
-        raise click.UsageError(f"--input-size and {'--speed' if speed else '--quality best'} exclude each other")
+    if speed and quality != "auto":
+        raise click.UsageError(f"--speed and --quality {quality} exclude each other")
+    if input_size and (speed or quality != "auto"):
+        raise click.UsageError(f"--input-size and {'--speed' if speed else f'--quality {quality}'} exclude each other")
+
+
+def _named(outlook: Outlook) -> dict[str, Any]:
+    """Give the fields by their names, for programs."""
+    return outlook._asdict() | {"hardest": [hard._asdict() for hard in outlook.hardest]}
 
 
 def _print(folder: Path, figures: Mapping[str, Mapping[str, float]], seconds: float) -> None:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 _BUFFER = 1 << 22  # the kernel gives what net.core.wmem_max allows
 _LOOK_SECONDS = 1.0
 _END_SECONDS = 5.0
+#: that the kernel may take to end it
+_KILL_SECONDS = 2.0
 _FIRST_RESTART, _LONGEST_RESTART = 1.0, 60.0
 
 
@@ -39,6 +41,8 @@ class Child:
         self._look: asyncio.TimerHandle | None = None
         #: called when the process has been started, the first time and every other
         self.on_start: Callable[[], None] = lambda: None
+        self._has_spoken = asyncio.Event()
+        self._given_up = False
 
     @property
     def pid(self) -> int:
@@ -52,9 +56,22 @@ class Child:
         self.channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.setblocking(False)
         self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-        self._loop.add_reader(self.channel.fileno(), on_readable)
+
+        def heard() -> None:
+            on_readable()
+            self._has_spoken.set()
+
+        self._loop.add_reader(self.channel.fileno(), heard)
         self._start()
         self._look = self._loop.call_later(_LOOK_SECONDS, self._look_after)
+
+    async def first_word(self, seconds: float) -> None:
+        """Wait until it has said something, once in the daemon's life and for so many seconds at the most."""
+        if not self._given_up:
+            try:
+                await asyncio.wait_for(self._has_spoken.wait(), seconds)
+            except asyncio.TimeoutError:  # before Python 3.11 it is another one
+                self._given_up = True
 
     def _start(self) -> None:
         self._started = self._loop.time()
@@ -109,4 +126,7 @@ class Child:
         except subprocess.TimeoutExpired:
             log.warning("%s did not end in time; it is killed", self._what)
             process.kill()
-            process.wait()
+            try:
+                await asyncio.to_thread(process.wait, _KILL_SECONDS)
+            except subprocess.TimeoutExpired:  # no signal ends one that waits for a disk, and may do so for ever
+                log.warning("%s waits for a disk that does not answer; it is left behind", self._what)

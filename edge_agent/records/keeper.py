@@ -146,11 +146,11 @@ class Keeper:
         folder = Path(self._options.folder)
         try:
             self._writer = RecordWriter(folder, days=self._options.days, mib=self._options.mib)
+            self.condition.begin(self._writer.connection)
         except (sqlite3.Error, OSError, RecordsError) as error:
             self._fail(error)
             return
         self._last_id = max(self._last_id, self._writer.last_id)
-        self.condition.forget()
         self._retry = _FIRST_RETRY
 
     def _fail(self, error: Exception) -> None:

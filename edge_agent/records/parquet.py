@@ -18,7 +18,7 @@ _GROUP = 50_000
 def write_parquet(found: Iterable[Found], path: Path) -> int:
     """Write records, with the columns of CSV, whole or not at all; returns how many.
 
-    `time` is a time in UTC, `areas` a map from label to fraction, `truth_labels` a list.
+    `time` is a time in UTC, `areas` a map from label to fraction, `truth_labels` a list; what is not known is null.
 
     Raises:
         RecordsError: the package pyarrow is missing.
@@ -55,4 +55,6 @@ def write_parquet(found: Iterable[Found], path: Path) -> int:
 
 
 def _row(record: Found) -> dict[str, Any]:
-    return fields(record) | {"time": record.at, "areas": list(record.areas.items())}
+    values = {name: None if value == "" else value for name, value in fields(record).items()}
+    labels = list(record.labels) if record.truth else None
+    return values | {"time": record.at, "areas": list(record.areas.items()), "truth_labels": labels}

@@ -41,7 +41,7 @@ def run(channel: socket.socket, keeper: Keeper, post: Post) -> None:
     """Write down what arrives on a SOCK_SEQPACKET socket, and tell of it, until its other end closes."""
     gather_seconds = _TELL_SECONDS if post.is_used else _GATHER_SECONDS
     packet = memoryview(bytearray(PACKET))
-    told = State()
+    told: State | None = None
     is_open = True
     while is_open:
         state = msgspec.structs.replace(keeper.state, events=post.lines())

@@ -111,5 +111,6 @@ PACKET = 1 << 16
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode
+encode_into = _encoder.encode_into
 decode_told = msgspec.msgpack.Decoder(Notes | Known | Camera | Judged | Refused).decode
 decode_state = msgspec.msgpack.Decoder(State).decode

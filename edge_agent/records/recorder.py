@@ -1,8 +1,8 @@
 """The daemon's side of records: what is told to the process that writes them, and nothing here ever waits.
 
-A verdict is only put on a list when it has been told. The list goes to the process a few times a second in one
-packet, so that a call makes no packet, no system call and no other process run. What the kernel does not take waits in
-a bounded line (outgoing.py), and is counted when that is full.
+A verdict is only put into a packet when it has been told (packing.py). The packet goes to the process a few times a
+second, so that a call makes no system call and no other process run. What the kernel does not take waits in a bounded
+line (outgoing.py), and is counted when that is full.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -22,34 +22,22 @@ from edge_agent.records.child import Child
 from edge_agent.records.condition.notice import Camera
 from edge_agent.records.options import RecordsOptions
 from edge_agent.records.outgoing import Outgoing
+from edge_agent.records.packing import Packing
 from edge_agent.records.pictures.rules import SKIPPED
-from edge_agent.records.record import PACKET, Known, Notes, Origin, Record, State, decode_state, encode, short_name
+from edge_agent.records.record import PACKET, Known, Origin, Record, State, decode_state, encode, short_name
 from edge_agent.records.refused import Refused, RefusedCalls
 from edge_agent.records.shadow.passing import Judged
 
 log = logging.getLogger(__name__)
 
-#: so long a verdict may be on the list. Where somebody is told of verdicts, who may wait for it: not at all
+#: so long a verdict may wait in the packet. Where somebody is told of verdicts, who may wait for it: not at all
 _GATHER_SECONDS = 0.1
-#: verdicts on the list, at the most: what is done with them at once delays the next call by 0.2 ms
+#: verdicts in a packet, at the most
 _MOST_GATHERED = 32
 #: how often the process is told of refused calls
 _REFUSED_SECONDS = 1.0
 
 _M = TypeVar("_M")
-
-
-class _Noted(NamedTuple):
-    """A verdict on the list."""
-
-    number: int
-    at: int
-    model: str
-    version: str
-    verdict: Verdict
-    size: tuple[int, int]
-    milliseconds: float
-    origin: Origin
 
 
 class Recorder:
@@ -59,12 +47,14 @@ class Recorder:
         argument = msgspec.json.encode(options).decode()
         self._child = Child("edge_agent.records.process", "the process that writes records", argument)
         self._outgoing = Outgoing(self._child)
-        self._most_gathered = 1 if options.events else _MOST_GATHERED
-        self._gathered: list[_Noted] = []
+        self._packing = Packing(1 if options.events else _MOST_GATHERED)
+        #: whether scores are looked at
+        self.watches_drift = options.drift_pictures > 0
         self._timer: asyncio.TimerHandle | None = None
         self._last_id = 0
         #: records that there was no room for, and how many of them the process has not been told of
         self.dropped = self._untold = 0
+        self._is_losing = False
         #: pictures that were given to be kept, and those that should have been and were not
         self.pictures_kept = self.pictures_skipped = 0
         #: pictures that a shadow model had no time for, by the first model
@@ -83,6 +73,11 @@ class Recorder:
         return self._outgoing.waiting
 
     @property
+    def lost(self) -> dict[str, int]:
+        """Records that are lost, by reason; those dropped here at once, though the process hears of them later."""
+        return self.state.lost_by | {"no_room": self.dropped}
+
+    @property
     def pid(self) -> int:
         """The process's id; 0 while there is none."""
         return self._child.pid
@@ -92,6 +87,10 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._is_open = True
         self._child.open(self._read_state)
+
+    async def first_word(self, seconds: float) -> None:
+        """Wait until the process has said how it stands, once and for so many seconds at the most."""
+        await self._child.first_word(seconds)
 
     def know(self, manifest: Manifest) -> None:
         """Tell the process how the scores of a version were distributed in training, where that is known."""
@@ -154,66 +153,74 @@ class Recorder:
             at = time.time_ns() // 1000
             self._last_id = number = max(self._last_id + 1, at)
             milliseconds = (time.monotonic() - begun) * 1000
-            self._gathered.append(_Noted(number, at, model, version, verdict, size, milliseconds, origin))
-            if len(self._gathered) >= self._most_gathered:
+            record = self._record(number, at, model, version, verdict, size, milliseconds, origin)
+            if self._packing.add(record):
                 self._hand_over()
             elif self._timer is None:
                 self._timer = self._loop.call_later(_GATHER_SECONDS, self._hand_over)
 
         return answered
 
-    def _hand_over(self) -> None:
-        """Send what is on the list."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        gathered, self._gathered = self._gathered, []
-        if gathered:
-            self._send([self._record(noted) for noted in gathered])
-
-    def _record(self, noted: _Noted) -> Record:
-        verdict, origin = noted.verdict, noted.origin
-        picture = verdict.picture
+    def _record(
+        self,
+        number: int,
+        at: int,
+        model: str,
+        version: str,
+        verdict: Verdict,
+        size: tuple[int, int],
+        milliseconds: float,
+        origin: Origin,
+    ) -> Record:
+        picture, shadow, areas = verdict.picture, verdict.shadow, verdict.areas
         if picture == SKIPPED:
             self.pictures_skipped += 1
             picture = ""
         elif picture:
             self.pictures_kept += 1
-        if verdict.shadow == SKIPPED:
-            self.shadows_skipped[noted.model] += 1
+        if shadow == SKIPPED:
+            self.shadows_skipped[model] += 1
+            shadow = ""
         return Record(
-            noted.number,
-            noted.at,
-            noted.model,
-            noted.version,
+            number,
+            at,
+            model,
+            version,
             verdict.is_anomalous,
             verdict.score,
             verdict.threshold,
             verdict.confidence,
-            {area.label: area.fraction for area in verdict.areas[1:]},
-            *noted.size,
-            noted.milliseconds,
+            {area.label: area.fraction for area in areas[1:]} if areas else {},
+            size[0],
+            size[1],
+            milliseconds,
             origin.uid,
             origin.pid,
             short_name(origin.program),
             short_name(origin.part),
             short_name(origin.station),
             picture,
-            "" if verdict.shadow == SKIPPED else verdict.shadow,
+            shadow,
         )
 
-    def _send(self, records: list[Record]) -> None:
-        """Send records in one packet, or in more where they have very many labels."""
-        packet = encode(Notes(records, self._untold))
-        if len(packet) > PACKET and len(records) > 1:
-            middle = len(records) // 2
-            self._send(records[:middle])
-            self._send(records[middle:])
-        elif self._outgoing.send(packet, len(records)):
+    def _hand_over(self) -> None:
+        """Send the packet."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not (count := self._packing.count):
+            return
+        if self._outgoing.send(self._packing.take(self._untold), count):
             self._untold = 0
+            self._is_losing = False
         else:
-            self.dropped += len(records)
-            self._untold += len(records)
+            if not self._is_losing:
+                log.warning(
+                    "records are being lost: the process that writes them takes no more, and may wait for a disk"
+                )
+            self._is_losing = True
+            self.dropped += count
+            self._untold += count
 
     def _read_state(self) -> None:
         try:

@@ -31,7 +31,7 @@ from edge_agent.serving.lifecycle.options import ModelOptions
 from edge_agent.serving.lifecycle.remembered import RememberedModels
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.observer import Observer
-from edge_agent.serving.observing.readings import ModelReading, RecordsReading
+from edge_agent.serving.observing.readings import ModelReading
 from edge_agent.serving.shadowing.shadows import First, Shadows
 from edge_agent.serving.workers.calls import Call, Enclosed, OnAnswer, OnStages
 from edge_agent.serving.workers.cameras import Cameras
@@ -132,20 +132,6 @@ class Agent:
         if self.pictures is not None:
             await self.pictures.close()
         self._live.close()
-
-    def read_records(self) -> RecordsReading | None:
-        """Tell how the writing down of verdicts stands; None where they are not."""
-        recorder = self.recorder
-        if recorder is None:
-            return None
-        state = recorder.state
-        waiting = recorder.waiting + state.waiting
-        lost = 0 if self.pictures is None else self.pictures.lost
-        kept, skipped = recorder.pictures_kept, recorder.pictures_skipped + lost
-        return RecordsReading(
-            state.written, state.lost_by, waiting, kept, skipped, state.drifts, state.size, state.events,
-            () if self.pictures is None else self.pictures.stock,
-        )  # fmt: skip
 
     def kill(self) -> None:
         """End all workers at once."""

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from edge_agent.device.doctor.finding import Verdict
+from edge_agent.device.doctor.records import examine_records
 from edge_agent.records import keeper as module
 from edge_agent.records.events.post import Post
 from edge_agent.records.events.rules import parse_events
 from edge_agent.records.keeper import Keeper
 from edge_agent.records.record import Notes
-from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until, whole_lines
+from edge_agent.settings import load_settings
+from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon, wait_until, whole_lines
 from tests.support.fakes import picture, write_echo
 from tests.support.records import options, record, rows
 from tests.support.scraping import fetch, samples
@@ -155,37 +160,124 @@ def test_a_disk_that_takes_seconds_for_a_write_holds_up_no_call(tmp_path: Path) 
     assert len(rows(tmp_path / "state" / "records", "SELECT id FROM records")) == 320
 
 
-def test_a_disk_that_is_pulled_out_and_put_back(tmp_path: Path) -> None:
-    """The file system of the records goes under the running daemon: writing goes on where its folder is, and back."""
-    write_echo(tmp_path / "models", "echo")
-    folder, heard, config = tmp_path / "state" / "records", tmp_path / "events", tmp_path / "config.toml"
-    config.write_text(f'[[event]]\nname = "mes"\nsender = "file"\npath = "{heard}"\n')
-    image = tmp_path / "image"
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 MiB, ext4 on a loop device, mounted where a daemon of `tmp_path` writes its records."""
+    folder, image = tmp_path / "state" / "records", tmp_path / "image"
     folder.mkdir(parents=True)
     with image.open("wb") as file:
         file.truncate(16 << 20)
-    made = subprocess.run(["mkfs.ext4", "-q", image], check=False, capture_output=True)
-    mount = ["mount", "-o", "loop", str(image), str(folder)]
-    if os.getuid() != 0 or made.returncode or subprocess.run(mount, check=False, capture_output=True).returncode:
+    if os.getuid() != 0:
         pytest.skip("only root may mount a disk")
-    try:
-        flags = ["--config", str(config), "--metrics", f"unix://{tmp_path}/metrics.sock"]
-        with running_daemon(tmp_path, *flags) as daemon:
-            daemon.stub.start("echo")
-            _inspect(daemon, 10)
-            wait_until(lambda: _accounted(daemon) == 10, "they are written")
-            subprocess.run(["umount", "--lazy", folder], check=True)
-            assert _inspect(daemon, 10) < _HELD_UP
-            wait_until((folder / "records.db").exists, "a file is begun where the disk was")
-            wait_until(lambda: _accounted(daemon) == 20, "all are written, here or there")
-            while subprocess.run(mount, check=False, capture_output=True).returncode:
-                time.sleep(0.1)
-            assert _inspect(daemon, 10) < _HELD_UP
-            wait_until(lambda: _accounted(daemon) == 30, "all are written")
-            wait_until(lambda: len(whole_lines(heard)) == 30, "all are told")
-        ids = [json.loads(line)["id"] for line in heard.read_text().splitlines()]
-        assert ids == sorted(set(ids)), "in order, none twice"
-        assert "it has been deleted" in daemon.log.read_text()
-        assert len(rows(folder, "SELECT id FROM records")) >= 20
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=False, capture_output=True)
+    if shutil.which("mkfs.ext4") is None:
+        pytest.skip("mkfs.ext4 is not installed: apt install e2fsprogs")
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    if not mount(image, folder):
+        pytest.skip("no loop device can be mounted here")
+    # Should the test itself wait for a disk that hangs.
+    thaw = threading.Timer(120, subprocess.run, (["fsfreeze", "--unfreeze", folder],), {"check": False})
+    thaw.start()
+    yield folder
+    thaw.cancel()
+    subprocess.run(["fsfreeze", "--unfreeze", folder], check=False, capture_output=True)
+    subprocess.run(["umount", "--lazy", folder], check=False, capture_output=True)
+
+
+def attached(image: Path) -> bytes:
+    return subprocess.run(["losetup", "--associated", image], check=True, capture_output=True).stdout
+
+
+def mount(image: Path, folder: Path) -> bool:
+    return subprocess.run(["mount", "-o", "loop", image, folder], check=False, capture_output=True).returncode == 0
+
+
+def test_a_disk_that_goes_read_only_under_the_daemon(tmp_path: Path, disk: Path) -> None:
+    """As the kernel does it when a disk has a fault; an administrator mounts it anew."""
+    write_echo(tmp_path / "models", "echo")
+    heard, config = tmp_path / "events", tmp_path / "config.toml"
+    config.write_text(
+        f'keep_mib = 4\nkeep = ["anomalous"]\n[[event]]\nname = "mes"\nsender = "file"\npath = "{heard}"\n'
+    )
+    flags = ["--config", str(config), "--metrics", f"unix://{tmp_path}/metrics.sock"]
+    with running_daemon(tmp_path, *flags) as daemon:
+        daemon.stub.start("echo")
+        _inspect(daemon, 20)
+        wait_until(lambda: _accounted(daemon) == 20, "they are written")
+        subprocess.run(["sync", "--file-system", disk], check=True)
+        subprocess.run(["mount", "-o", "remount,abort", disk], check=True)
+        assert _inspect(daemon, 250) < _HELD_UP
+        wait_until(lambda: "records can't be written" in daemon.log.read_text(), "it says so")
+        wait_until(lambda: "events are lost: the outbox can't be written" in daemon.log.read_text(), "it says so")
+        wait_until(lambda: "pictures can't be kept" in daemon.log.read_text(), "it says so")
+        assert _accounted(daemon) == 20, "none is written meanwhile"
+        (found,) = (line.found for line in examine_records(load_settings({}, config=_with_state(config, tmp_path)))
+                    if line.verdict is Verdict.WRONG and line.check == "records")  # fmt: skip
+        assert found == f"records can't be written: {disk} can't be written to: Read-only file system"
+        subprocess.run(["umount", "--lazy", disk], check=True)
+        # The fault stays until nobody has a file of it open any more.
+        wait_until(lambda: not attached(tmp_path / "image"), "the daemon has let it go")
+        assert mount(tmp_path / "image", disk)
+        assert _inspect(daemon, 10) < _HELD_UP
+        wait_until(lambda: _accounted(daemon) == 280, "all are written by itself")
+        assert "records are written again" in daemon.log.read_text()
+        told = samples(fetch(tmp_path / "metrics.sock"))
+        dropped = told["edge_agent_dropped_events_total", ("mes",)]
+        wait_until(lambda: len(whole_lines(heard)) + dropped == 280, "every event is told, or counted as lost")
+
+
+def _with_state(config: Path, folder: Path) -> Path:
+    """Give the same configuration with what the daemon has as flags."""
+    other = folder / "asked.toml"
+    other.write_text(f'state_dir = "{folder}/state"\nsocket = "unix://{folder}/agent.sock"\n{config.read_text()}')
+    return other
+
+
+def test_a_disk_that_hangs_holds_up_no_call_and_not_the_end(tmp_path: Path, disk: Path) -> None:
+    """Whoever writes to it waits in the kernel, where no signal is heard, until it answers again."""
+    if shutil.which("fsfreeze") is None:
+        pytest.skip("fsfreeze is not installed: apt install util-linux")
+    write_echo(tmp_path / "models", "echo")
+    (tmp_path / "config.toml").write_text('keep_mib = 4\nkeep = ["anomalous"]\n')
+    flags = ["--config", str(tmp_path / "config.toml"), "--metrics", f"unix://{tmp_path}/metrics.sock"]
+    with running_daemon(tmp_path, *flags) as daemon:
+        daemon.stub.start("echo")
+        _inspect(daemon, 20)
+        wait_until(lambda: _accounted(daemon) == 20, "they are written")
+        subprocess.run(["fsfreeze", "--freeze", disk], check=True)
+        assert _inspect(daemon, 300) < _HELD_UP
+        assert _accounted(daemon) == 20, "none is written meanwhile"
+        settings = load_settings({}, config=_with_state(tmp_path / "config.toml", tmp_path))
+        found = [line.found for line in examine_records(settings)]
+        assert found == [f"records can't be written: the disk of {disk} has not answered for 3 s"]
+        subprocess.run(["fsfreeze", "--unfreeze", disk], check=True)
+        wait_until(lambda: _accounted(daemon) == 320, "all are written by itself")
+        subprocess.run(["fsfreeze", "--freeze", disk], check=True)
+        _inspect(daemon, 20)
+        daemon.process.terminate()
+        assert daemon.process.wait(PATIENCE) == 0
+        assert "records waits for a disk that does not answer; it is left behind" in daemon.log.read_text()
+        subprocess.run(["fsfreeze", "--unfreeze", disk], check=True)
+
+
+def test_a_disk_that_is_pulled_out_and_put_back(tmp_path: Path, disk: Path) -> None:
+    """The file system of the records goes under the running daemon: writing goes on where its folder is, and back."""
+    write_echo(tmp_path / "models", "echo")
+    heard, config = tmp_path / "events", tmp_path / "config.toml"
+    config.write_text(f'[[event]]\nname = "mes"\nsender = "file"\npath = "{heard}"\n')
+    flags = ["--config", str(config), "--metrics", f"unix://{tmp_path}/metrics.sock"]
+    with running_daemon(tmp_path, *flags) as daemon:
+        daemon.stub.start("echo")
+        _inspect(daemon, 10)
+        wait_until(lambda: _accounted(daemon) == 10, "they are written")
+        subprocess.run(["umount", "--lazy", disk], check=True)
+        assert _inspect(daemon, 10) < _HELD_UP
+        wait_until((disk / "records.db").exists, "a file is begun where the disk was")
+        wait_until(lambda: _accounted(daemon) == 20, "all are written, here or there")
+        wait_until(lambda: mount(tmp_path / "image", disk), "it is back")
+        assert _inspect(daemon, 10) < _HELD_UP
+        wait_until(lambda: _accounted(daemon) == 30, "all are written")
+        wait_until(lambda: len(whole_lines(heard)) == 30, "all are told")
+    ids = [json.loads(line)["id"] for line in heard.read_text().splitlines()]
+    assert ids == sorted(set(ids)), "in order, none twice"
+    assert "it has been deleted" in daemon.log.read_text()
+    assert len(rows(disk, "SELECT id FROM records")) >= 20

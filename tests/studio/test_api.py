@@ -65,10 +65,20 @@ def test_from_pictures_to_a_model(tmp_path: Path) -> None:
         assert job["result"] == {"added": 20, "duplicate": 0, "refused": 0}
         project = studio.get("/projects/part")
         assert (project["normal"], project["anomaly"], project["masks"]) == (12, 8, 8)
-        trained = studio.job(studio.post("/projects/part/train", {"task": "classification"})["job"])
+        options = {"task": "classification", "quality": "speed"}
+        trained = studio.job(studio.post("/projects/part/train", options)["job"])
         assert trained["job"]["state"] == "done", trained
+        assert "--speed" in json.loads((studio.data / f"jobs/{trained['job']['id']}/job.json").read_text())["command"]
         (model,) = studio.get("/projects/part/models")
         assert model["version"] == "1.0.0"
+        outlook = studio.get("/projects/part/models/1.0.0/outlook")
+        said = trained["result"]["outlook"]
+        assert (outlook["f1"], outlook["false_alarms"]) == (said["f1"], said["false_alarms"])
+        assert [one["text"] for one in outlook["advice"]] == said["advice"] != []
+        assert all(one["key"] for one in outlook["advice"])
+        for hard, told in zip(outlook["hardest"], said["hardest"], strict=True):
+            picture = studio.get(f"/projects/part/pictures/{hard['id']}")
+            assert told["picture"] == f"pictures/{picture['file']}" and picture["class"] == hard["label"]
         assert model["trained_on"]["normal"] == 12
         measured = studio.job(studio.post("/projects/part/models/1.0.0/evaluate", {"part": "train"})["job"])
         assert measured["job"]["state"] == "done", measured
@@ -87,6 +97,7 @@ def test_from_pictures_to_a_model(tmp_path: Path) -> None:
         assert (other["version"], other["threshold"]) == ("1.1.0", 0.25)
         manifest = decode_manifest((studio.data / "models/part/1.1.0/manifest.json").read_bytes(), source="manifest")
         assert manifest.training["made_from"] == "1.0.0"
+        assert studio.get("/projects/part/models/1.1.0/outlook")["f1"] is None, "of another threshold it is not known"
 
 
 def test_from_a_model_to_a_verdict_on_the_device(tmp_path: Path) -> None:
@@ -187,6 +198,10 @@ def test_a_mask_comes_back_as_it_was_sent(studio: Studio, project: str) -> None:
         ("GET", "/projects/PROJECT/pictures?class=good", None, 400, "the query can't be used"),
         ("GET", "/projects/PROJECT/pictures/999999", None, 404, "has no picture 999999"),
         ("POST", "/projects/PROJECT/train", b"{}", 400, "has no picture with a class"),
+        ("POST", "/projects/PROJECT/train", b'{"quality": "finest"}', 400, "Invalid enum value 'finest'"),
+        ("POST", "/projects/PROJECT/train", b'{"input_size": "100x100"}', 400, "'100x100', expected multiples of 32"),
+        ("POST", "/projects/PROJECT/train", b'{"input_size": "64x64", "quality": "best"}', 400, "expected one"),
+        ("GET", "/projects/PROJECT/models/1.0.0/outlook", None, 404, "there is no version 1.0.0"),
         ("POST", "/projects/PROJECT/import", b'{"path": "pictures"}', 400, "'pictures' is not a whole path"),
         ("POST", "/projects/PROJECT/import", b'{"path": "/nowhere"}', 400, "'/nowhere' does not exist"),
         ("POST", "/projects/PROJECT/models/1.0.0/try", b"{}", 404, "there is no version 1.0.0"),

@@ -228,8 +228,19 @@ def test_train_measure_try_and_train_again(person: Person, studio: Studio, flang
     person.go(f"/projects/{flange}/models")
     person.click("details summary")
     person.click("[name=locate]")
+    person.type("[name=input_size]", "256x192")
+    person.shot("train-options")
     person.click("#go")
     person.until("there is a model", "document.querySelectorAll('#models tbody').length === 1")
+    # What its training says is shown by itself, with the pictures that it found hardest.
+    person.until("what to expect is shown", "document.querySelector('#models .f1-of')?.textContent.includes('F1')")
+    person.until("there is advice", "document.querySelectorAll('#models .help li').length > 0")
+    shown = "[...document.querySelectorAll('.hard img')].every((image) => image.complete && image.naturalWidth)"
+    person.until("the hardest are seen", shown)
+    person.find("#models tr.outlook").location_once_scrolled_into_view  # noqa: B018  # a property that scrolls
+    person.shot("outlook")
+    person.click("#models [data-do=outlook]")
+    person.until("it can be taken away", "document.querySelector('#models tr.outlook').hidden")
     assert re.fullmatch(r"0\.\d\d to [01]\.\d\d", person.text("#models .recall .between"))  # drawn with its row
     assert not person.text("#models .milliseconds").endswith("ms")
     person.click("[data-do=measure]")

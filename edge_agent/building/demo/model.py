@@ -38,7 +38,8 @@ def build_model(models: Path, pictures: Path, seed: int) -> Path:
     """
     require_packages()
     from edge_agent.building.training.component import Identity
-    from edge_agent.building.training.trainer import Options, Steps, train
+    from edge_agent.building.training.options import Options, Steps
+    from edge_agent.building.training.trainer import train
 
     quiet = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
     identity = Identity(NAME, VERSION, "Sample: a drawn steel flange")

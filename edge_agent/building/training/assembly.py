@@ -8,9 +8,20 @@ import numpy as np
 
 from edge_agent.building.training import backbone
 from edge_agent.building.training.bank import places, worst_count
-from edge_agent.building.training.features import CLASS_SCORES, F32, GRID, PATCHES, POOLED, SHARP, feature_graph
+from edge_agent.building.training.features import (
+    CLASS_SCORES,
+    F32,
+    FINE,
+    FINE_CHANNELS,
+    FINER,
+    GRID,
+    PATCHES,
+    POOLED,
+    SHARP,
+    feature_graph,
+)
 from edge_agent.building.training.graph import Graph
-from edge_agent.building.training.head import Head, Scale
+from edge_agent.building.training.head import FINE_WORST, Fine, Head, Scale
 from edge_agent.building.training.likeness import ALIKE_PLACES
 from edge_agent.building.training.usual import Usual
 
@@ -42,7 +53,12 @@ def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[in
         graph.weight("places", places(rows, columns, head.placed.weight))
         patches = graph.op("Concat", "placed.patches", PATCHES, "places", axis=1)
         _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
-        parts.append(_add_scale(graph, "placed", _add_worst(graph, "placed", rows * columns), head.placed.scale))
+        parts.append(
+            _add_scale(graph, "placed", _add_worst(graph, "placed", worst_count(rows * columns)), head.placed.scale)
+        )
+    if head.fine:
+        _add_fine(graph, head.fine, rows, columns)
+        parts.append(_add_scale(graph, "fine", _add_worst(graph, "fine", FINE_WORST), head.fine.scale))
     if head.regression and head.regression_scale:
         graph.weight("regression.weights", head.regression.weights[:, None])
         graph.weight("regression.bias", np.array([head.regression.bias]))
@@ -77,17 +93,52 @@ def _add_distance(graph: Graph, name: str, patches: str, bank: F32, usual: Usual
     squares = graph.op("ReduceSumSquare", f"{name}.patches.squares", patches, "axis.last", keepdims=0)
     # Rounding can leave a little less than nothing.
     square = graph.op("Relu", f"{name}.square", graph.op("Add", f"{name}.square.signed", nearest, squares))
-    distance = graph.op("Sqrt", f"{name}.from_nearest", square)
+    return _add_usual(graph, name, graph.op("Sqrt", f"{name}.from_nearest", square), usual)
+
+
+def _add_usual(graph: Graph, name: str, distance: str, usual: Usual) -> str:
+    """Add what takes off a distance what is usual at its place."""
     graph.weight(f"{name}.usual", usual.middle)
     graph.weight(f"{name}.usual.spread", usual.spread)
     beyond = graph.op("Sub", f"{name}.beyond", distance, f"{name}.usual")
     return graph.op("Div", f"{name}.distance", beyond, f"{name}.usual.spread")
 
 
-def _add_worst(graph: Graph, name: str, positions: int) -> str:
+def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
+    """Add the distance of every fine place to the nearest good part's at the place, beyond what is usual there."""
+    matrix, bias, _ = fine.places.view.whitening
+    bank = fine.places.bank
+    count, dimensions, _ = bank.shape
+    channels = FINE_CHANNELS
+    for name, number in (("first", channels), ("end", matrix.shape[0]), ("axis", 1)):
+        graph.weight(f"fine.around.{name}", np.array([number], np.int64))
+    names = ("fine.around.first", "fine.around.end", "fine.around.axis")
+    around = graph.op("Slice", "fine.around.patches", SHARP, *names)
+    graph.weight("fine.around.view", matrix[channels:])
+    graph.weight("fine.bias", bias)
+    around = graph.op("Gemm", "fine.around", around, "fine.around.view", "fine.bias")
+    # Each place around is that of FINER x FINER fine ones.
+    around = graph.reshape("fine.around.places", around, rows, 1, columns, 1, dimensions)
+    seen = graph.op("MatMul", "fine.seen.itself", FINE, graph.weight("fine.view", matrix[:channels]))
+    seen = graph.reshape("fine.seen.places", seen, rows, FINER, columns, FINER, dimensions)
+    seen = graph.reshape("fine.seen", graph.op("Add", "fine.seen.both", seen, around), count, 1, dimensions)
+    graph.weight("fine.bank.half", bank)
+    known = graph.cast("fine.bank", "fine.bank.half", "float32")
+    products = graph.op("MatMul", "fine.products", seen, known)
+    graph.weight("fine.two", np.array(2.0))
+    graph.weight("fine.squares", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :])
+    signed = graph.op("Sub", "fine.signed", "fine.squares", graph.op("Mul", "fine.twice", products, "fine.two"))
+    graph.weight("axes.each", np.array([1, 2], np.int64))
+    nearest = graph.op("ReduceMin", "fine.nearest", signed, "axes.each", keepdims=0)
+    squares = graph.op("ReduceSumSquare", "fine.seen.squares", seen, "axes.each", keepdims=0)
+    square = graph.op("Relu", "fine.square", graph.op("Add", "fine.square.signed", nearest, squares))
+    _add_usual(graph, "fine", graph.op("Sqrt", "fine.from_nearest", square), fine.usual)
+
+
+def _add_worst(graph: Graph, name: str, count: int) -> str:
     """Add the mean distance of a picture's worst patches."""
     graph.weight("axis.first", np.array([0], np.int64))
-    worst = graph.top(f"{name}.worst", f"{name}.distance", worst_count(positions))
+    worst = graph.top(f"{name}.worst", f"{name}.distance", count)
     return graph.op("ReduceMean", f"{name}.worst.mean", worst, "axis.first", keepdims=1)
 
 
@@ -97,7 +148,7 @@ def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> None:
     graph.weight("whitening.bias", head.whitening.bias)
     whitened = graph.op("Gemm", "bank.whitened", SHARP, "whitening", "whitening.bias")
     distance = _add_distance(graph, "bank", whitened, head.bank, head.bank_usual)
-    _add_worst(graph, "bank", rows * columns)
+    _add_worst(graph, "bank", worst_count(rows * columns))
     graph.weight("map.mean", np.array(head.bank_scale.spread.mean))
     graph.weight("map.deviation", np.array(head.bank_scale.spread.deviation))
     graph.weight("map.shape", np.array([1, 1, rows, columns], np.int64))

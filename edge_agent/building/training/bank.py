@@ -20,8 +20,9 @@ _PROJECTED = 32  # dimensions in which the coreset is chosen
 _PLACE_SHARE = 0.3
 _WHITENED = 0.25  # of a direction's variance: its deviation becomes its own square root
 _LEAST_VARIANCE = 1e-4  # of the largest, below which a direction is taken for rounding
-#: the score of a picture is the mean over this share of its patches, the worst ones
-WORST_SHARE = 0.01
+#: the score of a picture is the mean over this share of its patches, the worst ones, and over so many at the most: a
+#: small defect is not larger where an input of more pixels has more patches
+_WORST_SHARE, _MOST_WORST = 0.01, 4
 
 
 def choose_bank(patches: F32, *, seed: int) -> F32:
@@ -123,10 +124,11 @@ def distances(patches: F32, bank: F32) -> F32:
 
 def worst_count(positions: int) -> int:
     """Return how many of a picture's patches make its score."""
-    return max(1, round(positions * WORST_SHARE))
+    return max(1, min(_MOST_WORST, round(positions * _WORST_SHARE)))
 
 
-def picture_scores(found: F32) -> F32:
-    """Score pictures by their patches' distances [pictures, positions]: the mean of the worst."""
-    count = worst_count(found.shape[1])
-    return np.asarray(np.partition(found, -count, axis=1)[:, -count:].mean(axis=1), np.float32)
+def picture_scores(found: F32, count: int | None = None) -> F32:
+    """Score pictures by their patches' distances [pictures, positions]: the mean of the worst `count`, as many as is
+    usual without it."""
+    worst = count or worst_count(found.shape[1])
+    return np.asarray(np.partition(found, -worst, axis=1)[:, -worst:].mean(axis=1), np.float32)

@@ -3,6 +3,7 @@
 `patches` [positions, 152]: the backbone's maps of strides 8 and 16, averaged over 3x3 and brought to stride 16, one
 row a position: what a place looks like (PatchCore, https://arxiv.org/abs/2106.08265).
 `sharp` [positions, 152]: the same with stride 16 as it is: a defect of a few pixels is not lost among its neighbours.
+`fine` [4 * positions, 40]: the map of stride 8 as it is, for what is smaller than a place.
 `pooled` [1, 456]: mean, standard deviation and maximum of each channel over the picture: what the whole looks like.
 """
 
@@ -22,10 +23,13 @@ from edge_agent.inference.imaging.tensor import Normalizer
 
 F32 = npt.NDArray[np.float32]
 
-PATCHES, SHARP, POOLED, CLASS_SCORES = "patches", "sharp", "pooled", "class_scores"
+PATCHES, SHARP, FINE, POOLED, CLASS_SCORES = "patches", "sharp", "fine", "pooled", "class_scores"
 _FINE, _COARSE = "stage3", "stage5"
 GRID = backbone.STAGES[_COARSE][1]
 _FINE_LABELS = 4  # the background included: to compare more scores at every pixel of the input takes too long
+#: rows and columns of `fine` for one of the others
+FINER = GRID // backbone.STAGES[_FINE][1]
+FINE_CHANNELS = backbone.STAGES[_FINE][0]
 PATCH_CHANNELS = backbone.STAGES[_FINE][0] + backbone.STAGES[_COARSE][0]
 POOLED_CHANNELS = 3 * PATCH_CHANNELS
 Quality = Literal["speed", "normal", "best"]
@@ -35,23 +39,29 @@ _MARGIN = 1.1  # how much more than that is allowed for sides that fit better
 
 
 class Features(NamedTuple):
-    """Of several pictures: patches and sharp [n, positions, 152], pooled [n, 456]; positions are rows by columns of
-    `grid`."""
+    """Of several pictures: patches and sharp [n, positions, 152], fine [n, 4 * positions, 40], pooled [n, 456];
+    positions are rows by columns of `grid`, of fine twice as many."""
 
     patches: F32
     sharp: F32
+    fine: F32
     pooled: F32
     grid: tuple[int, int]
 
+    @property
+    def fine_grid(self) -> tuple[int, int]:
+        """Rows and columns of the positions of `fine`."""
+        return self.grid[0] * FINER, self.grid[1] * FINER
+
     def of(self, index: Any) -> Features:
         """Take some of the pictures."""
-        return self._replace(patches=self.patches[index], sharp=self.sharp[index], pooled=self.pooled[index])
+        return Features(self.patches[index], self.sharp[index], self.fine[index], self.pooled[index], self.grid)
 
 
 def join(parts: Sequence[Features]) -> Features:
     """Put the features of several pictures together; all have the same grid."""
-    patches, sharp, pooled = (np.concatenate(of) for of in zip(*(part[:3] for part in parts), strict=True))
-    return parts[0]._replace(patches=patches, sharp=sharp, pooled=pooled)
+    patches, sharp, fine, pooled = (np.concatenate(of) for of in zip(*(part[:4] for part in parts), strict=True))
+    return Features(patches, sharp, fine, pooled, parts[0].grid)
 
 
 def choose_input_size(width: int, height: int, quality: Quality = "normal") -> tuple[int, int]:
@@ -82,19 +92,20 @@ def input_spec(width: int, height: int) -> Input:
 
 
 def add_features(graph: Graph, width: int, height: int) -> None:
-    """Add what makes `patches`, `sharp` and `pooled` of the backbone's outputs, which must be in the graph."""
+    """Add what makes `patches`, `sharp`, `fine` and `pooled` of the backbone's outputs, which must be in the graph."""
     count = (height // GRID) * (width // GRID)
     graph.weight("axes.plane", np.array([2, 3], np.int64))
     smooth = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 0}
     fine = graph.op("AveragePool", "fine.smooth", _FINE, **smooth)
-    factor = GRID // backbone.STAGES[_FINE][1]
-    fine = graph.op("AveragePool", "fine.grid", fine, kernel_shape=[factor, factor], strides=[factor, factor])
+    fine = graph.op("AveragePool", "fine.grid", fine, kernel_shape=[FINER, FINER], strides=[FINER, FINER])
     coarse = graph.op("AveragePool", "coarse.smooth", _COARSE, **smooth)
     graph.weight("patches.shape", np.array([PATCH_CHANNELS, count], np.int64))
     for name, of in ((PATCHES, coarse), (SHARP, _COARSE)):
         both = graph.op("Concat", f"{name}.embedding", fine, of, axis=1)
         rows = graph.op("Reshape", f"{name}.embedding.rows", both, "patches.shape")
         graph.op("Transpose", name, rows, perm=[1, 0])
+    graph.weight("fine.shape", np.array([FINE_CHANNELS, FINER**2 * count], np.int64))
+    graph.op("Transpose", FINE, graph.op("Reshape", "fine.rows", _FINE, "fine.shape"), perm=[1, 0])
     statistics = [part for stage in (_FINE, _COARSE) for part in _pool(graph, stage)]
     stacked = graph.op("Concat", "pooled.stacked", *statistics, axis=1)
     graph.weight("pooled.shape", np.array([1, POOLED_CHANNELS], np.int64))
@@ -155,11 +166,15 @@ class Extractor:
 
         self.size = (width, height)
         count = (height // GRID) * (width // GRID)
-        model = feature_graph(width, height, source).model(
-            {backbone.INPUT: [1, 3, height, width]},
-            {PATCHES: [count, PATCH_CHANNELS], SHARP: [count, PATCH_CHANNELS], POOLED: [1, POOLED_CHANNELS]},
-            "features",
-        )
+        shapes = {
+            PATCHES: [count, PATCH_CHANNELS],
+            SHARP: [count, PATCH_CHANNELS],
+            FINE: [FINER**2 * count, FINE_CHANNELS],
+            POOLED: [1, POOLED_CHANNELS],
+        }
+        self._names = list(shapes)
+        graph = feature_graph(width, height, source)
+        model = graph.model({backbone.INPUT: [1, 3, height, width]}, shapes, "features")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -170,11 +185,7 @@ class Extractor:
 
     def __call__(self, pictures: list[U8]) -> Features:
         """Extract the features of uint8 [height, width, 3] pictures."""
-        names = [PATCHES, SHARP, POOLED]
-        found = [self._session.run(names, {backbone.INPUT: self._normalize(picture)}) for picture in pictures]
-        return Features(
-            np.stack([patches for patches, _, _ in found]),
-            np.stack([sharp for _, sharp, _ in found]),
-            np.concatenate([pooled for _, _, pooled in found]),
-            (self.size[1] // GRID, self.size[0] // GRID),
-        )
+        found = [self._session.run(self._names, {backbone.INPUT: self._normalize(picture)}) for picture in pictures]
+        patches, sharp, fine, pooled = zip(*found, strict=True)
+        grid = (self.size[1] // GRID, self.size[0] // GRID)
+        return Features(np.stack(patches), np.stack(sharp), np.stack(fine), np.concatenate(pooled), grid)

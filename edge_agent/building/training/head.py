@@ -1,11 +1,11 @@
 """The verdict on the whole picture: scores that know different things, brought to one scale and added.
 
 A memory bank knows what good parts look like, place by place, and needs no anomaly; a second one sees some way around
-each place, and knows where on the picture that is. Of both
-counts how much further away a patch is than is usual at its place. The
-logistic regression on pooled features learns from the anomalies that there are. All are put in deviations of normal
-pictures' scores, compressed by asinh(z / 3), which is linear for ordinary pictures and logarithmic for extreme ones,
-and weighted by how well each separates pictures that it was not fitted on.
+each place, and knows where on the picture that is; a third compares each fine place with the same place of good parts
+alone. Of all counts how much further away a patch is than is usual at its place. The logistic regression on pooled
+features learns from the anomalies that there are. All are put in deviations of normal pictures' scores, compressed by
+asinh(z / 3), which is linear for ordinary pictures and logarithmic for extreme ones, and weighted by how well each
+separates pictures that it was not fitted on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import numpy.typing as npt
 from edge_agent.building.datasets.split import folds
 from edge_agent.building.training.bank import (
     Whitening,
-    choose_banks,
     choose_whitening,
     distances,
     picture_scores,
@@ -29,6 +28,8 @@ from edge_agent.building.training.bank import (
 )
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
+from edge_agent.building.training.memory import bank_out_of_fold, remember, rows
+from edge_agent.building.training.place_bank import PlaceBank, choose_view, held_out_distances, remember_places
 from edge_agent.building.training.threshold import (
     F64,
     Spread,
@@ -39,7 +40,7 @@ from edge_agent.building.training.threshold import (
     threshold_for_precision,
     threshold_for_recall,
 )
-from edge_agent.building.training.usual import Usual, usual_distances
+from edge_agent.building.training.usual import Usual
 
 _MARKED_DEVIATIONS = 3.0  # of normal pictures' furthest patches
 _COMPRESSION = 3.0  # deviations: half way between linear and logarithmic
@@ -48,8 +49,14 @@ _STRENGTH = 300.0  # of the regression's fit, divided by the number of features
 _TRUSTED_ANOMALIES = 5  # below this many regression and likeness count for less
 _FURTHEST_LOGIT = 5.0  # of the threshold, when it is not where the calibrated score is 0.5
 _LEAST_ANOMALIES = 2  # one would leave none to fit on when it is held out
-#: how much both banks, regression and likeness count where no anomaly decides: the first bank separates more kinds
-_USUAL_WEIGHTS = (0.6, 0.4, 0.0, 0.0)
+#: how much the first two banks count of what is left to them where no anomaly decides: the first separates more kinds
+_USUAL_WEIGHTS = (0.6, 0.4)
+_BANKS = 3
+#: how much the third counts at the most there, and how far out the worst fine place of good parts may lie for that, and
+#: for it to count at all: in so many times of what it would be were the deviations normally distributed
+_MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
+#: a fine place is a small one: a picture's score is its worst
+FINE_WORST = 1
 
 Progress = Callable[[int, int], None]
 
@@ -89,6 +96,14 @@ class Placed(NamedTuple):
     scale: Scale
 
 
+class Fine(NamedTuple):
+    """What good parts show at each fine place, what is usual there, and its score's part."""
+
+    places: PlaceBank
+    usual: Usual
+    scale: Scale
+
+
 class Head(NamedTuple):
     """Everything between the features and the verdict."""
 
@@ -99,6 +114,8 @@ class Head(NamedTuple):
     bank_scale: Scale
     #: None where places say nothing, because parts lie differently in each picture
     placed: Placed | None
+    #: likewise
+    fine: Fine | None
     regression: Regression | None
     regression_scale: Scale | None
     likeness: Likeness | None
@@ -124,6 +141,9 @@ class Head(NamedTuple):
             patches = with_places(features.patches, *features.grid, self.placed.weight)
             found = self.placed.usual(distances(patches, self.placed.bank))
             raw = raw + self.placed.scale(picture_scores(found))
+        if self.fine:
+            found = self.fine.usual(self.fine.places(features))
+            raw = raw + self.fine.scale(picture_scores(found, FINE_WORST))
         if self.regression and self.regression_scale:
             raw = raw + self.regression_scale(self.regression(features.pooled))
         if self.likeness and self.likeness_scale:
@@ -170,22 +190,28 @@ def fit_head(
         TrainingError: the wanted precision can't be reached.
     """
     fold, count = _folds(anomalous, seed, same)
-    whitening = choose_whitening(_rows(features.sharp[~anomalous]))
+    whitening = choose_whitening(rows(features.sharp[~anomalous]))
     whitened = whitening(features.sharp)
-    plain = _remember(whitened, features.grid, anomalous, fold, count, seed)
+    bank, found = bank_out_of_fold(whitened, anomalous, fold, count, seed=seed)
+    plain = remember(found, features.grid, anomalous, fold, count)
     progress(1, 3)
-    step = place_weight(_rows(features.patches[~anomalous]))
+    step = place_weight(rows(features.patches[~anomalous]))
     with_their_places = with_places(features.patches, *features.grid, step)
-    placed = _remember(with_their_places, features.grid, anomalous, fold, count, seed)
+    placed_bank, found = bank_out_of_fold(with_their_places, anomalous, fold, count, seed=seed)
+    placed = remember(found, features.grid, anomalous, fold, count)
     progress(2, 3)
+    good = features.of(~anomalous)
+    view = choose_view(good, seed=seed)
+    found = held_out_distances(features, view, anomalous, fold, count, seed=seed)
+    fine = remember(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
     alike_out = likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count)
     progress(3, 3)
     normal = ~anomalous
-    known = (plain.scores, placed.scores, regression_out, alike_out)
+    known = (plain.scores, placed.scores, fine.scores, regression_out, alike_out)
     spreads = [normal_spread(scores[normal]) for scores in known]
     parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, known, strict=True)]
-    weights = _weights(parts, anomalous)
+    weights = _weights(parts, anomalous, _usual_weights(fine.scores[normal], features.fine.shape[1]))
     scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
     raw = np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64)
     middle = _middle(raw, anomalous)
@@ -195,16 +221,17 @@ def fit_head(
     middle = float(np.clip(middle, threshold - _FURTHEST_LOGIT / slope, threshold + _FURTHEST_LOGIT / slope))
     return Head(
         whitening=whitening,
-        bank=plain.bank,
+        bank=bank,
         bank_usual=plain.usual,
         bank_scale=scales[0],
-        placed=Placed(placed.bank, placed.usual, step, scales[1]) if weights[1] > 0 else None,
-        regression=_fit_regression(features.pooled, anomalous) if weights[2] > 0 else None,
-        regression_scale=scales[2] if weights[2] > 0 else None,
+        placed=Placed(placed_bank, placed.usual, step, scales[1]) if weights[1] > 0 else None,
+        fine=Fine(remember_places(good, view, seed=seed), fine.usual, scales[2]) if weights[2] > 0 else None,
+        regression=_fit_regression(features.pooled, anomalous) if weights[3] > 0 else None,
+        regression_scale=scales[3] if weights[3] > 0 else None,
         likeness=remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)
-        if weights[3] > 0
+        if weights[4] > 0
         else None,
-        likeness_scale=scales[3] if weights[3] > 0 else None,
+        likeness_scale=scales[4] if weights[4] > 0 else None,
         threshold=threshold,
         slope=slope,
         middle=middle,
@@ -214,55 +241,10 @@ def fit_head(
     )
 
 
-class _Memory(NamedTuple):
-    """A bank of all normal pictures and what is usual of them; of each picture, by a bank and by what is usual without
-    it: how unusual each place is, its score, and the mean distance of its worst patches."""
-
-    bank: F32
-    usual: Usual
-    unusual: F32
-    scores: F64
-    distances: F64
-
-
 def _folds(anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str]) -> tuple[npt.NDArray[np.int64], int]:
     """Say with which others each picture is held out."""
     count = min(_FOLDS if len(anomalous) <= _MANY else _FOLDS_OF_MANY, max(2, int((~anomalous).sum())))
     return folds(anomalous.astype(int).tolist(), count, seed=seed, same=same), count
-
-
-def _remember(
-    patches: F32,
-    grid: tuple[int, int],
-    anomalous: npt.NDArray[np.bool_],
-    fold: npt.NDArray[np.int64],
-    count: int,
-    seed: int,
-) -> _Memory:
-    good = patches[~anomalous]
-    banks = choose_banks(_rows(good), np.repeat(fold[~anomalous], good.shape[1]), count, seed=seed)
-    found = np.zeros(patches.shape[:2], np.float32)
-    for number in range(count):
-        held = fold == number
-        if held.any():
-            found[held] = distances(patches[held], banks[number])
-    unusual = np.zeros_like(found)
-    for number in range(count):
-        held, kept = fold == number, ~anomalous & (fold != number)
-        usual = usual_distances(found[kept if kept.any() else ~anomalous], grid)
-        unusual[held] = usual(found[held])
-    return _Memory(
-        bank=banks[-1],
-        usual=usual_distances(found[~anomalous], grid),
-        unusual=unusual,
-        scores=picture_scores(unusual).astype(np.float64),
-        distances=picture_scores(found).astype(np.float64),
-    )
-
-
-def _rows(patches: F32) -> F32:
-    """Put the patches of all pictures below each other."""
-    return patches.reshape(-1, patches.shape[2])
 
 
 def _regression_out_of_fold(
@@ -290,20 +272,35 @@ def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression
     return Regression(weights.astype(np.float32), float(model.intercept_[0] - mean @ weights))
 
 
-def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_]) -> tuple[float, ...]:
-    """Weigh both banks, regression and likeness by a regression on out-of-fold values; none counts negatively."""
+def _usual_weights(fine: F64, positions: int) -> tuple[float, ...]:
+    """Weigh the banks where no anomaly decides, by what good parts' worst fine places score.
+
+    Where parts lie alike, good ones have no place that is far out, and a small defect is. A screw that is turned
+    otherwise in each picture is far out on every good part, and a defect is lost among such.
+    """
+    expected = np.sqrt(2 * np.log(max(positions, 2)))
+    steady = (_UNSTEADY - float(fine.mean()) / expected) / (_UNSTEADY - _STEADY)
+    share = _MOST_FINE * float(np.clip(steady, 0.0, 1.0))
+    return (*((1 - share) * weight for weight in _USUAL_WEIGHTS), share, 0.0, 0.0)
+
+
+def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_], usual: tuple[float, ...]) -> tuple[float, ...]:
+    """Weigh the banks, regression and likeness by a regression on out-of-fold values; none counts negatively.
+
+    `usual` is what they count where no anomaly decides.
+    """
     from sklearn.linear_model import LogisticRegression
 
     if not anomalous.any():
-        return _USUAL_WEIGHTS
-    used = parts if anomalous.sum() >= _LEAST_ANOMALIES else parts[:2]
+        return usual
+    used = parts if anomalous.sum() >= _LEAST_ANOMALIES else parts[:_BANKS]
     model = LogisticRegression(C=1.0, class_weight="balanced")
     model.fit(np.stack(used, axis=1), anomalous)
-    found = np.zeros(4)
+    found = np.zeros(len(parts))
     found[: len(used)] = np.maximum(model.coef_[0], 0.0)
-    found[2:] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
+    found[_BANKS:] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
     if found.sum() <= 0:
-        return _USUAL_WEIGHTS
+        return usual
     return tuple(float(weight) for weight in found / found.sum())
 
 

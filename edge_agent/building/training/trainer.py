@@ -6,82 +6,47 @@ import importlib.metadata
 import importlib.util
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import cv2
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.datasets.checks.checking import check_datasets
 from edge_agent.building.datasets.checks.report import Report, require
-from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Example, LabelColor
-from edge_agent.building.datasets.masks import read_mask
+from edge_agent.building.datasets.dataset import ANOMALY, PALETTE, LabelColor
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.evaluation.known import remember
 from edge_agent.building.evaluation.metrics import classification_metrics, intervals
 from edge_agent.building.training.assembly import MARKS, assemble
 from edge_agent.building.training.component import Identity, Made, choose_samples, write
-from edge_agent.building.training.features import (
-    CLASS_SCORES,
-    Extractor,
-    Features,
-    Quality,
-    choose_input_size,
-    class_scores_shape,
-    join,
-    source_model,
-)
-from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.features import CLASS_SCORES, choose_input_size, class_scores_shape
+from edge_agent.building.training.fitting import fit, judge, resized_pictures, try_larger
+from edge_agent.building.training.head import Head
+from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
 from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.appearance import summarize
-from edge_agent.inference.imaging.picture import read_picture
-from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
-from edge_agent.inference.imaging.sight import Sight, copy_rows, measure, summarize_sharpness
+from edge_agent.inference.imaging.sight import Sight, summarize_sharpness
 from edge_agent.records.store.bins import score_bin
 from edge_agent.records.store.schema import SCORE_BINS
 
-Task = Literal["auto", "classification", "segmentation"]
-Precision = Literal["fp32", "int8"]
 _GET_TORCH = "install edge-agent with its extra [segmentation] (docs/training.md says how to get the small build)"
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
 
 
-class Options(NamedTuple):
-    """What a user can choose; the defaults are meant to be right."""
-
-    task: Task = "auto"
-    precision: Precision = "fp32"
-    seed: int = 0
-    input_size: tuple[int, int] | None = None
-    wanted: Wanted = Wanted()
-    #: mark, coarsely, where a part differs from good ones: needs neither masks nor torch
-    locate: bool = False
-    #: of learning the masks
-    steps: int | None = None
-    #: how many pixels the model sees where `input_size` does not say it
-    quality: Quality = "normal"
-
-
-class Steps(NamedTuple):
-    """How the trainer tells where it is: `bar` opens a progress bar, `note` says something in words."""
-
-    bar: Callable[[str], Any]
-    note: Callable[[str], None]
-
-
 class Trained(NamedTuple):
-    """A component, and how good it is on pictures that were held out in turn."""
+    """A component, how good it is on pictures that were held out in turn, and why its input has another size than usual
+    or was tried with it."""
 
     folder: Path
     report: Report
     figures: dict[str, Any]
     outlook: Outlook
+    resolution: str | None = None
 
 
 def train(
@@ -113,26 +78,18 @@ def train(
         steps.note(warning)
     assert report.size is not None
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
-    size = options.input_size or choose_input_size(*report.size, options.quality)
+    usual = options.input_size or choose_input_size(
+        *report.size, "normal" if options.quality == "auto" else options.quality
+    )
     examples = datasets.train.labelled
     sights: list[Sight] = []
-    pictures = resized_pictures(examples, report.size, size, sights.append)
+    pictures = resized_pictures(examples, report.size, usual, sights.append)
     anomalous = np.array([example.label == ANOMALY for example in examples])
-    source = source_model(*size)
-    if segmentation:
-        source = _with_masks(datasets, pictures, size, options, steps)
-    if options.precision == "int8":
-        from edge_agent.building.training.quantization import quantize
-
-        with steps.bar("quantising") as progress:
-            source = quantize(source, pictures, progress=progress)
-    with steps.bar("looking at pictures") as progress:
-        extract = Extractor(*size, source)
-        features = extract_features(extract, pictures, progress)
-    with steps.bar("learning the verdict") as progress:
-        # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
-        same = [seen.digest for seen in report.seen[: len(examples)]]
-        head = fit_head(features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same)
+    fitted = fit(datasets, pictures, usual, options, steps, report, segmentation=segmentation)
+    resolution = None
+    if options.quality == "auto" and not options.input_size and not segmentation:
+        fitted, resolution = try_larger(fitted, datasets, anomalous, options, steps, report)
+    size, source, _, features, head = fitted
     outlook = look_ahead(
         head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
         sizes=(report.size, size),
@@ -142,9 +99,8 @@ def train(
     between = {"out_of_fold": _intervals(head, held_out, anomalous)}
     if datasets.test:
         with steps.bar("looking at test pictures") as progress:
-            unseen = extract_features(extract, resized_pictures(datasets.test.labelled, report.size, size), progress)
+            judged = head.calibrated(judge(datasets.test.labelled, report.size, fitted, progress))
         truth = np.array([example.label == ANOMALY for example in datasets.test.labelled])
-        judged = head.calibrated(head.raw_scores(unseen))
         figures["test"] = _figures(head, judged, truth)
         between["test"] = _intervals(head, judged, truth)
     graph = _graph(head, size, source, len(datasets.labels) if segmentation else 0)
@@ -170,6 +126,7 @@ def train(
             "seed": options.seed,
             "precision": options.precision,
             "quality": options.quality,
+            **({"resolution": resolution} if resolution else {}),
             "libraries": _versions(),
             "backbone": "EfficientNet-Lite0",
             "figures": figures,
@@ -182,7 +139,7 @@ def train(
         },
     )
     folder = write(models, identity, made, choose_samples(examples, scores, head.calibrated_threshold))
-    return Trained(folder, report, figures, outlook)
+    return Trained(folder, report, figures, outlook, resolution)
 
 
 def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Steps, *, locate: bool) -> bool:
@@ -209,72 +166,6 @@ def _mask_output(
         mask = MaskOutput(name=MARKS, kind="anomaly_map", pixel_threshold=1.0)
         return (LabelColor(ANOMALY, PALETTE[0]),), mask
     return (), None
-
-
-def _with_masks(datasets: Datasets, pictures: list[U8], size: tuple[int, int], options: Options, steps: Steps) -> Any:
-    """Learn the masks of the pictures that have some; return the source with them in it."""
-    from edge_agent.building.training.segmentation.learning import STEPS, Labelled, learn
-    from edge_agent.building.training.segmentation.network import LEARNED_STRIDE
-
-    names = tuple(label.name for label in datasets.labels)
-    target = (size[0] // LEARNED_STRIDE, size[1] // LEARNED_STRIDE)
-    chosen: list[U8] = []
-    classes: list[U8] = []
-    for example, picture in zip(datasets.train.labelled, pictures, strict=True):
-        if example.label == NORMAL:
-            chosen.append(picture)
-            classes.append(np.zeros(target[::-1], np.uint8))
-        elif example.mask is not None:
-            found = read_mask(example.mask, names).classes
-            if found.any():
-                chosen.append(picture)
-                classes.append(_shrink_classes(found, target, len(names)))
-    with steps.bar("learning the masks") as progress:
-        network = learn(
-            Labelled(chosen, classes),
-            len(names) + 1,
-            seed=options.seed,
-            steps=options.steps or STEPS,
-            progress=progress,
-        )
-    return source_model(*size, network.add_to, len(names) + 1)
-
-
-def _shrink_classes(classes: U8, target: tuple[int, int], labels: int) -> U8:
-    """Shrink a map of classes: the label that covers most of a pixel's area wins."""
-    if labels == 1:
-        return np.asarray(cv2.resize(classes * np.uint8(255), target, interpolation=cv2.INTER_AREA) >= 128).view(
-            np.uint8
-        )
-    shares = [
-        cv2.resize((classes == label).astype(np.float32), target, interpolation=cv2.INTER_AREA)
-        for label in range(labels + 1)
-    ]
-    return np.asarray(np.stack(shares).argmax(axis=0), np.uint8)
-
-
-def resized_pictures(
-    examples: tuple[Example, ...],
-    source: tuple[int, int],
-    target: tuple[int, int],
-    on_sight: Callable[[Sight], None] = lambda sight: None,
-) -> list[U8]:
-    """Shrink the pictures as the agent does; `on_sight` is told how each looks."""
-    resize = make_resizer(source, target, "area")
-    pictures = []
-    for example in examples:
-        pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
-        on_sight(measure(copy_rows(pixels, *source)))
-        pictures.append(resize(pixels).copy())
-    return pictures
-
-
-def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
-    parts = []
-    for number, picture in enumerate(pictures, start=1):
-        parts.append(extract([picture]))
-        progress(number, len(pictures))
-    return join(parts)
 
 
 def _graph(head: Head, size: tuple[int, int], source: Any, labels: int) -> bytes:

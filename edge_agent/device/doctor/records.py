@@ -131,6 +131,11 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
     if settings.records == "off":
         yield Finding(Verdict.NOTE, "records", "verdicts are not written down", 'set records = "on"')
         return
+    path = folder / FILE_NAME
+    if (hindered := obstacle(path, daemon_user(settings))) is not None:
+        yield Finding(Verdict.WRONG, "records", f"records can't be written: {hindered.found}", hindered.remedy)
+        if hindered.hangs:
+            return
     try:
         options = RecordsOptions.of(settings)
     except SettingsError as error:
@@ -138,9 +143,6 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
     else:
         yield from _events(folder, options.events, options.device)
     yield from _pictures(settings, pictures_folder(folder))
-    path = folder / FILE_NAME
-    if (hindered := obstacle(path, daemon_user(settings))) is not None:
-        yield Finding(Verdict.WRONG, "records", f"records can't be written: {hindered.found}", hindered.remedy)
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not os.access(existing, os.R_OK | os.X_OK):
         yield Finding(Verdict.NOTE, "records", f"this user may not read {existing}", join_group_of(existing))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +19,15 @@ from edge_agent.settings import Settings
 #: bytes without which SQLite can't begin its log
 _LEAST = 128 << 10
 _SEARCH = 0o1
+_LOOK = "see what the kernel says of its disk: dmesg"
+_SECONDS = 3.0  # that a disk may take for an empty file
+_TRY = """
+import os, sys
+try:
+    os.open(sys.argv[1], os.O_TMPFILE | os.O_RDWR, 0o600)
+except OSError as error:
+    os._exit(error.errno)
+"""
 
 
 class Obstacle(NamedTuple):
@@ -23,6 +35,8 @@ class Obstacle(NamedTuple):
 
     found: str
     remedy: str
+    #: whoever reads there may wait for ever, too
+    hangs: bool = False
 
 
 def daemon_user(settings: Settings) -> Peer:
@@ -69,9 +83,28 @@ def _of_disk(folder: Path, user: Peer) -> Obstacle | None:
     free = (status.f_bfree if user.uid == ROOT else status.f_bavail) * status.f_frsize
     if free < _LEAST:
         return Obstacle(f"the disk of {folder} is full, {free} bytes are free", "free some")
+    if (said := _refuses(folder, user)) is not None:
+        return said
     if status.f_files and not (status.f_ffree if user.uid == ROOT else status.f_favail):
         return Obstacle(f"the disk of {folder} has no inode left for another file", "delete some files")
     return None
+
+
+def _refuses(folder: Path, user: Peer) -> Obstacle | None:
+    """Try to make a file without a name, where this process may; a disk with a fault takes none, and looks writable."""
+    if user.uid != os.geteuid() and os.geteuid() != ROOT:
+        return None
+    # In a process that can be left behind: no signal ends one that waits for a disk.
+    trying = os.posix_spawn(sys.executable, [sys.executable, "-ISc", _TRY, str(folder)], os.environ)
+    end = time.monotonic() + _SECONDS
+    while (ended := os.waitpid(trying, os.WNOHANG))[0] == 0:
+        if time.monotonic() > end:
+            return Obstacle(f"the disk of {folder} has not answered for {_SECONDS:g} s", _LOOK, hangs=True)
+        time.sleep(0.01)
+    number = os.waitstatus_to_exitcode(ended[1])
+    if number in (0, errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT):
+        return None
+    return Obstacle(f"{folder} can't be written to: {os.strerror(number)}", _LOOK)
 
 
 def _exists(path: Path) -> bool:

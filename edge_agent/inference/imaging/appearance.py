@@ -72,7 +72,11 @@ def summarize(looks: Sequence[Look]) -> Appearance:
     )
 
 
-def compare(trained: Appearance, looks: Sequence[Look]) -> list[Unlike]:
+#: what pictures are compared with, in a sentence
+TRAINED = "those that the model was trained on"
+
+
+def compare(trained: Appearance, looks: Sequence[Look], those: str = TRAINED) -> list[Unlike]:
     """Say in what pictures, one or more, differ from the training pictures; nothing where they are alike.
 
     Exchanged are they when at least half of them look so; brightness and contrast are judged by the median, so that a
@@ -90,8 +94,7 @@ def compare(trained: Appearance, looks: Sequence[Look]) -> list[Unlike]:
         found.append(
             Unlike(
                 "brightness",
-                f"these pictures are much {word} than those that the model was trained on"
-                f" (mean {mean:.0f} of 255 instead of {trained_mean:.0f})",
+                f"these pictures are much {word} than {those} (mean {mean:.0f} of 255 instead of {trained_mean:.0f})",
             )
         )
     deviation = statistics.median(sum(look.deviation) / CHANNELS for look in looks)
@@ -104,8 +107,8 @@ def compare(trained: Appearance, looks: Sequence[Look]) -> list[Unlike]:
         found.append(
             Unlike(
                 "contrast",
-                f"these pictures have much {word} contrast than those that the model was "
-                f"trained on (standard deviation {deviation:.0f} of 255 instead of {trained_deviation:.0f})",
+                f"these pictures have much {word} contrast than {those} "
+                f"(standard deviation {deviation:.0f} of 255 instead of {trained_deviation:.0f})",
             )
         )
     return found

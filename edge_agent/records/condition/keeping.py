@@ -41,6 +41,8 @@ class ConditionKeeper:
         """Compare the last `size` scores of each version; 0: none."""
         self._size = size
         self._trained: dict[_Key, Reference] = {}
+        #: what the database had to say of versions that have had no picture since
+        self._found: dict[_Key, Drift] = {}
         self._first_weeks: dict[_Key, tuple[int, Reference | None]] = {}
         self._watches: dict[_Key, tuple[int, DriftWatch]] = {}
         self._cameras: deque[Camera] = deque(maxlen=_MOST_CAMERAS)
@@ -50,8 +52,11 @@ class ConditionKeeper:
 
     @property
     def drifts(self) -> tuple[Drift, ...]:
-        """How the scores of every version are that has had pictures lately."""
-        return tuple(watch.now for _, watch in self._watches.values())
+        """How the scores of every version are that has had pictures lately, or was looked at before a restart."""
+        if not self._size:
+            return ()
+        looked_at = {key: watch.now for key, (_, watch) in self._watches.items()}
+        return tuple((self._found | looked_at).values())
 
     def know(self, model: str, version: str, scores: tuple[int, ...]) -> None:
         """Take note of how a version's scores were distributed in training."""
@@ -61,10 +66,16 @@ class ConditionKeeper:
         """Take note of what the camera is said to be."""
         self._cameras.append(camera)
 
-    def forget(self) -> None:
-        """Another database is there now, in which numbers are others."""
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Take another database, in which numbers are others.
+
+        Raises:
+            sqlite3.Error: it can't be read.
+        """
         self._watches.clear()
         self._first_weeks.clear()
+        latest = sorted(read_drifts(connection), key=lambda drift: drift.at)[-_MOST:]
+        self._found = {(drift.model, drift.version): drift for drift in latest}
 
     def work(self, connection: sqlite3.Connection, written: Iterable[Record]) -> None:
         """Look at what has been written, and write down what is found.

@@ -6,6 +6,7 @@ with the same ids and in the same order.
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
 import time
@@ -19,6 +20,8 @@ from edge_agent.records.events.event import Event
 from edge_agent.records.events.rules import Mqtt
 from edge_agent.records.events.sender import SendFailed, foreign
 from edge_agent.records.events.talk import JsonTalk, Message, Talk
+
+log = logging.getLogger("edge_agent.records")
 
 KEEPALIVE = 10  # seconds without a word after which broker and client give each other up, half as much again
 _POLL_SECONDS = 0.05
@@ -34,7 +37,7 @@ class MqttSender:
         self._client: paho.Client | None = None
         self._connected = threading.Event()
         self._lost = threading.Event()
-        self._refused = self._not_taken = ""
+        self._refused = self._not_taken = self._farewell = self._logged = ""
 
     def send(self, events: list[Event]) -> None:
         client = self._connect()
@@ -56,7 +59,7 @@ class MqttSender:
             info.wait_for_publish(_POLL_SECONDS)
             return info.is_published()
         except RuntimeError:  # the connection ended when it was to be sent
-            raise SendFailed(f"the connection to {self._place} was lost") from None
+            raise self._lost_connection() from None
 
     def _on_publish(self, _: paho.Client, __: object, number: int, reason: object, ___: object) -> None:
         if getattr(reason, "is_failure", False):  # said with MQTT 5 alone: not authorized, quota exceeded, …
@@ -64,9 +67,14 @@ class MqttSender:
 
     def _check(self, end: float) -> None:
         if self._lost.is_set():
-            raise SendFailed(f"the connection to {self._place} was lost")
+            raise self._lost_connection()
         if time.monotonic() > end:
             raise SendFailed(f"{self._place} has not acknowledged for {self._rule.seconds:g} s")
+
+    def _lost_connection(self) -> SendFailed:
+        if self._farewell:
+            return SendFailed(f"{self._place} has ended the connection: {self._farewell}")
+        return SendFailed(f"the connection to {self._place} was lost")
 
     @property
     def _place(self) -> str:
@@ -75,14 +83,17 @@ class MqttSender:
     def _connect(self) -> paho.Client:
         if self._client is not None and not self._lost.is_set():
             return self._client
+        if self._farewell and self._farewell != self._logged:  # once: it may come again every second
+            self._logged = self._farewell
+            log.warning("event '%s': %s; it is made anew", self._rule.name, self._lost_connection())
         self.close()
         rule = self._rule
         client = make_client(rule, rule.client_of(self._device))
         self._connected.clear()
         self._lost.clear()
-        self._refused = ""
+        self._refused = self._farewell = ""
         client.on_connect = self._on_connect
-        client.on_disconnect = lambda *_: self._lost.set()
+        client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.max_inflight_messages_set(100)
@@ -96,9 +107,10 @@ class MqttSender:
         client.loop_start()
         end = time.monotonic() + rule.seconds
         while not self._connected.wait(_POLL_SECONDS):
+            is_lost = self._lost.is_set()  # first: what the broker has said is there by then
             if self._refused:
                 raise SendFailed(f"{self._place} refused the connection: {self._refused}")
-            if self._lost.is_set():
+            if is_lost:
                 raise SendFailed(_closed(rule, self._place))
             self._check(end)
         if self._talk.commands:
@@ -120,6 +132,13 @@ class MqttSender:
             self._refused = foreign(str(reason))
         else:
             self._connected.set()
+
+    def _on_disconnect(
+        self, _: paho.Client, __: object, flags: paho.DisconnectFlags, reason: object, properties: object
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:  # with MQTT 5 a broker may say why
+            self._farewell = foreign(str(reason))
+        self._lost.set()
 
     def idle(self) -> None:
         """Be there, also when there is nothing to say."""

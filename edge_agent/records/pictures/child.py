@@ -30,6 +30,10 @@ class PictureKeeping:
         """Start the process."""
         self._child.open(self._read)
 
+    async def first_word(self, seconds: float) -> None:
+        """Wait until the process has said how it stands, once and for so many seconds at the most."""
+        await self._child.first_word(seconds)
+
     def _read(self) -> None:
         try:
             while True:

@@ -138,6 +138,13 @@ def _is_busy(memory: int) -> bool:
     return has_call(os.pread(memory, HEAD_BYTES, 0))
 
 
+def _has_ended(channel: socket.socket) -> bool:
+    try:
+        return not channel.recv(1)
+    except ConnectionResetError:  # the daemon has gone without reading the last that it was told
+        return True
+
+
 def _begin(options: PicturesOptions, why: str = "") -> tuple[PictureKeeper, socket.socket]:
     """Take stock and listen; the process ends when that can't be done, and is started again later."""
     if why:
@@ -180,7 +187,7 @@ def main() -> None:
                 continue
         if listener in readable:  # before the end: what a worker has passed on is kept
             keeper.take(listener)
-        elif channel in readable and not channel.recv(1):
+        elif channel in readable and _has_ended(channel):
             break
 
 

@@ -18,7 +18,7 @@ from edge_agent.serving.observing.counts import Counts, VersionCounts
 from edge_agent.serving.observing.exposition import HistogramFamily, ScalarFamily
 from edge_agent.serving.observing.histogram import Histogram
 from edge_agent.serving.observing.pace import Pace
-from edge_agent.serving.observing.readings import DeviceReading, FrontReading, read_device, read_process
+from edge_agent.serving.observing.readings import DeviceReading, FrontReading, ReadFront, read_device, read_process
 from edge_agent.serving.observing.table import METRICS
 from edge_agent.version import __version__
 
@@ -39,7 +39,7 @@ _HISTOGRAMS: dict[str, Callable[[VersionCounts], Histogram]] = {
 class Families:
     """All metrics of one daemon."""
 
-    def __init__(self, counts: Counts, read_front: Callable[[], FrontReading], state_dir: Path) -> None:
+    def __init__(self, counts: Counts, read_front: ReadFront, state_dir: Path) -> None:
         self._counts, self._read_front, self._state_dir = counts, read_front, state_dir
         self._process = ProcessCollector(registry=None)
 
@@ -64,7 +64,7 @@ class Families:
             )
         for family in self._counted():
             yield family
-        front = self._read_front()
+        front = await self._read_front()
         for family in _of_models(front):
             yield family
         processes, pace = [], self.pace()
@@ -143,10 +143,14 @@ def _of_front(front: FrontReading, device: DeviceReading) -> Iterable[ScalarFami
             "edge_agent_oldest_event_seconds",
             (((line.rule,), max(0.0, now - line.oldest) if line.oldest else 0.0) for line in lines),
         )
-        drifts = [one for one in front.records.drifts if one.state != "learning"]
-        yield _scalar("edge_agent_drift_psi", (((one.model, one.version), one.psi) for one in drifts))
-        yield _scalar("edge_agent_drift_ks", (((one.model, one.version), one.ks) for one in drifts))
-        yield _scalar("edge_agent_drifted", (((one.model, one.version), one.state == "drifted") for one in drifts))
+        served = {(model.name, model.version) for model in front.models if model.version}
+        known = {(one.model, one.version): one for one in front.records.drifts if one.state != "learning"}
+        drifts = sorted((labels, one) for labels, one in known.items() if labels in served)
+        yield _scalar("edge_agent_drift_psi", ((labels, one.psi) for labels, one in drifts))
+        yield _scalar("edge_agent_drift_ks", ((labels, one.ks) for labels, one in drifts))
+        looked_at = sorted(served) if front.records.watches_drift else ()
+        states = ((labels, known[labels].state if labels in known else "") for labels in looked_at)
+        yield _scalar("edge_agent_drifted", ((labels, state == "drifted") for labels, state in states))
     shadows = [((one.model, one.shadow, one.version), one) for one in front.shadows]
     yield _scalar("edge_agent_shadow_pictures", ((labels, one.judged) for labels, one in shadows))
     yield _scalar("edge_agent_shadow_disagreements", ((labels, one.disagreed) for labels, one in shadows))

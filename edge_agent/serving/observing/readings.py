@@ -6,7 +6,7 @@ Sources: /proc/PID/stat (proc_pid_stat(5)), statvfs(3), NVIDIA's management libr
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +46,8 @@ class RecordsReading(NamedTuple):
     pictures_kept: int = 0
     pictures_skipped: int = 0
     drifts: tuple[Drift, ...] = ()
+    #: whether scores are looked at
+    watches_drift: bool = False
     #: bytes of the database
     size: int = 0
     #: how the lines of those who are told of events stand
@@ -81,6 +83,10 @@ class FrontReading(NamedTuple):
     #: None where verdicts are not written down
     records: RecordsReading | None = None
     shadows: tuple[ShadowReading, ...] = ()
+
+
+#: asks the front
+ReadFront = Callable[[], Awaitable[FrontReading]]
 
 
 class Room(NamedTuple):

@@ -9,7 +9,6 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,8 @@ from edge_agent.serving.lifecycle.memory import available_bytes
 from edge_agent.serving.lifecycle.state import Status
 from edge_agent.serving.observing.counts import Counts
 from edge_agent.serving.observing.observer import Observer
-from edge_agent.serving.observing.readings import FrontReading
+from edge_agent.serving.observing.readings import FrontReading, ReadFront
+from edge_agent.serving.observing.recording import first_words, read_records
 from edge_agent.serving.rpc import reflection
 from edge_agent.serving.rpc.address import Address
 from edge_agent.serving.rpc.calls import Calls
@@ -87,7 +87,8 @@ class Server:
         try:
             observer.began()
             if observer.counts is not None:
-                metrics = _serve_metrics(settings, observer.counts, lambda: _read(settings, agent, observer, clients))
+                read = functools.partial(_read, settings, agent, observer, clients)
+                metrics = _serve_metrics(settings, observer.counts, read)
             await agent.open()
             serve = functools.partial(_serve, agent, observer)
             address = Address(claim, lambda: ClientProtocol(serve, clients))
@@ -150,13 +151,16 @@ def _serve(agent: Agent, observer: Observer, client: ClientProtocol[Calls]) -> C
     return Calls(client, handlers, agent.shelf, Witness(observer, client.peer))
 
 
-def _serve_metrics(settings: Settings, counts: Counts, read_front: Callable[[], FrontReading]) -> MetricsServer:
+def _serve_metrics(settings: Settings, counts: Counts, read_front: ReadFront) -> MetricsServer:
     from edge_agent.serving.rpc.metrics import MetricsServer
 
     return MetricsServer(settings, counts, read_front)
 
 
-def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[ClientProtocol[Calls]]) -> FrontReading:
+async def _read(
+    settings: Settings, agent: Agent, observer: Observer, clients: set[ClientProtocol[Calls]]
+) -> FrontReading:
+    await first_words(agent.recorder, agent.pictures)
     try:
         available = available_bytes()
     except OSError:
@@ -169,7 +173,7 @@ def _read(settings: Settings, agent: Agent, observer: Observer, clients: set[Cli
         connections_opened=observer.counts.connections_opened if observer.counts else 0,
         audit_lost=observer.audit.lost if observer.audit else 0,
         memory_available=available,
-        records=agent.read_records(),
+        records=read_records(agent.recorder, agent.pictures),
         shadows=agent.shadows.read() if agent.shadows is not None else (),
     )
 

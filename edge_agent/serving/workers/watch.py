@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_agent.component.manifest import Manifest
-from edge_agent.inference.imaging.appearance import Look, compare, summarize
+from edge_agent.inference.imaging.appearance import TRAINED, Look, compare, summarize
 from edge_agent.inference.imaging.bitmap import CHANNELS
 from edge_agent.inference.imaging.resize import U8, Pixels
 from edge_agent.inference.imaging.sight import Sight, copy_rows, measure, summarize_sharpness
@@ -53,6 +53,7 @@ class CameraWatch:
         """Compare with what the component says, else with what was `learned`, else learn it."""
         self._image = manifest.image
         known = learned or Baseline()
+        self._those = TRAINED if manifest.appearance else "the first ones that came"
         self._appearance = manifest.appearance or known.appearance
         self._sharpness = manifest.sharpness or known.sharpness
         #: what has been learned, once
@@ -116,7 +117,7 @@ class CameraWatch:
             text = "the camera is frozen: the same picture comes again and again"
             found.append(("frozen", Opinion("frozen", text)))
         if self._appearance is not None:
-            for unlike in compare(self._appearance, looks):
+            for unlike in compare(self._appearance, looks, self._those):
                 state: CameraState = "ok"
                 if unlike.kind == "brightness":
                     state = "dark" if "darker" in unlike.text else "bright"

@@ -26,8 +26,14 @@ def made_up(anomalies: int, *, moved: bool = False) -> tuple[Features, np.ndarra
     patches[NORMALS:, -1 if moved else 0, 0 if moved else 1] += 9
     pooled = rng.normal(size=(NORMALS + anomalies, 5))
     seen = patches.astype(np.float32)
-    features = Features(seen, seen, pooled.astype(np.float32), (ROWS, COLUMNS))
+    features = Features(seen, seen, finer(seen), pooled.astype(np.float32), (ROWS, COLUMNS))
     return features, np.arange(NORMALS + anomalies) >= NORMALS
+
+
+def finer(seen: np.ndarray) -> np.ndarray:
+    """Show the first channels in each of the four fine places of a patch."""
+    planes = seen[..., :3].reshape(-1, ROWS, COLUMNS, 3)
+    return planes.repeat(2, axis=1).repeat(2, axis=2).reshape(len(seen), -1, 3)
 
 
 def fit(features: Features, anomalous: np.ndarray) -> Head:
@@ -88,7 +94,7 @@ def test_the_hardest_pictures_come_first() -> None:
     features, anomalous = made_up(6)
     strange = features.patches.copy()
     strange[3] = strange[-1]
-    features = features._replace(patches=strange, sharp=strange)
+    features = features._replace(patches=strange, sharp=strange, fine=finer(strange))
     examples = [Example(Path("a", f"{i}.png"), "", ANOMALY if bad else NORMAL) for i, bad in enumerate(anomalous)]
     seen = [Seen(example, None, str(number), {}, None) for number, example in enumerate(examples)]
     found = look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0, wanted=Wanted())

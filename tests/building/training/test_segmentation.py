@@ -16,7 +16,8 @@ from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.results import Evaluation, evaluate
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import class_scores_shape, source_model
-from edge_agent.building.training.trainer import Options, Steps, train
+from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.trainer import train
 from edge_agent.component.manifest import decode_manifest
 from tests.support.parts import write_folders
 

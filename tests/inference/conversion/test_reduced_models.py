@@ -14,7 +14,8 @@ import pytest
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import load_component
 from edge_agent.building.training.component import Identity
-from edge_agent.building.training.trainer import Options, Steps, train
+from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.trainer import train
 from edge_agent.component.manifest import Image, Input, Label, Manifest, MaskOutput, Outputs, ScoreOutput
 from edge_agent.component.writing import write_component
 from edge_agent.inference.conversion.precision import Precision, convert_precision

@@ -39,9 +39,13 @@ def test_everybody_is_told_of_drift(tmp_path: Path) -> None:
         return samples(fetch(tmp_path / "metrics.sock")).get((name, METRIC), -1.0)
 
     with running_daemon(tmp_path, "--config", str(tmp_path / "config.toml")) as daemon:
+        first = samples(fetch(tmp_path / "metrics.sock"))
+        assert first["edge_agent_drifted", METRIC] == 0, "from the first scrape on"
+        assert first["edge_agent_sent_events_total", ("x",)] == first["edge_agent_dropped_events_total", ("x",)] == 0
         daemon.stub.start("echo")
         send(daemon, 2, 70, 40)
-        wait_until(lambda: metric("edge_agent_drifted") == 0, "scores are compared")
+        wait_until(lambda: metric("edge_agent_drift_psi") >= 0, "scores are compared")
+        assert metric("edge_agent_drifted") == 0
         assert 0 < metric("edge_agent_drift_psi") < 0.25
         send(daemon, 3, 90, 85)
         wait_until(lambda: metric("edge_agent_drifted") == 1, "scores have drifted")
@@ -55,6 +59,13 @@ def test_everybody_is_told_of_drift(tmp_path: Path) -> None:
         jsonschema.validate(event, json.loads(SCHEMA.read_text()))
         found = run("doctor", "--config", str(tmp_path / "config.toml"), "--state-dir", tmp_path / "state", "--json")
         assert any(said in finding["found"] for finding in json.loads(found.stdout)), found.stdout
+
+    with running_daemon(tmp_path, "--config", str(tmp_path / "config.toml")) as daemon:
+        first = samples(fetch(tmp_path / "metrics.sock"))
+        assert first["edge_agent_drifted", METRIC] == 1, "as before the restart, which no counter shows as new events"
+        assert first["edge_agent_sent_events_total", ("x",)] == 1
+        assert said in daemon.stub.describe("echo").status_message
+        daemon.stub.wait_for("echo", "RUNNING")
         send(daemon, 4, 120, 40)
         wait_until(lambda: metric("edge_agent_drifted") == 0, "that is over")
         assert said not in daemon.stub.describe("echo").status_message

@@ -185,6 +185,8 @@ def test_without_training_the_first_pictures_are_learned(drawn: Pictures, clock:
     again = Line(clock, manifest, line.watch.learned)  # a worker that is started after a restart
     assert again.show(others) == "ok"
     assert again.show(list(map(darkened, others))) == "dark"
+    said = again.watch.opinion
+    assert said is not None and "much darker than the first ones that came (mean" in said.text, "nothing of training"
     blurry = Line(clock, manifest, line.watch.learned)
     assert blurry.show(list(map(blurred, others))) == "blurred"
 

@@ -13,6 +13,7 @@ from edge_agent.studio.api.operations.projects import Started
 from edge_agent.studio.jobs import kinds
 from edge_agent.studio.jobs.kinds import TrainOptions
 from edge_agent.studio.jobs.measured import measurements
+from edge_agent.studio.jobs.outlook import Outlook, outlooks
 from edge_agent.studio.store.models import Model
 
 
@@ -62,6 +63,12 @@ def _all(call: Call) -> list[Model]:
     return [msgspec.structs.replace(model, measured=found.get(model.version)) for model in models]
 
 
+def _outlook(call: Call) -> Outlook:
+    version = call.path["version"]
+    call.parts.store.models.folder(call.project, version)
+    return outlooks(call.parts.store, call.parts.jobs, call.project).get(version, Outlook())
+
+
 def _train(call: Call) -> Started:
     return _started(call, kinds.train(call.parts.store, call.parts.jobs, call.project, call.body))
 
@@ -102,6 +109,9 @@ _ONE = _ALL + "/{version}"
 OPERATIONS = (
     Operation("ListModels", "GET", _ALL, "viewer", "List the versions of a project's model, the newest first.", _all,
               answer=list[Model]),
+    Operation("GetOutlook", "GET", _ONE + "/outlook", "viewer",
+              "Say what to expect of a version and what would make it better, as its training has said.",
+              _outlook, answer=Outlook),
     Operation("Train", "POST", "/projects/{project}/train", "engineer", "Build a model of the labelled pictures.",
               _train, body=TrainOptions, answer=Started),
     Operation("Evaluate", "POST", _ONE + "/evaluate", "engineer", "Measure a model on labelled pictures.", _evaluate,

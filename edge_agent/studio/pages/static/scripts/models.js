@@ -18,9 +18,20 @@ async function showReady() {
 function chosen() {
   const values = Object.fromEntries(new FormData($("#train")));
   const options = { task: values.task, locate: values.locate === "on", precision: values.int8 === "on" ? "int8" : "fp32", seed: Number(values.seed || 0) };
+  options.quality = values.quality;
+  if (values.input_size) options.input_size = values.input_size;
   if (values.recall) options.recall = Number(values.recall);
   return options;
 }
+
+// A quality is a size of the input: only one of the two can say it.
+function allowSize() {
+  const field = $("[name=input_size]");
+  field.disabled = $("[name=quality]").value !== "normal";
+  if (field.disabled) field.value = "";
+}
+$("[name=quality]").addEventListener("change", allowSize);
+allowSize();
 
 $("#train").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -39,6 +50,8 @@ async function follow(number) {
   if (job.state === "failed") say(`${w("failed")}: ${job.problem}`, { error: true });
   await attempt(showReady);
   await attempt(showModels);
+  // What it says of itself is read now, before it is deployed.
+  if (job.state === "done") $("#models [data-do=outlook]")?.click();
 }
 
 async function sign(model) {
@@ -129,6 +142,10 @@ function row(model, served, device) {
     });
   });
   act("measure", measure);
+  act("outlook", async (_, part) => {
+    const { toggleOutlook } = await import("./outlook.js");
+    await toggleOutlook(part, model, await get(`${api}/models/${name(model.version)}/outlook`));
+  });
   act("look", async () => look(model, model.measured.job));
   act("deploy", deploy);
   act("shadow", shadow);

@@ -15,6 +15,8 @@ const times = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle:
 export const when = (seconds) => times.format(new Date(seconds * 1000));
 export const mebibytes = (count) => `${bytes.format(count / 2 ** 20)} MiB`;
 export const fraction = (value, digits = 3) => (value === undefined || value === null ? "–" : value.toFixed(digits));
+const shares = new Intl.NumberFormat(language, { style: "percent" });
+export const percent = (value) => shares.format(value);
 export function duration(seconds) {
   return seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`;
 }

@@ -1,0 +1,106 @@
+"""The larger input that `edge-agent train` tries for large pictures: which of both would a model have?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.objects.canvas import U8
+from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
+from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.resolution import (
+    ENOUGH_ANOMALIES,
+    TRIED_ON,
+    Seen,
+    add_speck,
+    has_something_to_gain,
+    larger_size,
+    ranking,
+    specks_seen,
+)
+from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Larger(NamedTuple):
+    """Features with the larger input of all pictures, and of the same pictures with specks with both inputs."""
+
+    plain: Features
+    specks_usual: Features
+    specks_larger: Features
+
+
+def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Larger | None:
+    """Extract what decides about a larger input, or take it from the cache; None where none is tried."""
+    if stored and stored.exists():
+        with np.load(stored) as found:
+            return _unpack(found)
+    source = iter(pictures)
+    first, is_bad = next(source)
+    size = (first.shape[1], first.shape[0])
+    usual = choose_input_size(*size)
+    larger = larger_size(size, usual, 0)
+    if larger is None:
+        return None
+    extract = {of: Extractor(*of, source_model(*of), threads=1) for of in (usual, larger)}
+    resize = {of: make_resizer(size, of, "area") for of in (usual, larger)}
+
+    def look(picture: U8, of: tuple[int, int]) -> Features:
+        return extract[of]([resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()])
+
+    parts: list[tuple[Features, Features, Features]] = []
+    for number, (picture, _) in enumerate(_again(first, is_bad, source)):
+        speck = add_speck(picture, number)
+        parts.append((look(picture, larger), look(speck, usual), look(speck, larger)))
+    found = Larger(*(join(of) for of in zip(*parts, strict=True)))
+    if stored:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        packed = {f"{name}.{key}": value for name, of in found._asdict().items() for key, value in of._asdict().items()}
+        np.savez(stored, **packed)
+    return found
+
+
+def _again(first: U8, is_bad: bool, rest: Iterator[tuple[U8, bool]]) -> Iterator[tuple[U8, bool]]:
+    yield first, is_bad
+    yield from rest
+
+
+def _unpack(found: Mapping[str, Any]) -> Larger:
+    def features(name: str) -> Features:
+        rows, columns = found[f"{name}.grid"].tolist()
+        patches, sharp, fine, pooled = (found[f"{name}.{key}"] for key in ("patches", "sharp", "fine", "pooled"))
+        return Features(patches, sharp, fine, pooled, (rows, columns))
+
+    return Larger(*(features(name) for name in Larger._fields))
+
+
+def fit(features: Features, anomalous: Bools, seed: int) -> Head:
+    """Fit a verdict as the trainer does."""
+    return fit_head(features, anomalous, seed=seed, wanted=Wanted(), progress=lambda done, total: None)
+
+
+def fit_best(
+    usual: Features, larger: Larger | None, anomalous: Bools, chosen: Bools, seed: int
+) -> tuple[Head, Features]:
+    """Fit a verdict of the chosen pictures; return it, and the features of all that are of its input's size."""
+    head = fit(usual.of(chosen), anomalous[chosen], seed)
+    if larger is None:
+        return head, usual
+    if anomalous[chosen].sum() >= ENOUGH_ANOMALIES:
+        area = ranking(head, anomalous[chosen])
+        if not has_something_to_gain(area):
+            return head, usual
+        other = fit(larger.plain.of(chosen), anomalous[chosen], seed)
+        seen = Seen(area, ranking(other, anomalous[chosen]), "")
+        return (other, larger.plain) if seen.is_better else (head, usual)
+    good = np.flatnonzero(chosen & ~anomalous)[:TRIED_ON]
+    pairs = ((usual, larger.specks_usual), (larger.plain, larger.specks_larger))
+    before, after = (specks_seen(plain.of(good), specks.of(good), seed=seed) for plain, specks in pairs)
+    if not Seen(before, after, "").is_better:
+        return head, usual
+    return fit(larger.plain.of(chosen), anomalous[chosen], seed), larger.plain

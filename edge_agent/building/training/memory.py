@@ -1,0 +1,66 @@
+"""What a bank says of pictures that it was made without."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.building.training.bank import choose_banks, distances, picture_scores, worst_count
+from edge_agent.building.training.features import F32
+from edge_agent.building.training.threshold import F64
+from edge_agent.building.training.usual import Usual, usual_distances
+
+
+class Memory(NamedTuple):
+    """What is usual of all normal pictures; of each picture, by a bank and by what is usual without it: how unusual
+    each place is, its score, and the mean distance of its worst patches."""
+
+    usual: Usual
+    unusual: F32
+    scores: F64
+    distances: F64
+
+
+def rows(patches: F32) -> F32:
+    """Put the patches of all pictures below each other."""
+    return patches.reshape(-1, patches.shape[2])
+
+
+def bank_out_of_fold(
+    patches: F32, anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int, *, seed: int
+) -> tuple[F32, F32]:
+    """Choose a bank of all normal pictures; measure each picture's patches [pictures, positions, channels] by one
+    without its fold."""
+    good = patches[~anomalous]
+    banks = choose_banks(rows(good), np.repeat(fold[~anomalous], good.shape[1]), count, seed=seed)
+    found = np.zeros(patches.shape[:2], np.float32)
+    for number in range(count):
+        held = fold == number
+        if held.any():
+            found[held] = distances(patches[held], banks[number])
+    return banks[-1], found
+
+
+def remember(
+    found: F32,
+    grid: tuple[int, int],
+    anomalous: npt.NDArray[np.bool_],
+    fold: npt.NDArray[np.int64],
+    count: int,
+    worst: int | None = None,
+) -> Memory:
+    """Describe what is usual of distances [pictures, positions], each by a bank that had not seen the picture; a
+    picture's score is the mean of its `worst` places, as many as is usual without it."""
+    unusual = np.zeros_like(found)
+    for number in range(count):
+        held, kept = fold == number, ~anomalous & (fold != number)
+        unusual[held] = usual_distances(found[kept if kept.any() else ~anomalous], grid)(found[held])
+    of = worst or worst_count(found.shape[1])
+    return Memory(
+        usual=usual_distances(found[~anomalous], grid),
+        unusual=unusual,
+        scores=picture_scores(unusual, of).astype(np.float64),
+        distances=picture_scores(found, of).astype(np.float64),
+    )

@@ -1,0 +1,100 @@
+"""How far is a place from what good parts show at just this place?
+
+Where parts lie alike in every picture, a place is compared with the same place of good parts alone, as finely as the
+backbone sees (stride 8, and what stride 16 knows of its surroundings): a letter where another belongs is nothing new to
+a bank of all places, and a defect of a few pixels is lost in a place of stride 16. Each place has few neighbours, so
+that it costs less than a bank of all places.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.building.training.bank import Whitening, choose_whitening
+from edge_agent.building.training.features import F32, FINER, Features
+
+F16 = npt.NDArray[np.float16]
+
+_DIMENSIONS = 152  # of the half-whitened features, those in which good parts differ most
+_MOST = 16  # good parts that are remembered, which bounds the time of an inspection
+_MOST_VALUES = 13_000_000  # that are remembered, which bounds the size of a model: two bytes each
+_AT_ONCE = 16  # pictures, which bounds the memory
+
+
+class View(NamedTuple):
+    """What a place of `fine` looks like: half-whitened channels of its own and of what stride 16 knows around it."""
+
+    whitening: Whitening
+
+    def __call__(self, features: Features) -> F32:
+        """Bring pictures to [pictures, 4 * positions, 152]."""
+        matrix, bias, _ = self.whitening
+        channels = features.fine.shape[2]
+        around = features.sharp[..., channels:] @ matrix[channels:] + bias
+        rows, columns = features.grid
+        finer = around.reshape(len(around), rows, 1, columns, 1, -1).repeat(FINER, axis=2).repeat(FINER, axis=4)
+        seen = features.fine @ matrix[:channels]
+        seen += finer.reshape(seen.shape)
+        return np.asarray(seen, np.float32)
+
+
+class PlaceBank(NamedTuple):
+    """What good parts show at each place: [4 * positions, 152, good parts]."""
+
+    view: View
+    bank: F16
+
+    def __call__(self, features: Features) -> F32:
+        """Give the distance of each place to the nearest good part's: [pictures, 4 * positions]."""
+        found = np.empty(features.fine.shape[:2], np.float32)
+        bank = self.bank.astype(np.float32)
+        lengths = (bank**2).sum(axis=1)[:, None, :]
+        for first in range(0, len(found), _AT_ONCE):
+            asked = self.view(features.of(slice(first, first + _AT_ONCE))).transpose(1, 0, 2)
+            # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
+            nearest = (lengths - 2 * (asked @ bank)).min(axis=2) + (asked**2).sum(axis=2)
+            found[first : first + _AT_ONCE] = np.sqrt(np.maximum(nearest, 0)).T
+        return found
+
+
+def choose_view(good: Features, *, seed: int) -> View:
+    """Choose how places are looked at: as half-whitened features of good parts."""
+    some = good.of(_choose(len(good.fine), _MOST, seed))
+    width = max(some.sharp.shape[2], some.fine.shape[2])
+    as_they_are = Whitening(np.eye(width, dtype=np.float32), np.zeros(width, np.float32), np.ones(width, np.float32))
+    return View(choose_whitening(View(as_they_are)(some).reshape(-1, width)))
+
+
+def remember_places(good: Features, view: View, *, seed: int) -> PlaceBank:
+    """Keep what good parts show at each place."""
+    most = max(1, min(_MOST, _MOST_VALUES // (good.fine.shape[1] * len(view.whitening.bias))))
+    shown = view(good.of(_choose(len(good.fine), most, seed)))
+    return PlaceBank(view, np.ascontiguousarray(shown.transpose(1, 2, 0), np.float16))
+
+
+def held_out_distances(
+    features: Features,
+    view: View,
+    anomalous: npt.NDArray[np.bool_],
+    fold: npt.NDArray[np.int64],
+    count: int,
+    *,
+    seed: int,
+) -> F32:
+    """Give each picture's distances to the good parts of the other folds; where there are none, to all."""
+    found = np.zeros(features.fine.shape[:2], np.float32)
+    for number in range(count):
+        held, kept = fold == number, ~anomalous & (fold != number)
+        if held.any():
+            good = features.of(kept if kept.any() else ~anomalous)
+            found[held] = remember_places(good, view, seed=seed)(features.of(held))
+    return found
+
+
+def _choose(count: int, most: int, seed: int) -> npt.NDArray[np.int64]:
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))

@@ -1,0 +1,83 @@
+"""The bank of each place alone: what good parts show elsewhere does not count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_agent.building.training.features import Features
+from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places
+
+ROWS, COLUMNS, FINE, ALL = 3, 4, 5, 9
+
+
+def made_up(count: int, *, seed: int = 0) -> Features:
+    """Parts whose fine places differ from each other, and hardly from part to part."""
+    rng = np.random.default_rng(7)
+    fine, coarse = rng.normal(size=(4 * ROWS * COLUMNS, FINE)), rng.normal(size=(ROWS * COLUMNS, ALL))
+    noise = np.random.default_rng(seed)
+
+    def of(like: np.ndarray) -> np.ndarray:
+        return (like + noise.normal(0, 0.05, (count, *like.shape))).astype(np.float32)
+
+    patches = of(coarse)
+    return Features(patches, patches, of(fine), of(rng.normal(size=6)), (ROWS, COLUMNS))
+
+
+def fit(features: Features) -> Head:
+    normal = np.zeros(len(features.fine), bool)
+    return fit_head(features, normal, seed=0, wanted=Wanted(), progress=lambda done, total: None)
+
+
+def test_distances_are_those_to_the_nearest_of_the_same_place() -> None:
+    good, asked = made_up(6), made_up(3, seed=1)
+    view = choose_view(good, seed=0)
+    known, seen = view(good), view(asked)
+    brute = np.linalg.norm(seen[:, None] - known[None], axis=3).min(axis=1)
+    np.testing.assert_allclose(remember_places(good, view, seed=0)(asked), brute, rtol=0.02, atol=0.02)
+
+
+def test_a_fine_place_is_seen_with_what_is_around_it() -> None:
+    good = made_up(6)
+    view = choose_view(good, seed=0)
+    around = good.sharp.copy()
+    around[0, COLUMNS + 2, FINE:] += 5  # row 1, column 2 of the coarse places
+    moved = np.abs(view(good._replace(sharp=around)) - view(good))[0].max(axis=1).reshape(2 * ROWS, 2 * COLUMNS) > 0.1
+    assert moved[2:4, 4:6].all()
+    assert moved.sum() == 4
+
+
+def test_what_lies_in_anothers_place_is_far_from_good_parts() -> None:
+    good, bad = made_up(8), made_up(1, seed=2)
+    fine = bad.fine.copy()
+    fine[0, [9, 40]] = fine[0, [40, 9]]
+    bank = remember_places(good, choose_view(good, seed=0), seed=0)
+    found = bank(bad._replace(fine=fine))[0]
+    assert set(np.argsort(-found)[:2]) == {9, 40}
+
+
+def test_a_picture_is_not_compared_with_itself() -> None:
+    good = made_up(6)
+    view = choose_view(good, seed=0)
+    found = held_out_distances(good, view, np.zeros(6, bool), np.arange(6) % 3, 3, seed=0)
+    assert found.min() > 0.02
+    assert remember_places(good, view, seed=0)(good).max() < 0.02
+    alone = held_out_distances(good, view, np.zeros(6, bool), np.zeros(6, np.int64), 1, seed=0)
+    assert alone.max() < 0.02, "there are no others"
+
+
+def test_hundreds_of_good_parts_cost_no_more_than_a_few() -> None:
+    many = made_up(60)
+    assert remember_places(many, choose_view(many, seed=0), seed=0).bank.shape == (4 * ROWS * COLUMNS, ALL, 16)
+
+
+def test_places_count_without_anomalies_where_parts_lie_alike() -> None:
+    alike = made_up(20)
+    steady = fit(alike)
+    assert steady.fine is not None and steady.fine.scale.weight > 0.4
+    rng = np.random.default_rng(3)
+    turned = alike.fine.copy()
+    for part in turned:  # a few places of each are like nothing that the others show
+        part[rng.choice(len(part), 2, replace=False)] += rng.normal(0, 4, (2, FINE)).astype(np.float32)
+    unsteady = fit(alike._replace(fine=turned))
+    assert unsteady.fine is None or unsteady.fine.scale.weight < 0.1

@@ -10,8 +10,8 @@ from edge_agent.records.record import PACKET, Notes, Record, encode, encode_into
 
 #: what Notes begins with in MessagePack: an array of three, its tag, and an array whose length is two bytes
 _HEAD = encode(Notes([]))[:-2] + b"\xdc"
-#: bytes in the buffer with which it is full: the next record, with as many labels as there can be, still finds room
-_FULL = PACKET // 2
+#: bytes in the buffer with which it is full: the next record, as large as one can be, still finds room
+_FULL = PACKET // 4
 
 
 class Packing:
@@ -25,7 +25,12 @@ class Packing:
 
     def add(self, record: Record) -> bool:
         """Put a record in, and tell whether the packet should go now."""
-        encode_into(record, self._buffer, -1)
+        begin = len(self._buffer)
+        try:
+            encode_into(record, self._buffer, -1)
+        except BaseException:
+            del self._buffer[begin:]  # half a record would spoil the others
+            raise
         self.count += 1
         return self.count >= self._most or len(self._buffer) > _FULL
 

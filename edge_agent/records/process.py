@@ -7,6 +7,7 @@ the last packet, and so outlives a daemon that is killed by a moment.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import signal
@@ -26,6 +27,8 @@ from edge_agent.records.options import RecordsOptions
 from edge_agent.records.record import PACKET, Known, Notes, Record, State, decode_told, encode
 from edge_agent.records.refused import Refused
 from edge_agent.records.shadow.passing import Judged
+
+log = logging.getLogger(__name__)
 
 #: after the first packet of a batch, more may come: without this wait each would wake this process, and be a
 #: transaction of its own (1 ms), on a processor that the models need
@@ -71,7 +74,13 @@ def _read(channel: socket.socket, packet: memoryview, keeper: Keeper) -> tuple[b
             break
         if not size:
             return False, records
-        told = decode_told(packet[:size])
+        try:
+            told = decode_told(packet[:size])
+        except msgspec.DecodeError as error:  # never, as far as we know; but the others are to be written
+            log.error(
+                "a packet of %d bytes from the daemon is not understood, and its records are lost: %s", size, error
+            )
+            continue
         if isinstance(told, Notes):
             keeper.take(told)
             records += told.records

@@ -106,8 +106,9 @@ def short_name(text: str) -> str:
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-#: a packet's largest size in bytes: 255 labels of 64 characters, and the names
-PACKET = 1 << 16
+#: a packet's largest size in bytes. One record has 72,000 at the most: 255 labels of 64 letters of four bytes, and the
+#: names. A socket of a usual system takes 200,000
+PACKET = 1 << 17
 
 _encoder = msgspec.msgpack.Encoder()
 encode = _encoder.encode

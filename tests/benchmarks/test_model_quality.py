@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import model_quality
 from benchmarks.objects.kinds import KINDS
+from benchmarks.objects.masks import measure_masks
 from benchmarks.objects.price import price
 from benchmarks.objects.results import Results
 from benchmarks.objects.verdicts import calibration_error, choose
@@ -71,3 +72,18 @@ def test_price_goes_on_where_it_was_ended(tmp_path: Path, capsys: pytest.Capture
     assert lines[2].split() == ["nothing", "0.705", "0.705", "0.905", "0.905", "1.005", "1.005"]
     with pytest.raises(KeyError):
         price(["nothing"], tmp_path, None, range(3), Results(kept), (20, 10))
+
+
+def test_masks_go_on_where_they_were_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "masks.jsonl"
+    row = {"f1": 0.9, "average_iou": 0.8, "image_f1": 1.0, "seconds": 300.0}
+    rows = [
+        {"key": f"masks brushed 20+10 {seed}", **row, "iou": iou, "labels": {"scratch": iou, "stain": 0.9}}
+        for seed, iou in enumerate((0.8, 0.7))
+    ]
+    kept.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    measure_masks(["brushed"], ["20+10"], range(2), tmp_path, tmp_path, Results(kept))
+    mean = capsys.readouterr().out.splitlines()[3]
+    assert mean.split()[:3] == ["brushed", "20+10", "0.750"]
+    assert "scratch 0.750 stain 0.900  mean of 2, least IoU 0.700" in mean
+    assert list(tmp_path.iterdir()) == [kept], "nothing is drawn or learned"

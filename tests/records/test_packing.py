@@ -7,7 +7,7 @@ import pytest
 from edge_agent.records.packing import Packing
 from edge_agent.records.record import PACKET, Notes, Record, decode_told
 
-_LABELS = {f"{number:03}{'x' * 61}": 1 / 255 for number in range(255)}
+_LABELS = {f"{number:03}{'𝄞' * 61}": 1 / 255 for number in range(255)}  # of four bytes each
 
 
 def _record(number: int, areas: dict[str, float] | None = None) -> Record:
@@ -43,7 +43,16 @@ def test_it_should_go_when_it_has_as_many_as_it_may() -> None:
 def test_with_as_many_labels_as_there_can_be_no_packet_is_too_large() -> None:
     packing = Packing(64)
     sizes = []
-    for number in range(20):
-        if packing.add(_record(number, _LABELS)):
+    for number in range(200):  # small ones until it is nearly full, and then the largest
+        if packing.add(_record(number, _LABELS if number % 5 == 4 else dict.fromkeys([*_LABELS][:12], 0.1))):
             sizes.append(len(packing.take(0)))
     assert sizes and max(sizes) <= PACKET
+
+
+def test_a_record_that_cannot_be_encoded_spoils_no_other() -> None:
+    packing = Packing(64)
+    packing.add(_record(1))
+    with pytest.raises(UnicodeEncodeError):
+        packing.add(_record(2, {"\udce9": 0.1}))
+    packing.add(_record(3))
+    assert decode_told(packing.take(0)) == Notes([_record(1), _record(3)])

@@ -29,15 +29,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "_LONGEST_RESTART", 0.01)
 
 
-def _note(recorder: Recorder, part: str = "") -> int:
+def _note(recorder: Recorder, part: str = "", verdict: Verdict = _VERDICT) -> int:
     """Have a verdict noted, and return its id."""
     answered: list[Verdict] = []
     note = recorder.noting(
         lambda verdict, _: answered.append(verdict), model="echo", version="1.0.0", size=(64, 48),
         origin=Origin(1000, 42, "line", part, "station 1"),
     )  # fmt: skip
-    note(_VERDICT, None)
-    assert answered == [_VERDICT]
+    note(verdict, None)
+    assert answered == [verdict]
     return recorder._last_id
 
 
@@ -62,6 +62,22 @@ def test_a_verdict_is_written_with_its_origin(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT id, confidence, areas, uid, pid, program, part, station FROM records") == [
         (number, 0.9, '{"crack":0.1}', 1000, 42, "line", "part 7", "station 1")
     ]
+
+
+def test_verdicts_of_as_many_and_as_long_labels_as_there_can_be_are_written(tmp_path: Path) -> None:
+    labels = tuple(Area(f"{number:03}{'𝄞' * 61}", "#23A436", 1 / 255) for number in range(255))
+    verdict = Verdict(True, 0.9, 0.9, 0.5, (Area("background", "#FFFFFF", 0.0), *labels))
+
+    async def run() -> None:
+        recorder = Recorder(options(tmp_path))
+        recorder.open()
+        for number in range(40):
+            _note(recorder, verdict=verdict if number % 8 == 7 else _VERDICT)
+        await _until(lambda: recorder.state.written == 40)
+        await recorder.close()
+
+    asyncio.run(run())
+    assert rows(tmp_path, "SELECT length(areas) > 16000, count(*) FROM records GROUP BY 1") == [(0, 35), (1, 5)]
 
 
 def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:

@@ -113,3 +113,15 @@ def test_the_same_seed_gives_the_same_masks(data: Path, tmp_path: Path) -> None:
         (build(data, tmp_path / name, FAST._replace(steps=4)) / "model.onnx").read_bytes() for name in ("a", "b")
     )
     assert first == second
+
+
+def test_a_label_that_covers_little_counts_more() -> None:
+    from edge_agent.building.training.segmentation.learning import label_weights
+
+    crack, scratch = np.zeros((100, 100), np.uint8), np.zeros((100, 100), np.uint8)
+    crack[:20, :20] = 1  # four hundredths
+    scratch[50, :9] = 2  # nine ten-thousandths
+    nothing = np.zeros((100, 100), np.uint8)
+    background, usual, rare, unseen = label_weights([crack, scratch, nothing], 4)
+    assert (background, usual, unseen) == (1.0, 2.0, 2.0)
+    assert rare == pytest.approx(2 * 20**0.5)

@@ -26,6 +26,8 @@ _NORMAL_SHARE = 4  # one picture in this many is a normal one
 #: the backbone's copy is changed little: at 1e-3 it learns the pictures by heart (docs/model-quality.md)
 _RATE, _TUNED_RATE, _DECAY = 2e-3, 2e-4, 1e-3
 _LABEL_WEIGHT = 2.0  # of a label's pixels against the background's, which are many more
+#: of a picture's pixels: a label that covers less counts more, with the root of what it lacks, or it is never learned
+_USUAL_SHARE = 0.018
 _WARM_UP = 0.15
 _AVERAGED, _AVERAGE = 0.5, 0.98  # the weights are averaged over the second half
 
@@ -60,6 +62,7 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, [_RATE, _TUNED_RATE], total_steps=steps, pct_start=_WARM_UP
         )
+        weights = torch.tensor(label_weights(data.classes, labels))
         averaged: Network | None = None
         for step in range(steps):
             optimiser.zero_grad()
@@ -68,7 +71,7 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
                 pictures, classes = _arrays(
                     [augment(data.pictures[i], data.classes[i], rng) for i in batch[first : first + _PART]]
                 )
-                loss = _loss(network(frozen(pictures)), classes, labels)
+                loss = _loss(network(frozen(pictures)), classes, weights)
                 (loss * (_PART / _BATCH)).backward()
             optimiser.step()
             schedule.step()
@@ -97,13 +100,25 @@ def _arrays(samples: list[tuple[F32, U8]]) -> tuple[F32, Tensor]:
     return normalised, torch.from_numpy(np.stack([classes for _, classes in samples])).long()
 
 
-def _loss(scores: Tensor, classes: Tensor, labels: int) -> Tensor:
+def label_weights(classes: list[U8], labels: int) -> list[float]:
+    """Say how much a pixel of each label counts, the background with 1: more where the label covers little.
+
+    A scratch of a thousandth of the picture was not marked once with the weight that a crack of a fiftieth has.
+    """
+    weights = [1.0]
+    for label in range(1, labels):
+        shares = [share for share in (float((picture == label).mean()) for picture in classes) if share]
+        rarity = _USUAL_SHARE / float(np.mean(shares)) if shares else 1.0
+        weights.append(_LABEL_WEIGHT * max(1.0, rarity**0.5))
+    return weights
+
+
+def _loss(scores: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy, and the Dice loss of the labels that are there: small defects count as much as large ones."""
-    wanted = functional.one_hot(classes, labels).permute(0, 3, 1, 2).float()[:, 1:]
+    wanted = functional.one_hot(classes, len(weights)).permute(0, 3, 1, 2).float()[:, 1:]
     found = scores.softmax(dim=1)[:, 1:]
     overlap = (found * wanted).sum(dim=(0, 2, 3))
     dice = 1 - (2 * overlap + 1) / (found.sum(dim=(0, 2, 3)) + wanted.sum(dim=(0, 2, 3)) + 1)
-    weights = torch.tensor([1.0] + [_LABEL_WEIGHT] * (labels - 1))
     return functional.cross_entropy(scores, classes, weights) + dice.mean()
 
 

@@ -6,14 +6,16 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edge_agent.access.peer import ROOT, Peer, own_peer
 from edge_agent.access.rights import describe_refusal
 from edge_agent.device.doctor.finding import Finding, Verdict, join_group_of
 from edge_agent.device.doctor.senders import other_name, reach
-from edge_agent.device.doctor.writable import daemon_user, obstacle
+from edge_agent.device.doctor.writable import Obstacle, daemon_user, lowest_seen, obstacle
 from edge_agent.errors import RecordsError, SettingsError
 from edge_agent.records.events.outbox import line_states
 from edge_agent.records.events.rules import Rule
@@ -30,6 +32,15 @@ from edge_agent.records.store.schema import DAY, FILE_NAME
 from edge_agent.settings import Settings
 
 _MIB = 1 << 20
+
+
+def _writing(path: Path, user: Peer | None, hindered: Obstacle | None) -> Iterator[Finding]:
+    """Tell what is in the daemon's way, or that it is not known who that is, where not everybody could write."""
+    if hindered is not None:
+        yield Finding(Verdict.WRONG, "records", f"records can't be written: {hindered.found}", hindered.remedy)
+    elif user is None and obstacle(path, own_peer()) is not None:
+        found = f"the daemon does not answer, and who may write {path} is not to be seen"
+        yield Finding(Verdict.NOTE, "records", found, "ask again while it runs")
 
 
 def _events(folder: Path, rules: Sequence[Rule], device: str) -> Iterator[Finding]:
@@ -76,17 +87,24 @@ def _pictures(settings: Settings, folder: Path) -> Iterator[Finding]:
         except FileNotFoundError:
             files = []
         except PermissionError:
-            yield Finding(Verdict.NOTE, check, f"this user may not read {folder / kind}", join_group_of(folder))
+            yield _closed(check, lowest_seen(folder / kind))
             return
         told.append(f"{len({entry.name.partition('.')[0] for entry in files})} {kind}")
     found = f"{', '.join(told)} in {total // _MIB} of {settings.keep_mib} MiB"
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    existing = lowest_seen(folder)
     free = shutil.disk_usage(existing).free
     if total + free < settings.keep_mib * _MIB:
         found = f"{found}, and {existing} has {free // _MIB} MiB free"
         yield Finding(Verdict.NOTE, check, found, "free some, or set a smaller keep_mib")
     else:
         yield Finding(Verdict.OK, check, found)
+
+
+def _closed(check: str, place: Path) -> Finding:
+    status = place.stat()
+    helps = status.st_gid != ROOT and status.st_mode & stat.S_IRGRP and status.st_mode & stat.S_IXGRP
+    remedy = join_group_of(place) if helps else "run this as root"
+    return Finding(Verdict.NOTE, check, f"this user may not read {place}", remedy)
 
 
 def _conditions(found: list[Condition]) -> Iterator[Finding]:
@@ -132,10 +150,11 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
         yield Finding(Verdict.NOTE, "records", "verdicts are not written down", 'set records = "on"')
         return
     path = folder / FILE_NAME
-    if (hindered := obstacle(path, daemon_user(settings))) is not None:
-        yield Finding(Verdict.WRONG, "records", f"records can't be written: {hindered.found}", hindered.remedy)
-        if hindered.hangs:
-            return
+    user = daemon_user(settings)
+    hindered = obstacle(path, user)
+    yield from _writing(path, user, hindered)
+    if hindered is not None and hindered.hangs:
+        return
     try:
         options = RecordsOptions.of(settings)
     except SettingsError as error:
@@ -143,9 +162,9 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
     else:
         yield from _events(folder, options.events, options.device)
     yield from _pictures(settings, pictures_folder(folder))
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    existing = lowest_seen(folder)
     if not os.access(existing, os.R_OK | os.X_OK):
-        yield Finding(Verdict.NOTE, "records", f"this user may not read {existing}", join_group_of(existing))
+        yield _closed("records", existing)
         return
     free = shutil.disk_usage(existing).free
     size = path.stat().st_size if path.exists() else 0

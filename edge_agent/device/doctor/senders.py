@@ -36,7 +36,8 @@ def other_name(rule: Rule, before: Sequence[Rule], device: str) -> str:
             continue
         renamed = msgspec.structs.replace(other, host=rule.host)
         if taken := set(rule.takes) & set(renamed.takes):
-            harm = f"both have {min(taken).rpartition(' at ')[0]}, which one alone may have"
+            thing = min(taken).rpartition(" at ")[0].replace("{device}", device)
+            harm = f"both have {thing}, which one alone may have"
         elif rule.payload == other.payload == "json" and rule.available and rule.available == other.available:
             harm = f"both say at {rule.available.format(device=device)} whether the device is there"
         else:

@@ -46,6 +46,8 @@ class Unlike(NamedTuple):
 
     kind: Kind
     text: str
+    #: whether these pictures have less of it; of exchanged colours it says nothing
+    less: bool = False
 
 
 def look_at(pixels: Pixels, width: int, height: int) -> Look:
@@ -85,16 +87,18 @@ def compare(trained: Appearance, looks: Sequence[Look], those: str = TRAINED) ->
     found = []
     exchanged = [look for look in looks if _is_exchanged(trained, look)]
     if 2 * len(exchanged) >= len(looks):
-        found.append(Unlike("exchanged", _EXCHANGED))
+        found.append(Unlike("exchanged", _EXCHANGED.format(those=those)))
     mean, trained_mean = statistics.median(map(_brightness, looks)), sum(trained.mean) / CHANNELS
     if abs(mean - trained_mean) > max(
         _LEAST_MEAN, _MEAN_SHARE * trained_mean, _SPREADS * sum(trained.mean_spread) / CHANNELS
     ):
-        word = "darker" if mean < trained_mean else "brighter"
+        less = mean < trained_mean
+        word = "darker" if less else "brighter"
         found.append(
             Unlike(
                 "brightness",
                 f"these pictures are much {word} than {those} (mean {mean:.0f} of 255 instead of {trained_mean:.0f})",
+                less,
             )
         )
     deviation = statistics.median(sum(look.deviation) / CHANNELS for look in looks)
@@ -103,20 +107,22 @@ def compare(trained: Appearance, looks: Sequence[Look], those: str = TRAINED) ->
     if high > _DEVIATION_FACTOR * low and high - low > max(
         _LEAST_DEVIATION, _SPREADS * sum(trained.deviation_spread) / CHANNELS
     ):
-        word = "less" if deviation < trained_deviation else "more"
+        less = deviation < trained_deviation
+        word = "less" if less else "more"
         found.append(
             Unlike(
                 "contrast",
                 f"these pictures have much {word} contrast than {those} "
                 f"(standard deviation {deviation:.0f} of 255 instead of {trained_deviation:.0f})",
+                less,
             )
         )
     return found
 
 
 _EXCHANGED = (
-    "these pictures look as if red and blue were exchanged; the model was trained on RGB, "
-    "and OpenCV's pictures are BGR until they are converted"
+    "these pictures look as if red and blue were exchanged, compared with {those}; "
+    "a model takes RGB, and OpenCV's pictures are BGR until they are converted"
 )
 
 

@@ -41,7 +41,7 @@ class ConditionKeeper:
         """Compare the last `size` scores of each version; 0: none."""
         self._size = size
         self._trained: dict[_Key, Reference] = {}
-        #: what the database had to say of versions that have had no picture since
+        #: of versions that are not looked at: what the database had to say of them, or the last look
         self._found: dict[_Key, Drift] = {}
         self._first_weeks: dict[_Key, tuple[int, Reference | None]] = {}
         self._watches: dict[_Key, tuple[int, DriftWatch]] = {}
@@ -101,8 +101,13 @@ class ConditionKeeper:
         number = number_of(connection, *key)
         known = {(drift.model, drift.version): drift for drift in read_drifts(connection)}
         watch = DriftWatch(self._size, known.get(key) or Drift(*key), last_seen(connection, number, self._size))
+        self._found.pop(key, None)
         while len(self._watches) >= _MOST:
-            del self._watches[next(iter(self._watches))]
+            oldest = next(iter(self._watches))
+            _, left = self._watches.pop(oldest)
+            self._found[oldest] = left.now
+        while len(self._found) > _MOST:
+            del self._found[next(iter(self._found))]
         self._watches[key] = number, watch
         self._look(connection, key, number, watch)
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_agent.inference.imaging.mask import copy_mask
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.records.pictures.passing import FREE, HEAD, TAKEN, socket_address
 from edge_agent.records.pictures.stillness import introduce, tell_busy
@@ -62,11 +63,8 @@ class Slot:
         np.frombuffer(self.memory, np.uint8, 2 * self._size, HEAD)[:: mmap.PAGESIZE] = 0
 
     def put(self, place: int, buffers: list[memoryview]) -> None:
-        """Write the picture number `place`, from 0, of pieces."""
-        position = HEAD + place * self._size
-        for buffer in buffers:
-            self.memory[position : position + len(buffer)] = buffer
-            position += len(buffer)
+        """Write the picture number `place`, from 0, which is a mask's buffers."""
+        copy_mask(buffers, np.frombuffer(self.memory, np.uint8, self._size, HEAD + place * self._size))
 
 
 class _Held(NamedTuple):

@@ -15,8 +15,9 @@ _PATIENCE = 3.0
 async def first_words(recorder: Recorder | None, pictures: PictureKeeping | None) -> None:
     """Wait a moment until both have said how they stand.
 
-    What they count goes on from one daemon to the next: a 0 that stands for "not known yet" would look like a restart,
-    and the figure after it like as many new events.
+    Events that were sent and pictures that are stored are counted on from one daemon to the next: a 0 that stands for
+    "not known yet" would look like a restart, and the figure after it like as many new events. What is written and lost
+    begins at 0 with each daemon.
     """
     await asyncio.gather(*(one.first_word(_PATIENCE) for one in (recorder, pictures) if one is not None))
 

@@ -25,6 +25,7 @@ from edge_agent.children.priority import give_way
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EdgeAgentError
 from edge_agent.inference.imaging.bitmap import CHANNELS
+from edge_agent.inference.imaging.mask import copy_mask
 from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.inference.pipeline import Inspection, Pipeline
 from edge_agent.logs import log_to_stderr
@@ -105,10 +106,8 @@ class Shadow:
     def _keep(self, shown: Shown, inspection: Inspection, memory: mmap.mmap, descriptor: int) -> str:
         """Pass the picture on to who keeps it, with both masks; returns its name, "" when nobody takes it."""
         assert self._keeps is not None
-        position = HEAD + 2 * self._size
-        for buffer in inspection.mask or ():
-            memory[position : position + len(buffer)] = buffer
-            position += len(buffer)
+        if inspection.mask is not None:
+            copy_mask(inspection.mask, np.frombuffer(memory, np.uint8, self._size, HEAD + 2 * self._size))
         self._last = max(self._last + 1, time.time_ns() // 1000)
         name = f"{DISAGREEMENT}/{self._last}-{os.getpid()}"
         height, width, _ = self._shape

@@ -120,7 +120,7 @@ class CameraWatch:
             for unlike in compare(self._appearance, looks, self._those):
                 state: CameraState = "ok"
                 if unlike.kind == "brightness":
-                    state = "dark" if "darker" in unlike.text else "bright"
+                    state = "dark" if unlike.less else "bright"
                 found.append((unlike.kind, Opinion(state, unlike.text)))
         if (text := self._blurred()) and not any(opinion.state == "dark" for _, opinion in found):
             found.append(("blurred", Opinion("blurred", text)))

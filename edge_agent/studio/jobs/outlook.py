@@ -13,11 +13,7 @@ import msgspec
 
 from edge_agent.studio.jobs.kinds import TRAINING
 from edge_agent.studio.jobs.table import Jobs
-from edge_agent.studio.store.pictures import Filter
 from edge_agent.studio.store.store import Store
-
-#: trainings that are looked at; older ones are of versions that nobody compares any more
-_MOST = 100
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -70,26 +66,23 @@ class _Said(msgspec.Struct):
     advice: list[str] = []
 
 
-def outlooks(store: Store, jobs: Jobs, project: str) -> dict[str, Outlook]:
-    """Give what the newest training of each version has said."""
-    found: dict[str, Outlook] = {}
-    for job in jobs.of_kind(project, TRAINING, limit=_MOST):
-        version = jobs.about(job.id)["version"]
-        if job.state != "done" or version in found:
+def outlook(store: Store, jobs: Jobs, project: str, version: str) -> Outlook:
+    """Give what the newest training of a version has said; nothing where it was not trained here."""
+    for job in jobs.of_kind(project, TRAINING):
+        if job.state != "done" or jobs.about(job.id)["version"] != version:
             continue
         result = jobs.result(job.id)
         with contextlib.suppress(msgspec.ValidationError):  # of a version that said it otherwise
             said = msgspec.convert(result.get("outlook") if isinstance(result, dict) else None, _Said)
             hardest = [_hard(store, project, hard) for hard in said.hardest]
             advice = [read_advice(text) for text in said.advice]
-            found[version] = Outlook(said.f1, said.false_alarms, hardest, said.seen_once, advice)
-    return found
+            return Outlook(said.f1, said.false_alarms, hardest, said.seen_once, advice)
+    return Outlook()
 
 
 def _hard(store: Store, project: str, hard: _Hard) -> HardPicture:
     file = hard.picture.rpartition("/")[2]
-    same = store.pictures.page(project, Filter(name=file), 0, 100).pictures
-    number = next((picture.id for picture in same if picture.file == file), None)
+    number = store.pictures.number_of(project, file)
     return HardPicture(file, hard.label, hard.confidence, hard.right, number)
 
 

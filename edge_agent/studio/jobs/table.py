@@ -87,8 +87,8 @@ class Jobs:
         )
         return [self._job(row) for row in rows]
 
-    def of_kind(self, project: str, kind: str, *, limit: int) -> list[Job]:
-        """List the jobs of one kind of a project, the newest first."""
+    def of_kind(self, project: str, kind: str, *, limit: int = -1) -> list[Job]:
+        """List the jobs of one kind of a project, the newest first; all of them unless there is a limit."""
         rows = self._store.database.rows(
             "SELECT * FROM jobs WHERE project = ? AND kind = ? ORDER BY id DESC LIMIT ?", (project, kind, limit)
         )

@@ -165,6 +165,13 @@ class Pictures:
             raise NotThere(f"project '{project}' has no picture {picture}")
         return _picture(row)
 
+    def number_of(self, project: str, file: str) -> int | None:
+        """Give the number of the picture of exactly that file name; None when the project has none."""
+        row = self._database.row(
+            "SELECT id FROM pictures WHERE project = ? AND file = ?", (self._projects.number(project), file)
+        )
+        return None if row is None else int(row["id"])
+
     def path(self, project: str, picture: int) -> Path:
         """Give the file of a picture."""
         return self._layout.project(project) / PICTURES / self.get(project, picture).file

@@ -64,8 +64,9 @@ def test_a_broker_that_says_nothing_is_not_waited_for_for_long() -> None:
     ("second", "said"),
     [
         ({}, "both say at edge-agent/press-7/available whether the device is there"),
+        ({"client_id": "{device}"}, "both have client_id 'press-7', which one alone may have"),
         ({"client_id": "one"}, "both have client_id 'one', which one alone may have"),
-        ({"payload": "sparkplug"}, "both have node '{device}' of group 'edge-agent', which one alone may have"),
+        ({"payload": "sparkplug"}, "both have node 'press-7' of group 'edge-agent', which one alone may have"),
         ({"available": "elsewhere"}, ""),
         ({"port": 2000}, ""),
         ({"host": "127.0.0.2"}, ""),

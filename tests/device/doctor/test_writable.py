@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,66 @@ def test_a_full_disk_is_found_as_a_user_finds_it(tmp_path: Path) -> None:
         assert found == [f"records can't be written: {tmp_path} is on a disk that is mounted read-only"]
     finally:
         subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+@pytest.mark.parametrize(
+    ("ending", "expected"),
+    [
+        ("exit 105", ": Input/output error: see what the kernel says of its disk: dmesg"),
+        ("exit 0", ""),
+        ("exit 1", ""),  # Python could not begin, or did not come so far
+        ("exit 120", ""),  # nor say its last words
+        ("kill -KILL $$", ""),
+        ("exit 195", ""),  # a file system without files that have no name
+    ],
+)
+def test_how_the_probe_of_a_disk_ends(path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, expected: str) -> None:
+    probe = path.parent / "python"
+    probe.write_text(f"#!/bin/sh\n{ending}\n")
+    probe.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(probe))
+    found = said(path, own_peer())
+    assert found == (f"{path.parent} can't be written to{expected}" if expected else "")
+
+
+def _doctor(state: Path) -> list[dict[str, str]]:
+    """What another user than the daemon's hears of records and of pictures."""
+    program = f"""if True:
+        import json
+        from edge_agent.device.doctor.records import examine_records
+        from edge_agent.settings import Settings
+        settings = Settings(state_dir={str(state)!r}, socket="unix:///nowhere/s", keep_mib=1)
+        found = examine_records(settings)
+        print(json.dumps([line._asdict() | {{"verdict": line.verdict.value}} for line in found]))"""
+    done = run_as(User(51_240, 51_240), "-c", program)
+    assert done.stdout, done.stderr
+    lines: list[dict[str, str]] = json.loads(done.stdout)
+    return [line for line in lines if line["check"] in ("records", "kept pictures")]
+
+
+def test_who_is_not_the_daemon_is_not_taken_for_it() -> None:
+    """As a Debian package leaves it: the state folder is the agent's, and closed to others."""
+    with common_folder() as folder:
+        state = folder / "state"
+        (state / "records").mkdir(parents=True)
+        for place in (state, state / "records"):
+            os.chown(place, _STRANGER.uid, _STRANGER.groups[0])
+            place.chmod(0o750)
+        pictures, records = _doctor(state)
+        assert (pictures["verdict"], records["verdict"]) == ("note", "note")
+        assert records["found"] == f"this user may not read {state}" and "usermod" in records["remedy"]
+        folder.chmod(0o700)
+        found = _doctor(state)
+        assert [line["verdict"] for line in found] == ["note"] * len(found)
+        assert found[0]["found"].startswith("the daemon does not answer, and who may write ")
+        assert {line["remedy"] for line in found} == {"ask again while it runs", "run this as root"}
+
+
+def test_where_the_daemon_has_never_run_nobody_is_taken_for_it() -> None:
+    with common_folder() as folder:
+        note, *others = _doctor(folder / "not" / "yet")
+        assert note["found"].endswith("is not to be seen") and note["remedy"] == "ask again while it runs"
+        assert [line["verdict"] for line in (note, *others)] == ["note", "ok", "ok"]
 
 
 def test_the_daemons_own_user_hears_of_it_from_the_command() -> None:

@@ -85,4 +85,17 @@ def test_other_brightness_and_contrast(trained: Appearance, unseen: list[U8]) ->
     flat = [(picture // 4 + 80).astype(np.uint8) for picture in unseen]
     assert _kinds(trained, flat) == ["contrast"]
     (darker,) = [found for found in compare(trained, [_look(unseen[0] // 2)]) if found.kind == "brightness"]
-    assert "much darker than those that the model was trained on (mean" in darker.text
+    assert "much darker than those that the model was trained on (mean" in darker.text and darker.less
+    (brighter,) = [
+        found for found in compare(trained, [Look((250, 250, 250), (1, 1, 1))]) if found.kind == "brightness"
+    ]
+    assert "much brighter than" in brighter.text and not brighter.less
+    assert [found.less for found in compare(trained, [_look(flat[0])])] == [True]
+
+
+def test_exchanged_is_said_of_what_was_compared_with(trained: Appearance, unseen: list[U8]) -> None:
+    (found,) = compare(trained, [_look(unseen[0][..., ::-1])], "the first, darker ones")
+    assert found.text == (
+        "these pictures look as if red and blue were exchanged, compared with the first, darker ones; "
+        "a model takes RGB, and OpenCV's pictures are BGR until they are converted"
+    )

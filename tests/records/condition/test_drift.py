@@ -134,6 +134,27 @@ def test_a_model_without_training_is_compared_with_its_first_weeks(tmp_path: Pat
     again.close()
 
 
+def test_of_more_versions_than_are_looked_at_the_last_look_stands(tmp_path: Path) -> None:
+    """Looked at are 64; one whose turn is over is neither forgotten nor as it was before a restart."""
+    now = time.time_ns() // 1000
+    first = Keeper(options(tmp_path, drift_pictures=100))
+    first.take(Notes([record(now, score=0.2)]))
+    first.work()
+    first.close()
+    keeper = Keeper(options(tmp_path, drift_pictures=100))
+    (before,) = keeper.condition.drifts
+    keeper.take(Notes([record(now + 1, score=0.2)]))
+    keeper.work()
+    (looked,) = keeper.condition.drifts
+    assert looked.at > before.at
+    others = [msgspec.structs.replace(record(now + 2 + k, score=0.2), version=f"2.0.{k}") for k in range(70)]
+    keeper.take(Notes(others))
+    keeper.work()
+    found = {drift.version: drift for drift in keeper.condition.drifts}
+    assert len(found) == 71 and found[looked.version].at == looked.at
+    keeper.close()
+
+
 def drift_since(folder: Path) -> int:
     with reading(folder) as connection:
         return read_drifts(connection)[0].since

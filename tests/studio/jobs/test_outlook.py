@@ -1,13 +1,24 @@
-"""The sentences of a training are known, so that a page can say them in other languages, with every number in them."""
+"""What a training has said is found, and known: a page can say it in other languages, with every number in it."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from PIL import Image
 
 from edge_agent.building.training.advice import advise
-from edge_agent.studio.jobs.outlook import Advice, read_advice
+from edge_agent.studio.jobs.kinds import TRAINING
+from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook, read_advice
+from edge_agent.studio.jobs.process import RESULT
+from edge_agent.studio.jobs.table import Jobs, State
 from edge_agent.studio.pages.words import words
+from edge_agent.studio.store.store import Store
 from tests.building.training.test_advice import LARGE, NORMAL, held, view
 
 
@@ -48,6 +59,42 @@ def test_every_sentence_is_known_and_keeps_its_numbers() -> None:
         rendered = re.findall(r"\d+(?:\.\d+)?", _english(advice))
         assert not set(numbers) - set(rendered), (advice.text, _english(advice))
         assert "{" not in _english(advice)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with contextlib.closing(Store(tmp_path / "data")) as found:
+        found.projects.create("part")
+        yield found
+
+
+def _trained(store: Store, version: str, f1: float, hardest: list[str], state: State = "done") -> None:
+    jobs = Jobs(store)
+    number = jobs.prepare("part", TRAINING, f"part {version}", version=version)
+    hard = [{"picture": name, "label": "normal", "confidence": 0.6, "right": False} for name in hardest]
+    said = {"outlook": {"f1": [f1, 1.0], "hardest": hard}}
+    (jobs.folder(number) / RESULT).write_bytes(msgspec.json.encode(said))
+    jobs.set(number, state)
+
+
+def test_a_version_is_what_its_newest_training_has_said_however_many_came_after(store: Store) -> None:
+    _trained(store, "1.0.0", 0.5, [])
+    _trained(store, "1.0.0", 0.6, [])
+    _trained(store, "1.0.0", 0.7, [], "failed")
+    for patch in range(1, 103):
+        _trained(store, f"1.0.{patch}", 0.8, [])
+    assert outlook(store, Jobs(store), "part", "1.0.0").f1 == (0.6, 1.0)
+    assert outlook(store, Jobs(store), "part", "1.0.102").f1 == (0.8, 1.0)
+    assert outlook(store, Jobs(store), "part", "2.0.0") == Outlook()
+
+
+def test_a_hardest_picture_is_found_among_many_with_its_name_in_theirs(store: Store, tmp_path: Path) -> None:
+    for shade, name in enumerate((*(f"a{number}-x1.png" for number in range(101)), "x1.png")):
+        Image.new("RGB", (64, 64), (shade, 9, 9)).save(tmp_path / "received", "PNG")
+        added = store.pictures.add("part", name, tmp_path / "received")
+    _trained(store, "1.0.0", 0.5, ["somewhere/x1.png", "1.png"])
+    found = outlook(store, Jobs(store), "part", "1.0.0").hardest
+    assert [(hard.file, hard.id) for hard in found] == [("x1.png", added.id), ("1.png", None)]
 
 
 def test_a_sentence_of_another_version_is_shown_as_it_is() -> None:

@@ -13,7 +13,7 @@ from edge_agent.studio.api.operations.projects import Started
 from edge_agent.studio.jobs import kinds
 from edge_agent.studio.jobs.kinds import TrainOptions
 from edge_agent.studio.jobs.measured import measurements
-from edge_agent.studio.jobs.outlook import Outlook, outlooks
+from edge_agent.studio.jobs.outlook import Outlook, outlook
 from edge_agent.studio.store.models import Model
 
 
@@ -66,7 +66,7 @@ def _all(call: Call) -> list[Model]:
 def _outlook(call: Call) -> Outlook:
     version = call.path["version"]
     call.parts.store.models.folder(call.project, version)
-    return outlooks(call.parts.store, call.parts.jobs, call.project).get(version, Outlook())
+    return outlook(call.parts.store, call.parts.jobs, call.project, version)
 
 
 def _train(call: Call) -> Started:

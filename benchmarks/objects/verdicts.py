@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from benchmarks.objects.canvas import U8
 from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
-from benchmarks.objects.larger import Larger, fit_best, larger_of
+from benchmarks.objects.larger_input import Larger, fit_best, larger_of
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
@@ -31,6 +31,8 @@ from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+#: of what is stored: a cache of another method is not read
+_CACHE_FORMAT = 2
 WAYS = ((20, 10), (20, 2), (20, 0), (60, 30))
 #: good and bad pictures that an int8 network is quantised on
 _QUANTISED_ON = (20, 10)
@@ -77,7 +79,7 @@ def features_of(
     A network of int8 is quantised on the kind's first good and bad pictures.
     """
     of = "" if precision == "fp32" else f"-{precision}"
-    stored = cache / f"{kind}-{shares:g}-{quality}{of}.npz" if cache else None
+    stored = cache / f"{kind}-{shares:g}-{quality}{of}-{_CACHE_FORMAT}.npz" if cache else None
     if stored and stored.exists():
         with np.load(stored) as found:
             rows, columns = found["grid"].tolist()
@@ -168,7 +170,7 @@ def verdicts(
         features, anomalous = features_of(kind, cookies, cache, share, "normal" if quality == "auto" else quality)
         larger = None
         if quality == "auto":
-            stored = cache / f"{kind}-{share:g}-larger.npz" if cache else None
+            stored = cache / f"{kind}-{share:g}-larger-{_CACHE_FORMAT}.npz" if cache else None
             larger = larger_of(_pictures(kind, cookies, share), stored)
         for way in ways:
             if way[0] >= int((~anomalous).sum()) or way[1] >= int(anomalous.sum()):

@@ -132,10 +132,10 @@ def command(
 
 
 def _refuse_contradictions(quality: str, input_size: tuple[int, int] | None, *, speed: bool) -> None:
-    """Quality and speed are a size of the input; only one of the three can say it."""
+    """Quality and speed are a size of the input; only one of the three can say it, and `normal` is none of its own."""
     if speed and quality != "auto":
         raise click.UsageError(f"--speed and --quality {quality} exclude each other")
-    if input_size and (speed or quality != "auto"):
+    if input_size and (speed or quality == "best"):
         raise click.UsageError(f"--input-size and {'--speed' if speed else f'--quality {quality}'} exclude each other")
 
 

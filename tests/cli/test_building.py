@@ -119,6 +119,12 @@ def test_wrong_options_are_wrong_usage(data: Path, tmp_path: Path, arguments: li
     assert message in done.stderr
 
 
+@pytest.mark.parametrize("quality", ["auto", "normal"])
+def test_what_says_nothing_of_its_own_goes_with_an_input_size(tmp_path: Path, quality: str) -> None:
+    arguments = ["-o", tmp_path / "models", "--input-size", "64x64", "--quality", quality]
+    assert "does not exist" in failed(run("train", tmp_path / "none", *arguments))
+
+
 def test_a_dataset_that_is_none(tmp_path: Path) -> None:
     assert "does not exist" in failed(run("train", tmp_path / "none", "-o", tmp_path / "models"))
     (tmp_path / "a.csv").write_text("a.jpg,normal\n")

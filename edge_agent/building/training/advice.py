@@ -10,25 +10,25 @@ import numpy.typing as npt
 
 from edge_agent.building.evaluation.metrics import intervals
 from edge_agent.building.training.features import choose_input_size
+from edge_agent.building.training.resolution import SHRUNK, has_something_to_gain
 
 _WIDE = 0.1  # an F1 that is known less exactly is said to be
 _MOST_TIMES = 32
 _SURPRISED = 0.05  # share by which good parts come nearer, from which on more of them are asked for
 _RISES = 0.03  # of F1 from half of the pictures to nearly all: more of them are asked for
 _FEW_ANOMALIES = 10  # the guide's minimum
-#: from how many pixels a side for one of the model's input on a picture counts as large
-_SHRUNK = 2.5
-#: pixels of the model's input a side, of which a defect should have as many: half a place of the memory bank
-_SMALL = 8
-_SHARP_ENOUGH = 0.98  # area under the ROC curve, from which on a larger input has little to add
+#: pixels of the model's input a side, of which a defect should have as many: half a place of the finest bank
+_SMALL = 4
 
 
 class View(NamedTuple):
-    """How the model sees the pictures: their size, its input's, and the fewest pixels marked in one, if any."""
+    """How the model sees the pictures: their size, its input's, the fewest pixels marked in one, if any, and whether a
+    larger input was tried and not taken."""
 
     picture: tuple[int, int]
     input: tuple[int, int]
     smallest: int | None
+    refused: bool = False
 
     @property
     def shrunk(self) -> float:
@@ -115,8 +115,8 @@ def _small(view: View, roc_auc: float | None) -> str | None:
         about = f"the picture with the least marked has about {side:.0f}x{side:.0f} pixels of it"
         its = f"{side / view.shrunk:.1f} of the model's a side, and less than {_SMALL} are hard to see"
         return f"{seen}: {about}, {its}; {_larger(view)}"
-    well_told = roc_auc is not None and roc_auc >= _SHARP_ENOUGH
-    if view.smallest is None and view.shrunk >= _SHRUNK and not well_told:
+    well_told = roc_auc is not None and not has_something_to_gain(roc_auc)
+    if view.smallest is None and view.shrunk >= SHRUNK and not well_told:
         return f"{seen}: defects of less than about {least} pixels are hard to see; where yours are, {_larger(view)}"
     return None
 
@@ -124,6 +124,8 @@ def _small(view: View, roc_auc: float | None) -> str | None:
 def _larger(view: View) -> str:
     best = choose_input_size(*view.picture, "best")
     tiles = "cut the pictures into tiles and make each one a picture (`edge-agent line` does so with `tiles`)"
+    if view.refused:
+        return f"{tiles}; a larger input was tried, and sees hardly more"
     if best[0] * best[1] > view.input[0] * view.input[1]:
         return f"train with `--quality best` ({_by(best)}) or a larger `--input-size`, or {tiles}"
     return f"train with a larger `--input-size`, or {tiles}"

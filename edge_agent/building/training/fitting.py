@@ -16,18 +16,7 @@ from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.training.features import Extractor, Features, join, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.resolution import (
-    ENOUGH_ANOMALIES,
-    LEAST_TRIED_ON,
-    TRIED_ON,
-    Seen,
-    describe,
-    has_something_to_gain,
-    larger_size,
-    milliseconds,
-    ranking,
-    try_specks,
-)
+from edge_agent.building.training.resolution import choose_larger, describe, larger_size, milliseconds, try_specks
 from edge_agent.building.training.threshold import F64
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
@@ -84,27 +73,25 @@ def try_larger(
 ) -> tuple[Fitted, str | None]:
     """Fit the verdict with a larger input too where pictures are much larger than the usual one; keep what the data ask
     for, and say why."""
-    examples = datasets.train.labelled
-    assert report.size is not None
-    size = larger_size(report.size, usual.size, len(examples))
+    examples, picture = datasets.train.labelled, report.size
+    assert picture is not None
+    size = larger_size(picture, usual.size)
     if size is None:
         return usual, None
-    if int(anomalous.sum()) >= ENOUGH_ANOMALIES:
-        area = ranking(usual.head, anomalous)
-        if not has_something_to_gain(area):
-            return usual, None
-        larger = _fit_larger(size, datasets, options, steps, report)
-        seen = Seen(area, ranking(larger.head, anomalous), "pictures that were held out")
-    else:
-        good = [example for example in examples if example.label == NORMAL][:TRIED_ON]
-        if len(good) < LEAST_TRIED_ON:
-            return usual, None
+
+    def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         with steps.bar("trying a larger input") as progress:
-            seen = try_specks(good, report.size, (usual.size, size), seed=options.seed, progress=progress)
-        larger = _fit_larger(size, datasets, options, steps, report) if seen.is_better else usual
-    chosen = larger if seen.is_better else usual
-    times = (milliseconds(usual.extract), milliseconds(larger.extract)) if seen.is_better else None
-    return chosen, describe(seen, report.size, (usual.size, size), times)
+            return try_specks(
+                [examples[i] for i in good], picture, (usual.size, size), seed=options.seed, progress=progress
+            )
+
+    chosen, trial = choose_larger(
+        usual, anomalous, lambda: _fit_larger(size, datasets, options, steps, report), see_specks
+    )
+    if trial is None:
+        return usual, None
+    times = (milliseconds(usual.extract), milliseconds(chosen.extract)) if trial.is_better else None
+    return chosen, describe(trial, picture, (usual.size, size), times)
 
 
 def _fit_larger(size: tuple[int, int], datasets: Datasets, options: Options, steps: Steps, report: Report) -> Fitted:

@@ -28,7 +28,7 @@ from edge_agent.building.training.bank import (
 )
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
-from edge_agent.building.training.memory import bank_out_of_fold, remember, rows
+from edge_agent.building.training.memory import bank_out_of_fold, describe_usual, rows
 from edge_agent.building.training.place_bank import PlaceBank, choose_view, held_out_distances, remember_places
 from edge_agent.building.training.threshold import (
     F64,
@@ -193,17 +193,16 @@ def fit_head(
     whitening = choose_whitening(rows(features.sharp[~anomalous]))
     whitened = whitening(features.sharp)
     bank, found = bank_out_of_fold(whitened, anomalous, fold, count, seed=seed)
-    plain = remember(found, features.grid, anomalous, fold, count)
+    plain = describe_usual(found, features.grid, anomalous, fold, count)
     progress(1, 3)
     step = place_weight(rows(features.patches[~anomalous]))
     with_their_places = with_places(features.patches, *features.grid, step)
     placed_bank, found = bank_out_of_fold(with_their_places, anomalous, fold, count, seed=seed)
-    placed = remember(found, features.grid, anomalous, fold, count)
+    placed = describe_usual(found, features.grid, anomalous, fold, count)
     progress(2, 3)
-    good = features.of(~anomalous)
-    view = choose_view(good, seed=seed)
+    view = choose_view(features, ~anomalous, seed=seed)
     found = held_out_distances(features, view, anomalous, fold, count, seed=seed)
-    fine = remember(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
+    fine = describe_usual(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
     alike_out = likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count)
     progress(3, 3)
@@ -225,7 +224,9 @@ def fit_head(
         bank_usual=plain.usual,
         bank_scale=scales[0],
         placed=Placed(placed_bank, placed.usual, step, scales[1]) if weights[1] > 0 else None,
-        fine=Fine(remember_places(good, view, seed=seed), fine.usual, scales[2]) if weights[2] > 0 else None,
+        fine=Fine(remember_places(features, normal, view, seed=seed), fine.usual, scales[2])
+        if weights[2] > 0
+        else None,
         regression=_fit_regression(features.pooled, anomalous) if weights[3] > 0 else None,
         regression_scale=scales[3] if weights[3] > 0 else None,
         likeness=remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)

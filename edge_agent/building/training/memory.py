@@ -43,7 +43,7 @@ def bank_out_of_fold(
     return banks[-1], found
 
 
-def remember(
+def describe_usual(
     found: F32,
     grid: tuple[int, int],
     anomalous: npt.NDArray[np.bool_],

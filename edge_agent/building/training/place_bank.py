@@ -60,18 +60,18 @@ class PlaceBank(NamedTuple):
         return found
 
 
-def choose_view(good: Features, *, seed: int) -> View:
-    """Choose how places are looked at: as half-whitened features of good parts."""
-    some = good.of(_choose(len(good.fine), _MOST, seed))
+def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -> View:
+    """Choose how places are looked at: as half-whitened features of `good` parts."""
+    some = features.of(_choose(good, _MOST, seed))
     width = max(some.sharp.shape[2], some.fine.shape[2])
     as_they_are = Whitening(np.eye(width, dtype=np.float32), np.zeros(width, np.float32), np.ones(width, np.float32))
     return View(choose_whitening(View(as_they_are)(some).reshape(-1, width)))
 
 
-def remember_places(good: Features, view: View, *, seed: int) -> PlaceBank:
-    """Keep what good parts show at each place."""
-    most = max(1, min(_MOST, _MOST_VALUES // (good.fine.shape[1] * len(view.whitening.bias))))
-    shown = view(good.of(_choose(len(good.fine), most, seed)))
+def remember_places(features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int) -> PlaceBank:
+    """Keep what `good` parts show at each place."""
+    most = max(1, min(_MOST, _MOST_VALUES // (features.fine.shape[1] * len(view.whitening.bias))))
+    shown = view(features.of(_choose(good, most, seed)))
     return PlaceBank(view, np.ascontiguousarray(shown.transpose(1, 2, 0), np.float16))
 
 
@@ -89,12 +89,14 @@ def held_out_distances(
     for number in range(count):
         held, kept = fold == number, ~anomalous & (fold != number)
         if held.any():
-            good = features.of(kept if kept.any() else ~anomalous)
-            found[held] = remember_places(good, view, seed=seed)(features.of(held))
+            good = kept if kept.any() else ~anomalous
+            found[held] = remember_places(features, good, view, seed=seed)(features.of(held))
     return found
 
 
-def _choose(count: int, most: int, seed: int) -> npt.NDArray[np.int64]:
-    if count <= most:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+def _choose(good: npt.NDArray[np.bool_], most: int, seed: int) -> npt.NDArray[np.intp]:
+    """Choose good parts before their features are copied: those of a thousand pictures are most of a gigabyte."""
+    found = np.flatnonzero(good)
+    if len(found) <= most:
+        return found
+    return found[np.sort(np.random.default_rng(seed).choice(len(found), most, replace=False))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from edge_agent.building.evaluation.metrics import classification_metrics
 from edge_agent.building.training.bank import picture_scores
 from edge_agent.building.training.features import Extractor, Features, join, source_model
 from edge_agent.building.training.head import FINE_WORST, Head
-from edge_agent.building.training.memory import remember
+from edge_agent.building.training.memory import describe_usual
 from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
@@ -29,9 +29,9 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
 SHRUNK = 2.5
 _TIMES = 2  # the sides of a larger input
 _MOST_SIDE = 1024
-_MOST_PICTURES = 150  # with more, all of their features at the larger size would fill the memory
-ENOUGH_ANOMALIES = 5  # that show what a larger input is good for
-LEAST_TRIED_ON, TRIED_ON = 8, 20  # good parts that specks are put on
+_MOST_PICTURES = 150  # of a training: with more, all of their features at the larger size would fill the memory
+_ENOUGH_ANOMALIES = 5  # that show what a larger input is good for
+_LEAST_TRIED_ON, _TRIED_ON = 8, 20  # good parts that specks are put on
 _SPECK, _LEAST_SPECK = 0.006, 4  # of the longer side, and pixels
 _LOOKED_AT = 8  # pieces of surface, of which the one that differs most is the speck
 _FOLDS = 5
@@ -43,7 +43,18 @@ _TIMED = 5  # runs
 Progress = Callable[[int, int], None]
 
 
-class Seen(NamedTuple):
+class Judging(Protocol):
+    """Something with a verdict."""
+
+    @property
+    def head(self) -> Head:
+        """What judges."""
+
+
+J = TypeVar("J", bound=Judging)
+
+
+class Trial(NamedTuple):
     """Areas under the ROC curve with the usual and with the larger input, and of what."""
 
     usual: float
@@ -56,11 +67,41 @@ class Seen(NamedTuple):
         return has_something_to_gain(self.usual) and 1 - self.larger <= _MISSING * (1 - self.usual)
 
 
-def larger_size(picture: tuple[int, int], usual: tuple[int, int], pictures: int) -> tuple[int, int] | None:
-    """Give the input that is tried beside the usual one: None where pictures are not much larger, or too many."""
+def choose_larger(
+    usual: J,
+    anomalous: npt.NDArray[np.bool_],
+    fit_larger: Callable[[], J],
+    see_specks: Callable[[npt.NDArray[np.intp]], tuple[float, float]],
+) -> tuple[J, Trial | None]:
+    """Try a larger input where the data can say anything of it; keep what they ask for.
+
+    Args:
+        usual: was fitted with the usual input.
+        anomalous: which of the pictures are, that it was fitted on.
+        fit_larger: fits the same with the larger one.
+        see_specks: of good parts, tells with which area under the ROC curve specks on them are seen, with both inputs.
+    """
+    if len(anomalous) > _MOST_PICTURES:
+        return usual, None
+    if int(anomalous.sum()) >= _ENOUGH_ANOMALIES:
+        area = ranking(usual.head, anomalous)
+        if not has_something_to_gain(area):
+            return usual, None
+        larger = fit_larger()
+        trial = Trial(area, ranking(larger.head, anomalous), "pictures that were held out")
+        return (larger if trial.is_better else usual), trial
+    good = np.flatnonzero(~anomalous)[:_TRIED_ON]
+    if len(good) < _LEAST_TRIED_ON:
+        return usual, None
+    trial = Trial(*see_specks(good), "specks on good parts")
+    return (fit_larger() if trial.is_better else usual), trial
+
+
+def larger_size(picture: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int] | None:
+    """Give the input that is tried beside the usual one: None where pictures are not much larger, or that is not."""
     size = (_TIMES * usual[0], _TIMES * usual[1])
     shrunk = max(picture[0] / usual[0], picture[1] / usual[1])
-    return size if shrunk >= SHRUNK and max(size) <= _MOST_SIDE and pictures <= _MOST_PICTURES else None
+    return size if shrunk >= SHRUNK and max(size) <= _MOST_SIDE else None
 
 
 def has_something_to_gain(area: float) -> bool:
@@ -98,15 +139,15 @@ def specks_seen(good: Features, specks: Features, *, seed: int) -> float:
     `specks` are of the same pictures as `good`, in the same order; there must be two of them.
     """
     count = min(_FOLDS, len(good.fine))
-    normal = np.zeros(len(good.fine), bool)
-    fold = np.asarray(folds([0] * len(normal), count, seed=seed))
-    view = choose_view(good, seed=seed)
-    found = held_out_distances(good, view, normal, fold, count, seed=seed)
-    memory = remember(found, good.fine_grid, normal, fold, count, FINE_WORST)
-    scores = np.zeros(len(normal))
+    anomalous = np.zeros(len(good.fine), bool)
+    fold = np.asarray(folds([0] * len(anomalous), count, seed=seed))
+    view = choose_view(good, ~anomalous, seed=seed)
+    found = held_out_distances(good, view, anomalous, fold, count, seed=seed)
+    memory = describe_usual(found, good.fine_grid, anomalous, fold, count, FINE_WORST)
+    scores = np.zeros(len(anomalous))
     for number in range(count):
         held = fold == number
-        places = remember_places(good.of(~held), view, seed=seed)
+        places = remember_places(good, ~held, view, seed=seed)
         scores[held] = picture_scores(memory.usual(places(specks.of(held))), FINE_WORST)
     above = (scores[:, None] > memory.scores).mean() + (scores[:, None] == memory.scores).mean() / 2
     return float(above)
@@ -119,8 +160,8 @@ def try_specks(
     *,
     seed: int,
     progress: Progress,
-) -> Seen:
-    """Compare how well specks on good parts are seen with both sizes of the input."""
+) -> tuple[float, float]:
+    """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve."""
     found: list[float] = []
     total = len(sizes) * len(good)
     originals = [np.ascontiguousarray(read_picture(example.path, example.pixel_format)) for example in good]
@@ -136,7 +177,7 @@ def try_specks(
             progress(len(found) * len(good) + number + 1, total)
         found.append(specks_seen(*(join(of) for of in zip(*parts, strict=True)), seed=seed))
     usual, larger = found
-    return Seen(usual, larger, "specks on good parts")
+    return usual, larger
 
 
 def milliseconds(extract: Extractor) -> float:
@@ -151,14 +192,14 @@ def milliseconds(extract: Extractor) -> float:
 
 
 def describe(
-    seen: Seen,
+    trial: Trial,
     picture: tuple[int, int],
     sizes: tuple[tuple[int, int], tuple[int, int]],
     times: tuple[float, float] | None,
 ) -> str:
     """Say which of both sizes was chosen, why, and what it costs."""
     usual, larger = map(_by, sizes)
-    areas = f"it ranks {seen.of} with a ROC AUC of {seen.larger:.3f}, the usual {usual} with {seen.usual:.3f}"
+    areas = f"it ranks {trial.of} with a ROC AUC of {trial.larger:.3f}, the usual {usual} with {trial.usual:.3f}"
     if not times:
         return f"an input of {larger} was tried for pictures of {_by(picture)} and not taken: {areas}"
     return (

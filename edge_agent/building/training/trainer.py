@@ -92,7 +92,7 @@ def train(
     size, source, _, features, head = fitted
     outlook = look_ahead(
         head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
-        sizes=(report.size, size),
+        sizes=(report.size, size), refused=resolution is not None and size == usual,
     )  # fmt: skip
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}

@@ -92,9 +92,14 @@ def read_advice(text: str) -> Advice:
         if match := re.fullmatch(pattern, text):
             values = match.groupdict()
             remedy = values.pop("remedy", None)
-            more = "" if remedy is None else "advice.larger" if "`--quality best`" in remedy else "advice.largest"
-            return Advice(text, f"advice.{key}", values, more)
+            return Advice(text, f"advice.{key}", values, "" if remedy is None else _remedy(remedy))
     return Advice(text)
+
+
+def _remedy(text: str) -> str:
+    if "a larger input was tried" in text:
+        return "advice.tiles"
+    return "advice.larger" if "`--quality best`" in text else "advice.largest"
 
 
 _SEEN = r"pictures of (?P<picture>\d+x\d+) are seen as (?P<input>\d+x\d+): "

@@ -24,9 +24,17 @@ def view(picture: tuple[int, int], smallest: int | None = None) -> View:
 
 def test_large_pictures_are_told_how_small_defects_are_seen() -> None:
     first, *_ = advise(held(missed=5), (), None, None, view(LARGE))
-    assert first.startswith("pictures of 1600x1200 are seen as 384x288: defects of less than about 33 pixels")
+    assert first.startswith("pictures of 1600x1200 are seen as 384x288: defects of less than about 17 pixels")
     for what_helps in ("`--quality best` (512x384)", "`--input-size`", "`edge-agent line` does so with `tiles`"):
         assert what_helps in first
+
+
+def test_what_was_tried_and_did_not_help_is_not_recommended() -> None:
+    first, *_ = advise(held(missed=5), (), None, None, view(LARGE)._replace(refused=True))
+    assert "less than about 17 pixels" in first
+    assert first.endswith("; a larger input was tried, and sees hardly more")
+    assert "`tiles`" in first
+    assert "--quality" not in first and "--input-size" not in first
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted, fit_head
@@ -24,6 +27,10 @@ def made_up(count: int, *, seed: int = 0) -> Features:
     return Features(patches, patches, of(fine), of(rng.normal(size=6)), (ROWS, COLUMNS))
 
 
+def every(features: Features) -> np.ndarray:
+    return np.ones(len(features.fine), bool)
+
+
 def fit(features: Features) -> Head:
     normal = np.zeros(len(features.fine), bool)
     return fit_head(features, normal, seed=0, wanted=Wanted(), progress=lambda done, total: None)
@@ -31,15 +38,15 @@ def fit(features: Features) -> Head:
 
 def test_distances_are_those_to_the_nearest_of_the_same_place() -> None:
     good, asked = made_up(6), made_up(3, seed=1)
-    view = choose_view(good, seed=0)
+    view = choose_view(good, every(good), seed=0)
     known, seen = view(good), view(asked)
     brute = np.linalg.norm(seen[:, None] - known[None], axis=3).min(axis=1)
-    np.testing.assert_allclose(remember_places(good, view, seed=0)(asked), brute, rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(remember_places(good, every(good), view, seed=0)(asked), brute, rtol=0.02, atol=0.02)
 
 
 def test_a_fine_place_is_seen_with_what_is_around_it() -> None:
     good = made_up(6)
-    view = choose_view(good, seed=0)
+    view = choose_view(good, every(good), seed=0)
     around = good.sharp.copy()
     around[0, COLUMNS + 2, FINE:] += 5  # row 1, column 2 of the coarse places
     moved = np.abs(view(good._replace(sharp=around)) - view(good))[0].max(axis=1).reshape(2 * ROWS, 2 * COLUMNS) > 0.1
@@ -51,24 +58,47 @@ def test_what_lies_in_anothers_place_is_far_from_good_parts() -> None:
     good, bad = made_up(8), made_up(1, seed=2)
     fine = bad.fine.copy()
     fine[0, [9, 40]] = fine[0, [40, 9]]
-    bank = remember_places(good, choose_view(good, seed=0), seed=0)
+    bank = remember_places(good, every(good), choose_view(good, every(good), seed=0), seed=0)
     found = bank(bad._replace(fine=fine))[0]
     assert set(np.argsort(-found)[:2]) == {9, 40}
 
 
 def test_a_picture_is_not_compared_with_itself() -> None:
     good = made_up(6)
-    view = choose_view(good, seed=0)
+    view = choose_view(good, every(good), seed=0)
     found = held_out_distances(good, view, np.zeros(6, bool), np.arange(6) % 3, 3, seed=0)
     assert found.min() > 0.02
-    assert remember_places(good, view, seed=0)(good).max() < 0.02
+    assert remember_places(good, every(good), view, seed=0)(good).max() < 0.02
     alone = held_out_distances(good, view, np.zeros(6, bool), np.zeros(6, np.int64), 1, seed=0)
     assert alone.max() < 0.02, "there are no others"
 
 
 def test_hundreds_of_good_parts_cost_no_more_than_a_few() -> None:
     many = made_up(60)
-    assert remember_places(many, choose_view(many, seed=0), seed=0).bank.shape == (4 * ROWS * COLUMNS, ALL, 16)
+    assert remember_places(many, every(many), choose_view(many, every(many), seed=0), seed=0).bank.shape == (
+        4 * ROWS * COLUMNS,
+        ALL,
+        16,
+    )
+
+
+def test_only_good_parts_are_remembered_and_only_those_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    many, good = made_up(60), np.arange(60) % 3 > 0
+    apart = many.of(good)
+    copied = []
+    plain = Features.of
+
+    def of(self: Features, index: Any) -> Features:
+        found = plain(self, index)
+        copied.append(len(found.fine))
+        return found
+
+    monkeypatch.setattr(Features, "of", of)
+    view = choose_view(many, good, seed=0)
+    known = remember_places(many, good, view, seed=0)
+    assert copied == [16, 16], "of a thousand pictures a copy of all would be most of a gigabyte"
+    view_of_apart = choose_view(apart, every(apart), seed=0)
+    np.testing.assert_array_equal(known.bank, remember_places(apart, every(apart), view_of_apart, seed=0).bank)
 
 
 def test_places_count_without_anomalies_where_parts_lie_alike() -> None:

@@ -26,6 +26,7 @@ def _said() -> set[str]:
     """Every sentence that `advise` has for some trainings."""
     views = [None, view(NORMAL), view(LARGE), view(LARGE, 12 * 12), view((4000, 3000), 9 * 9)]
     views += [one._replace(input=(992, 736)) for one in views[2:] if one]
+    views += [one._replace(refused=True) for one in views[2:5] if one]
     helds = [
         held(normals, anomalies, missed=missed, alarms=alarms, roc_auc=roc_auc)
         for normals, anomalies in ((20, 10), (40, 2), (300, 40), (8, 0), (400, 400))

@@ -27,7 +27,7 @@ function chosen() {
 // A quality is a size of the input: only one of the two can say it.
 function allowSize() {
   const field = $("[name=input_size]");
-  field.disabled = $("[name=quality]").value !== "normal";
+  field.disabled = !["auto", "normal"].includes($("[name=quality]").value);
   if (field.disabled) field.value = "";
 }
 $("[name=quality]").addEventListener("change", allowSize);

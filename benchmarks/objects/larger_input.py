@@ -12,16 +12,7 @@ import numpy.typing as npt
 from benchmarks.objects.canvas import U8
 from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
-from edge_agent.building.training.resolution import (
-    ENOUGH_ANOMALIES,
-    TRIED_ON,
-    Seen,
-    add_speck,
-    has_something_to_gain,
-    larger_size,
-    ranking,
-    specks_seen,
-)
+from edge_agent.building.training.resolution import add_speck, choose_larger, larger_size, specks_seen
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
 Bools = npt.NDArray[np.bool_]
@@ -44,7 +35,7 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     first, is_bad = next(source)
     size = (first.shape[1], first.shape[0])
     usual = choose_input_size(*size)
-    larger = larger_size(size, usual, 0)
+    larger = larger_size(size, usual)
     if larger is None:
         return None
     extract = {of: Extractor(*of, source_model(*of), threads=1) for of in (usual, larger)}
@@ -84,23 +75,28 @@ def fit(features: Features, anomalous: Bools, seed: int) -> Head:
     return fit_head(features, anomalous, seed=seed, wanted=Wanted(), progress=lambda done, total: None)
 
 
+class _Fitted(NamedTuple):
+    head: Head
+    features: Features
+
+
 def fit_best(
     usual: Features, larger: Larger | None, anomalous: Bools, chosen: Bools, seed: int
 ) -> tuple[Head, Features]:
     """Fit a verdict of the chosen pictures; return it, and the features of all that are of its input's size."""
-    head = fit(usual.of(chosen), anomalous[chosen], seed)
+    train, truth = np.flatnonzero(chosen), anomalous[chosen]
+
+    def fitted(features: Features) -> _Fitted:
+        return _Fitted(fit(features.of(chosen), truth, seed), features)
+
     if larger is None:
-        return head, usual
-    if anomalous[chosen].sum() >= ENOUGH_ANOMALIES:
-        area = ranking(head, anomalous[chosen])
-        if not has_something_to_gain(area):
-            return head, usual
-        other = fit(larger.plain.of(chosen), anomalous[chosen], seed)
-        seen = Seen(area, ranking(other, anomalous[chosen]), "")
-        return (other, larger.plain) if seen.is_better else (head, usual)
-    good = np.flatnonzero(chosen & ~anomalous)[:TRIED_ON]
-    pairs = ((usual, larger.specks_usual), (larger.plain, larger.specks_larger))
-    before, after = (specks_seen(plain.of(good), specks.of(good), seed=seed) for plain, specks in pairs)
-    if not Seen(before, after, "").is_better:
-        return head, usual
-    return fit(larger.plain.of(chosen), anomalous[chosen], seed), larger.plain
+        return fitted(usual)
+
+    def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
+        of = train[good]
+        return (
+            specks_seen(usual.of(of), larger.specks_usual.of(of), seed=seed),
+            specks_seen(larger.plain.of(of), larger.specks_larger.of(of), seed=seed),
+        )
+
+    return choose_larger(fitted(usual), truth, lambda: fitted(larger.plain), see_specks)[0]

@@ -29,7 +29,13 @@ from edge_agent.building.training.bank import (
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
 from edge_agent.building.training.memory import bank_out_of_fold, describe_usual, rows
-from edge_agent.building.training.place_bank import PlaceBank, choose_view, held_out_distances, remember_places
+from edge_agent.building.training.place_bank import (
+    PlaceBank,
+    choose_view,
+    held_out_distances,
+    remember_places,
+    straying,
+)
 from edge_agent.building.training.threshold import (
     F64,
     Spread,
@@ -55,6 +61,8 @@ _BANKS = 3
 #: how much the third counts at the most there, and how far out the worst fine place of good parts may lie for that, and
 #: for it to count at all: in so many times of what it would be were the deviations normally distributed
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
+#: how many times as far the same place of other good parts may be as the nearest of all places, for the same
+_IN_PLACE, _ASTRAY = 1.05, 1.15
 #: a fine place is a small one: a picture's score is its worst
 FINE_WORST = 1
 
@@ -210,7 +218,13 @@ def fit_head(
     known = (plain.scores, placed.scores, fine.scores, regression_out, alike_out)
     spreads = [normal_spread(scores[normal]) for scores in known]
     parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, known, strict=True)]
-    weights = _weights(parts, anomalous, _usual_weights(fine.scores[normal], features.fine.shape[1]))
+    weights = _weights(
+        parts,
+        anomalous,
+        lambda: _usual_weights(
+            fine.scores[normal], features.fine.shape[1], straying(features, normal, view, seed=seed)
+        ),
+    )
     scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
     raw = np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64)
     middle = _middle(raw, anomalous)
@@ -273,27 +287,31 @@ def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression
     return Regression(weights.astype(np.float32), float(model.intercept_[0] - mean @ weights))
 
 
-def _usual_weights(fine: F64, positions: int) -> tuple[float, ...]:
-    """Weigh the banks where no anomaly decides, by what good parts' worst fine places score.
+def _usual_weights(fine: F64, positions: int, strays: float) -> tuple[float, ...]:
+    """Weigh the banks where no anomaly decides, by what good parts' worst fine places score, and how far they stray.
 
     Where parts lie alike, good ones have no place that is far out, and a small defect is. A screw that is turned
-    otherwise in each picture is far out on every good part, and a defect is lost among such.
+    otherwise in each picture is far out on every good part, and a defect is lost among such. Where whole parts turn,
+    every place is as far out as the others: there it is another place that shows the same.
     """
     expected = np.sqrt(2 * np.log(max(positions, 2)))
     steady = (_UNSTEADY - float(fine.mean()) / expected) / (_UNSTEADY - _STEADY)
-    share = _MOST_FINE * float(np.clip(steady, 0.0, 1.0))
+    in_place = (_ASTRAY - strays) / (_ASTRAY - _IN_PLACE)
+    share = _MOST_FINE * float(np.clip(steady, 0.0, 1.0) * np.clip(in_place, 0.0, 1.0))
     return (*((1 - share) * weight for weight in _USUAL_WEIGHTS), share, 0.0, 0.0)
 
 
-def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_], usual: tuple[float, ...]) -> tuple[float, ...]:
+def _weights(
+    parts: Sequence[F64], anomalous: npt.NDArray[np.bool_], usual: Callable[[], tuple[float, ...]]
+) -> tuple[float, ...]:
     """Weigh the banks, regression and likeness by a regression on out-of-fold values; none counts negatively.
 
-    `usual` is what they count where no anomaly decides.
+    `usual` tells what they count where no anomaly decides.
     """
     from sklearn.linear_model import LogisticRegression
 
     if not anomalous.any():
-        return usual
+        return usual()
     used = parts if anomalous.sum() >= _LEAST_ANOMALIES else parts[:_BANKS]
     model = LogisticRegression(C=1.0, class_weight="balanced")
     model.fit(np.stack(used, axis=1), anomalous)
@@ -301,7 +319,7 @@ def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_], usual: tupl
     found[: len(used)] = np.maximum(model.coef_[0], 0.0)
     found[_BANKS:] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
     if found.sum() <= 0:
-        return usual
+        return usual()
     return tuple(float(weight) for weight in found / found.sum())
 
 

@@ -22,6 +22,7 @@ _DIMENSIONS = 152  # of the half-whitened features, those in which good parts di
 _MOST = 16  # good parts that are remembered, which bounds the time of an inspection
 _MOST_VALUES = 13_000_000  # that are remembered, which bounds the size of a model: two bytes each
 _AT_ONCE = 16  # pictures, which bounds the memory
+_ASKED_PLACES, _EVERY = 150, 3  # of every third good part, to find out whether parts lie alike
 
 
 class View(NamedTuple):
@@ -92,6 +93,28 @@ def held_out_distances(
             good = kept if kept.any() else ~anomalous
             found[held] = remember_places(features, good, view, seed=seed)(features.of(held))
     return found
+
+
+def straying(features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int) -> float:
+    """Tell how many times as far the same place of other `good` parts is as the nearest of all their places.
+
+    1 where parts lie alike: what a place shows is found at the same place. More where they turn or shift.
+    """
+    chosen = _choose(good, _MOST, seed)
+    if len(chosen) < 2:
+        return 1.0
+    shown = view(features.of(chosen))
+    count, positions, _ = shown.shape
+    places = np.random.default_rng(seed).choice(positions, min(_ASKED_PLACES, positions), replace=False)
+    same, nearest = [], []
+    for number in range(0, count, _EVERY):
+        others = np.delete(shown, number, axis=0)
+        asked = shown[number, places]
+        same.append(np.sqrt(((others[:, places] - asked) ** 2).sum(axis=2)).min(axis=0))
+        all_places = others.reshape(-1, others.shape[2])
+        squares = (asked**2).sum(axis=1)[:, None] + (all_places**2).sum(axis=1) - 2 * asked @ all_places.T
+        nearest.append(np.sqrt(np.maximum(squares.min(axis=1), 0)))
+    return float(np.mean(same) / max(float(np.mean(nearest)), 1e-6))
 
 
 def _choose(good: npt.NDArray[np.bool_], most: int, seed: int) -> npt.NDArray[np.intp]:

@@ -47,6 +47,8 @@ class Outlook(msgspec.Struct, frozen=True):
     seen_once: list[str] = []
     #: what would help most first
     advice: list[Advice] = []
+    #: which input was chosen for large pictures, and why; None where none was tried beside the usual one
+    resolution: Advice | None = None
 
 
 class _Hard(msgspec.Struct):
@@ -76,7 +78,9 @@ def outlook(store: Store, jobs: Jobs, project: str, version: str) -> Outlook:
             said = msgspec.convert(result.get("outlook") if isinstance(result, dict) else None, _Said)
             hardest = [_hard(store, project, hard) for hard in said.hardest]
             advice = [read_advice(text) for text in said.advice]
-            return Outlook(said.f1, said.false_alarms, hardest, said.seen_once, advice)
+            resolution = result.get("resolution") if isinstance(result, dict) else None
+            chosen = read_resolution(resolution) if isinstance(resolution, str) else None
+            return Outlook(said.f1, said.false_alarms, hardest, said.seen_once, advice, chosen)
     return Outlook()
 
 
@@ -93,6 +97,14 @@ def read_advice(text: str) -> Advice:
             values = match.groupdict()
             remedy = values.pop("remedy", None)
             return Advice(text, f"advice.{key}", values, "" if remedy is None else _remedy(remedy))
+    return Advice(text)
+
+
+def read_resolution(text: str) -> Advice:
+    """Take the numbers of the sentence of edge_agent/building/training/resolution.py."""
+    for key, pattern in _RESOLUTIONS.items():
+        if match := re.fullmatch(pattern, text):
+            return Advice(text, f"resolution.{key}", match.groupdict())
     return Advice(text)
 
 
@@ -121,4 +133,12 @@ _SENTENCES = {
     "little": _CURVE + r"as many again of the same will change little",
     "exact": _EXACT + r"about (?P<normals>\d+) normal and (?P<anomalies>\d+) .*",
     "exact_many": _EXACT + r"more than (?P<normals>\d+) normal and (?P<anomalies>\d+) .*",
+}  # fmt: skip
+
+_RANKS = r"it ranks .* with a ROC AUC of (?P<more>[\d.]+), the usual (?P<usual>\d+x\d+) with (?P<less>\d\.\d+)"
+_RESOLUTIONS = {
+    "chosen": r"an input of (?P<input>\d+x\d+) was chosen for pictures of (?P<picture>\d+x\d+): " + _RANKS
+    + r"\. Its network takes (?P<slow>\d+) ms .* instead of (?P<fast>\d+) ms; .*",
+    "refused": r"an input of (?P<input>\d+x\d+) was tried for pictures of (?P<picture>\d+x\d+) and not taken: "
+    + _RANKS,
 }  # fmt: skip

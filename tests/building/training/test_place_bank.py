@@ -9,7 +9,7 @@ import pytest
 
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted, fit_head
-from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places
+from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places, straying
 
 ROWS, COLUMNS, FINE, ALL = 3, 4, 5, 9
 
@@ -111,3 +111,23 @@ def test_places_count_without_anomalies_where_parts_lie_alike() -> None:
         part[rng.choice(len(part), 2, replace=False)] += rng.normal(0, 4, (2, FINE)).astype(np.float32)
     unsteady = fit(alike._replace(fine=turned))
     assert unsteady.fine is None or unsteady.fine.scale.weight < 0.1
+
+
+def turned(features: Features) -> Features:
+    """The same parts, each shifted by so many fine places as its number says."""
+    fine = np.stack([np.roll(one, 5 * number, axis=0) for number, one in enumerate(features.fine)])
+    return features._replace(fine=fine, sharp=np.zeros_like(features.sharp))
+
+
+def test_parts_that_turn_stray_and_parts_in_place_do_not() -> None:
+    still, moved = made_up(12), turned(made_up(12))
+    assert straying(still, every(still), choose_view(still, every(still), seed=0), seed=0) == pytest.approx(1, abs=0.02)
+    assert straying(moved, every(moved), choose_view(moved, every(moved), seed=0), seed=0) > 2
+    alone = made_up(1)
+    assert straying(alone, every(alone), choose_view(still, every(still), seed=0), seed=0) == 1
+
+
+def test_places_do_not_count_where_whole_parts_turn() -> None:
+    still, moved = made_up(12), turned(made_up(12))
+    assert fit(still).fine is not None
+    assert fit(moved).fine is None

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from edge_agent.building.training.advice import advise
+from edge_agent.building.training.resolution import Trial, describe
 from edge_agent.studio.jobs.kinds import TRAINING
-from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook, read_advice
+from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook, read_advice, read_resolution
 from edge_agent.studio.jobs.process import RESULT
 from edge_agent.studio.jobs.table import Jobs, State
 from edge_agent.studio.pages.words import words
@@ -59,6 +60,21 @@ def test_every_sentence_is_known_and_keeps_its_numbers() -> None:
         rendered = re.findall(r"\d+(?:\.\d+)?", _english(advice))
         assert not set(numbers) - set(rendered), (advice.text, _english(advice))
         assert "{" not in _english(advice)
+
+
+@pytest.mark.parametrize("times", [(12.4, 51.0), None])
+@pytest.mark.parametrize("of", ["pictures that were held out", "specks on good parts"])
+def test_what_is_said_of_a_larger_input_is_known_and_keeps_its_numbers(
+    times: tuple[float, float] | None, of: str
+) -> None:
+    text = describe(Trial(0.871, 0.962, of), (1600, 1200), ((384, 288), (768, 576)), times)
+    read = read_resolution(text)
+    assert read.key == ("resolution.chosen" if times else "resolution.refused")
+    assert read.values | {"input": "768x576", "picture": "1600x1200", "usual": "384x288"} == read.values
+    assert (read.values["less"], read.values["more"]) == ("0.871", "0.962")
+    if times:
+        assert (read.values["fast"], read.values["slow"]) == ("12", "51")
+    assert "{" not in _english(read)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_outputs_of_a_chip(agent: Daemon, make: Callable[..., Line], tmp_path: P
     left = line.inspecting()
     line.process.kill()
     line.process.wait()
-    psutil.wait_procs([left], PATIENCE)
+    assert psutil.wait_procs([left], PATIENCE)[1] == [], "it ends with its line"
     assert (chip.highs(ABLE)[-1], chip.highs(REJECT)[-1], chip.highs(GATE)[-1]) == (False, True, True)
     assert changes(GATE) == [True, False, True, False, True, False, True], "it was not let go in between"
 

@@ -88,10 +88,18 @@ class Line:
         )  # fmt: skip
 
     def inspecting(self) -> psutil.Process:
+        """Give the process that inspects; not one that has ended and has not been waited for yet."""
         assert self.process is not None
-        found: psutil.Process = wait_until(
-            lambda: next(iter(psutil.Process(self.process.pid if self.process else 0).children()), None), "it is there"
-        )
+        line = psutil.Process(self.process.pid)
+
+        def living() -> psutil.Process | None:
+            try:
+                children = [child for child in line.children() if child.status() != psutil.STATUS_ZOMBIE]
+            except psutil.NoSuchProcess:  # it ends just now
+                return None
+            return children[0] if len(children) == 1 else None
+
+        found: psutil.Process = wait_until(living, "it is there, and no other")
         return found
 
     def pin(self, name: str) -> str:

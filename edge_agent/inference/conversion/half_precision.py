@@ -16,10 +16,15 @@ from edge_agent.inference.imaging.tensor import Tensor
 
 
 def is_float16(model: ModelProto) -> bool:
-    """Tell whether a model has float16 inside: weights, an input, or a Cast to it."""
+    """Tell whether a model has float16 inside: weights, an input, or a Cast to it.
+
+    Weights that are only kept in float16, to be half as large in the file, and cast to float32 before anything else are
+    none: such a model calculates in float32.
+    """
     casts = (attribute.i for node in model.graph.node if node.op_type == "Cast" for attribute in node.attribute)
     inputs = (value.type.tensor_type.elem_type for value in model.graph.input)
-    weights = (tensor.data_type for tensor in model.graph.initializer)
+    calculated_with = {name for node in model.graph.node if node.op_type != "Cast" for name in node.input}
+    weights = (tensor.data_type for tensor in model.graph.initializer if tensor.name in calculated_with)
     return TensorProto.FLOAT16 in {*casts, *inputs, *weights}
 
 

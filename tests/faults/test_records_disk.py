@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -191,18 +192,25 @@ def mount(image: Path, folder: Path) -> bool:
     return subprocess.run(["mount", "-o", "loop", image, folder], check=False, capture_output=True).returncode == 0
 
 
+@contextlib.contextmanager
+def _inspecting(config: Path, calls: int) -> Iterator[Daemon]:
+    """Run a daemon on a configuration beside its models, whose first calls are written."""
+    folder = config.parent
+    write_echo(folder / "models", "echo")
+    with running_daemon(folder, "--config", str(config), "--metrics", f"unix://{folder}/metrics.sock") as daemon:
+        daemon.stub.start("echo")
+        _inspect(daemon, calls)
+        wait_until(lambda: _accounted(daemon) == calls, "they are written")
+        yield daemon
+
+
 def test_a_disk_that_goes_read_only_under_the_daemon(tmp_path: Path, disk: Path) -> None:
     """As the kernel does it when a disk has a fault; an administrator mounts it anew."""
-    write_echo(tmp_path / "models", "echo")
     heard, config = tmp_path / "events", tmp_path / "config.toml"
     config.write_text(
         f'keep_mib = 4\nkeep = ["anomalous"]\n[[event]]\nname = "mes"\nsender = "file"\npath = "{heard}"\n'
     )
-    flags = ["--config", str(config), "--metrics", f"unix://{tmp_path}/metrics.sock"]
-    with running_daemon(tmp_path, *flags) as daemon:
-        daemon.stub.start("echo")
-        _inspect(daemon, 20)
-        wait_until(lambda: _accounted(daemon) == 20, "they are written")
+    with _inspecting(config, 20) as daemon:
         subprocess.run(["sync", "--file-system", disk], check=True)
         subprocess.run(["mount", "-o", "remount,abort", disk], check=True)
         assert _inspect(daemon, 250) < _HELD_UP
@@ -236,17 +244,13 @@ def test_a_disk_that_hangs_holds_up_no_call_and_not_the_end(tmp_path: Path, disk
     """Whoever writes to it waits in the kernel, where no signal is heard, until it answers again."""
     if shutil.which("fsfreeze") is None:
         pytest.skip("fsfreeze is not installed: apt install util-linux")
-    write_echo(tmp_path / "models", "echo")
-    (tmp_path / "config.toml").write_text('keep_mib = 4\nkeep = ["anomalous"]\n')
-    flags = ["--config", str(tmp_path / "config.toml"), "--metrics", f"unix://{tmp_path}/metrics.sock"]
-    with running_daemon(tmp_path, *flags) as daemon:
-        daemon.stub.start("echo")
-        _inspect(daemon, 20)
-        wait_until(lambda: _accounted(daemon) == 20, "they are written")
+    config = tmp_path / "config.toml"
+    config.write_text('keep_mib = 4\nkeep = ["anomalous"]\n')
+    with _inspecting(config, 20) as daemon:
         subprocess.run(["fsfreeze", "--freeze", disk], check=True)
         assert _inspect(daemon, 300) < _HELD_UP
         assert _accounted(daemon) == 20, "none is written meanwhile"
-        settings = load_settings({}, config=_with_state(tmp_path / "config.toml", tmp_path))
+        settings = load_settings({}, config=_with_state(config, tmp_path))
         found = [line.found for line in examine_records(settings)]
         assert found == [f"records can't be written: the disk of {disk} has not answered for 3 s"]
         subprocess.run(["fsfreeze", "--unfreeze", disk], check=True)
@@ -261,14 +265,9 @@ def test_a_disk_that_hangs_holds_up_no_call_and_not_the_end(tmp_path: Path, disk
 
 def test_a_disk_that_is_pulled_out_and_put_back(tmp_path: Path, disk: Path) -> None:
     """The file system of the records goes under the running daemon: writing goes on where its folder is, and back."""
-    write_echo(tmp_path / "models", "echo")
     heard, config = tmp_path / "events", tmp_path / "config.toml"
     config.write_text(f'[[event]]\nname = "mes"\nsender = "file"\npath = "{heard}"\n')
-    flags = ["--config", str(config), "--metrics", f"unix://{tmp_path}/metrics.sock"]
-    with running_daemon(tmp_path, *flags) as daemon:
-        daemon.stub.start("echo")
-        _inspect(daemon, 10)
-        wait_until(lambda: _accounted(daemon) == 10, "they are written")
+    with _inspecting(config, 10) as daemon:
         subprocess.run(["umount", "--lazy", disk], check=True)
         assert _inspect(daemon, 10) < _HELD_UP
         wait_until((disk / "records.db").exists, "a file is begun where the disk was")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.objects.canvas import U8
+from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
 from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.resolution import add_speck, choose_larger, larger_size, specks_seen
@@ -19,9 +20,11 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Larger(NamedTuple):
-    """Features with the larger input of all pictures, and of the same pictures with specks with both inputs."""
+    """Features with the larger input of all pictures, of the same with drawn defects, and with specks with both
+    inputs."""
 
     plain: Features
+    drawn: Features
     specks_usual: Features
     specks_larger: Features
 
@@ -30,7 +33,7 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     """Extract what decides about a larger input, or take it from the cache; None where none is tried."""
     if stored and stored.exists():
         with np.load(stored) as found:
-            return _unpack(found)
+            return Larger(*(unpack(found, name) for name in Larger._fields))
     source = iter(pictures)
     first, is_bad = next(source)
     size = (first.shape[1], first.shape[0])
@@ -41,17 +44,21 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     extract = {of: Extractor(*of, source_model(*of), threads=1) for of in (usual, larger)}
     resize = {of: make_resizer(size, of, "area") for of in (usual, larger)}
 
-    def look(picture: U8, of: tuple[int, int]) -> Features:
-        return extract[of]([resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()])
+    def shrink(picture: U8, of: tuple[int, int]) -> U8:
+        return resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()
 
-    parts: list[tuple[Features, Features, Features]] = []
+    def look(picture: U8, of: tuple[int, int]) -> Features:
+        return extract[of]([shrink(picture, of)])
+
+    parts: list[tuple[Features, Features, Features, Features]] = []
     for number, (picture, _) in enumerate(_again(first, is_bad, source)):
         speck = add_speck(picture, number)
-        parts.append((look(picture, larger), look(speck, usual), look(speck, larger)))
+        drawn = extract[larger]([draw_defect(shrink(picture, larger), number)])
+        parts.append((look(picture, larger), drawn, look(speck, usual), look(speck, larger)))
     found = Larger(*(join(of) for of in zip(*parts, strict=True)))
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
-        packed = {f"{name}.{key}": value for name, of in found._asdict().items() for key, value in of._asdict().items()}
+        packed = {key: value for name, of in found._asdict().items() for key, value in pack(of, name).items()}
         np.savez(stored, **packed)
     return found
 
@@ -61,18 +68,22 @@ def _again(first: U8, is_bad: bool, rest: Iterator[tuple[U8, bool]]) -> Iterator
     yield from rest
 
 
-def _unpack(found: Mapping[str, Any]) -> Larger:
-    def features(name: str) -> Features:
-        rows, columns = found[f"{name}.grid"].tolist()
-        patches, sharp, fine, pooled = (found[f"{name}.{key}"] for key in ("patches", "sharp", "fine", "pooled"))
-        return Features(patches, sharp, fine, pooled, (rows, columns))
-
-    return Larger(*(features(name) for name in Larger._fields))
+def pack(features: Features, name: str) -> dict[str, Any]:
+    """Name what is to be stored of features."""
+    return {f"{name}.{key}": value for key, value in features._asdict().items()}
 
 
-def fit(features: Features, anomalous: Bools, seed: int) -> Head:
-    """Fit a verdict as the trainer does."""
-    return fit_head(features, anomalous, seed=seed, wanted=Wanted(), progress=lambda done, total: None)
+def unpack(found: Mapping[str, Any], name: str) -> Features:
+    """Read what was stored by that name."""
+    rows, columns = found[f"{name}.grid"].tolist()
+    patches, sharp, fine, pooled = (found[f"{name}.{key}"] for key in ("patches", "sharp", "fine", "pooled"))
+    return Features(patches, sharp, fine, pooled, (rows, columns))
+
+
+def fit(features: Features, drawn: Features, anomalous: Bools, seed: int) -> Head:
+    """Fit a verdict as the trainer does; `drawn` are of the same pictures."""
+    defects = None if anomalous.any() else drawn.of(chosen_for_drawing(~anomalous))
+    return fit_head(features, anomalous, seed=seed, wanted=Wanted(), progress=lambda done, total: None, drawn=defects)
 
 
 class _Fitted(NamedTuple):
@@ -81,16 +92,16 @@ class _Fitted(NamedTuple):
 
 
 def fit_best(
-    usual: Features, larger: Larger | None, anomalous: Bools, chosen: Bools, seed: int
+    usual: Features, drawn: Features, larger: Larger | None, anomalous: Bools, chosen: Bools, seed: int
 ) -> tuple[Head, Features]:
     """Fit a verdict of the chosen pictures; return it, and the features of all that are of its input's size."""
     train, truth = np.flatnonzero(chosen), anomalous[chosen]
 
-    def fitted(features: Features) -> _Fitted:
-        return _Fitted(fit(features.of(chosen), truth, seed), features)
+    def fitted(features: Features, drawn: Features) -> _Fitted:
+        return _Fitted(fit(features.of(chosen), drawn.of(chosen), truth, seed), features)
 
     if larger is None:
-        return fitted(usual)
+        return fitted(usual, drawn)
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         of = train[good]
@@ -99,4 +110,4 @@ def fit_best(
             specks_seen(larger.plain.of(of), larger.specks_larger.of(of), seed=seed),
         )
 
-    return choose_larger(fitted(usual), truth, lambda: fitted(larger.plain), see_specks)[0]
+    return choose_larger(fitted(usual, drawn), truth, lambda: fitted(larger.plain, larger.drawn), see_specks)[0]

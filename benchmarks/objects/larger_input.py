@@ -45,7 +45,8 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     resize = {of: make_resizer(size, of, "area") for of in (usual, larger)}
 
     def shrink(picture: U8, of: tuple[int, int]) -> U8:
-        return resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()
+        small: U8 = resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()
+        return small
 
     def look(picture: U8, of: tuple[int, int]) -> Features:
         return extract[of]([shrink(picture, of)])

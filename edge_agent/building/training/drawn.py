@@ -24,7 +24,8 @@ _COVERS = (0.3, 0.8)  # how much of what is below a blotch it hides
 def chosen_for_drawing(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Choose the `good` parts that are drawn on, evenly among all."""
     found = np.flatnonzero(good)
-    return found[np.linspace(0, len(found) - 1, min(_MOST, len(found))).round().astype(np.intp)]
+    evenly = np.linspace(0, len(found) - 1, min(_MOST, len(found))).round().astype(np.intp)
+    return np.asarray(found[evenly], np.intp)
 
 
 def draw_defect(picture: U8, number: int) -> U8:
@@ -43,7 +44,7 @@ def _draw_scar(picture: U8, number: int) -> U8:
     along = np.linspace(-length / 2, length / 2, _SCAR_POINTS)[:, None] * (np.cos(angle), np.sin(angle))
     points = middle + along + rng.normal(0, _BENT * longer, along.shape)
     thickness = int(rng.integers(_SCAR_WIDTH[0], _SCAR_WIDTH[1] + 1))
-    found = picture.copy()
+    found: U8 = picture.copy()
     cv2.polylines(found, [points.astype(np.int32)], False, np.clip(color, 0, 255).tolist(), thickness, cv2.LINE_AA)
     return found
 

@@ -9,31 +9,36 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.objects.canvas import U8
+from benchmarks.objects.canvas import F32, U8
 from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
 from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
-from edge_agent.building.training.resolution import add_speck, choose_larger, larger_size, specks_seen
+from edge_agent.building.training.resolution import add_specks, choose_larger, larger_size, speck_middles, specks_seen
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
 Bools = npt.NDArray[np.bool_]
 
 
 class Larger(NamedTuple):
-    """Features with the larger input of all pictures, of the same with drawn defects, and with specks with both
-    inputs."""
+    """Features with the larger input of all pictures, of the same with drawn defects, and with specks with both inputs;
+    where the specks are on each."""
 
     plain: Features
     drawn: Features
     specks_usual: Features
     specks_larger: Features
+    middles: F32
+
+
+_SEEN = ("plain", "drawn", "specks_usual", "specks_larger")
 
 
 def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Larger | None:
     """Extract what decides about a larger input, or take it from the cache; None where none is tried."""
     if stored and stored.exists():
         with np.load(stored) as found:
-            return Larger(*(unpack(found, name) for name in Larger._fields))
+            plain, defects, specks_usual, specks_larger = (unpack(found, name) for name in _SEEN)
+            return Larger(plain, defects, specks_usual, specks_larger, found["middles"])
     source = iter(pictures)
     first, is_bad = next(source)
     size = (first.shape[1], first.shape[0])
@@ -53,14 +58,16 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
 
     parts: list[tuple[Features, Features, Features, Features]] = []
     for number, (picture, _) in enumerate(_again(first, is_bad, source)):
-        speck = add_speck(picture, number)
+        speck = add_specks(np.ascontiguousarray(picture), number)
         drawn = extract[larger]([draw_defect(shrink(picture, larger), number)])
         parts.append((look(picture, larger), drawn, look(speck, usual), look(speck, larger)))
-    found = Larger(*(join(of) for of in zip(*parts, strict=True)))
+    middles = np.stack([speck_middles(size, number) for number in range(len(parts))])
+    plain, defects, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))
+    found = Larger(plain, defects, specks_usual, specks_larger, middles)
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
-        packed = {key: value for name, of in found._asdict().items() for key, value in pack(of, name).items()}
-        np.savez(stored, **packed)
+        packed = {key: value for name in _SEEN for key, value in pack(getattr(found, name), name).items()}
+        np.savez(stored, middles=middles, **packed)
     return found
 
 
@@ -107,8 +114,8 @@ def fit_best(
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         of = train[good]
         return (
-            specks_seen(usual.of(of), larger.specks_usual.of(of), seed=seed),
-            specks_seen(larger.plain.of(of), larger.specks_larger.of(of), seed=seed),
+            specks_seen(usual.of(of), larger.specks_usual.of(of), larger.middles[of], seed=seed),
+            specks_seen(larger.plain.of(of), larger.specks_larger.of(of), larger.middles[of], seed=seed),
         )
 
     return choose_larger(fitted(usual, drawn), truth, lambda: fitted(larger.plain, larger.drawn), see_specks)[0]

@@ -27,6 +27,7 @@ from edge_agent.inference.imaging.bitmap import CHANNELS
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.options import PicturesOptions
+from edge_agent.records.pictures.deflating import best_deflating
 from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, read_strips
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
@@ -49,6 +50,7 @@ class PictureKeeper:
 
     def __init__(self, options: PicturesOptions) -> None:
         self._format = options.format
+        self._deflating = best_deflating()
         self._ring = Ring(Path(options.folder), options.rules.kinds, options.mib << 20)
         self._problem = ""
         self._socket = 0  # the inode of the one that workers know
@@ -114,17 +116,21 @@ class PictureKeeper:
         width, height = picture.width, picture.height
 
         def strips(place: int) -> Iterator[U8]:
-            return read_strips(memory, HEAD + place * width * height * CHANNELS, width, height, rest)
+            start = HEAD + place * width * height * CHANNELS
+            return read_strips(memory, start, width, height, rest, strip_bytes=self._deflating.strip_bytes)
+
+        def png(place: int) -> list[bytes]:
+            return list(encode_png(strips(place), width, height, self._deflating))
 
         files = {}
         if self._format == "jpeg":
             files[".jpg"] = encode_jpeg(strips(0), width, height, rest)
         else:
-            files[".png"] = list(encode_png(strips(0), width, height))
+            files[".png"] = png(0)
         if picture.has_mask:
-            files[MASK] = list(encode_png(strips(1), width, height))
+            files[MASK] = png(1)
         if picture.has_shadow_mask:
-            files[SHADOW_MASK] = list(encode_png(strips(2), width, height))
+            files[SHADOW_MASK] = png(2)
         told = {"model": picture.model, "version": picture.version, "verdict": msgspec.to_builtins(picture.verdict)}
         if picture.shadow is not None:
             shadow = {"model": picture.shadow_model, "version": picture.shadow_version}

@@ -1,7 +1,7 @@
 """What compresses the pixels of a PNG, a strip at a time: ISA-L where it is installed, else zlib.
 
-At level 1 ISA-L gives files as large as zlib does, to 2 %, in a fifth of the time. There are wheels of it for x86-64
-and aarch64.
+At level 1 ISA-L takes a quarter to a fifth of the time, for files that are as large where pictures have a camera's
+noise and up to a ninth larger where they come from JPEG. There are wheels of it for x86-64 and aarch64.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-_LEVEL = 1  # of both: higher ones take several times as long for a few percent
+_LEVEL = 1  # of both: zlib's higher ones take several times as long for a few percent
 
 
 class Compressor(Protocol):

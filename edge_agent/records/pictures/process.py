@@ -1,8 +1,8 @@
 """The process that keeps pictures: `edge_agent.records.pictures.process SOCKET OPTIONS`, started by the daemon.
 
-It runs only when nothing else wants the processor, and rests while the worker that a picture came from has a call:
-stillness.py says why. Workers pass it pictures in memory of which each has a few pieces; what does not fit there is
-skipped by the worker.
+It runs only when nothing else wants the processor, and in the pauses between the calls of the worker that a picture
+came from: stillness.py and pauses.py say why. Workers pass it pictures in memory of which each has a few pieces; what
+does not fit there is skipped by the worker.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from edge_agent.records.options import PicturesOptions
 from edge_agent.records.pictures.deflating import best_deflating
 from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, read_strips
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
+from edge_agent.records.pictures.pauses import Pauses
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
-from edge_agent.records.pictures.stillness import HEAD_BYTES, has_call, wait_for_stillness
 from edge_agent.records.pictures.stock import Stock, Told, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
@@ -41,8 +41,6 @@ _TELL_SECONDS = 1.0
 #: between two looks at the folders while nothing comes
 _LOOK_SECONDS = 1.0
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
-#: between two pieces of work, each of a quarter of a millisecond; the longer one on a line that is never still
-_REST, _LONGEST_REST = 0.0002, 0.008
 
 
 class PictureKeeper:
@@ -87,21 +85,18 @@ class PictureKeeper:
         try:
             if data and descriptors:
                 try:
-                    self._store(decode(data), descriptors[0])
+                    self._store(decode(data), *descriptors)
                 finally:
                     os.pwrite(descriptors[0], bytes([FREE]), 0)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _store(self, picture: Picture, memory: int) -> None:
-        def rest() -> None:
-            time.sleep(_REST)  # whoever waits for this core has it now: the kernel does not take it from us for them
-            if _is_busy(memory):
-                wait_for_stillness(lambda: _is_busy(memory), longest=_LONGEST_REST)
-
+    def _store(self, picture: Picture, memory: int, ended: int) -> None:
+        """Store a picture in a slot, of whose worker `ended` says that a call has ended."""
+        pauses = Pauses(memory, ended)
         try:
-            self._ring.put(picture.name, self._files(picture, memory, rest), rest)
+            self._ring.put(picture.name, self._files(picture, memory, pauses.rest), pauses.rest)
         except OSError as error:
             self.lost += 1
             if str(error.strerror) != self._problem:
@@ -111,6 +106,8 @@ class PictureKeeper:
             self._problem = str(error.strerror)
         else:
             self._problem = ""
+        finally:
+            pauses.close()
 
     def _files(self, picture: Picture, memory: int, rest: Rest) -> dict[str, list[bytes]]:
         width, height = picture.width, picture.height
@@ -137,11 +134,6 @@ class PictureKeeper:
             told["shadow"] = shadow | {"verdict": msgspec.to_builtins(picture.shadow)}
         files[VERDICT] = [msgspec.json.encode(told)]
         return files
-
-
-def _is_busy(memory: int) -> bool:
-    """Tell whether the worker that a slot is of has a call."""
-    return has_call(os.pread(memory, HEAD_BYTES, 0))
 
 
 def _has_ended(channel: socket.socket) -> bool:

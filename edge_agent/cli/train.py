@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -119,7 +119,7 @@ def command(
         print_json({
             "component": str(trained.folder),
             "figures": trained.figures,
-            "outlook": _named(trained.outlook),
+            "outlook": trained.outlook.named(),
             "resolution": trained.resolution,
             "sha256": trained.report.digest,
         })  # fmt: skip
@@ -137,11 +137,6 @@ def _refuse_contradictions(quality: str, input_size: tuple[int, int] | None, *, 
         raise click.UsageError(f"--speed and --quality {quality} exclude each other")
     if input_size and (speed or quality == "best"):
         raise click.UsageError(f"--input-size and {'--speed' if speed else f'--quality {quality}'} exclude each other")
-
-
-def _named(outlook: Outlook) -> dict[str, Any]:
-    """Give the fields by their names, for programs."""
-    return outlook._asdict() | {"hardest": [hard._asdict() for hard in outlook.hardest]}
 
 
 def _print(folder: Path, figures: Mapping[str, Mapping[str, float]], seconds: float) -> None:
@@ -170,7 +165,7 @@ def _print_outlook(outlook: Outlook) -> None:
     if outlook.advice:
         click.echo("What would help most:")
     for sentence in outlook.advice:
-        click.echo(f"    {sentence}")
+        click.echo(f"    {sentence.text}")
 
 
 def _print_next(folder: Path) -> None:

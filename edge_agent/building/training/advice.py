@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edge_agent.building.evaluation.metrics import intervals
 from edge_agent.building.training.features import choose_input_size
 from edge_agent.building.training.resolution import SHRUNK, has_something_to_gain
+from edge_agent.building.training.sentence import Sentence
 
 _WIDE = 0.1  # an F1 that is known less exactly is said to be
 _MOST_TIMES = 32
@@ -48,7 +49,7 @@ class Held(NamedTuple):
 
 def advise(
     held: Held, once: Sequence[str], nearer: float | None, curve: tuple[float, float] | None, view: View | None
-) -> tuple[str, ...]:
+) -> tuple[Sentence, ...]:
     """Say what would help, what helps most first.
 
     Args:
@@ -61,41 +62,62 @@ def advise(
     anomalous, called = held.anomalous, held.called
     normals, anomalies = int((~anomalous).sum()), int(anomalous.sum())
     missed, alarms = int((anomalous & ~called).sum()), int((~anomalous & called).sum())
-    said = []
+    said: list[Sentence] = []
     if view and (small := _small(view, held.roc_auc)):
         said.append(small)
     if not anomalies:
-        said.append(
-            "no picture shows what has to be found: a few anomalies decide where the threshold lies, "
-            f"{_FEW_ANOMALIES} say how good it is"
-        )
+        said.append(_none())
     elif anomalies < _FEW_ANOMALIES:
-        said.append(
-            f"{_FEW_ANOMALIES - anomalies} more anomalous pictures, of each kind that occurs: with {anomalies} it is "
-            "not well known where the threshold should lie"
-        )
+        said.append(_few(anomalies))
     if missed:
-        said.append(f"{missed} of {anomalies} anomalies {_were(missed)} missed: more pictures like {_those(missed)}")
+        text = f"{missed} of {anomalies} anomalies {_were(missed)} missed: more pictures like {_those(missed)}"
+        said.append(Sentence(text, "missed", {"missed": str(missed), "anomalies": str(anomalies)}))
     if alarms:
-        said.append(
-            f"{alarms} of {normals} normal pictures {_were(alarms)} called anomalous: more normal pictures like "
-            f"{_those(alarms)}"
-        )
+        text = f"{alarms} of {normals} normal pictures {_were(alarms)} called anomalous: more normal pictures like "
+        said.append(Sentence(text + _those(alarms), "alarms", {"alarms": str(alarms), "normals": str(normals)}))
     if once:
-        said.append(
-            f"one picture only shows {', '.join(once)}: it was judged by models that knew none of its kind; two more "
-            "of the kind say whether it is found"
-        )
+        said.append(_once(once))
     if nearer is not None and nearer >= _SURPRISED:
-        said.append(
-            f"good parts still surprise it: they lay {nearer:.0%} nearer to what it knew with nearly all {normals} "
-            f"normal pictures than with half of them; about {normals} more, of all that varies, will help"
-        )
+        said.append(_surprised(f"{nearer:.0%}", normals))
     if curve:
         said.append(_compare(*curve, normals, anomalies))
     if anomalies and (times := _times(held)) > 1:
         said.append(_more(times, normals, anomalies))
     return tuple(said)
+
+
+def _none() -> Sentence:
+    text = (
+        "no picture shows what has to be found: a few anomalies decide where the threshold lies, "
+        f"{_FEW_ANOMALIES} say how good it is"
+    )
+    return Sentence(text, "none", {"enough": str(_FEW_ANOMALIES)})
+
+
+def _few(anomalies: int) -> Sentence:
+    wanted = _FEW_ANOMALIES - anomalies
+    text = (
+        f"{wanted} more anomalous pictures, of each kind that occurs: with {anomalies} it is not well known where the "
+        "threshold should lie"
+    )
+    return Sentence(text, "few", {"wanted": str(wanted), "anomalies": str(anomalies)})
+
+
+def _once(once: Sequence[str]) -> Sentence:
+    kinds = ", ".join(once)
+    text = (
+        f"one picture only shows {kinds}: it was judged by models that knew none of its kind; two more of the kind say "
+        "whether it is found"
+    )
+    return Sentence(text, "once", {"kinds": kinds})
+
+
+def _surprised(nearer: str, normals: int) -> Sentence:
+    text = (
+        f"good parts still surprise it: they lay {nearer} nearer to what it knew with nearly all {normals} normal "
+        f"pictures than with half of them; about {normals} more, of all that varies, will help"
+    )
+    return Sentence(text, "surprised", {"nearer": nearer, "normals": str(normals)})
 
 
 def _were(count: int) -> str:
@@ -106,49 +128,64 @@ def _those(count: int) -> str:
     return "that" if count == 1 else "those"
 
 
-def _small(view: View, roc_auc: float | None) -> str | None:
+def _small(view: View, roc_auc: float | None) -> Sentence | None:
     """Say it where defects may be too small for the model, and what makes them larger."""
-    seen = f"pictures of {_by(view.picture)} are seen as {_by(view.input)}"
+    picture, model = _by(view.picture), _by(view.input)
+    seen = f"pictures of {picture} are seen as {model}"
     least = round(_SMALL * view.shrunk)
+    remedy, larger = _larger(view)
     if view.smallest is not None and view.smallest**0.5 < least:
         side = view.smallest**0.5
-        about = f"the picture with the least marked has about {side:.0f}x{side:.0f} pixels of it"
-        its = f"{side / view.shrunk:.1f} of the model's a side, and less than {_SMALL} are hard to see"
-        return f"{seen}: {about}, {its}; {_larger(view)}"
+        marked, its = f"{side:.0f}x{side:.0f}", f"{side / view.shrunk:.1f}"
+        text = (
+            f"{seen}: the picture with the least marked has about {marked} pixels of it, {its} of the model's a side, "
+            f"and less than {_SMALL} are hard to see; {larger}"
+        )
+        values = {"picture": picture, "input": model, "least": marked, "seen": its, "enough": str(_SMALL)}
+        return Sentence(text, "small_marked", values, remedy)
     well_told = roc_auc is not None and not has_something_to_gain(roc_auc)
     if view.smallest is None and view.shrunk >= SHRUNK and not well_told:
-        return f"{seen}: defects of less than about {least} pixels are hard to see; where yours are, {_larger(view)}"
+        text = f"{seen}: defects of less than about {least} pixels are hard to see; where yours are, {larger}"
+        return Sentence(text, "small", {"picture": picture, "input": model, "least": str(least)}, remedy)
     return None
 
 
-def _larger(view: View) -> str:
+def _larger(view: View) -> tuple[str, str]:
+    """Name a remedy, and say it."""
     best = choose_input_size(*view.picture, "best")
     tiles = "cut the pictures into tiles and make each one a picture (`edge-agent line` does so with `tiles`)"
     if view.refused:
-        return f"{tiles}; a larger input was tried, and sees hardly more"
+        return "tiles", f"{tiles}; a larger input was tried, and sees hardly more"
     if best[0] * best[1] > view.input[0] * view.input[1]:
-        return f"train with `--quality best` ({_by(best)}) or a larger `--input-size`, or {tiles}"
-    return f"train with a larger `--input-size`, or {tiles}"
+        return "larger", f"train with `--quality best` ({_by(best)}) or a larger `--input-size`, or {tiles}"
+    return "largest", f"train with a larger `--input-size`, or {tiles}"
 
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _compare(half: float, whole: float, normals: int, anomalies: int) -> str:
+def _compare(half: float, whole: float, normals: int, anomalies: int) -> Sentence:
     """Say what the learning curve's two points mean."""
+    values = {"half": f"{half:.2f}", "whole": f"{whole:.2f}"}
     curve = f"with half of these pictures its F1 was {half:.2f}, with nearly all of them {whole:.2f}"
-    if whole - half >= _RISES:
-        return f"{curve}: it still learns from each; as many again ({normals} normal, {anomalies} anomalous) will help"
-    return f"{curve}: as many again of the same will change little"
+    if whole - half < _RISES:
+        return Sentence(f"{curve}: as many again of the same will change little", "little", values)
+    text = f"{curve}: it still learns from each; as many again ({normals} normal, {anomalies} anomalous) will help"
+    return Sentence(text, "learns", values | {"normals": str(normals), "anomalies": str(anomalies)})
 
 
-def _more(times: int, normals: int, anomalies: int) -> str:
-    about = "about" if times < _MOST_TIMES else "more than"
-    return (
-        f"to know its F1 to within {_WIDE / 2:g} takes {about} {(times - 1) * normals} normal and "
-        f"{(times - 1) * anomalies} anomalous pictures more, in the training or kept apart for `edge-agent evaluate`"
+def _more(times: int, normals: int, anomalies: int) -> Sentence:
+    many = times >= _MOST_TIMES
+    values = {
+        "within": f"{_WIDE / 2:g}", "normals": str((times - 1) * normals), "anomalies": str((times - 1) * anomalies)
+    }  # fmt: skip
+    text = (
+        f"to know its F1 to within {values['within']} takes {'more than' if many else 'about'} {values['normals']} "
+        f"normal and {values['anomalies']} anomalous pictures more, in the training or kept apart for "
+        "`edge-agent evaluate`"
     )
+    return Sentence(text, "exact_many" if many else "exact", values)
 
 
 def _times(held: Held) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from edge_agent.building.training.bank import choose_banks, distances, picture_s
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted
 from edge_agent.building.training.learning_curve import f1_of_half
+from edge_agent.building.training.sentence import Sentence
 
 _HARDEST = 3
 _SURE = 0.95  # a picture of at least this confidence is not hard
@@ -50,8 +51,15 @@ class Outlook(NamedTuple):
     nearer: float | None
     #: F1 of models of half of the pictures on the other half, beside the one of nearly all; None with too few
     f1_of_half: float | None
-    #: sentences, what would help most first
-    advice: tuple[str, ...]
+    #: what would help most first
+    advice: tuple[Sentence, ...]
+
+    def named(self) -> dict[str, Any]:
+        """Give the fields by their names, for programs."""
+        return self._asdict() | {
+            "hardest": [hard._asdict() for hard in self.hardest],
+            "advice": [sentence.named() for sentence in self.advice],
+        }
 
 
 def look_ahead(

@@ -131,7 +131,7 @@ def train(
             "backbone": "EfficientNet-Lite0",
             "figures": figures,
             "intervals": between,
-            "outlook": msgspec.to_builtins(outlook),
+            "outlook": msgspec.to_builtins(outlook.named()),
             "appearance": msgspec.to_builtins(summarize([sight.look for sight in sights])),
             "sharpness": msgspec.to_builtins(summarize_sharpness(sights)),
             "scores": {"normal": _histogram(held_out[~anomalous])},

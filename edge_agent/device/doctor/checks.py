@@ -13,10 +13,12 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from edge_agent.access.names import group_id
+from edge_agent.access.rights import REMEDY as RIGHTS_REMEDY
 from edge_agent.access.rights import describe_refusal
 from edge_agent.component.trust import SIGNATURE_NAME, Trust
 from edge_agent.device.doctor.auditing import examine_audit
@@ -27,6 +29,7 @@ from edge_agent.device.doctor.lines import examine_lines
 from edge_agent.device.doctor.records import examine_records
 from edge_agent.device.doctor.segments import remove_left_segments
 from edge_agent.device.doctor.signatures import examine_signatures
+from edge_agent.device.doctor.writable import lowest_seen
 from edge_agent.errors import ComponentError, SettingsError
 from edge_agent.hardware.cpu_quota import cpu_quota
 from edge_agent.hardware.processor import ARCHITECTURES, cpuinfo, has_flag
@@ -65,19 +68,30 @@ def examine(settings: Settings, lines: Path = CONFIGURED) -> list[Finding]:
         _storage(settings),
         _shared_memory(),
         *remove_left_segments(),
-        _socket(settings),
+        *_seen("socket", lambda: [_socket(settings)]),
         *_groups(settings),
-        *examine_audit(settings),
-        *examine_records(settings),
+        *_seen("audit trail", lambda: examine_audit(settings)),
+        *_seen("records", lambda: examine_records(settings)),
         *examine_libraries(),
         *examine_gpu(device.nvidia),
         *faults,
         *examine_gpu_engines(device),
-        *_model_dirs(settings),
+        *(finding for folder in settings.model_dirs for finding in _seen("model folder", partial(_model_dir, folder))),
+        *_seen("registry", lambda: _registry(settings)),
         *signatures,
-        *_components(settings, device, trust),
-        *examine_lines(lines, Path(settings.state_dir)),
+        *_seen("models", lambda: _components(settings, device, trust)),
+        *_seen("lines", lambda: examine_lines(lines, Path(settings.state_dir))),
     ]
+
+
+def _seen(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Give what `look` finds; where a folder is closed to this user that is a finding too, and the others go on."""
+    try:
+        yield from look()
+    except PermissionError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        found = f"{named}{describe_refusal(error)}".removesuffix(f"; {RIGHTS_REMEDY}")
+        yield Finding(Verdict.WRONG, check, found, RIGHTS_REMEDY)
 
 
 def _system() -> Finding:
@@ -116,9 +130,7 @@ def _memory(settings: Settings) -> Finding:
 
 
 def _storage(settings: Settings) -> Finding:
-    folder = Path(settings.state_dir).absolute()
-    while not folder.exists():
-        folder = folder.parent
+    folder = lowest_seen(Path(settings.state_dir))
     free = shutil.disk_usage(folder).free
     found = f"{free // _MIB} MiB free in {folder}"
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
@@ -178,23 +190,31 @@ def _groups(settings: Settings) -> Iterator[Finding]:
             yield Finding(Verdict.WRONG, setting, str(error), f"sudo groupadd {group}, or name another")
 
 
-def _model_dirs(settings: Settings) -> Iterator[Finding]:
-    for folder in settings.model_dirs:
-        if not folder.is_dir():
-            remedy = f"mkdir -p {folder}, or name another with --model-dir"
-            yield Finding(Verdict.NOTE, "model folder", f"{folder} does not exist", remedy)
-        elif not os.access(folder, os.R_OK | os.X_OK):
-            yield Finding(Verdict.WRONG, "model folder", f"{folder} can't be read by this user", f"chmod a+rX {folder}")
-        elif folder.stat().st_mode & stat.S_IWOTH:
-            yield Finding(
-                Verdict.NOTE, "model folder", f"every user may put models into {folder}", f"chmod o-w {folder}"
-            )
-        else:
-            yield Finding(Verdict.OK, "model folder", str(folder))
+def _model_dir(folder: Path) -> list[Finding]:
+    check = "model folder"
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        remedy = f"mkdir -p {folder}, or name another with --model-dir"
+        return [Finding(Verdict.NOTE, check, f"{folder} does not exist", remedy)]
+    if not stat.S_ISDIR(status.st_mode):
+        return [Finding(Verdict.WRONG, check, f"{folder} is not a folder", "name another with --model-dir")]
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return [Finding(Verdict.WRONG, check, f"{folder} can't be read by this user", f"chmod a+rX {folder}")]
+    if status.st_mode & stat.S_IWOTH:
+        return [Finding(Verdict.NOTE, check, f"every user may put models into {folder}", f"chmod o-w {folder}")]
+    return [Finding(Verdict.OK, check, str(folder))]
+
+
+def _registry(settings: Settings) -> Iterator[Finding]:
     registry = settings.registry_dir
-    if registry.is_dir() and not os.access(registry, os.R_OK | os.X_OK):
+    try:
+        status = registry.stat()
+    except FileNotFoundError:
+        return
+    if not os.access(registry, os.R_OK | os.X_OK):
         yield Finding(Verdict.WRONG, "registry", f"{registry} can't be read by this user", f"chmod a+rX {registry}")
-    elif registry.is_dir():
+    elif stat.S_ISDIR(status.st_mode):
         yield Finding(Verdict.OK, "registry", f"{registry}, where deployed components register")
 
 

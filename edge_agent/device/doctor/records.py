@@ -47,7 +47,8 @@ def _events(folder: Path, rules: Sequence[Rule], device: str) -> Iterator[Findin
     try:
         states = {state.rule: state for state in line_states(folder)}
     except (sqlite3.Error, OSError) as error:
-        yield Finding(Verdict.NOTE, "events", f"the outbox in {folder} can't be read: {error}", "see docs/events.md")
+        said = describe_refusal(error) if isinstance(error, OSError) else error
+        yield Finding(Verdict.NOTE, "events", f"the outbox in {folder} can't be read: {said}", "see docs/events.md")
         states = {}
     for number, rule in enumerate(rules):
         if said := other_name(rule, rules[:number], device):

@@ -1,7 +1,7 @@
 """What a training has said of its model: what to expect of it, its hardest pictures, and what would make it better.
 
-`train` says it in English sentences, of which the numbers are taken here, so that a page can say it in other languages.
-A sentence that is not known is shown as it is.
+`train --json` gives each sentence with its numbers, so that a page can say it in other languages. One for which the
+page has no words is shown as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge_agent.studio.store.store import Store
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """A sentence on what would help: the key of the words for it ("" where it is not known), and what fills them in."""
+    """A sentence, the key of the words for it ("" where there are none), and what fills them in."""
 
     text: str
     key: str = ""
@@ -58,6 +58,15 @@ class _Hard(msgspec.Struct):
     right: bool
 
 
+class _Sentence(msgspec.Struct):
+    """See edge_agent/building/training/sentence.py."""
+
+    text: str
+    key: str = ""
+    values: dict[str, str] = {}
+    remedy: str = ""
+
+
 class _Said(msgspec.Struct):
     """What `edge-agent train --json` gives of it."""
 
@@ -65,7 +74,7 @@ class _Said(msgspec.Struct):
     false_alarms: tuple[float, float] | None = None
     hardest: list[_Hard] = []
     seen_once: list[str] = []
-    advice: list[str] = []
+    advice: list[_Sentence | str] = []  # earlier versions said it without its numbers
 
 
 def outlook(store: Store, jobs: Jobs, project: str, version: str) -> Outlook:
@@ -77,7 +86,7 @@ def outlook(store: Store, jobs: Jobs, project: str, version: str) -> Outlook:
         with contextlib.suppress(msgspec.ValidationError):  # of a version that said it otherwise
             said = msgspec.convert(result.get("outlook") if isinstance(result, dict) else None, _Said)
             hardest = [_hard(store, project, hard) for hard in said.hardest]
-            advice = [read_advice(text) for text in said.advice]
+            advice = [_advice(sentence) for sentence in said.advice]
             resolution = result.get("resolution") if isinstance(result, dict) else None
             chosen = read_resolution(resolution) if isinstance(resolution, str) else None
             return Outlook(said.f1, said.false_alarms, hardest, said.seen_once, advice, chosen)
@@ -90,14 +99,11 @@ def _hard(store: Store, project: str, hard: _Hard) -> HardPicture:
     return HardPicture(file, hard.label, hard.confidence, hard.right, number)
 
 
-def read_advice(text: str) -> Advice:
-    """Take the numbers of a sentence of edge_agent/building/training/advice.py."""
-    for key, pattern in _SENTENCES.items():
-        if match := re.fullmatch(pattern, text):
-            values = match.groupdict()
-            remedy = values.pop("remedy", None)
-            return Advice(text, f"advice.{key}", values, "" if remedy is None else _remedy(remedy))
-    return Advice(text)
+def _advice(sentence: _Sentence | str) -> Advice:
+    if isinstance(sentence, str):
+        return Advice(sentence)
+    more = f"advice.{sentence.remedy}" if sentence.remedy else ""
+    return Advice(sentence.text, f"advice.{sentence.key}", sentence.values, more)
 
 
 def read_resolution(text: str) -> Advice:
@@ -107,33 +113,6 @@ def read_resolution(text: str) -> Advice:
             return Advice(text, f"resolution.{key}", match.groupdict())
     return Advice(text)
 
-
-def _remedy(text: str) -> str:
-    if "a larger input was tried" in text:
-        return "advice.tiles"
-    return "advice.larger" if "`--quality best`" in text else "advice.largest"
-
-
-_SEEN = r"pictures of (?P<picture>\d+x\d+) are seen as (?P<input>\d+x\d+): "
-_CURVE = r"with half of these pictures its F1 was (?P<half>[\d.]+), with nearly all of them (?P<whole>[\d.]+): "
-_EXACT = r"to know its F1 to within (?P<within>[\d.]+) takes "
-_SENTENCES = {
-    "small_marked": _SEEN + r"the picture with the least marked has about (?P<least>\d+x\d+) pixels of it, "
-    r"(?P<seen>[\d.]+) of the model's a side, and less than (?P<enough>\d+) are hard to see; (?P<remedy>.*)",
-    "small": _SEEN
-    + r"defects of less than about (?P<least>\d+) pixels are hard to see; where yours are, (?P<remedy>.*)",
-    "none": r"no picture shows what has to be found: .*, (?P<enough>\d+) say how good it is",
-    "few": r"(?P<wanted>\d+) more anomalous pictures, of each kind that occurs: with (?P<anomalies>\d+) it is not .*",
-    "missed": r"(?P<missed>\d+) of (?P<anomalies>\d+) anomalies (was|were) missed: .*",
-    "alarms": r"(?P<alarms>\d+) of (?P<normals>\d+) normal pictures (was|were) called anomalous: .*",
-    "once": r"one picture only shows (?P<kinds>.+): it was judged by models that knew none of its kind; .*",
-    "surprised": r"good parts still surprise it: they lay (?P<nearer>\d+%) nearer .* nearly all "
-    r"(?P<normals>\d+) normal pictures .*",
-    "learns": _CURVE + r"it still learns from each; as many again \((?P<normals>\d+) normal, (?P<anomalies>\d+) .*",
-    "little": _CURVE + r"as many again of the same will change little",
-    "exact": _EXACT + r"about (?P<normals>\d+) normal and (?P<anomalies>\d+) .*",
-    "exact_many": _EXACT + r"more than (?P<normals>\d+) normal and (?P<anomalies>\d+) .*",
-}  # fmt: skip
 
 _RANKS = r"it ranks .* with a ROC AUC of (?P<more>[\d.]+), the usual (?P<usual>\d+x\d+) with (?P<less>\d\.\d+)"
 _RESOLUTIONS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -18,19 +20,23 @@ def held(normals: int = 20, anomalies: int = 10, *, missed: int = 0, alarms: int
     return Held(np.where(called, 0.9, 0.1), anomalous, called, 0.5, roc_auc if anomalies else None)
 
 
+def _texts(*given: Any) -> list[str]:
+    return [sentence.text for sentence in advise(*given)]
+
+
 def view(picture: tuple[int, int], smallest: int | None = None) -> View:
     return View(picture, (384, 288), smallest)
 
 
 def test_large_pictures_are_told_how_small_defects_are_seen() -> None:
-    first, *_ = advise(held(missed=5), (), None, None, view(LARGE))
+    first, *_ = _texts(held(missed=5), (), None, None, view(LARGE))
     assert first.startswith("pictures of 1600x1200 are seen as 384x288: defects of less than about 17 pixels")
     for what_helps in ("`--quality best` (512x384)", "`--input-size`", "`edge-agent line` does so with `tiles`"):
         assert what_helps in first
 
 
 def test_what_was_tried_and_did_not_help_is_not_recommended() -> None:
-    first, *_ = advise(held(missed=5), (), None, None, view(LARGE)._replace(refused=True))
+    first, *_ = _texts(held(missed=5), (), None, None, view(LARGE)._replace(refused=True))
     assert "less than about 17 pixels" in first
     assert first.endswith("; a larger input was tried, and sees hardly more")
     assert "`tiles`" in first
@@ -45,22 +51,22 @@ def test_where_defects_are_seen_nothing_is_said_of_their_size(
     picture: tuple[int, int], smallest: int | None, roc_auc: float
 ) -> None:
     assert not any(
-        "are seen as" in text for text in advise(held(roc_auc=roc_auc), (), None, None, view(picture, smallest))
+        "are seen as" in text for text in _texts(held(roc_auc=roc_auc), (), None, None, view(picture, smallest))
     )
 
 
 def test_a_marked_defect_that_is_too_small_is_measured() -> None:
-    first, *_ = advise(held(roc_auc=1.0), (), None, None, view(LARGE, 12 * 12))
+    first, *_ = _texts(held(roc_auc=1.0), (), None, None, view(LARGE, 12 * 12))
     assert "the picture with the least marked has about 12x12 pixels of it, 2.9 of the model's a side" in first
 
 
 def test_few_anomalies_are_what_would_help_most() -> None:
-    first, *_ = advise(held(anomalies=2, missed=1), (), 0.2, None, None)
+    first, *_ = _texts(held(anomalies=2, missed=1), (), 0.2, None, None)
     assert first.startswith("8 more anomalous pictures, of each kind that occurs")
 
 
 def test_numbers_of_further_pictures_are_named() -> None:
-    said = advise(held(missed=1, alarms=2), ("dent",), 0.2, (0.7, 0.9), None)
+    said = _texts(held(missed=1, alarms=2), ("dent",), 0.2, (0.7, 0.9), None)
     assert said[0] == "1 of 10 anomalies was missed: more pictures like that"
     assert said[1] == "2 of 20 normal pictures were called anomalous: more normal pictures like those"
     assert "one picture only shows dent" in said[2]

@@ -71,7 +71,7 @@ def test_a_perfect_figure_of_few_pictures_is_not_promised() -> None:
     assert found.f1 is not None
     low, high = found.f1
     assert 0.6 < low < 0.95 < high <= 1.0
-    assert any("anomalous pictures more, in the training or kept apart" in sentence for sentence in found.advice)
+    assert any("anomalous pictures more, in the training or kept apart" in sentence.text for sentence in found.advice)
     assert found.false_alarms is not None
     assert found.false_alarms[0] == 0.0
     assert 0.1 < found.false_alarms[1] < 0.25, "of 16 good parts none was called anomalous"
@@ -80,14 +80,14 @@ def test_a_perfect_figure_of_few_pictures_is_not_promised() -> None:
 def test_without_anomalies_nothing_is_promised() -> None:
     found = outlook(0)
     assert found.f1 is None
-    assert any(sentence.startswith("no picture shows what has to be found") for sentence in found.advice)
+    assert any(sentence.text.startswith("no picture shows what has to be found") for sentence in found.advice)
 
 
 def test_kinds_with_one_picture_are_named() -> None:
     assert outlook(4, kinds=("dent", "scratch", "dent", "dent")).seen_once == ("scratch",)
     assert outlook(4, areas=("stain", "stain", "hole", "stain")).seen_once == ("hole",)
     assert outlook(4).seen_once == (), "anomalies of one folder have no kinds"
-    assert any("shows scratch" in sentence for sentence in outlook(3, kinds=("dent", "scratch", "dent")).advice)
+    assert any("shows scratch" in sentence.text for sentence in outlook(3, kinds=("dent", "scratch", "dent")).advice)
 
 
 def test_the_hardest_pictures_come_first() -> None:
@@ -99,13 +99,13 @@ def test_the_hardest_pictures_come_first() -> None:
     seen = [Seen(example, None, str(number), {}, None) for number, example in enumerate(examples)]
     found = look_ahead(fit(features, anomalous), features, anomalous, examples, seen, seed=0, wanted=Wanted())
     assert (found.hardest[0].picture, found.hardest[0].right) == ("a/3.png", False)
-    assert any("1 of 16 normal pictures was called anomalous" in sentence for sentence in found.advice)
+    assert any("1 of 16 normal pictures was called anomalous" in sentence.text for sentence in found.advice)
 
 
 def test_the_learning_curve_says_what_half_of_the_pictures_gave() -> None:
     found = outlook(6)
     assert found.f1_of_half is not None
-    (sentence,) = (text for text in found.advice if text.startswith("with half of these pictures its F1 was"))
+    (sentence,) = (said.text for said in found.advice if said.text.startswith("with half of these pictures its F1 was"))
     assert f"{found.f1_of_half:.2f}, with nearly all of them 1.00" in sentence
     assert outlook(3).f1_of_half is None, "a half would have one anomaly"
 

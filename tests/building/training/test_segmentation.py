@@ -14,6 +14,7 @@ import pytest
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.results import Evaluation, evaluate
+from edge_agent.building.training import backbone
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import class_scores_shape, source_model
 from edge_agent.building.training.options import Options, Steps
@@ -115,6 +116,62 @@ def test_the_same_seed_gives_the_same_masks(data: Path, tmp_path: Path) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize(("side", "stride", "padding"), [(3, 1, 1), (3, 2, 0), (5, 1, 2), (5, 2, 0)])
+def test_depthwise_convolutions_learn_what_torch_would(torch: Any, side: int, stride: int, padding: int) -> None:
+    from edge_agent.building.training.segmentation.convolution import depthwise
+
+    torch.manual_seed(0)
+    values = torch.randn(2, 7, 12, 17, dtype=torch.float32).contiguous(memory_format=torch.channels_last)
+    parts = [values, torch.randn(7, 1, side, side), torch.randn(7)]
+    ours, theirs = ([part.clone().requires_grad_() for part in parts] for _ in range(2))
+    found = depthwise(ours[0], ours[1], ours[2], stride, padding)
+    wanted = torch.nn.functional.conv2d(*theirs, stride, padding, groups=7)
+    torch.testing.assert_close(found, wanted)
+    gradient = torch.randn_like(wanted)
+    found.backward(gradient)
+    wanted.backward(gradient)
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our.grad, their.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_bfloat16_learns_the_same_masks(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways on any processor; that the fast one is for those that gain by it is has_bfloat16's part."""
+    from edge_agent.building.training.segmentation import learning
+    from edge_agent.building.training.segmentation.frozen import FrozenStages
+
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(90, 110, (96, 96, 3), np.uint8) for _ in range(6)]
+    classes = [np.zeros((48, 48), np.uint8) for _ in pictures]
+    for picture, marked in zip(pictures[:4], classes[:4], strict=True):
+        y, x = rng.integers(5, 30, 2)
+        picture[2 * y : 2 * y + 24, 2 * x : 2 * x + 24] = (200, 40, 40)
+        marked[y : y + 12, x : x + 12] = 1
+    shown = (np.stack(pictures).transpose(0, 3, 1, 2) - np.float32(backbone.MEAN)) / np.float32(backbone.STD)
+    scores = []
+    for faster in (False, True):
+        monkeypatch.setattr(learning, "has_bfloat16", lambda faster=faster: faster)
+        network = learning.learn(
+            learning.Labelled(pictures, classes), 2, seed=0, steps=40, progress=lambda done, total: None
+        )
+        with torch.no_grad():
+            scores.append(network(FrozenStages(network.reads)(shown)))
+    assert not torch.equal(*scores), "both were learned in the same precision"
+    whole, short = (np.asarray(found.argmax(1)) for found in scores)
+    assert whole.any()
+    assert (whole != short).mean() < 0.02
+    for found in (whole, short):
+        wanted = np.stack(classes).astype(bool)
+        assert (found.astype(bool) & wanted).sum() > 0.7 * (found.astype(bool) | wanted).sum()
+
+
+def test_bfloat16_is_for_processors_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_agent.building.training.segmentation import learning
+
+    for known, faster in (("avx2 avx512_bf16", True), ("amx_bf16", True), ("avx512f avx512_vnni bf16", False)):
+        monkeypatch.setattr(learning, "has_flag", known.split().__contains__)
+        assert learning.has_bfloat16() == faster
+
+
 def test_a_label_that_covers_little_counts_more() -> None:
     from edge_agent.building.training.segmentation.learning import label_weights
 
@@ -125,3 +182,16 @@ def test_a_label_that_covers_little_counts_more() -> None:
     background, usual, rare, unseen = label_weights([crack, scratch, nothing], 4)
     assert (background, usual, unseen) == (1.0, 2.0, 2.0)
     assert rare == pytest.approx(2 * 20**0.5)
+
+
+def test_a_few_pixels_do_not_outweigh_the_picture() -> None:
+    """Whether a hand slipped or a defect is that small: fewer pixels count no more, each, than a dozen does."""
+    from edge_agent.building.training.segmentation.learning import label_weights
+
+    weights = []
+    for pixels in (1, 3, 200):
+        classes = np.zeros((200, 200), np.uint8)
+        classes[100, :pixels] = 1
+        weights.append(label_weights([classes], 2)[1])
+    assert weights[0] == weights[1] == 20
+    assert 2 < weights[2] < 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,8 +14,9 @@ from PIL import Image
 
 from edge_agent.building.training.advice import advise
 from edge_agent.building.training.resolution import Trial, describe
+from edge_agent.building.training.sentence import Sentence
 from edge_agent.studio.jobs.kinds import TRAINING
-from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook, read_advice, read_resolution
+from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook, read_resolution
 from edge_agent.studio.jobs.process import RESULT
 from edge_agent.studio.jobs.table import Jobs, State
 from edge_agent.studio.pages.words import words
@@ -23,8 +24,8 @@ from edge_agent.studio.store.store import Store
 from tests.building.training.test_advice import LARGE, NORMAL, held, view
 
 
-def _said() -> set[str]:
-    """Every sentence that `advise` has for some trainings."""
+def _said() -> Iterator[Sentence]:
+    """Give every sentence that `advise` has for some trainings."""
     views = [None, view(NORMAL), view(LARGE), view(LARGE, 12 * 12), view((4000, 3000), 9 * 9)]
     views += [one._replace(input=(992, 736)) for one in views[2:] if one]
     views += [one._replace(refused=True) for one in views[2:5] if one]
@@ -36,30 +37,25 @@ def _said() -> set[str]:
         for roc_auc in (0.9, 1.0)
     ]
     rest = itertools.product(((), ("dent",), ("a, b", "scratch")), (None, 0.01, 0.25), (None, (0.7, 0.9), (0.9, 0.91)))
-    return {text for one in helds for seen in views for text in advise(one, (), None, None, seen)} | {
-        text for once, nearer, curve in rest for text in advise(helds[0], once, nearer, curve, None)
-    }
+    for one, seen in itertools.product(helds, views):
+        yield from advise(one, (), None, None, seen)
+    for once, nearer, curve in rest:
+        yield from advise(helds[0], once, nearer, curve, None)
 
 
-def _english(advice: Advice) -> str:
-    said = words("en")
-    text = re.sub(r"\{(\w+)\}", lambda place: advice.values[place[1]], said[advice.key])
-    return f"{text} {said[advice.more]}" if advice.more else text
+def _rendered(text: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda place: values[place[1]], text)
 
 
-def test_every_sentence_is_known_and_keeps_its_numbers() -> None:
-    read = [read_advice(text) for text in _said()]
-    assert not [advice.text for advice in read if not advice.key]
-    used = {advice.key for advice in read} | {advice.more for advice in read if advice.more}
-    assert used == {key for key in words("en") if key.startswith("advice.")}
-    for advice in read:
-        told = advice.text.replace("0.05", "").split(" train with ")[
-            0
-        ]  # what to train with has another name in the studio
-        numbers = re.findall(r"\d+(?:\.\d+)?", told)
-        rendered = re.findall(r"\d+(?:\.\d+)?", _english(advice))
-        assert not set(numbers) - set(rendered), (advice.text, _english(advice))
-        assert "{" not in _english(advice)
+def test_a_page_has_words_for_every_sentence_with_every_number() -> None:
+    english = words("en")
+    used = set()
+    for text, key, values, remedy in _said():
+        used |= {f"advice.{key}", f"advice.{remedy}"} if remedy else {f"advice.{key}"}
+        said = _rendered(english[f"advice.{key}"], values)
+        told = text.partition(" train with ")[0]  # what to train with has another name in the studio
+        assert not set(re.findall(r"\d+(?:\.\d+)?", told)) - set(re.findall(r"\d+(?:\.\d+)?", said)), (text, said)
+    assert used == {key for key in english if key.startswith("advice.")}
 
 
 @pytest.mark.parametrize("times", [(12.4, 51.0), None])
@@ -74,7 +70,7 @@ def test_what_is_said_of_a_larger_input_is_known_and_keeps_its_numbers(
     assert (read.values["less"], read.values["more"]) == ("0.871", "0.962")
     if times:
         assert (read.values["fast"], read.values["slow"]) == ("12", "51")
-    assert "{" not in _english(read)
+    assert "{" not in _rendered(words("en")[read.key], read.values)
 
 
 @pytest.fixture
@@ -113,5 +109,14 @@ def test_a_hardest_picture_is_found_among_many_with_its_name_in_theirs(store: St
     assert [(hard.file, hard.id) for hard in found] == [("x1.png", added.id), ("1.png", None)]
 
 
-def test_a_sentence_of_another_version_is_shown_as_it_is() -> None:
-    assert read_advice("paint it blue") == Advice("paint it blue")
+def test_advice_comes_with_the_names_of_its_words_and_that_of_earlier_versions_as_it_was(store: Store) -> None:
+    now = Sentence("cut the pictures", "small", {"least": "17"}, "tiles")
+    jobs = Jobs(store)
+    number = jobs.prepare("part", TRAINING, "part 1.0.0", version="1.0.0")
+    said = {"outlook": {"f1": None, "advice": [now.named(), "paint it blue"]}}
+    (jobs.folder(number) / RESULT).write_bytes(msgspec.json.encode(said))
+    jobs.set(number, "done")
+    assert outlook(store, jobs, "part", "1.0.0").advice == [
+        Advice("cut the pictures", "advice.small", {"least": "17"}, "advice.tiles"),
+        Advice("paint it blue"),
+    ]

@@ -40,6 +40,11 @@ def test_charts() -> None:
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_what_a_training_has_said() -> None:
+    assert "# pass 2" in _tested("outlook.test.mjs")
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_the_editor_of_a_line() -> None:
     assert "# pass 4" in _tested("lines.test.mjs")
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from edge_agent.building.training import backbone
 from edge_agent.building.training.features import mask_stride
 from edge_agent.building.training.graph import Graph
+from edge_agent.building.training.segmentation.convolution import depthwise
 from edge_agent.inference.engines.onnx_graph import cut
 
 #: coarse to fine: stage -> is it of the tuned copy
@@ -63,6 +64,8 @@ class Convolutions(nn.Module):
             first = functional.pad(first, (left, right, top, bottom))
             padding = (0, 0)
         weight, bias = self.get_parameter(_key(inputs[1])), self.get_parameter(_key(inputs[2]))
+        if attributes["group"] == len(weight):
+            return depthwise(first, weight, bias, attributes["strides"][0], padding[0])
         return functional.conv2d(first, weight, bias, attributes["strides"], padding, groups=attributes["group"])
 
 

@@ -2,7 +2,7 @@
 
 import { name } from "./api.js";
 import { $, fromTemplate, setText } from "./dom.js";
-import { fraction, percent, w } from "./words.js";
+import { fraction, knows, percent, w } from "./words.js";
 
 const { project } = document.body.dataset;
 
@@ -53,5 +53,6 @@ function drawPicture({ file, label, confidence, right, id }) {
 
 // A sentence in the page's language; one that is not known is shown as it was said.
 export function sentence({ key, values, more, text }) {
-  return key ? [w(key, values), more && w(more)].filter(Boolean).join(" ") : text;
+  if (!knows(key) || (more && !knows(more))) return text;
+  return [w(key, values), more && w(more)].filter(Boolean).join(" ");
 }

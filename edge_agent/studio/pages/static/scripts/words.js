@@ -3,6 +3,9 @@
 const response = await fetch(`/words/${document.documentElement.lang}.json`);
 const words = await response.json();
 
+// Tell whether there are words for a key, as a program of another version may name.
+export const knows = (key) => key in words;
+
 export function w(key, values = {}) {
   const text = words[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));

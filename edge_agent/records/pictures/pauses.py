@@ -19,11 +19,11 @@ from edge_agent.records.pictures.stillness import HEAD_BYTES, has_call, last_pau
 #: what is done without a rest, and the rest, in which whoever waits for this core has it
 _PIECE_SECONDS, _REST_SECONDS = 0.0001, 0.0001
 #: that an answer has to get to its client
-_ANSWER_SECONDS = 0.001
+ANSWER_SECONDS = 0.001
 #: of a pause, which may be shorter than those before
 _SHARE = 0.8
 #: a line with shorter pauses is never still: there is one piece of work in so many seconds, at once behind a call
-_SHORT_PAUSE_SECONDS, _RARELY_SECONDS, _AT_ONCE_SECONDS = 0.004, 0.008, 0.0004
+_SHORT_PAUSE_SECONDS, _RARELY_SECONDS, _AT_ONCE_SECONDS = 0.004, 0.03, 0.0004
 #: a call that takes longer is not waited for, nor one that is due for so long
 _LONGEST_SECONDS = 0.05
 #: whatever calls come, there is a piece of work in so many seconds
@@ -73,8 +73,8 @@ class Pauses:
         if pause < _SHORT_PAUSE_SECONDS:
             if now - self._rested_at >= _RARELY_SECONDS and now - ended < _AT_ONCE_SECONDS:
                 return True
-        elif now < ended + _ANSWER_SECONDS:
-            self._sleep(_ANSWER_SECONDS)
+        elif now < ended + ANSWER_SECONDS:
+            self._sleep(ANSWER_SECONDS)
             return False
         elif now < ended + _SHARE * pause:
             return True

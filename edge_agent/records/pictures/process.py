@@ -30,7 +30,7 @@ from edge_agent.records.options import PicturesOptions
 from edge_agent.records.pictures.deflating import best_deflating
 from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, read_strips
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
-from edge_agent.records.pictures.pauses import Pauses
+from edge_agent.records.pictures.pauses import ANSWER_SECONDS, Pauses
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
 from edge_agent.records.pictures.stock import Stock, Told, encode_stock
 
@@ -184,6 +184,7 @@ def main() -> None:
                 keeper.lost += lost
                 continue
         if listener in readable:  # before the end: what a worker has passed on is kept
+            time.sleep(ANSWER_SECONDS)
             keeper.take(listener)
         elif channel in readable and _has_ended(channel):
             break

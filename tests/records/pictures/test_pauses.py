@@ -137,9 +137,9 @@ def test_on_a_line_that_is_never_still_there_is_a_piece_of_work_behind_a_call_no
     line.rest()  # returns
     line.slept.clear()
     with line.resting() as resting:
-        line.calls(0.001, 3)
+        line.calls(0.001, 20)  # 30 ms have not passed
         assert resting.is_alive()
-        line.calls(0.001, 5)
+        line.calls(0.001, 10)
     assert line.slept == [REST]
 
 

@@ -133,7 +133,7 @@ def test_when_the_next_call_does_not_come_work_goes_on(line: Line, monkeypatch: 
 
 
 def test_on_a_line_that_is_never_still_there_is_a_piece_of_work_behind_a_call_now_and_then(line: Line) -> None:
-    line.calls(0.001)
+    line.calls(0.001, 40)
     line.rest()  # returns
     line.slept.clear()
     with line.resting() as resting:

@@ -81,9 +81,11 @@ def test_masks_go_on_where_they_were_ended(tmp_path: Path, capsys: pytest.Captur
         {"key": f"masks brushed 20+10 {seed}", **row, "iou": iou, "labels": {"scratch": iou, "stain": 0.9}}
         for seed, iou in enumerate((0.8, 0.7))
     ]
-    kept.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    measure_masks(["brushed"], ["20+10"], range(2), tmp_path, tmp_path, Results(kept))
-    mean = capsys.readouterr().out.splitlines()[3]
-    assert mean.split()[:3] == ["brushed", "20+10", "0.750"]
-    assert "scratch 0.750 stain 0.900  mean of 2, least IoU 0.700" in mean
+    best = [{**row, "key": f"{row['key']} best", "iou": row["iou"] + 0.1} for row in rows]
+    kept.write_text("".join(json.dumps(row) + "\n" for row in rows + best))
+    for quality, iou, least in (("auto", "0.750", "0.700"), ("best", "0.850", "0.800")):
+        measure_masks(["brushed"], ["20+10"], range(2), tmp_path, tmp_path, Results(kept), quality)
+        mean = capsys.readouterr().out.splitlines()[3]
+        assert mean.split()[:3] == ["brushed", "20+10", iou]
+        assert f"scratch 0.750 stain 0.900  mean of 2, least IoU {least}" in mean
     assert list(tmp_path.iterdir()) == [kept], "nothing is drawn or learned"

@@ -138,7 +138,8 @@ def _with_masks(datasets: Datasets, pictures: list[U8], size: tuple[int, int], o
             steps=options.steps or STEPS,
             progress=progress,
         )
-    return source_model(*size, network.add_to, len(names) + 1)
+    mirrored = size if options.quality == "best" else None
+    return source_model(*size, lambda graph: network.add_to(graph, mirrored), len(names) + 1)
 
 
 def _shrink_classes(classes: U8, target: tuple[int, int], labels: int) -> U8:

@@ -78,9 +78,10 @@ def train(
         steps.note(warning)
     assert report.size is not None
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
-    usual = options.input_size or choose_input_size(
-        *report.size, "normal" if options.quality == "auto" else options.quality
-    )
+    quality = "normal" if options.quality == "auto" else options.quality
+    if segmentation and quality == "best":
+        quality = "normal"  # more pixels have not helped masks; their best is the mean of mirrored looks
+    usual = options.input_size or choose_input_size(*report.size, quality)
     examples = datasets.train.labelled
     sights: list[Sight] = []
     pictures = resized_pictures(examples, report.size, usual, sights.append)
@@ -92,7 +93,7 @@ def train(
     size, source, _, features, head = fitted
     outlook = look_ahead(
         head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
-        sizes=(report.size, size), refused=resolution is not None and size == usual,
+        sizes=(report.size, size), refused=resolution is not None and size == usual, masks=segmentation,
     )  # fmt: skip
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}

@@ -60,8 +60,10 @@ def choose_banks(patches: F32, fold: npt.NDArray[np.int64], folds: int, *, seed:
     counts = [max(1, min(_MOST, round(len(places) * _SHARE))) for places in allowed]
     last = np.array([places[rng.integers(len(places))] for places in allowed])
     kept = [last]
+    squares = np.empty_like(nearest)  # once: memory of this size comes from the kernel, page by page, each time
     for _ in range(max(counts) - 1):
-        np.minimum(nearest, asked[last] @ others, out=nearest)
+        np.matmul(asked[last], others, out=squares)
+        np.minimum(nearest, squares, out=nearest)
         last = nearest.argmax(axis=1)
         kept.append(last)
     return [

@@ -57,6 +57,13 @@ class Features(NamedTuple):
         """Take some of the pictures."""
         return Features(self.patches[index], self.sharp[index], self.fine[index], self.pooled[index], self.grid)
 
+    def row(self, number: int) -> Features:
+        """Take a row of positions of all pictures, without a copy; `pooled` stays what it is of the whole."""
+        columns = self.grid[1]
+        coarse = slice(number * columns, (number + 1) * columns)
+        fine = slice(coarse.start * FINER**2, coarse.stop * FINER**2)
+        return Features(self.patches[:, coarse], self.sharp[:, coarse], self.fine[:, fine], self.pooled, (1, columns))
+
 
 def join(parts: Sequence[Features]) -> Features:
     """Put the features of several pictures together; all have the same grid."""

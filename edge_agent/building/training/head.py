@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +27,10 @@ from edge_agent.building.training.bank import (
     place_weight,
     with_places,
 )
+from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
-from edge_agent.building.training.memory import bank_out_of_fold, describe_usual, rows
+from edge_agent.building.training.memory import Memory, bank_out_of_fold, describe_usual, rows
 from edge_agent.building.training.place_bank import (
     PlaceBank,
     choose_view,
@@ -175,6 +177,7 @@ class Wanted(NamedTuple):
     precision: float | None = None
 
 
+@one_thread_each()
 def fit_head(
     features: Features,
     anomalous: npt.NDArray[np.bool_],
@@ -200,15 +203,18 @@ def fit_head(
     fold, count = _folds(anomalous, seed, same)
     whitening = choose_whitening(rows(features.sharp[~anomalous]))
     whitened = whitening(features.sharp)
-    bank, found = bank_out_of_fold(whitened, anomalous, fold, count, seed=seed)
-    plain = describe_usual(found, features.grid, anomalous, fold, count)
-    progress(1, 3)
     step = place_weight(rows(features.patches[~anomalous]))
     with_their_places = with_places(features.patches, *features.grid, step)
-    placed_bank, found = bank_out_of_fold(with_their_places, anomalous, fold, count, seed=seed)
-    placed = describe_usual(found, features.grid, anomalous, fold, count)
-    progress(2, 3)
     view = choose_view(features, ~anomalous, seed=seed)
+
+    def remember(patches: F32) -> tuple[F32, Memory]:
+        bank, found = bank_out_of_fold(patches, anomalous, fold, count, seed=seed)
+        return bank, describe_usual(found, features.grid, anomalous, fold, count)
+
+    (bank, plain), (placed_bank, placed) = side_by_side(
+        [partial(remember, whitened), partial(remember, with_their_places)]
+    )
+    progress(2, 3)
     found = held_out_distances(features, view, anomalous, fold, count, seed=seed)
     fine = describe_usual(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)

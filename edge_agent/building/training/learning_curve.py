@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.datasets.split import folds
 from edge_agent.building.evaluation.metrics import is_anomalous
+from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Wanted, fit_head
 from edge_agent.errors import TrainingError
@@ -17,6 +19,7 @@ from edge_agent.errors import TrainingError
 _LEAST_NORMAL, _LEAST_ANOMALIES = 8, 4
 
 
+@one_thread_each()
 def f1_of_half(
     features: Features, anomalous: npt.NDArray[np.bool_], *, seed: int, wanted: Wanted, same: Sequence[str] = ()
 ) -> float | None:
@@ -28,18 +31,22 @@ def f1_of_half(
     if (~anomalous).sum() < _LEAST_NORMAL or anomalous.sum() < _LEAST_ANOMALIES:
         return None
     half = folds(anomalous.astype(int).tolist(), 2, seed=seed, same=same)
-    called = np.zeros(len(anomalous), bool)
-    for number in (0, 1):
-        kept = half == number
-        if anomalous[kept].all() or not anomalous[kept].any() or kept.all():
-            return None
+    kept = [half == number for number in (0, 1)]
+    if any(anomalous[of].all() or not anomalous[of].any() or of.all() for of in kept):
+        return None
+
+    def judge_others(kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         keys = [key for key, is_kept in zip(same, kept, strict=True) if is_kept] if same else ()
-        try:
-            head = fit_head(
-                features.of(kept), anomalous[kept], seed=seed, wanted=wanted, progress=lambda *_: None, same=keys
-            )
-        except TrainingError:
-            return None
+        head = fit_head(
+            features.of(kept), anomalous[kept], seed=seed, wanted=wanted, progress=lambda *_: None, same=keys
+        )
         scores = head.calibrated(head.raw_scores(features.of(~kept)))
-        called[~kept] = is_anomalous(scores, head.calibrated_threshold)
+        return is_anomalous(scores, head.calibrated_threshold)
+
+    called = np.zeros(len(anomalous), bool)
+    try:
+        for of, found in zip(kept, side_by_side([partial(judge_others, of) for of in kept]), strict=True):
+            called[~of] = found
+    except TrainingError:
+        return None
     return float(2 * (called & anomalous).sum() / (called.sum() + anomalous.sum()))

@@ -8,12 +8,14 @@ that it costs less than a bank of all places.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.training.bank import Whitening, choose_whitening
+from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.features import F32, FINER, Features
 
 F16 = npt.NDArray[np.float16]
@@ -35,11 +37,10 @@ class View(NamedTuple):
         matrix, bias, _ = self.whitening
         channels = features.fine.shape[2]
         around = features.sharp[..., channels:] @ matrix[channels:] + bias
-        rows, columns = features.grid
-        finer = around.reshape(len(around), rows, 1, columns, 1, -1).repeat(FINER, axis=2).repeat(FINER, axis=4)
-        seen = features.fine @ matrix[:channels]
-        seen += finer.reshape(seen.shape)
-        return np.asarray(seen, np.float32)
+        seen = np.asarray(features.fine @ matrix[:channels], np.float32)
+        coarsely = _by_coarse_place(seen, features.grid, FINER)
+        coarsely += _by_coarse_place(around, features.grid, 1)
+        return seen
 
 
 class PlaceBank(NamedTuple):
@@ -64,15 +65,17 @@ class PlaceBank(NamedTuple):
 def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -> View:
     """Choose how places are looked at: as half-whitened features of `good` parts."""
     some = features.of(_choose(good, _MOST, seed))
-    width = max(some.sharp.shape[2], some.fine.shape[2])
-    as_they_are = Whitening(np.eye(width, dtype=np.float32), np.zeros(width, np.float32), np.ones(width, np.float32))
-    return View(choose_whitening(View(as_they_are)(some).reshape(-1, width)))
+    channels = some.fine.shape[2]
+    plain = np.empty((*some.fine.shape[:2], some.sharp.shape[2]), np.float32)
+    plain[..., :channels] = some.fine
+    coarsely = _by_coarse_place(plain, some.grid, FINER)
+    coarsely[..., channels:] = _by_coarse_place(some.sharp[..., channels:], some.grid, 1)
+    return View(choose_whitening(plain.reshape(-1, plain.shape[2])))
 
 
 def remember_places(features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int) -> PlaceBank:
     """Keep what `good` parts show at each place."""
-    most = max(1, min(_MOST, _MOST_VALUES // (features.fine.shape[1] * len(view.whitening.bias))))
-    shown = view(features.of(_choose(good, most, seed)))
+    shown = view(features.of(_choose(good, _most_remembered(features, view), seed)))
     return PlaceBank(view, np.ascontiguousarray(shown.transpose(1, 2, 0), np.float16))
 
 
@@ -86,12 +89,31 @@ def held_out_distances(
     seed: int,
 ) -> F32:
     """Give each picture's distances to the good parts of the other folds; where there are none, to all."""
-    found = np.zeros(features.fine.shape[:2], np.float32)
+    most, found = _most_remembered(features, view), np.zeros(features.fine.shape[:2], np.float32)
+    is_used = np.zeros(len(fold), bool)
+    compared: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []  # pictures of a fold, and good parts
     for number in range(count):
-        held, kept = fold == number, ~anomalous & (fold != number)
-        if held.any():
-            good = kept if kept.any() else ~anomalous
-            found[held] = remember_places(features, good, view, seed=seed)(features.of(held))
+        held, kept = np.flatnonzero(fold == number), ~anomalous & (fold != number)
+        if len(held):
+            good = _choose(kept if kept.any() else ~anomalous, most, seed)
+            compared.append((held, good))
+            is_used[good] = True
+    used = np.flatnonzero(is_used)
+    per_row = features.fine.shape[1] // features.grid[0]
+
+    def compare(row: int) -> None:
+        """Compare a row of coarse places: of all pictures and the good parts of all folds at once, each seen once."""
+        seen = view(features.row(row)).transpose(1, 0, 2)
+        shown = seen[:, used].astype(np.float16).astype(np.float32)  # as it is remembered
+        # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
+        squares = np.einsum("pgc,pgc->pg", shown, shown)[:, None] - 2 * (seen @ shown.transpose(0, 2, 1))
+        squares += np.einsum("pnc,pnc->pn", seen, seen)[:, :, None]
+        first = row * per_row
+        for held, good in compared:
+            nearest = squares[:, held][:, :, np.searchsorted(used, good)].min(axis=2)
+            found[held, first : first + per_row] = np.sqrt(np.maximum(nearest, 0)).T
+
+    side_by_side([partial(compare, row) for row in range(features.grid[0])])
     return found
 
 
@@ -115,6 +137,18 @@ def straying(features: Features, good: npt.NDArray[np.bool_], view: View, *, see
         squares = (asked**2).sum(axis=1)[:, None] + (all_places**2).sum(axis=1) - 2 * asked @ all_places.T
         nearest.append(np.sqrt(np.maximum(squares.min(axis=1), 0)))
     return float(np.mean(same) / max(float(np.mean(nearest)), 1e-6))
+
+
+def _most_remembered(features: Features, view: View) -> int:
+    """Say how many good parts are remembered at each place."""
+    values = features.fine.shape[1] * len(view.whitening.bias)
+    return int(max(1, min(_MOST, _MOST_VALUES // values)))
+
+
+def _by_coarse_place(patches: F32, grid: tuple[int, int], finer: int) -> F32:
+    """Look at patches [pictures, positions, channels] by the coarse places that they lie in, `finer` a side of each:
+    [pictures, rows, finer, columns, finer, channels]."""
+    return patches.reshape(len(patches), grid[0], finer, grid[1], finer, -1)
 
 
 def _choose(good: npt.NDArray[np.bool_], most: int, seed: int) -> npt.NDArray[np.intp]:

@@ -1,0 +1,53 @@
+"""Steps of a training beside each other."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from edge_agent.building.training.cores import one_thread_each, side_by_side
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def with_cores(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(count)))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 16])
+def test_results_come_in_order(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_cores(cores, monkeypatch)
+    assert side_by_side([partial(divmod, number, 3) for number in range(20)]) == [divmod(n, 3) for n in range(20)]
+    assert side_by_side([]) == []
+
+
+def test_steps_run_at_the_same_time_where_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_cores(2, monkeypatch)
+    both = threading.Barrier(2)
+    side_by_side([partial(both.wait, 20)] * 2)
+
+
+def test_with_one_core_nothing_leaves_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_cores(1, monkeypatch)
+    assert side_by_side([threading.get_ident] * 3) == [threading.get_ident()] * 3
+
+
+def test_what_goes_wrong_in_a_step_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_cores(2, monkeypatch)
+    with pytest.raises(ZeroDivisionError):
+        side_by_side([partial(divmod, 1, 1), partial(divmod, 1, 0)])
+
+
+def test_blas_has_one_thread_for_as_long() -> None:
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before = blas_threads()
+    with one_thread_each():
+        assert blas_threads() == {1}
+    assert blas_threads() == before

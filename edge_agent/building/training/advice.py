@@ -23,14 +23,13 @@ _SMALL = 4
 
 
 class View(NamedTuple):
-    """How the model sees the pictures: their size, its input's, the fewest pixels marked in one, if any, whether a
-    larger input was tried and not taken, and whether masks were learned, whose best quality has no larger one."""
+    """How the model sees the pictures: their size, its input's, the fewest pixels marked in one, if any, and whether a
+    larger input was tried and not taken."""
 
     picture: tuple[int, int]
     input: tuple[int, int]
     smallest: int | None
     refused: bool = False
-    masks: bool = False
 
     @property
     def shrunk(self) -> float:
@@ -157,7 +156,7 @@ def _larger(view: View) -> tuple[str, str]:
     tiles = "cut the pictures into tiles and make each one a picture (`edge-agent line` does so with `tiles`)"
     if view.refused:
         return "tiles", f"{tiles}; a larger input was tried, and sees hardly more"
-    if best[0] * best[1] > view.input[0] * view.input[1] and not view.masks:
+    if best[0] * best[1] > view.input[0] * view.input[1]:
         return "larger", f"train with `--quality best` ({_by(best)}) or a larger `--input-size`, or {tiles}"
     return "largest", f"train with a larger `--input-size`, or {tiles}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -13,6 +14,7 @@ from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Datasets
+from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.features import Extractor, Features, join, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
@@ -138,8 +140,7 @@ def _with_masks(datasets: Datasets, pictures: list[U8], size: tuple[int, int], o
             steps=options.steps or STEPS,
             progress=progress,
         )
-    mirrored = size if options.quality == "best" else None
-    return source_model(*size, lambda graph: network.add_to(graph, mirrored), len(names) + 1)
+    return source_model(*size, network.add_to, len(names) + 1)
 
 
 def _shrink_classes(classes: U8, target: tuple[int, int], labels: int) -> U8:
@@ -161,14 +162,18 @@ def resized_pictures(
     target: tuple[int, int],
     on_sight: Callable[[Sight], None] = lambda sight: None,
 ) -> list[U8]:
-    """Shrink the pictures as the agent does; `on_sight` is told how each looks."""
-    resize = make_resizer(source, target, "area")
-    pictures = []
-    for example in examples:
+    """Shrink the pictures as the agent does; `on_sight` is told how each looks, in their order."""
+
+    def one(example: Example) -> tuple[U8, Sight]:
         pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
-        on_sight(measure(copy_rows(pixels, *source)))
-        pictures.append(resize(pixels).copy())
-    return pictures
+        resize = make_resizer(source, target, "area")  # of its own: it keeps a buffer
+        return resize(pixels), measure(copy_rows(pixels, *source))
+
+    # Decoding leaves the interpreter's lock.
+    looked = side_by_side([partial(one, example) for example in examples])
+    for _, sight in looked:
+        on_sight(sight)
+    return [picture for picture, _ in looked]
 
 
 def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:

@@ -78,10 +78,9 @@ def train(
         steps.note(warning)
     assert report.size is not None
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
-    quality = "normal" if options.quality == "auto" else options.quality
-    if segmentation and quality == "best":
-        quality = "normal"  # more pixels have not helped masks; their best is the mean of mirrored looks
-    usual = options.input_size or choose_input_size(*report.size, quality)
+    usual = options.input_size or choose_input_size(
+        *report.size, "normal" if options.quality == "auto" else options.quality
+    )
     examples = datasets.train.labelled
     sights: list[Sight] = []
     pictures = resized_pictures(examples, report.size, usual, sights.append)
@@ -93,7 +92,7 @@ def train(
     size, source, _, features, head = fitted
     outlook = look_ahead(
         head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
-        sizes=(report.size, size), refused=resolution is not None and size == usual, masks=segmentation,
+        sizes=(report.size, size), refused=resolution is not None and size == usual,
     )  # fmt: skip
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}

@@ -36,9 +36,6 @@ def test_large_pictures_are_told_how_small_defects_are_seen() -> None:
 
 
 def test_what_was_tried_and_did_not_help_is_not_recommended() -> None:
-    masks, *_ = _texts(held(missed=5), (), None, None, view(LARGE)._replace(masks=True))
-    assert "--quality best" not in masks, "with masks it has no larger input"
-    assert "--input-size" in masks
     first, *_ = _texts(held(missed=5), (), None, None, view(LARGE)._replace(refused=True))
     assert "less than about 17 pixels" in first
     assert first.endswith("; a larger input was tried, and sees hardly more")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 
@@ -108,45 +107,6 @@ def test_the_onnx_nodes_are_the_torch_network(torch: Any) -> None:
     # The graph enlarges the decoder's scores once, to the input's size; what was learned at half of it agrees inside.
     small = torch.nn.functional.interpolate(torch.from_numpy(found), scale_factor=0.5, mode="area").numpy()
     np.testing.assert_allclose(small, learned.numpy(), atol=0.05 * np.abs(found).max())
-
-
-def class_scores(source: Any, picture: Any) -> Any:
-    session = onnxruntime.InferenceSession(source.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(["class_scores"], {"picture": picture})[0]
-
-
-def test_the_best_masks_are_the_mean_of_four_looks(torch: Any) -> None:
-    from edge_agent.building.training.quantization import quantize
-    from edge_agent.building.training.segmentation.network import Network
-
-    torch.manual_seed(0)
-    network, size = Network(3).eval(), (128, 96)
-    pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
-    picture = (pixels.transpose(2, 0, 1)[None] - np.float32(backbone.MEAN)) / np.float32(backbone.STD)
-    plain = source_model(*size, network.add_to, 3)
-    best = source_model(*size, lambda graph: network.add_to(graph, size), 3)
-    looks = [np.flip(class_scores(plain, np.flip(picture, axes).copy()), axes) for axes in ((), (3,), (2,), (2, 3))]
-    wanted = np.mean(looks, axis=0)
-    assert np.abs(wanted - looks[0]).max() > 0.05 * np.abs(wanted).max(), "one look is all of them"
-    np.testing.assert_allclose(class_scores(best, picture), wanted, atol=1e-4 * np.abs(wanted).max())
-    small = quantize(best, [pixels], progress=lambda done, total: None)
-    assert np.corrcoef(class_scores(small, picture).ravel(), wanted.ravel())[0, 1] > 0.9
-
-
-def test_with_masks_the_best_quality_looks_four_times_at_the_usual_input(data: Path, tmp_path: Path) -> None:
-    models = {
-        quality: build(data, tmp_path / quality, Options(steps=1, quality=quality)) for quality in ("normal", "best")
-    }
-    sizes = {
-        quality: decode_manifest((folder / "manifest.json").read_bytes(), source="").input
-        for quality, folder in models.items()
-    }
-    assert sizes["normal"] == sizes["best"]
-    counts = [
-        sum(node.op_type == "Conv" for node in onnx.load(models[quality] / "model.onnx").graph.node)
-        for quality in ("normal", "best")
-    ]
-    assert counts[1] > 2 * counts[0]
 
 
 def test_the_same_seed_gives_the_same_masks(data: Path, tmp_path: Path) -> None:

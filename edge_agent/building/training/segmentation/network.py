@@ -27,8 +27,6 @@ _FIRST_TUNED_BLOCK = 5  # stage 4 begins there
 _WIDTH = 64  # channels of the decoder
 _PREFIX = "masks/"
 _FINEST = 4  # stride of the last level
-#: other looks at the picture: which axes of [1, c, h, w] are turned round
-_MIRRORED = {"sideways": (3,), "upside-down": (2,), "turned": (2, 3)}
 #: of the class scores while they are learned; in the finished graph they may be finer
 LEARNED_STRIDE = 2
 _BLOCK = re.compile(r"_blocks\.(\d+)\.")
@@ -82,9 +80,6 @@ class Network(nn.Module):
         tuned = [node for node in nodes if _is_tuned(node, nodes)]
         self._tuned_nodes, self.labels = tuned, labels
         made = {node.output[0] for node in tuned}
-        self._frozen_nodes = [node for node in nodes if node.output[0] not in made]
-        convolved = [node.input[2] for node in self._frozen_nodes if node.op_type == "Conv"]
-        self._biases = {name: numpy_helper.to_array(weights[name]) for name in convolved}
         read = {name for node in tuned for name in node.input} | set(_LEVELS)
         #: the frozen stages' outputs that `forward` needs
         self.reads = sorted(read - made - set(weights))
@@ -98,49 +93,27 @@ class Network(nn.Module):
         enlarged: Tensor = functional.interpolate(scores, scale_factor=factor, mode="bilinear", align_corners=False)
         return enlarged
 
-    def add_to(self, graph: Graph, mirrored: tuple[int, int] | None = None) -> str:
-        """Write what is not the shared backbone into a graph that has it; return the name of the class scores.
-
-        Args:
-            graph: has the backbone.
-            mirrored: the input's width and height, where the scores are to be the mean with those of the picture
-                mirrored either way and both.
-        """
-        scores = self._add_look(graph, _PREFIX, backbone.INPUT)
-        if mirrored:
-            looks = [scores]
-            for name, axes in _MIRRORED.items():
-                prefix = f"{_PREFIX}{name}/"
-                picture = _mirror(graph, prefix + "picture", backbone.INPUT, axes, mirrored, 1)
-                found = self._add_look(graph, prefix, picture)
-                looks.append(_mirror(graph, prefix + "back", found, axes, mirrored, _FINEST))
-            scores = graph.op("Mean", _PREFIX + "mean", *looks)
-        return graph.enlarge(_PREFIX + "enlarged", scores, _FINEST // mask_stride(self.labels))
-
-    def _add_look(self, graph: Graph, prefix: str, picture: str) -> str:
-        """Write the tuned stages and the decoder; the frozen ones too, where it is not the picture that the verdict
-        sees. Looks share weights, but no biases: an int8 bias has the scale of its convolution's input."""
-        shared = picture == backbone.INPUT
-        nodes = self._tuned_nodes if shared else self._frozen_nodes + self._tuned_nodes
-        tuned = {name for node in self._tuned_nodes if node.op_type == "Conv" for name in node.input[1:]}
-        names = {node.output[0]: prefix + node.output[0] for node in nodes} | {backbone.INPUT: picture}
-        names |= {name: _PREFIX + name for name in tuned}
-        for name in tuned:
-            graph.weight(_PREFIX + name, self.tuned.get_parameter(_key(name)).detach().numpy())
-        for node in nodes:
+    def add_to(self, graph: Graph) -> str:
+        """Write what is not the shared backbone into a graph that has it; return the name of the class scores."""
+        own = {node.output[0] for node in self._tuned_nodes}
+        for node in self._tuned_nodes:
             copy = NodeProto()
             copy.CopyFrom(node)
-            inputs = [names.get(name, name) for name in node.input]
-            if not shared and node.op_type == "Conv":
-                bias = self._biases.get(node.input[2])
-                value = self.tuned.get_parameter(_key(node.input[2])).detach().numpy() if bias is None else bias
-                inputs[2] = graph.weight(f"{prefix}{node.name}.bias", value)
+            names = [_PREFIX + name if name in own or self._is_weight(name) else name for name in node.input]
             del copy.input[:]
-            copy.input.extend(inputs)
-            copy.output[0] = names[node.output[0]]
-            copy.name = prefix + node.name
+            copy.input.extend(names)
+            copy.output[0] = _PREFIX + node.output[0]
+            copy.name = _PREFIX + node.name
             graph.take([copy], [])
-        return self.decoder.add_to(graph, prefix, [names.get(stage, stage) for stage in _LEVELS])
+            for name in node.input:
+                if self._is_weight(name):
+                    graph.weight(_PREFIX + name, self.tuned.get_parameter(_key(name)).detach().numpy())
+        stages = [_PREFIX + stage if tuned else stage for stage, tuned in _LEVELS.items()]
+        scores = self.decoder.add_to(graph, stages)
+        return graph.enlarge(_PREFIX + "enlarged", scores, _FINEST // mask_stride(self.labels))
+
+    def _is_weight(self, name: str) -> bool:
+        return any(name in node.input[1:] for node in self._tuned_nodes if node.op_type == "Conv")
 
 
 class _Separable(nn.Module):
@@ -175,42 +148,34 @@ class _Decoder(nn.Module):
         scores: Tensor = self.out(x)
         return scores
 
-    def add_to(self, graph: Graph, prefix: str, stages: list[str]) -> str:
-        """Write the decoder as nodes that read `stages`; their names begin with `prefix`."""
+    def add_to(self, graph: Graph, stages: list[str]) -> str:
+        """Write the decoder as nodes that read `stages`."""
         strides = [backbone.STAGES[stage][1] for stage in _LEVELS]
         x = ""
         for number, stage in enumerate(stages):
-            at = f"level{number}"
-            here = _add_convolution(graph, prefix, f"{at}.lateral", stage, self.lateral[number])
+            at = f"{_PREFIX}level{number}"
+            here = _add_convolution(graph, f"{at}.lateral", stage, self.lateral[number])
             if x:
-                wide = graph.enlarge(f"{prefix}{at}.enlarged", x, strides[number - 1] // strides[number])
-                here = graph.op("Add", f"{prefix}{at}.sum", here, wide)
+                wide = graph.enlarge(f"{at}.enlarged", x, strides[number - 1] // strides[number])
+                here = graph.op("Add", f"{at}.sum", here, wide)
             block = self.blocks[number]
             assert isinstance(block, _Separable)
             for turn, (deep, wide_) in enumerate(zip(block.deep, block.wide, strict=True)):
-                here = _add_convolution(graph, prefix, f"{at}.deep{turn}", here, deep)
-                here = _add_convolution(graph, prefix, f"{at}.wide{turn}", here, wide_)
-                here = graph.op("Relu", f"{prefix}{at}.relu{turn}", here)
+                here = _add_convolution(graph, f"{at}.deep{turn}", here, deep)
+                here = _add_convolution(graph, f"{at}.wide{turn}", here, wide_)
+                here = graph.op("Relu", f"{at}.relu{turn}", here)
             x = here
-        return _add_convolution(graph, prefix, "scores", x, self.out)
+        return _add_convolution(graph, f"{_PREFIX}scores", x, self.out)
 
 
-def _add_convolution(graph: Graph, prefix: str, name: str, source: str, module: nn.Module) -> str:
+def _add_convolution(graph: Graph, name: str, source: str, module: nn.Module) -> str:
     assert isinstance(module, nn.Conv2d) and module.bias is not None
-    weight = graph.weight(f"{_PREFIX}{name}.weight", module.weight.detach().numpy())
-    bias = graph.weight(f"{prefix}{name}.bias", module.bias.detach().numpy())
-    pad, sides = module.kernel_size[0] // 2, list(module.kernel_size)
+    weight = graph.weight(f"{name}.weight", module.weight.detach().numpy())
+    bias = graph.weight(f"{name}.bias", module.bias.detach().numpy())
+    pad = module.kernel_size[0] // 2
     return graph.op(
-        "Conv", prefix + name, source, weight, bias, kernel_shape=sides, pads=[pad] * 4, group=module.groups
+        "Conv", name, source, weight, bias, kernel_shape=list(module.kernel_size), pads=[pad] * 4, group=module.groups
     )
-
-
-def _mirror(graph: Graph, name: str, source: str, axes: tuple[int, ...], size: tuple[int, int], stride: int) -> str:
-    """Turn [1, c, h, w] round along axes, by indices: an engine needs no steps backwards for it."""
-    for axis in axes:
-        length = size[3 - axis] // stride
-        source = graph.gather(f"{name}.{axis}", source, range(length - 1, -1, -1), axis)
-    return source
 
 
 def _is_tuned(node: NodeProto, nodes: list[NodeProto]) -> bool:

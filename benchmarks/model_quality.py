@@ -11,6 +11,7 @@
     python -m benchmarks.model_quality price --results FILE # F1 of each quality, fp32 and int8
     python -m benchmarks.model_quality speed                # milliseconds of each, one thread
     python -m benchmarks.model_quality cost                 # seconds and memory of a training of 30 pictures
+    python -m benchmarks.model_quality cost --kinds plate --trained-on 20+2     # of others
     python -m benchmarks.model_quality thresholds           # this threshold against the usual ways to choose one
 
 Pictures are split at random with the seeds 0 to 4; a model is built of one part and measured on the rest, through the
@@ -64,6 +65,7 @@ COOKIES = REFERENCE.parents[2] / "data" / "cookies" / "train_segmentation.manife
 MADE_UP = ("flange", "fabric", "blister")
 SEEDS = range(5)
 _PRICED = ["brushed", "label", "tray", "vial"]
+_COSTED = ["brushed", "plate", "keys"]
 _QUICK = ["blister", "label", "vial"]
 _EACH = 60  # pictures of a kind in a made-up set
 
@@ -236,13 +238,15 @@ def main() -> None:
     parts = {"whole": whole, "speed": speed, "thresholds": thresholds}
     parser = command_line("model_quality", __doc__)
     parser.add_argument("part", nargs="?", choices=("verdicts", "masks", "price", "cost", *parts), default="verdicts")
-    parser.add_argument("--kinds", nargs="+", choices=("cookies", *KINDS), help="of verdicts and price: these only")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=("cookies", *KINDS), help="of verdicts, price and cost: these only"
+    )
     parser.add_argument("--quick", action="store_true", help="of verdicts: a small part of it")
     parser.add_argument("--splits", type=int, default=5, help="how many, with the seeds from 0 on")
     parser.add_argument("--quality", choices=("auto", *get_args(Quality)), default="auto",
                         help="of verdicts and masks: as `edge-agent train` has it")  # fmt: skip
     parser.add_argument("--trained-on", nargs="+", choices=[f"{good}+{bad}" for good, bad in WAYS],
-                        help="of verdicts and price: these numbers of good and bad pictures only")  # fmt: skip
+                        help="of verdicts, price and cost: these numbers of good and bad pictures only")  # fmt: skip
     parser.add_argument("--final", action="store_true", help="of verdicts: the held-out half too, for a final table")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="of verdicts and price: keep the pictures' features there"
@@ -271,7 +275,9 @@ def main() -> None:
     if arguments.part in ("masks", "cost"):
         with tempfile.TemporaryDirectory() as folder:
             if arguments.part == "cost":
-                training_costs((arguments.kinds or ["brushed"])[0], Path(folder))
+                way = next(way for way in WAYS if f"{way[0]}+{way[1]}" in (arguments.trained_on or ["20+10"]))
+                for kind in [kind for kind in arguments.kinds or _COSTED if kind != "cookies"]:
+                    training_costs(kind, Path(folder), way)
             else:
                 present = [name for name in arguments.masked if name != "cookies" or _is_present(name)]
                 measure_masks(

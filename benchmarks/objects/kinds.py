@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from benchmarks import synthetic
-from benchmarks.objects import assemblies, irregular, metal, plate, surfaces, unmeasured
+from benchmarks.objects import assemblies, irregular, metal, plate, sieve, surfaces, unmeasured
 from benchmarks.objects.canvas import U8, Part
 from edge_agent.building.demo.pictures import anomalous_picture, normal_picture
 
@@ -66,6 +66,12 @@ KINDS: dict[str, Kind] = {
     "zipper": Kind("held-out", unmeasured.zipper, ("missing", "split", "bent", "thread"), "many teeth, not straight"),
     "leather": Kind("held-out", unmeasured.leather, ("scratch", "cut", "glue", "stitch"), "grained, with a seam"),
     "plate": Kind("development", plate.plate, ("burr", "chamfer", "swarf", "line", "scratch"), "large, small defects"),
+    "sieve": Kind(
+        "development",
+        sieve.sieve,
+        ("broken", "clogged", "together", "fibre", "rust"),
+        "large, small defects, never lies alike",
+    ),
 }
 
 

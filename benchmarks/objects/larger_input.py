@@ -9,21 +9,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.objects.canvas import U8
+from benchmarks.objects.canvas import F32, U8
 from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
-from edge_agent.building.training.resolution import add_speck, choose_larger, larger_size, specks_seen
+from edge_agent.building.training.resolution import add_specks, choose_larger, larger_size, speck_middles, specks_seen
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
 Bools = npt.NDArray[np.bool_]
 
 
 class Larger(NamedTuple):
-    """Features with the larger input of all pictures, and of the same pictures with specks with both inputs."""
+    """Features with the larger input of all pictures, and of the same pictures with specks with both inputs; where the
+    specks are on each."""
 
     plain: Features
     specks_usual: Features
     specks_larger: Features
+    middles: F32
+
+
+_SEEN = ("plain", "specks_usual", "specks_larger")
 
 
 def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Larger | None:
@@ -46,13 +51,15 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
 
     parts: list[tuple[Features, Features, Features]] = []
     for number, (picture, _) in enumerate(_again(first, is_bad, source)):
-        speck = add_speck(picture, number)
+        speck = add_specks(np.ascontiguousarray(picture), number)
         parts.append((look(picture, larger), look(speck, usual), look(speck, larger)))
-    found = Larger(*(join(of) for of in zip(*parts, strict=True)))
+    middles = np.stack([speck_middles(size, number) for number in range(len(parts))])
+    plain, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))
+    found = Larger(plain, specks_usual, specks_larger, middles)
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
-        packed = {f"{name}.{key}": value for name, of in found._asdict().items() for key, value in of._asdict().items()}
-        np.savez(stored, **packed)
+        packed = {f"{name}.{key}": value for name in _SEEN for key, value in getattr(found, name)._asdict().items()}
+        np.savez(stored, middles=middles, **packed)
     return found
 
 
@@ -67,7 +74,8 @@ def _unpack(found: Mapping[str, Any]) -> Larger:
         patches, sharp, fine, pooled = (found[f"{name}.{key}"] for key in ("patches", "sharp", "fine", "pooled"))
         return Features(patches, sharp, fine, pooled, (rows, columns))
 
-    return Larger(*(features(name) for name in Larger._fields))
+    plain, specks_usual, specks_larger = map(features, _SEEN)
+    return Larger(plain, specks_usual, specks_larger, found["middles"])
 
 
 def fit(features: Features, anomalous: Bools, seed: int) -> Head:
@@ -95,8 +103,8 @@ def fit_best(
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         of = train[good]
         return (
-            specks_seen(usual.of(of), larger.specks_usual.of(of), seed=seed),
-            specks_seen(larger.plain.of(of), larger.specks_larger.of(of), seed=seed),
+            specks_seen(usual.of(of), larger.specks_usual.of(of), larger.middles[of], seed=seed),
+            specks_seen(larger.plain.of(of), larger.specks_larger.of(of), larger.middles[of], seed=seed),
         )
 
     return choose_larger(fitted(usual), truth, lambda: fitted(larger.plain), see_specks)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import sys
@@ -19,38 +20,44 @@ from benchmarks.objects.verdicts import Bools, features_of, measure
 from edge_agent.building.training.features import Features, Quality
 from edge_agent.building.training.options import Precision
 
-_GOOD, _BAD = 20, 10
 _WAYS: dict[str, tuple[str, ...]] = {"--speed": ("--speed",), "as it is": (), "--quality best": ("--quality", "best")}
 
 
 class Cost(NamedTuple):
-    """One training: seconds from the start of the process to its end, and the largest memory it had, in bytes."""
+    """One training: seconds from the start of the process to its end, the largest memory it had, in bytes, the size of
+    the model's input, and whether a larger one was tried."""
 
     seconds: float
     processor: float
     memory: int
+    input: str
+    tried: bool
 
 
-def training_costs(kind: str, folder: Path, rounds: int = 3) -> None:
-    """Print what `edge-agent train` takes for 30 pictures, as a process of its own, all qualities in turn."""
-    for number, (picture, defect) in enumerate(pictures(kind, _GOOD, _BAD)):
-        place = folder / "pictures" / ("anomaly" if defect else "normal")
+def training_costs(kind: str, folder: Path, trained_on: tuple[int, int] = (20, 10), rounds: int = 3) -> None:
+    """Print what `edge-agent train` takes for some pictures, as a process of its own, all qualities in turn."""
+    dataset = folder / kind
+    for number, (picture, defect) in enumerate(pictures(kind, *trained_on)):
+        place = dataset / ("anomaly" if defect else "normal")
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(place / f"{number}.png")
         size = f"{picture.shape[1]}x{picture.shape[0]}"
     costs: dict[str, list[Cost]] = {way: [] for way in _WAYS}
     for turn in range(rounds):
         for way, options in _WAYS.items():
-            costs[way].append(_train(folder / "pictures", folder / f"models-{turn}", options))
-    print(f"edge-agent train of {kind}, {size}, {_GOOD} + {_BAD}, {len(os.sched_getaffinity(0))} cores, {rounds} each")
-    print(f"{'':16} {'seconds':>20} {'processor time':>15} {'largest memory':>15}")
+            costs[way].append(_train(dataset, folder / f"models-{turn}", options))
+    good, bad = trained_on
+    print(f"edge-agent train of {kind}, {size}, {good} + {bad}, {len(os.sched_getaffinity(0))} cores, {rounds} each")
+    print(f"{'':16} {'input':>9} {'seconds':>20} {'processor time':>15} {'largest memory':>15}")
     for way, found in costs.items():
         seconds = sorted(cost.seconds for cost in found)
         memory = max(cost.memory for cost in found) / 1e9
         print(
-            f"{way:16} {f'{np.median(seconds):.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f})':>20} "
+            f"{way:16} {found[0].input:>9} {f'{np.median(seconds):.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f})':>20} "
             f"{np.median([cost.processor for cost in found]):13.1f} s {memory:12.2f} GB"
+            + ("   a larger input was tried" if found[0].tried else "")
         )
+    print(flush=True)
 
 
 def _train(dataset: Path, models: Path, options: Sequence[str]) -> Cost:
@@ -64,7 +71,14 @@ def _train(dataset: Path, models: Path, options: Sequence[str]) -> Cost:
     seconds = time.perf_counter() - begun
     if status:
         raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
-    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+    manifest = json.loads(next(models.glob("*/*/manifest.json")).read_text())
+    return Cost(
+        seconds,
+        used.ru_utime + used.ru_stime,
+        used.ru_maxrss * 1024,
+        f"{manifest['input']['width']}x{manifest['input']['height']}",
+        "resolution" in manifest["training"],
+    )
 
 
 def price(

@@ -170,7 +170,7 @@ def verdicts(
         features, anomalous = features_of(kind, cookies, cache, share, "normal" if quality == "auto" else quality)
         larger = None
         if quality == "auto":
-            stored = cache / f"{kind}-{share:g}-larger-{_CACHE_FORMAT}.npz" if cache else None
+            stored = cache / f"{kind}-{share:g}-specks-{_CACHE_FORMAT}.npz" if cache else None
             larger = larger_of(_pictures(kind, cookies, share), stored)
         for way in ways:
             if way[0] >= int((~anomalous).sum()) or way[1] >= int(anomalous.sum()):

@@ -263,6 +263,40 @@ def test_a_disk_that_hangs_holds_up_no_call_and_not_the_end(tmp_path: Path, disk
         subprocess.run(["fsfreeze", "--unfreeze", disk], check=True)
 
 
+@contextlib.contextmanager
+def _slow(disk: Path, bytes_per_second: int) -> Iterator[None]:
+    """Let a disk take no more than so much: the kernel's block I/O throttling, of the first version of cgroups."""
+    limit = Path("/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device")
+    if not limit.exists():
+        pytest.skip("the kernel throttles no disk for everybody: there is no cgroup v1 with blkio")
+    device = disk.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    limit.write_text(f"{number} {bytes_per_second}")
+    try:
+        yield
+    finally:
+        limit.write_text(f"{number} 0")
+
+
+def test_a_disk_that_is_merely_slow_holds_up_no_call(tmp_path: Path, disk: Path) -> None:
+    """What it does not take in time waits, and is written, or counted as lost."""
+    config = tmp_path / "config.toml"
+    config.write_text('keep_mib = 4\nkeep = ["near=.999"]\n')
+    with _inspecting(config, 20) as daemon:
+        subprocess.run(["sync", "--file-system", disk], check=True)
+        with _slow(disk, 16 << 10):
+            begun = time.monotonic()
+            (disk / "probe").write_bytes(bytes(32 << 10))
+            descriptor = os.open(disk / "probe", os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+            assert time.monotonic() - begun > 1.0, "it is slow"
+            assert _inspect(daemon, 500) < _HELD_UP
+        wait_until(lambda: _accounted(daemon) == 520, "all are written, or told of as lost")
+        written = samples(fetch(tmp_path / "metrics.sock"))["edge_agent_records_total", ()]
+    assert len(rows(disk, "SELECT id FROM records")) == written
+
+
 def test_a_disk_that_is_pulled_out_and_put_back(tmp_path: Path, disk: Path) -> None:
     """The file system of the records goes under the running daemon: writing goes on where its folder is, and back."""
     heard, config = tmp_path / "events", tmp_path / "config.toml"

@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from PIL import Image as PilImage
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example, LabelColor
 from edge_agent.building.training.assembly import SCORE
+from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.features import input_spec
 from edge_agent.building.training.head import Head
 from edge_agent.component.manifest import (
@@ -31,7 +33,7 @@ from edge_agent.component.writing import write_component
 from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.host import HostPipeline
 from edge_agent.inference.imaging.picture import read_picture
-from edge_agent.inference.imaging.resize import ArrayPixels
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.version import __version__
 
 _MODEL = "model.onnx"
@@ -70,12 +72,11 @@ def write(models: Path, identity: Identity, made: Made, samples: Sequence[Exampl
     files = {_MODEL: made.graph}
     golden = []
     pipeline = _pipeline(made.graph, fields)
-    for example in samples:
+    pictures = [read_picture(example.path, example.pixel_format) for example in samples]
+    encoded = side_by_side([partial(_encode, picture) for picture in pictures])
+    for example, picture, content in zip(samples, pictures, encoded, strict=True):
         path = f"golden/{example.label}.png"
-        picture = read_picture(example.path, example.pixel_format)
-        encoded = io.BytesIO()
-        PilImage.fromarray(picture).save(encoded, "PNG")
-        files[path] = encoded.getvalue()
+        files[path] = content
         verdict = pipeline.run(ArrayPixels(np.ascontiguousarray(picture))).verdict
         golden.append(
             Golden(
@@ -86,6 +87,12 @@ def write(models: Path, identity: Identity, made: Made, samples: Sequence[Exampl
             )
         )
     return write_component(models, files, golden=tuple(golden), **fields)
+
+
+def _encode(picture: U8) -> bytes:
+    encoded = io.BytesIO()
+    PilImage.fromarray(picture).save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def choose_samples(examples: Sequence[Example], calibrated: Sequence[float], threshold: float) -> list[Example]:

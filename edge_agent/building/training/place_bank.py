@@ -22,7 +22,7 @@ F16 = npt.NDArray[np.float16]
 
 _DIMENSIONS = 152  # of the half-whitened features, those in which good parts differ most
 _MOST = 16  # good parts that are remembered, which bounds the time of an inspection
-_MOST_VALUES = 13_000_000  # that are remembered, which bounds the size of a model: two bytes each
+_MOST_VALUES = 17_000_000  # that are remembered, which bounds the size of a model: two bytes each
 _AT_ONCE = 16  # pictures, which bounds the memory
 _ASKED_PLACES, _EVERY = 150, 3  # of every third good part, to find out whether parts lie alike
 

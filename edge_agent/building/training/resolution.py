@@ -1,27 +1,28 @@
 """Does a model need more pixels than it usually has? Where pictures are much larger than its input, the data decide.
 
-A model with twice the sides takes four times as long, so it has to be shown that it sees what the usual one does not:
-with several anomalies, by how both rank pictures that they had not seen; with fewer, by specks of the picture's own
-surface that are put on good parts where they don't belong.
+A model with twice the sides takes four times as long, so it has to be shown that it sees what the usual one does not.
+Two things tell. Specks of the picture's own surface, put on good parts where they don't belong, tell what is lost of
+what is small; they need no anomaly. Anomalies tell whether that matters: how many verdicts are expected to be wrong
+with both, by the distributions of held-out scores. Ten anomalies that happen to be ranked rightly say little of the
+next ones; how far they lie from good parts says more.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.split import folds
-from edge_agent.building.evaluation.metrics import classification_metrics
-from edge_agent.building.training.bank import picture_scores
-from edge_agent.building.training.features import Extractor, Features, join, source_model
+from edge_agent.building.training.features import F32, Extractor, Features, join, source_model
 from edge_agent.building.training.head import FINE_WORST, Head
 from edge_agent.building.training.memory import describe_usual
 from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places
+from edge_agent.building.training.threshold import expected_errors
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
 
@@ -30,13 +31,19 @@ SHRUNK = 2.5
 _TIMES = 2  # the sides of a larger input
 _MOST_SIDE = 1024
 _MOST_PICTURES = 150  # of a training: with more, all of their features at the larger size would fill the memory
-_ENOUGH_ANOMALIES = 5  # that show what a larger input is good for
-_LEAST_TRIED_ON, _TRIED_ON = 8, 20  # good parts that specks are put on
+_ENOUGH_ANOMALIES = 5  # that tell by themselves what a larger input is good for
+_LEAST_TRIED_ON, _TRIED_ON = 8, 16  # good parts that specks are put on
 _SPECK, _LEAST_SPECK = 0.006, 4  # of the longer side, and pixels
+_CELLS = (2, 3)  # rows and columns of a picture's parts, each of which gets a speck
+_WITHIN = 0.6  # of such a part: so far from its neighbour that each speck is seen alone
+_REACH = 2  # fine places beside a speck that see it
 _LOOKED_AT = 8  # pieces of surface, of which the one that differs most is the speck
 _FOLDS = 5
 _SHARP_ENOUGH = 0.985  # area under the ROC curve, from which on a larger input has little to add
-_MISSING = 0.5  # a larger input may leave so much of what the usual one lacks of an area of 1
+_FEW_ERRORS = 0.015  # of all verdicts, likewise
+_MISSING = 0.5  # a larger input may leave so much of what the usual one lacks of an area of 1, or of its errors
+#: times the usual input's errors that a larger one may have which sees specks better; a few anomalies tell them badly
+_NO_WORSE, _NO_WORSE_BY_FEW = 1.0, 1.1
 
 _TIMED = 5  # runs
 
@@ -55,16 +62,18 @@ J = TypeVar("J", bound=Judging)
 
 
 class Trial(NamedTuple):
-    """Areas under the ROC curve with the usual and with the larger input, and of what."""
+    """What decided, with the usual and with the larger input: the area under the ROC curve of specks on good parts, or
+    the share of verdicts that are expected to be wrong."""
 
     usual: float
     larger: float
-    of: str
+    of: Literal["specks", "verdicts"]
+    is_better: bool
 
-    @property
-    def is_better(self) -> bool:
-        """Tell whether the larger one is worth its time."""
-        return has_something_to_gain(self.usual) and 1 - self.larger <= _MISSING * (1 - self.usual)
+
+def see_more(usual: float, larger: float) -> bool:
+    """Tell whether specks are seen so much better, by areas under the ROC curve."""
+    return has_something_to_gain(usual) and 1 - larger <= _MISSING * (1 - usual)
 
 
 def choose_larger(
@@ -81,20 +90,31 @@ def choose_larger(
         fit_larger: fits the same with the larger one.
         see_specks: of good parts, tells with which area under the ROC curve specks on them are seen, with both inputs.
     """
-    if len(anomalous) > _MOST_PICTURES:
+    good, anomalies = np.flatnonzero(~anomalous)[:_TRIED_ON], int(anomalous.sum())
+    can_try_specks = len(good) >= _LEAST_TRIED_ON
+    if len(anomalous) > _MOST_PICTURES or (anomalies < _ENOUGH_ANOMALIES and not can_try_specks):
         return usual, None
-    if int(anomalous.sum()) >= _ENOUGH_ANOMALIES:
-        area = ranking(usual.head, anomalous)
-        if not has_something_to_gain(area):
-            return usual, None
+    wrong = share_wrong(usual.head, anomalous)
+    if wrong is not None and wrong <= _FEW_ERRORS:
+        return usual, None
+    if anomalies < _ENOUGH_ANOMALIES:
+        areas = see_specks(good)
+        specks = Trial(*areas, "specks", see_more(*areas))
+        if not specks.is_better:
+            return usual, specks
         larger = fit_larger()
-        trial = Trial(area, ranking(larger.head, anomalous), "pictures that were held out")
-        return (larger if trial.is_better else usual), trial
-    good = np.flatnonzero(~anomalous)[:_TRIED_ON]
-    if len(good) < _LEAST_TRIED_ON:
-        return usual, None
-    trial = Trial(*see_specks(good), "specks on good parts")
-    return (fit_larger() if trial.is_better else usual), trial
+        more_wrong = share_wrong(larger.head, anomalous)
+        if wrong is None or more_wrong is None or more_wrong <= _NO_WORSE_BY_FEW * wrong:
+            return larger, specks
+        return usual, Trial(wrong, more_wrong, "verdicts", is_better=False)
+    assert wrong is not None
+    larger = fit_larger()
+    more_wrong = share_wrong(larger.head, anomalous)
+    assert more_wrong is not None
+    is_better = more_wrong <= _MISSING * wrong
+    if not is_better and more_wrong <= _NO_WORSE * wrong and can_try_specks:
+        is_better = see_more(*see_specks(good))
+    return (larger if is_better else usual), Trial(wrong, more_wrong, "verdicts", is_better)
 
 
 def larger_size(picture: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int] | None:
@@ -109,34 +129,59 @@ def has_something_to_gain(area: float) -> bool:
     return area < _SHARP_ENOUGH
 
 
-def ranking(head: Head, anomalous: npt.NDArray[np.bool_]) -> float:
-    """Give the area under the ROC curve of pictures that were held out; there must be both kinds."""
-    found = classification_metrics(head.calibrated(head.out_of_fold), anomalous, head.calibrated_threshold).roc_auc
-    return 1.0 if found is None else found
+def share_wrong(head: Head, anomalous: npt.NDArray[np.bool_]) -> float | None:
+    """Give the share of wrong verdicts to expect where half of the pictures are anomalous; None without anomalies."""
+    if not anomalous.any():
+        return None
+    raw = head.out_of_fold
+    return expected_errors(raw[~anomalous], raw[anomalous]) / 2
 
 
-def add_speck(picture: U8, number: int) -> U8:
-    """Put a small piece of the picture, turned, where it differs; the same `number` chooses the same piece."""
-    rng = np.random.default_rng(number)
+def speck_places(size: tuple[int, int], number: int) -> npt.NDArray[np.intp]:
+    """Choose the specks' upper left corners on a picture of `size` (width, height): [specks, row and column]; the same
+    `number` chooses the same ones."""
+    width, height = size
+    side = _speck_side(size)
+    inside = np.random.default_rng(number).uniform((1 - _WITHIN) / 2, (1 + _WITHIN) / 2, (*_CELLS, 2))
+    rows, columns = np.mgrid[: _CELLS[0], : _CELLS[1]]
+    row = (rows + inside[..., 0]) / _CELLS[0] * (height - side)
+    column = (columns + inside[..., 1]) / _CELLS[1] * (width - side)
+    return np.stack([row.ravel(), column.ravel()], axis=1).astype(np.intp)
+
+
+def _speck_side(size: tuple[int, int]) -> int:
+    return min(max(_LEAST_SPECK, round(_SPECK * max(size))), *size)
+
+
+def add_specks(picture: U8, number: int) -> U8:
+    """Put small pieces of the picture, turned, where they differ; the same `number` chooses the same pieces."""
     height, width = picture.shape[:2]
-    side = min(max(_LEAST_SPECK, round(_SPECK * max(height, width))), height, width)
+    side = _speck_side((width, height))
+    rng = np.random.default_rng([number, 1])
 
-    def place() -> tuple[slice, slice]:
+    def piece() -> U8:
         row, column = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-        return slice(row, row + side), slice(column, column + side)
+        return np.rot90(picture[row : row + side, column : column + side])
 
-    where = place()
-    pieces = [np.rot90(picture[place()]) for _ in range(_LOOKED_AT)]
-    there = picture[where].astype(np.int16)
     found = picture.copy()
-    found[where] = max(pieces, key=lambda piece: float(np.abs(piece - there).mean()))
+    for row, column in speck_places((width, height), number).tolist():
+        where = slice(row, row + side), slice(column, column + side)
+        there = picture[where].astype(np.int16)
+        pieces = [piece() for _ in range(_LOOKED_AT)]
+        found[where] = max(pieces, key=lambda piece: float(np.abs(piece - there).mean()))
     return np.asarray(found, np.uint8)
 
 
-def specks_seen(good: Features, specks: Features, *, seed: int) -> float:
+def speck_middles(size: tuple[int, int], number: int) -> F32:
+    """Tell where the specks of a picture are: rows and columns of their middles [specks, 2], in shares of its sides."""
+    return np.asarray((speck_places(size, number) + _speck_side(size) / 2) / size[::-1], np.float32)
+
+
+def specks_seen(good: Features, specks: Features, middles: Iterable[F32], *, seed: int) -> float:
     """Give the area under the ROC curve of specks on good parts, each judged by what the others show at its places.
 
-    `specks` are of the same pictures as `good`, in the same order; there must be two of them.
+    `specks` are of the same pictures as `good`, in the same order, `middles` say where they are in each. A speck counts
+    as if its picture had no other. There must be two pictures.
     """
     count = min(_FOLDS, len(good.fine))
     anomalous = np.zeros(len(good.fine), bool)
@@ -144,13 +189,24 @@ def specks_seen(good: Features, specks: Features, *, seed: int) -> float:
     view = choose_view(good, ~anomalous, seed=seed)
     found = held_out_distances(good, view, anomalous, fold, count, seed=seed)
     memory = describe_usual(found, good.fine_grid, anomalous, fold, count, FINE_WORST)
-    scores = np.zeros(len(anomalous))
+    unusual = np.zeros_like(found)
     for number in range(count):
         held = fold == number
         places = remember_places(good, ~held, view, seed=seed)
-        scores[held] = picture_scores(memory.usual(places(specks.of(held))), FINE_WORST)
-    above = (scores[:, None] > memory.scores).mean() + (scores[:, None] == memory.scores).mean() / 2
-    return float(above)
+        unusual[held] = memory.usual(places(specks.of(held)))
+    scores = np.stack([_at_specks(of, good.fine_grid, here) for of, here in zip(unusual, middles, strict=True)])
+    scores = np.maximum(scores, memory.scores[:, None])[..., None]
+    return float((scores > memory.scores).mean() + (scores == memory.scores).mean() / 2)
+
+
+def _at_specks(unusual: F32, grid: tuple[int, int], middles: F32) -> F32:
+    """Give how unusual the worst place at each speck of a picture is."""
+    plane = unusual.reshape(grid)
+    rows, columns = (middles * grid).astype(int).T
+    return np.array([
+        plane[max(0, row - _REACH) : row + _REACH + 1, max(0, column - _REACH) : column + _REACH + 1].max()
+        for row, column in zip(rows, columns, strict=True)
+    ])  # fmt: skip
 
 
 def try_specks(
@@ -165,17 +221,18 @@ def try_specks(
     found: list[float] = []
     total = len(sizes) * len(good)
     originals = [np.ascontiguousarray(read_picture(example.path, example.pixel_format)) for example in good]
+    specked = [add_specks(original, number) for number, original in enumerate(originals)]
+    middles = [speck_middles(picture, number) for number in range(len(good))]
     for size in sizes:
         extract = Extractor(*size, source_model(*size))
         resize = make_resizer(picture, size, "area")
         parts: list[tuple[Features, Features]] = []
-        for number, original in enumerate(originals):
-            plain, speck = (
-                extract([resize(ArrayPixels(pixels)).copy()]) for pixels in (original, add_speck(original, number))
-            )
+        for number, both in enumerate(zip(originals, specked, strict=True), start=1):
+            plain, speck = (extract([resize(ArrayPixels(pixels)).copy()]) for pixels in both)
             parts.append((plain, speck))
-            progress(len(found) * len(good) + number + 1, total)
-        found.append(specks_seen(*(join(of) for of in zip(*parts, strict=True)), seed=seed))
+            progress(len(found) * len(good) + number, total)
+        without, with_specks = (join(of) for of in zip(*parts, strict=True))
+        found.append(specks_seen(without, with_specks, middles, seed=seed))
     usual, larger = found
     return usual, larger
 
@@ -199,13 +256,30 @@ def describe(
 ) -> str:
     """Say which of both sizes was chosen, why, and what it costs."""
     usual, larger = map(_by, sizes)
-    areas = f"it ranks {trial.of} with a ROC AUC of {trial.larger:.3f}, the usual {usual} with {trial.usual:.3f}"
+    why = _WHY[trial.of](trial, usual)
     if not times:
-        return f"an input of {larger} was tried for pictures of {_by(picture)} and not taken: {areas}"
+        return f"an input of {larger} was tried for pictures of {_by(picture)} and not taken: {why}"
     return (
-        f"an input of {larger} was chosen for pictures of {_by(picture)}: {areas}. Its network takes {times[1]:.0f} ms "
+        f"an input of {larger} was chosen for pictures of {_by(picture)}: {why}. Its network takes {times[1]:.0f} ms "
         f"for a picture on this machine instead of {times[0]:.0f} ms; `--quality normal` keeps the usual size"
     )
+
+
+def _specks(trial: Trial, usual: str) -> str:
+    return (
+        f"with it specks on good parts are told with a ROC AUC of {trial.larger:.3f}, with the usual {usual} with "
+        f"{trial.usual:.3f}"
+    )
+
+
+def _verdicts(trial: Trial, usual: str) -> str:
+    return (
+        f"with it {trial.larger:.1%} of the verdicts on other pictures are expected to be wrong, with the usual "
+        f"{usual} {trial.usual:.1%}"
+    )
+
+
+_WHY = {"specks": _specks, "verdicts": _verdicts}
 
 
 def _by(size: tuple[int, int]) -> str:

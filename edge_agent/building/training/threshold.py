@@ -123,8 +123,22 @@ def calibration_slope(normal: F64, anomalous: F64, threshold: float) -> float:
     return float(slopes[loss.argmin()])
 
 
+def expected_errors(normal: F64, anomalous: F64) -> float:
+    """Give the shares of further normal pictures above and anomalous ones below the best threshold, together.
+
+    There must be at least one of each.
+    """
+    return float(_errors(normal, anomalous)[1].min())
+
+
 def _least_error(normal: F64, anomalous: F64) -> float:
     """Find the least sum of the shares of normal pictures above and anomalous ones below."""
+    grid, errors = _errors(normal, anomalous)
+    return float(grid[errors.argmin()])
+
+
+def _errors(normal: F64, anomalous: F64) -> tuple[F64, F64]:
+    """Give thresholds, and for each the sum of the shares of normal pictures above and anomalous ones below."""
     from scipy.stats import t as student
 
     mean, deviation = normal_spread(normal)
@@ -135,7 +149,7 @@ def _least_error(normal: F64, anomalous: F64) -> float:
     grid = np.linspace(mean, max(other, mean + 6 * deviation), _STEPS)
     missed = student.cdf((grid - other) / (spread * np.sqrt(1 + 1 / count)), df=count - 1 + _PRIOR_COUNT)
     alarms = student.sf((grid - mean) / (deviation * np.sqrt(1 + 1 / len(normal))), df=max(len(normal) - 1, 1))
-    return float(grid[(missed + alarms).argmin()])
+    return grid, np.asarray(missed + alarms, np.float64)
 
 
 def _best_gap(normal: F64, anomalous: F64) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """The process that keeps pictures: `edge_agent.records.pictures.process SOCKET OPTIONS`, started by the daemon.
 
-It runs only when nothing else wants the processor, and rests while the worker that a picture came from has a call:
-stillness.py says why. Workers pass it pictures in memory of which each has a few pieces; what does not fit there is
-skipped by the worker.
+It runs only when nothing else wants the processor, and in the pauses between the calls of the worker that a picture
+came from: stillness.py and pauses.py say why. Workers pass it pictures in memory of which each has a few pieces; what
+does not fit there is skipped by the worker.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from edge_agent.inference.imaging.bitmap import CHANNELS
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.options import PicturesOptions
+from edge_agent.records.pictures.deflating import best_deflating
 from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, read_strips
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
+from edge_agent.records.pictures.pauses import ANSWER_SECONDS, Pauses
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
-from edge_agent.records.pictures.stillness import HEAD_BYTES, has_call, wait_for_stillness
 from edge_agent.records.pictures.stock import Stock, Told, encode_stock
 
 log = logging.getLogger("edge_agent.pictures")
@@ -40,8 +41,6 @@ _TELL_SECONDS = 1.0
 #: between two looks at the folders while nothing comes
 _LOOK_SECONDS = 1.0
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
-#: between two pieces of work, each of a quarter of a millisecond; the longer one on a line that is never still
-_REST, _LONGEST_REST = 0.0002, 0.008
 
 
 class PictureKeeper:
@@ -49,6 +48,7 @@ class PictureKeeper:
 
     def __init__(self, options: PicturesOptions) -> None:
         self._format = options.format
+        self._deflating = best_deflating()
         self._ring = Ring(Path(options.folder), options.rules.kinds, options.mib << 20)
         self._problem = ""
         self._socket = 0  # the inode of the one that workers know
@@ -85,21 +85,18 @@ class PictureKeeper:
         try:
             if data and descriptors:
                 try:
-                    self._store(decode(data), descriptors[0])
+                    self._store(decode(data), *descriptors)
                 finally:
                     os.pwrite(descriptors[0], bytes([FREE]), 0)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _store(self, picture: Picture, memory: int) -> None:
-        def rest() -> None:
-            time.sleep(_REST)  # whoever waits for this core has it now: the kernel does not take it from us for them
-            if _is_busy(memory):
-                wait_for_stillness(lambda: _is_busy(memory), longest=_LONGEST_REST)
-
+    def _store(self, picture: Picture, memory: int, ended: int) -> None:
+        """Store a picture in a slot, of whose worker `ended` says that a call has ended."""
+        pauses = Pauses(memory, ended)
         try:
-            self._ring.put(picture.name, self._files(picture, memory, rest), rest)
+            self._ring.put(picture.name, self._files(picture, memory, pauses.rest), pauses.rest)
         except OSError as error:
             self.lost += 1
             if str(error.strerror) != self._problem:
@@ -109,33 +106,34 @@ class PictureKeeper:
             self._problem = str(error.strerror)
         else:
             self._problem = ""
+        finally:
+            pauses.close()
 
     def _files(self, picture: Picture, memory: int, rest: Rest) -> dict[str, list[bytes]]:
         width, height = picture.width, picture.height
 
         def strips(place: int) -> Iterator[U8]:
-            return read_strips(memory, HEAD + place * width * height * CHANNELS, width, height, rest)
+            start = HEAD + place * width * height * CHANNELS
+            return read_strips(memory, start, width, height, rest, strip_bytes=self._deflating.strip_bytes)
+
+        def png(place: int) -> list[bytes]:
+            return list(encode_png(strips(place), width, height, self._deflating))
 
         files = {}
         if self._format == "jpeg":
             files[".jpg"] = encode_jpeg(strips(0), width, height, rest)
         else:
-            files[".png"] = list(encode_png(strips(0), width, height))
+            files[".png"] = png(0)
         if picture.has_mask:
-            files[MASK] = list(encode_png(strips(1), width, height))
+            files[MASK] = png(1)
         if picture.has_shadow_mask:
-            files[SHADOW_MASK] = list(encode_png(strips(2), width, height))
+            files[SHADOW_MASK] = png(2)
         told = {"model": picture.model, "version": picture.version, "verdict": msgspec.to_builtins(picture.verdict)}
         if picture.shadow is not None:
             shadow = {"model": picture.shadow_model, "version": picture.shadow_version}
             told["shadow"] = shadow | {"verdict": msgspec.to_builtins(picture.shadow)}
         files[VERDICT] = [msgspec.json.encode(told)]
         return files
-
-
-def _is_busy(memory: int) -> bool:
-    """Tell whether the worker that a slot is of has a call."""
-    return has_call(os.pread(memory, HEAD_BYTES, 0))
 
 
 def _has_ended(channel: socket.socket) -> bool:
@@ -186,6 +184,7 @@ def main() -> None:
                 keeper.lost += lost
                 continue
         if listener in readable:  # before the end: what a worker has passed on is kept
+            time.sleep(ANSWER_SECONDS)
             keeper.take(listener)
         elif channel in readable and _has_ended(channel):
             break

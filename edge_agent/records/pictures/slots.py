@@ -1,7 +1,8 @@
 """From a worker to another process: pictures in memory of which there are a few pieces, used again and again.
 
 Their pages are there, and memory is bounded. When all are taken, or nobody takes pictures, there is no piece to be had.
-A piece is a memfd; its first byte says whether it is taken, and whoever has done with it says that it is free.
+A piece is a memfd; its first byte says whether it is taken, and whoever has done with it says that it is free. With it
+goes an event (eventfd(2)) by which the worker says that a call has ended, when somebody waits for that.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import mmap
 import os
 import socket
 import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +23,12 @@ import numpy as np
 from edge_agent.inference.imaging.mask import copy_mask
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.records.pictures.passing import FREE, HEAD, TAKEN, socket_address
-from edge_agent.records.pictures.stillness import introduce, tell_busy
+from edge_agent.records.pictures.stillness import introduce, is_awaited, tell_busy, tell_end, tell_pause
 
 #: between two looks whether the taker of pictures is still there, while all slots are taken
 _PROBE_SECONDS = 1.0
+#: the last so many pauses say how long the next one may be
+_PAUSES = 8
 
 
 class Slot:
@@ -50,9 +55,20 @@ class Slot:
         """Say that it is free."""
         self.memory[0] = FREE
 
-    def tell_busy(self, busy: int) -> None:
-        """Write whether its worker has a call, 1 or 0, which whoever has the slot may read at any time."""
-        tell_busy(self.memory, busy)
+    def begin(self, pause: float) -> None:
+        """Say that its worker has a call, and how long the shortest of its last pauses was."""
+        tell_busy(self.memory, 1)
+        tell_pause(self.memory, pause)
+
+    def end(self, at: float) -> None:
+        """Say that its worker has no call any more, and since when."""
+        tell_end(self.memory, at)
+        tell_busy(self.memory, 0)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether who has the slot wants to be told when a call ends."""
+        return is_awaited(self.memory)
 
     def picture(self, shape: tuple[int, ...]) -> U8:
         """Give the first picture's pixels, to be written."""
@@ -80,7 +96,17 @@ class _Held(NamedTuple):
 class Slots:
     """The slots of one worker, and its way to whoever takes pictures at the socket of a folder. Used by one thread."""
 
-    def __init__(self, folder: Path, name: str, what: str, *, size: int, pictures: int, most: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        what: str,
+        *,
+        size: int,
+        pictures: int,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Send to the socket `name` in `folder`; slots are for so many pictures of `size` bytes, `most` of them."""
         self._folder, self._name, self._what = folder, name, what
         self._size, self._pictures, self._most = size, pictures, most
@@ -88,6 +114,10 @@ class Slots:
         self._socket: socket.socket | None = None
         self._probed = 0.0
         self._held: list[_Held] = []
+        self._ended = -1  # the event; -1 while there is no slot
+        self._clock = clock
+        self._ended_at = 0.0
+        self._pauses: deque[float] = deque(maxlen=_PAUSES)
 
     @property
     def needs_pixels(self) -> bool:
@@ -154,13 +184,21 @@ class Slots:
 
     def begin(self) -> None:
         """Say that there is a call: whoever has a slot rests; see stillness.py."""
-        for slot in self._slots:
-            slot.tell_busy(1)
+        self._pauses.append(self._clock() - self._ended_at)
+        if self._slots:
+            pause = min(self._pauses)
+            for slot in self._slots:
+                slot.begin(pause)
 
     def end(self) -> None:
         """Say that there is none."""
+        self._ended_at = self._clock()
+        is_awaited = False
         for slot in self._slots:
-            slot.tell_busy(0)
+            slot.end(self._ended_at)
+            is_awaited = is_awaited or slot.is_awaited
+        if is_awaited:
+            os.eventfd_write(self._ended, 1)
 
     def free_slot(self) -> Slot | None:
         """Return a slot that is free; None when all are taken.
@@ -181,6 +219,8 @@ class Slots:
         return None
 
     def _add(self) -> Slot:
+        if self._ended < 0:
+            self._ended = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._slots.append(Slot(self._what, self._size, self._pictures))
         return self._slots[-1]
 
@@ -192,7 +232,7 @@ class Slots:
         """
         assert self._socket is not None
         slot.take()
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [slot.descriptor]))
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [slot.descriptor, self._ended]))
         try:
             self._socket.sendmsg([packet], [rights])
         except OSError:
@@ -218,4 +258,7 @@ class Slots:
         for slot in self._slots:
             os.close(slot.descriptor)
         self._slots.clear()
+        if self._ended >= 0:
+            os.close(self._ended)
+            self._ended = -1
         self._held.clear()

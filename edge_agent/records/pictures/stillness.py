@@ -15,8 +15,10 @@ import struct
 import time
 from collections.abc import Callable
 
-#: of a slot's head: whether the worker has a call, a byte; and the worker's process, without which it has none
-_BUSY_AT, _WORKER = 1, struct.Struct("@4xi")
+#: of a slot's head: whether the worker has a call, and whether somebody wants to be told of its end, a byte each; the
+#: worker's process, without which it has none; when its last call ended, and the shortest pause between the last few
+_BUSY_AT, _AWAITED_AT, _WORKER = 1, 2, struct.Struct("@4xi")
+_ENDED_AT, _PAUSE_AT, _SECONDS = 8, 16, struct.Struct("@d")
 #: bytes of the head that `has_call` looks at
 HEAD_BYTES = _WORKER.size
 #: between two looks; it is still when two in a row find it so
@@ -33,6 +35,32 @@ def introduce(memory: mmap.mmap) -> None:
 def tell_busy(memory: mmap.mmap, busy: int) -> None:
     """Write whether this process has a call, 1 or 0, which whoever has the slot may read at any time."""
     memory[_BUSY_AT] = busy
+
+
+def tell_pause(memory: mmap.mmap, seconds: float) -> None:
+    """Write how long the shortest of this process's last pauses was."""
+    _SECONDS.pack_into(memory, _PAUSE_AT, seconds)
+
+
+def tell_end(memory: mmap.mmap, at: float) -> None:
+    """Write when this process's last call ended, in seconds of the monotonic clock."""
+    _SECONDS.pack_into(memory, _ENDED_AT, at)
+
+
+def last_pause(memory: mmap.mmap) -> tuple[float, float]:
+    """Read when a slot's worker had its last call, and how long the shortest of its last pauses was."""
+    (ended,), (pause,) = _SECONDS.unpack_from(memory, _ENDED_AT), _SECONDS.unpack_from(memory, _PAUSE_AT)
+    return ended, pause
+
+
+def tell_awaited(memory: mmap.mmap, awaited: int) -> None:
+    """Write whether the worker shall tell when a call ends, 1 or 0."""
+    memory[_AWAITED_AT] = awaited
+
+
+def is_awaited(memory: mmap.mmap) -> bool:
+    """Tell whether somebody wants to be told when a call ends."""
+    return memory[_AWAITED_AT] == 1
 
 
 def has_call(head: bytes) -> bool:

@@ -72,14 +72,14 @@ class Shadow:
         try:
             if data and descriptors:
                 with mmap.mmap(descriptors[0], 0) as memory:
-                    if not self._judge(decode_shown(data), memory, descriptors[0]):
+                    if not self._judge(decode_shown(data), memory, descriptors):
                         memory[0] = FREE
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _judge(self, shown: Shown, memory: mmap.mmap, descriptor: int) -> bool:
-        """Judge a picture and tell of it; True when somebody else has its memory now."""
+    def _judge(self, shown: Shown, memory: mmap.mmap, descriptors: list[int]) -> bool:
+        """Judge a picture and tell of it; True when somebody else has its memory now, by the descriptors."""
         if memory.size() < HEAD + 3 * self._size:  # another version of the first model, of another size
             return False
         wait_for_stillness(lambda: has_call(memory[:HEAD_BYTES]))
@@ -93,7 +93,7 @@ class Shadow:
             return False
         verdict = inspection.verdict
         agrees = verdict.is_anomalous == shown.verdict.is_anomalous
-        kept = "" if agrees or self._keeps is None else self._keep(shown, inspection, memory, descriptor)
+        kept = "" if agrees or self._keeps is None else self._keep(shown, inspection, memory, descriptors)
         self._say(
             Judged(
                 shown.token, self._manifest.name, self._manifest.version, agrees, verdict.is_anomalous, verdict.score,
@@ -103,7 +103,7 @@ class Shadow:
         )  # fmt: skip
         return bool(kept)
 
-    def _keep(self, shown: Shown, inspection: Inspection, memory: mmap.mmap, descriptor: int) -> str:
+    def _keep(self, shown: Shown, inspection: Inspection, memory: mmap.mmap, descriptors: list[int]) -> str:
         """Pass the picture on to who keeps it, with both masks; returns its name, "" when nobody takes it."""
         assert self._keeps is not None
         if inspection.mask is not None:
@@ -115,7 +115,7 @@ class Shadow:
             name, self._options.model, shown.version, width, height, shown.has_mask, shown.verdict,
             inspection.verdict, self._manifest.name, self._manifest.version, inspection.mask is not None,
         )  # fmt: skip
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
         memory[0] = TAKEN
         try:
             if self._keeper is None:

@@ -114,10 +114,14 @@ def read_resolution(text: str) -> Advice:
     return Advice(text)
 
 
-_RANKS = r"it ranks .* with a ROC AUC of (?P<more>[\d.]+), the usual (?P<usual>\d+x\d+) with (?P<less>\d\.\d+)"
-_RESOLUTIONS = {
-    "chosen": r"an input of (?P<input>\d+x\d+) was chosen for pictures of (?P<picture>\d+x\d+): " + _RANKS
-    + r"\. Its network takes (?P<slow>\d+) ms .* instead of (?P<fast>\d+) ms; .*",
-    "refused": r"an input of (?P<input>\d+x\d+) was tried for pictures of (?P<picture>\d+x\d+) and not taken: "
-    + _RANKS,
-}  # fmt: skip
+_TRIED = r"an input of (?P<input>\d+x\d+) was (chosen|tried) for pictures of (?P<picture>\d+x\d+)"
+_WHY = {
+    "specks": r": with it specks on good parts are told with a ROC AUC of (?P<more>[\d.]+), with the usual "
+    r"(?P<usual>\d+x\d+) with (?P<less>\d\.\d+)",
+    "verdicts": r": with it (?P<more>[\d.]+%) of the verdicts on other pictures are expected to be wrong, with the "
+    r"usual (?P<usual>\d+x\d+) (?P<less>[\d.]+%)",
+}
+_PRICE = r"\. Its network takes (?P<slow>\d+) ms .* instead of (?P<fast>\d+) ms; .*"
+_RESOLUTIONS = {f"chosen_{of}": _TRIED + why + _PRICE for of, why in _WHY.items()} | {
+    f"refused_{of}": _TRIED + " and not taken" + why for of, why in _WHY.items()
+}

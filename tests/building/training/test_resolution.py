@@ -13,11 +13,19 @@ from PIL import Image
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import Datasets, read_dataset
 from edge_agent.building.training.component import Identity
+from edge_agent.building.training.features import Extractor, Features, source_model
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.resolution import Trial, add_speck, choose_larger, larger_size
+from edge_agent.building.training.resolution import (
+    add_specks,
+    choose_larger,
+    larger_size,
+    speck_middles,
+    specks_seen,
+)
 from edge_agent.building.training.trainer import Trained, train
 from edge_agent.component.manifest import decode_manifest
+from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
 SIDE = 832
 QUIET = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
@@ -56,58 +64,115 @@ def test_it_is_tried_where_pictures_are_much_larger_than_the_input() -> None:
     assert larger_size((2448, 700), (576, 160)) is None, "a side of 1152 is more than an input may have"
 
 
-@pytest.mark.parametrize(
-    ("usual", "larger", "better"), [(0.8, 0.95, True), (0.8, 0.85, False), (0.99, 1.0, False), (0.6, 0.55, False)]
-)
-def test_it_has_to_rank_far_better(usual: float, larger: float, better: bool) -> None:
-    assert Trial(usual, larger, "anything").is_better == better
+class Judge(NamedTuple):
+    """A head, as far as a choice looks at it: raw scores of held-out pictures."""
+
+    out_of_fold: np.ndarray
 
 
 class Fake(NamedTuple):
     head: Head
 
 
-USUAL, LARGER = (Fake(cast("Head", object())) for _ in range(2))
+def judged(good: int, *anomalies: float) -> Fake:
+    """Scores of some good parts, evenly from -1 to 1, and of anomalies."""
+    return Fake(cast("Head", Judge(np.array([*np.linspace(-1, 1, good), *anomalies]))))
 
 
-def choose(good: int, areas: tuple[float, float]) -> Fake:
-    """Choose where there are good parts alone, on which specks are seen with these areas."""
-    seen: list[int] = []
+def choose(usual: Fake, larger: Fake, good: int, specks: tuple[float, float]) -> tuple[bool, str | None]:
+    """Tell whether the larger one was chosen, and what decided; specks on good parts are seen with these areas."""
+    anomalous = np.arange(len(usual.head.out_of_fold)) >= good
 
     def see_specks(on: np.ndarray) -> tuple[float, float]:
-        seen.extend(on.tolist())
-        return areas
+        assert on.tolist() == list(range(min(good, 16)))
+        return specks
 
-    chosen, trial = choose_larger(USUAL, np.zeros(good, bool), lambda: LARGER, see_specks)
-    assert seen == (list(range(min(good, 20))) if trial else [])
-    return chosen
+    chosen, trial = choose_larger(usual, anomalous, lambda: larger, see_specks)
+    assert trial is None or trial.is_better == (chosen is larger)
+    return chosen is larger, trial and trial.of
+
+
+SEEN, HARDLY_SEEN, WELL_SEEN = (0.8, 0.95), (0.8, 0.85), (0.99, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("good", "areas", "larger"),
+    ("good", "specks", "larger", "by"),
     [
-        (8, (0.6, 0.9), True),
-        (30, (0.6, 0.9), True),
-        (30, (0.6, 0.7), False),
-        (30, (0.99, 1.0), False),
-        (7, (0.6, 0.9), False),
-        (151, (0.6, 0.9), False),
+        (8, SEEN, True, "specks"),
+        (30, SEEN, True, "specks"),
+        (30, HARDLY_SEEN, False, "specks"),
+        (30, WELL_SEEN, False, "specks"),
+        (7, SEEN, False, None),
+        (151, SEEN, False, None),
     ],
 )
-def test_a_larger_input_is_tried_on_some_good_parts_and_taken_where_it_sees_more(
-    good: int, areas: tuple[float, float], larger: bool
+def test_without_anomalies_it_is_taken_where_specks_are_seen_far_better(
+    good: int, specks: tuple[float, float], larger: bool, by: str | None
 ) -> None:
-    assert (choose(good, areas) is LARGER) == larger
+    assert choose(judged(good), judged(good), good, specks) == (larger, by)
 
 
-def test_a_speck_is_small_and_always_the_same() -> None:
+NEAR, FURTHER, FAR = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0), (2.0, 2.5, 3.0, 3.5, 4.0, 4.5), (5.0, 5.5, 6.0, 6.5, 7.0, 7.5)
+VERY_FAR = tuple(10 + one for one in FAR)
+
+
+@pytest.mark.parametrize(
+    ("usual", "larger_one", "specks", "larger", "by"),
+    [
+        (NEAR, FAR, HARDLY_SEEN, True, "verdicts"),
+        (NEAR, FURTHER, SEEN, True, "verdicts"),
+        (NEAR, FURTHER, HARDLY_SEEN, False, "verdicts"),
+        (FURTHER, NEAR, SEEN, False, "verdicts"),
+        (VERY_FAR, VERY_FAR, SEEN, False, None),
+    ],
+)
+def test_with_anomalies_it_has_to_be_wrong_less_often_and_half_as_often_where_specks_are_not_seen_better(
+    usual: tuple[float, ...], larger_one: tuple[float, ...], specks: tuple[float, float], larger: bool, by: str | None
+) -> None:
+    assert choose(judged(20, *usual), judged(20, *larger_one), 20, specks) == (larger, by)
+
+
+@pytest.mark.parametrize(
+    ("usual", "larger_one", "specks", "larger", "by"),
+    [
+        ((3.0, 3.5), (3.2, 3.6), SEEN, True, "specks"),
+        ((3.0, 3.5), (2.9, 3.5), SEEN, True, "specks"),
+        ((3.0, 3.5), (8.0, 8.5), HARDLY_SEEN, False, "specks"),
+        ((3.0, 3.5), (1.0, 1.5), SEEN, False, "verdicts"),
+    ],
+)
+def test_with_a_few_anomalies_specks_decide_unless_it_is_wrong_more_often(
+    usual: tuple[float, ...], larger_one: tuple[float, ...], specks: tuple[float, float], larger: bool, by: str
+) -> None:
+    assert choose(judged(20, *usual), judged(20, *larger_one), 20, specks) == (larger, by)
+
+
+def test_specks_are_small_and_always_the_same_and_each_where_it_is_looked_for() -> None:
     picture = draw(0, 0)
-    once, again, other = add_speck(picture, 1), add_speck(picture, 1), add_speck(picture, 2)
-    changed = np.argwhere((once != picture).any(axis=2))
-    assert 0 < len(changed) <= 25
-    assert np.ptp(changed, axis=0).max() < 5
+    once, again, other = add_specks(picture, 1), add_specks(picture, 1), add_specks(picture, 2)
+    changed = (once != picture).any(axis=2)
+    middles = speck_middles((SIDE, SIDE), 1) * SIDE
+    assert len(middles) == 6
+    for row, column in middles.round().astype(int):
+        assert changed[row - 4 : row + 4, column - 4 : column + 4].any()
+        changed[row - 4 : row + 4, column - 4 : column + 4] = False
+    assert not changed.any()
     np.testing.assert_array_equal(once, again)
     assert (once != other).any()
+
+
+def test_specks_are_seen_where_they_are_and_not_where_there_are_none() -> None:
+    good = [draw(number, 0) for number in range(8)]
+    extract = Extractor(416, 416, source_model(416, 416), threads=1)
+    resize = make_resizer((SIDE, SIDE), (416, 416), "area")
+
+    def look(pictures: list[np.ndarray]) -> Features:
+        return extract([resize(ArrayPixels(picture)).copy() for picture in pictures])
+
+    plain, middles = look(good), [speck_middles((SIDE, SIDE), number) for number in range(8)]
+    specks = look([add_specks(picture, number) for number, picture in enumerate(good)])
+    there = specks_seen(plain, specks, middles, seed=0)
+    assert specks_seen(plain, plain, middles, seed=0) == 0.5 < there
 
 
 def test_a_model_of_plain_large_defects_keeps_the_usual_input(tmp_path: Path) -> None:
@@ -120,9 +185,7 @@ def test_a_model_of_plain_large_defects_keeps_the_usual_input(tmp_path: Path) ->
 def test_small_defects_get_a_larger_input_unless_it_is_chosen_by_hand(tmp_path: Path) -> None:
     trained = build(tmp_path / "pictures", 6, 2, Options())
     assert trained.resolution is not None
-    assert trained.resolution.startswith(
-        "an input of 640x640 was chosen for pictures of 832x832: it ranks pictures that "
-    )
+    assert trained.resolution.startswith("an input of 640x640 was chosen for pictures of 832x832: with it ")
     assert width(trained) == 640
     pinned = build(tmp_path / "pictures", 6, 2, Options(quality="normal"))
     assert pinned.resolution is None

@@ -52,11 +52,11 @@ def test_a_worker_that_is_killed_in_a_call_has_none_any_more() -> None:
     """Its last pictures are not encoded as slowly as on a line that is never still."""
     slot = Slot("picture", 4096, 1)
     assert not has_call(slot.memory[:HEAD_BYTES])
-    slot.tell_busy(1)
+    slot.begin(1.0)
     assert has_call(slot.memory[:HEAD_BYTES])
     program = (
         "import signal; from edge_agent.records.pictures.slots import Slot; slot = Slot('picture', 4096, 1); "
-        "slot.tell_busy(1); print(slot.memory[:64].hex(), flush=True); signal.pause()"
+        "slot.begin(1.0); print(slot.memory[:64].hex(), flush=True); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None

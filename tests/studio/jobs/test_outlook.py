@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -59,15 +60,16 @@ def test_a_page_has_words_for_every_sentence_with_every_number() -> None:
 
 
 @pytest.mark.parametrize("times", [(12.4, 51.0), None])
-@pytest.mark.parametrize("of", ["pictures that were held out", "specks on good parts"])
+@pytest.mark.parametrize(("of", "said"), [("specks", ("0.871", "0.962")), ("verdicts", ("87.1%", "96.2%"))])
 def test_what_is_said_of_a_larger_input_is_known_and_keeps_its_numbers(
-    times: tuple[float, float] | None, of: str
+    times: tuple[float, float] | None, of: Literal["specks", "verdicts"], said: tuple[str, str]
 ) -> None:
-    text = describe(Trial(0.871, 0.962, of), (1600, 1200), ((384, 288), (768, 576)), times)
+    trial = Trial(0.871, 0.962, of, is_better=times is not None)
+    text = describe(trial, (1600, 1200), ((384, 288), (768, 576)), times)
     read = read_resolution(text)
-    assert read.key == ("resolution.chosen" if times else "resolution.refused")
+    assert read.key == f"resolution.{'chosen' if times else 'refused'}_{of}"
     assert read.values | {"input": "768x576", "picture": "1600x1200", "usual": "384x288"} == read.values
-    assert (read.values["less"], read.values["more"]) == ("0.871", "0.962")
+    assert (read.values["less"], read.values["more"]) == said
     if times:
         assert (read.values["fast"], read.values["slow"]) == ("12", "51")
     assert "{" not in _rendered(words("en")[read.key], read.values)

@@ -244,7 +244,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="of verdicts: a small part of it")
     parser.add_argument("--splits", type=int, default=5, help="how many, with the seeds from 0 on")
     parser.add_argument("--quality", choices=("auto", *get_args(Quality)), default="auto",
-                        help="of verdicts: as `edge-agent train` has it")  # fmt: skip
+                        help="of verdicts and masks: as `edge-agent train` has it")  # fmt: skip
     parser.add_argument("--trained-on", nargs="+", choices=[f"{good}+{bad}" for good, bad in WAYS],
                         help="of verdicts, price and cost: these numbers of good and bad pictures only")  # fmt: skip
     parser.add_argument("--final", action="store_true", help="of verdicts: the held-out half too, for a final table")
@@ -287,6 +287,7 @@ def main() -> None:
                     COOKIES,
                     Path(folder),
                     Results(arguments.results),
+                    arguments.quality,
                 )
         return
     sets = [name for name in arguments.sets if name != "cookies" or COOKIES.exists()]

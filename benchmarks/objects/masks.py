@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,7 @@ from benchmarks.objects.results import Results
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, PALETTE, Dataset
 from edge_agent.building.datasets.reading import Datasets, read_dataset
 from edge_agent.building.datasets.split import split
+from edge_agent.building.training.features import Quality
 from edge_agent.building.training.options import Options
 
 #: drawn kinds, and which of their defects are drawn: two labels and three
@@ -23,6 +24,7 @@ DRAWN = {"brushed": ("scratch", "stain"), "fabric": ("thread", "hole", "stain")}
 SETS = ("cookies", *DRAWN)
 WAYS = ("2/3", "20+10")
 _SEED = 7
+_Quality = Quality | Literal["auto"]
 _EACH = 40  # normal and anomalous pictures of a drawn kind
 
 
@@ -46,7 +48,7 @@ def draw_set(kind: str, root: Path) -> Dataset:
 
 
 def measure_masks(
-    sets: list[str], ways: list[str], seeds: range, cookies: Path, folder: Path, results: Results
+    sets: list[str], ways: list[str], seeds: range, cookies: Path, folder: Path, results: Results, quality: _Quality
 ) -> None:
     """Print IoU and F1 of the masks for each model, and their means; what `results` has is not measured again."""
     print(f"{'set':8} {'trained on':>10} {'IoU':>6} {'pixel F1':>8} {'average IoU':>11} {'image F1':>8} "
@@ -61,9 +63,10 @@ def measure_masks(
                     nonlocal data
                     if data is None:
                         data = read_dataset(cookies) if name == "cookies" else draw_set(name, folder / name)
-                    return _measure(data, way, seed, folder)
+                    return _measure(data, way, seed, folder, quality)
 
-                rows.append(results.get(f"masks {name} {way} {seed}", measure))
+                of_quality = "" if quality == "auto" else f" {quality}"
+                rows.append(results.get(f"masks {name} {way} {seed}{of_quality}", measure))
                 print(f"{name:8} {way:>10} {_line(rows[-1])}", flush=True)
             mean = {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "labels"}
             labels = {label: float(np.mean([row["labels"][label] for row in rows])) for label in rows[0]["labels"]}
@@ -72,9 +75,9 @@ def measure_masks(
     print(f"\nlargest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def _measure(data: Dataset, way: str, seed: int, folder: Path) -> dict[str, Any]:
+def _measure(data: Dataset, way: str, seed: int, folder: Path, quality: _Quality) -> dict[str, Any]:
     parts = Datasets(*split(data, seed=seed)) if way == "2/3" else choose(data, 20, 10, seed)
-    run = build(parts, folder / "models", Options("segmentation"))
+    run = build(parts, folder / "models", Options("segmentation", quality=quality))
     pixels = run.evaluation.pixels
     means = {key: float(np.mean([getattr(p, key) for p in pixels])) for key in ("iou", "f1", "average_iou")}
     return {

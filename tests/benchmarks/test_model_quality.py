@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -78,12 +79,14 @@ def test_masks_go_on_where_they_were_ended(tmp_path: Path, capsys: pytest.Captur
     kept = tmp_path / "masks.jsonl"
     row = {"f1": 0.9, "average_iou": 0.8, "image_f1": 1.0, "seconds": 300.0}
     rows = [
-        {"key": f"masks brushed 20+10 {seed}", **row, "iou": iou, "labels": {"scratch": iou, "stain": 0.9}}
-        for seed, iou in enumerate((0.8, 0.7))
+        {"key": f"masks brushed 20+10 {key}", **row, "iou": iou, "labels": {"scratch": iou, "stain": 0.9}}
+        for key, iou in (("0", 0.8), ("1", 0.7), ("0 best", 0.9), ("1 best", 0.6))
     ]
     kept.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    measure_masks(["brushed"], ["20+10"], range(2), tmp_path, tmp_path, Results(kept))
-    mean = capsys.readouterr().out.splitlines()[3]
-    assert mean.split()[:3] == ["brushed", "20+10", "0.750"]
-    assert "scratch 0.750 stain 0.900  mean of 2, least IoU 0.700" in mean
+    qualities: tuple[tuple[Literal["auto", "best"], str], ...] = (("auto", "0.700"), ("best", "0.600"))
+    for quality, least in qualities:
+        measure_masks(["brushed"], ["20+10"], range(2), tmp_path, tmp_path, Results(kept), quality)
+        mean = capsys.readouterr().out.splitlines()[3]
+        assert mean.split()[:3] == ["brushed", "20+10", "0.750"]
+        assert f"scratch 0.750 stain 0.900  mean of 2, least IoU {least}" in mean
     assert list(tmp_path.iterdir()) == [kept], "nothing is drawn or learned"

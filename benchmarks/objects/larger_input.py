@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.objects.canvas import F32, U8
+from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
 from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.resolution import add_specks, choose_larger, larger_size, speck_middles, specks_seen
@@ -19,23 +20,25 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Larger(NamedTuple):
-    """Features with the larger input of all pictures, and of the same pictures with specks with both inputs; where the
-    specks are on each."""
+    """Features with the larger input of all pictures, of the same with drawn defects, and with specks with both inputs;
+    where the specks are on each."""
 
     plain: Features
+    drawn: Features
     specks_usual: Features
     specks_larger: Features
     middles: F32
 
 
-_SEEN = ("plain", "specks_usual", "specks_larger")
+_SEEN = ("plain", "drawn", "specks_usual", "specks_larger")
 
 
 def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Larger | None:
     """Extract what decides about a larger input, or take it from the cache; None where none is tried."""
     if stored and stored.exists():
         with np.load(stored) as found:
-            return _unpack(found)
+            plain, defects, specks_usual, specks_larger = (unpack(found, name) for name in _SEEN)
+            return Larger(plain, defects, specks_usual, specks_larger, found["middles"])
     source = iter(pictures)
     first, is_bad = next(source)
     size = (first.shape[1], first.shape[0])
@@ -46,19 +49,24 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     extract = {of: Extractor(*of, source_model(*of), threads=1) for of in (usual, larger)}
     resize = {of: make_resizer(size, of, "area") for of in (usual, larger)}
 
-    def look(picture: U8, of: tuple[int, int]) -> Features:
-        return extract[of]([resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()])
+    def shrink(picture: U8, of: tuple[int, int]) -> U8:
+        small: U8 = resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()
+        return small
 
-    parts: list[tuple[Features, Features, Features]] = []
+    def look(picture: U8, of: tuple[int, int]) -> Features:
+        return extract[of]([shrink(picture, of)])
+
+    parts: list[tuple[Features, Features, Features, Features]] = []
     for number, (picture, _) in enumerate(_again(first, is_bad, source)):
         speck = add_specks(np.ascontiguousarray(picture), number)
-        parts.append((look(picture, larger), look(speck, usual), look(speck, larger)))
+        drawn = extract[larger]([draw_defect(shrink(picture, larger), number)])
+        parts.append((look(picture, larger), drawn, look(speck, usual), look(speck, larger)))
     middles = np.stack([speck_middles(size, number) for number in range(len(parts))])
-    plain, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))
-    found = Larger(plain, specks_usual, specks_larger, middles)
+    plain, defects, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))
+    found = Larger(plain, defects, specks_usual, specks_larger, middles)
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
-        packed = {f"{name}.{key}": value for name in _SEEN for key, value in getattr(found, name)._asdict().items()}
+        packed = {key: value for name in _SEEN for key, value in pack(getattr(found, name), name).items()}
         np.savez(stored, middles=middles, **packed)
     return found
 
@@ -68,19 +76,22 @@ def _again(first: U8, is_bad: bool, rest: Iterator[tuple[U8, bool]]) -> Iterator
     yield from rest
 
 
-def _unpack(found: Mapping[str, Any]) -> Larger:
-    def features(name: str) -> Features:
-        rows, columns = found[f"{name}.grid"].tolist()
-        patches, sharp, fine, pooled = (found[f"{name}.{key}"] for key in ("patches", "sharp", "fine", "pooled"))
-        return Features(patches, sharp, fine, pooled, (rows, columns))
-
-    plain, specks_usual, specks_larger = map(features, _SEEN)
-    return Larger(plain, specks_usual, specks_larger, found["middles"])
+def pack(features: Features, name: str) -> dict[str, Any]:
+    """Name what is to be stored of features."""
+    return {f"{name}.{key}": value for key, value in features._asdict().items()}
 
 
-def fit(features: Features, anomalous: Bools, seed: int) -> Head:
-    """Fit a verdict as the trainer does."""
-    return fit_head(features, anomalous, seed=seed, wanted=Wanted(), progress=lambda done, total: None)
+def unpack(found: Mapping[str, Any], name: str) -> Features:
+    """Read what was stored by that name."""
+    rows, columns = found[f"{name}.grid"].tolist()
+    patches, sharp, fine, pooled = (found[f"{name}.{key}"] for key in ("patches", "sharp", "fine", "pooled"))
+    return Features(patches, sharp, fine, pooled, (rows, columns))
+
+
+def fit(features: Features, drawn: Features, anomalous: Bools, seed: int) -> Head:
+    """Fit a verdict as the trainer does; `drawn` are of the same pictures."""
+    defects = None if anomalous.any() else drawn.of(chosen_for_drawing(~anomalous))
+    return fit_head(features, anomalous, seed=seed, wanted=Wanted(), progress=lambda done, total: None, drawn=defects)
 
 
 class _Fitted(NamedTuple):
@@ -89,16 +100,16 @@ class _Fitted(NamedTuple):
 
 
 def fit_best(
-    usual: Features, larger: Larger | None, anomalous: Bools, chosen: Bools, seed: int
+    usual: Features, drawn: Features, larger: Larger | None, anomalous: Bools, chosen: Bools, seed: int
 ) -> tuple[Head, Features]:
     """Fit a verdict of the chosen pictures; return it, and the features of all that are of its input's size."""
     train, truth = np.flatnonzero(chosen), anomalous[chosen]
 
-    def fitted(features: Features) -> _Fitted:
-        return _Fitted(fit(features.of(chosen), truth, seed), features)
+    def fitted(features: Features, drawn: Features) -> _Fitted:
+        return _Fitted(fit(features.of(chosen), drawn.of(chosen), truth, seed), features)
 
     if larger is None:
-        return fitted(usual)
+        return fitted(usual, drawn)
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         of = train[good]
@@ -107,4 +118,4 @@ def fit_best(
             specks_seen(larger.plain.of(of), larger.specks_larger.of(of), larger.middles[of], seed=seed),
         )
 
-    return choose_larger(fitted(usual), truth, lambda: fitted(larger.plain), see_specks)[0]
+    return choose_larger(fitted(usual, drawn), truth, lambda: fitted(larger.plain, larger.drawn), see_specks)[0]

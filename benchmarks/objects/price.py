@@ -16,8 +16,8 @@ from PIL import Image
 
 from benchmarks.objects.kinds import pictures
 from benchmarks.objects.results import Results
-from benchmarks.objects.verdicts import Bools, features_of, measure
-from edge_agent.building.training.features import Features, Quality
+from benchmarks.objects.verdicts import Kept, features_of, measure
+from edge_agent.building.training.features import Quality
 from edge_agent.building.training.options import Precision
 
 _WAYS: dict[str, tuple[str, ...]] = {"--speed": ("--speed",), "as it is": (), "--quality best": ("--quality", "best")}
@@ -104,13 +104,13 @@ def _mean_f1(
     kind: str, cookies: Path, cache: Path | None, seeds: range, results: Results, way: tuple[int, int],
     quality: Quality, precision: Precision,
 ) -> float:  # fmt: skip
-    loaded: list[tuple[Features, Bools]] = []
+    loaded: list[Kept] = []
 
     def one(seed: int) -> Callable[[], dict[str, Any]]:
         def measured() -> dict[str, Any]:
             if not loaded:
                 loaded.append(features_of(kind, cookies, cache, quality=quality, precision=precision))
-            return {"f1": measure(*loaded[0], way, seed).f1}
+            return {"f1": measure(loaded[0], way, seed).f1}
 
         return measured
 

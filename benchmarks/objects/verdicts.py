@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from benchmarks.objects.canvas import U8
 from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
-from benchmarks.objects.larger_input import Larger, fit_best, larger_of
+from benchmarks.objects.larger_input import Larger, fit_best, larger_of, pack, unpack
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
+from edge_agent.building.training.drawn import draw_defect
 from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Precision
@@ -32,7 +33,7 @@ F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 #: of what is stored: a cache of another method is not read
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
 WAYS = ((20, 10), (20, 2), (20, 0), (60, 30))
 #: good and bad pictures that an int8 network is quantised on
 _QUANTISED_ON = (20, 10)
@@ -40,6 +41,14 @@ _BINS = np.linspace(0.5, 1.0, 11)
 _SURE = 0.95
 #: of Student's t, two sides, 95 %, by the number of splits
 _STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
+
+
+class Kept(NamedTuple):
+    """Of a kind's pictures: features, which are anomalous, and features of the same with drawn defects."""
+
+    features: Features
+    anomalous: Bools
+    drawn: Features
 
 
 class Trial(NamedTuple):
@@ -73,8 +82,8 @@ def features_of(
     shares: float = 1.0,
     quality: Quality = "normal",
     precision: Precision = "fp32",
-) -> tuple[Features, Bools]:
-    """Extract what a model is fitted on, or take it from the cache; the second says which pictures are anomalous.
+) -> Kept:
+    """Extract what a model is fitted on, or take it from the cache.
 
     A network of int8 is quantised on the kind's first good and bad pictures.
     """
@@ -82,9 +91,7 @@ def features_of(
     stored = cache / f"{kind}-{shares:g}-{quality}{of}-{_CACHE_FORMAT}.npz" if cache else None
     if stored and stored.exists():
         with np.load(stored) as found:
-            rows, columns = found["grid"].tolist()
-            patches, sharp, fine, pooled = (found[name] for name in ("patches", "sharp", "fine", "pooled"))
-            return Features(patches, sharp, fine, pooled, (rows, columns)), found["anomalous"]
+            return Kept(unpack(found, "plain"), found["anomalous"], unpack(found, "drawn"))
     small: list[U8] = []
     anomalous: list[bool] = []
     for picture, is_bad in _pictures(kind, cookies, shares):
@@ -98,10 +105,11 @@ def features_of(
         source = quantize(source, [small[place] for place in chosen], progress=lambda done, total: None)
     extract = Extractor(*size, source, threads=1)
     features = join([extract([picture]) for picture in small])
+    drawn = join([extract([draw_defect(picture, number)]) for number, picture in enumerate(small)])
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(stored, **features._asdict(), anomalous=truth)
-    return features, truth
+        np.savez(stored, **pack(features, "plain"), **pack(drawn, "drawn"), anomalous=truth)
+    return Kept(features, truth, drawn)
 
 
 @lru_cache(maxsize=1)  # to draw them takes longer than to look at them, and six qualities look at the same ones
@@ -121,12 +129,11 @@ def choose(anomalous: Bools, normal: int, anomaly: int, seed: int) -> Bools:
     return chosen
 
 
-def measure(
-    features: Features, anomalous: Bools, way: tuple[int, int], seed: int, larger: Larger | None = None
-) -> Trial:
+def measure(kept: Kept, way: tuple[int, int], seed: int, larger: Larger | None = None) -> Trial:
     """Fit a model on some pictures, with the larger input where the data ask for it, and judge the others."""
+    anomalous = kept.anomalous
     chosen = choose(anomalous, *way, seed)
-    head, features = fit_best(features, larger, anomalous, chosen, seed)
+    head, features = fit_best(kept.features, kept.drawn, larger, anomalous, chosen, seed)
     threshold = head.calibrated_threshold
     scores, truth = head.calibrated(head.raw_scores(features.of(~chosen))), anomalous[~chosen]
     found = classification_metrics(scores, truth, threshold)
@@ -167,15 +174,15 @@ def verdicts(
           f"{'best F1':>8} {'promised':>9}")  # fmt: skip
     summaries = []
     for kind in kinds:
-        features, anomalous = features_of(kind, cookies, cache, share, "normal" if quality == "auto" else quality)
+        kept = features_of(kind, cookies, cache, share, "normal" if quality == "auto" else quality)
         larger = None
         if quality == "auto":
             stored = cache / f"{kind}-{share:g}-specks-{_CACHE_FORMAT}.npz" if cache else None
             larger = larger_of(_pictures(kind, cookies, share), stored)
         for way in ways:
-            if way[0] >= int((~anomalous).sum()) or way[1] >= int(anomalous.sum()):
+            if way[0] >= int((~kept.anomalous).sum()) or way[1] >= int(kept.anomalous.sum()):
                 continue
-            trials = tuple(measure(features, anomalous, way, seed, larger) for seed in seeds)
+            trials = tuple(measure(kept, way, seed, larger) for seed in seeds)
             summaries.append(Summary(kind, way, trials))
             print(_line(kind, f"{way[0]} + {way[1]}", trials), flush=True)
     return summaries

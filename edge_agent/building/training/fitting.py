@@ -15,6 +15,7 @@ from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.training.cores import side_by_side
+from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
 from edge_agent.building.training.features import Extractor, Features, join, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
@@ -54,14 +55,20 @@ def fit(
 
         with steps.bar("quantising") as progress:
             source = quantize(source, pictures, progress=progress)
+    anomalous = np.array([example.label == ANOMALY for example in datasets.train.labelled])
+    drawn_on = [] if anomalous.any() else chosen_for_drawing(~anomalous).tolist()
+    defects = [draw_defect(pictures[place], number) for number, place in enumerate(drawn_on)]
     with steps.bar("looking at pictures") as progress:
         extract = Extractor(*size, source)
-        features = extract_features(extract, pictures, progress)
-    anomalous = np.array([example.label == ANOMALY for example in datasets.train.labelled])
+        found = extract_features(extract, [*pictures, *defects], progress)
+        features = found.of(slice(len(pictures)))
+        drawn = found.of(slice(len(pictures), None)) if defects else None
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(anomalous)]]
-        head = fit_head(features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same)
+        head = fit_head(
+            features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same, drawn=drawn
+        )
     return Fitted(size, source, extract, features, head)
 
 

@@ -43,6 +43,7 @@ from edge_agent.building.training.threshold import (
     Spread,
     balanced_threshold,
     calibration_slope,
+    limit_before_drawn,
     normal_limit,
     normal_spread,
     threshold_for_precision,
@@ -60,6 +61,8 @@ _LEAST_ANOMALIES = 2  # one would leave none to fit on when it is held out
 #: how much the first two banks count of what is left to them where no anomaly decides: the first separates more kinds
 _USUAL_WEIGHTS = (0.6, 0.4)
 _BANKS = 3
+#: of the weights comes from that where so many anomalies decide or fewer: thirty pictures say little of five scores
+_USUAL_SHARE, _DECIDE = 0.3, 10
 #: how much the third counts at the most there, and how far out the worst fine place of good parts may lie for that, and
 #: for it to count at all: in so many times of what it would be were the deviations normally distributed
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
@@ -186,6 +189,7 @@ def fit_head(
     wanted: Wanted,
     progress: Progress,
     same: Sequence[str] = (),
+    drawn: Features | None = None,
 ) -> Head:
     """Fit bank, regression, scales, threshold and calibration.
 
@@ -196,6 +200,7 @@ def fit_head(
         wanted: what the threshold is for.
         progress: told how many of the fits are done.
         same: a key for each picture; those with the same key are copies, which are held out together.
+        drawn: of good parts with drawn defects, which say more of the threshold where there are no anomalies.
 
     Raises:
         TrainingError: the wanted precision can't be reached.
@@ -227,18 +232,11 @@ def fit_head(
     weights = _weights(
         parts,
         anomalous,
-        lambda: _usual_weights(
-            fine.scores[normal], features.fine.shape[1], straying(features, normal, view, seed=seed)
-        ),
+        _usual_weights(fine.scores[normal], features.fine.shape[1], straying(features, normal, view, seed=seed)),
     )
     scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
     raw = np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64)
-    middle = _middle(raw, anomalous)
-    slope = calibration_slope(raw[normal], raw[anomalous], middle)
-    threshold = _wanted_threshold(raw, anomalous, wanted, middle)
-    # Scores are compared at four decimals: a threshold far out would be 0 or 1 there.
-    middle = float(np.clip(middle, threshold - _FURTHEST_LOGIT / slope, threshold + _FURTHEST_LOGIT / slope))
-    return Head(
+    head = Head(
         whitening=whitening,
         bank=bank,
         bank_usual=plain.usual,
@@ -253,13 +251,19 @@ def fit_head(
         if weights[4] > 0
         else None,
         likeness_scale=scales[4] if weights[4] > 0 else None,
-        threshold=threshold,
-        slope=slope,
-        middle=middle,
+        threshold=0.0,
+        slope=1.0,
+        middle=0.0,
         out_of_fold=raw,
         bank_out_of_fold=plain.distances,
         map_threshold=_map_threshold(plain.unusual[normal].max(axis=1).astype(np.float64), spreads[0]),
     )
+    middle = _middle(raw, anomalous, head.raw_scores(drawn) if drawn else None)
+    slope = calibration_slope(raw[normal], raw[anomalous], middle)
+    threshold = _wanted_threshold(raw, anomalous, wanted, middle)
+    # Scores are compared at four decimals: a threshold far out would be 0 or 1 there.
+    middle = float(np.clip(middle, threshold - _FURTHEST_LOGIT / slope, threshold + _FURTHEST_LOGIT / slope))
+    return head._replace(threshold=threshold, slope=slope, middle=middle)
 
 
 def _folds(anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str]) -> tuple[npt.NDArray[np.int64], int]:
@@ -307,17 +311,15 @@ def _usual_weights(fine: F64, positions: int, strays: float) -> tuple[float, ...
     return (*((1 - share) * weight for weight in _USUAL_WEIGHTS), share, 0.0, 0.0)
 
 
-def _weights(
-    parts: Sequence[F64], anomalous: npt.NDArray[np.bool_], usual: Callable[[], tuple[float, ...]]
-) -> tuple[float, ...]:
+def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_], usual: tuple[float, ...]) -> tuple[float, ...]:
     """Weigh the banks, regression and likeness by a regression on out-of-fold values; none counts negatively.
 
-    `usual` tells what they count where no anomaly decides.
+    `usual` is what they count where no anomaly decides; they keep some of it.
     """
     from sklearn.linear_model import LogisticRegression
 
     if not anomalous.any():
-        return usual()
+        return usual
     used = parts if anomalous.sum() >= _LEAST_ANOMALIES else parts[:_BANKS]
     model = LogisticRegression(C=1.0, class_weight="balanced")
     model.fit(np.stack(used, axis=1), anomalous)
@@ -325,8 +327,9 @@ def _weights(
     found[: len(used)] = np.maximum(model.coef_[0], 0.0)
     found[_BANKS:] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
     if found.sum() <= 0:
-        return usual()
-    return tuple(float(weight) for weight in found / found.sum())
+        return usual
+    share = _USUAL_SHARE * min(1.0, _DECIDE / anomalous.sum())
+    return tuple((share * np.array(usual) + (1 - share) * found / found.sum()).tolist())
 
 
 def _map_threshold(furthest: F64, spread: Spread) -> float:
@@ -335,9 +338,11 @@ def _map_threshold(furthest: F64, spread: Spread) -> float:
     return seen.mean + _MARKED_DEVIATIONS * seen.deviation
 
 
-def _middle(raw: F64, anomalous: npt.NDArray[np.bool_]) -> float:
+def _middle(raw: F64, anomalous: npt.NDArray[np.bool_], drawn: F64 | None) -> float:
     if anomalous.any():
         return balanced_threshold(raw[~anomalous], raw[anomalous])
+    if drawn is not None:
+        return limit_before_drawn(raw, drawn)
     return normal_limit(raw)
 
 

@@ -23,6 +23,9 @@ _OUTLIER = 4.0  # deviations above the mean of the others
 _OUTLIER_SHARE = 10  # at most one in this many normal pictures is left out
 #: deviations above what is usual of normal pictures, when there are no others
 NORMAL_ONLY_DEVIATIONS = 2.0
+#: the same, when it is known where drawn defects score, and how much of the way to there is gone
+_DRAWN_DEVIATIONS, _DRAWN_SHARE = 1.25, 0.15
+_LEAST_DRAWN = 0.25  # of them lie below the score that is taken for where they are
 _NORMAL_DEVIATIONS = 2.25  # the same, when there are some: what they score decides with it
 _NORMAL_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
 _PRIOR_COUNT = 3.0  # anomalies' worth of belief that their scores spread as widely as they lie apart
@@ -63,6 +66,16 @@ def normal_limit(scores: F64, deviations: float = NORMAL_ONLY_DEVIATIONS) -> flo
     mean, deviation = normal_spread(scores)
     low, median, high = np.quantile(scores, [0.25, 0.5, 0.75])
     return float((mean + median) / 2 + deviations * (deviation + (high - low) / _NORMAL_QUARTILES) / 2)
+
+
+def limit_before_drawn(normal: F64, drawn: F64) -> float:
+    """Say where normal ends from normal pictures and such with drawn defects.
+
+    Where those are far off there is room for normal pictures of a kind that the few did not show; where they are among
+    normal ones, a threshold that lets all of these pass finds nothing.
+    """
+    low = normal_limit(normal, _DRAWN_DEVIATIONS)
+    return low + _DRAWN_SHARE * max(0.0, float(np.quantile(drawn, _LEAST_DRAWN)) - low)
 
 
 def balanced_threshold(normal: F64, anomalous: F64) -> float:

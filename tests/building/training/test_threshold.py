@@ -6,6 +6,7 @@ import pytest
 from edge_agent.building.training.threshold import (
     balanced_threshold,
     calibration_slope,
+    limit_before_drawn,
     normal_limit,
     normal_spread,
     threshold_for_precision,
@@ -30,6 +31,14 @@ def test_a_few_odd_normal_pictures_do_not_lift_the_limit_far() -> None:
     mean, deviation = normal_spread(odd)
     assert usual < normal_limit(odd) < mean + 2.25 * deviation - 1
     assert normal_limit(np.zeros(3)) >= 0
+
+
+def test_drawn_defects_move_the_limit_towards_where_they_are() -> None:
+    hidden, near, far = (limit_before_drawn(NORMAL, NORMAL + shift) for shift in (0.0, 4.0, 8.0))
+    assert hidden < normal_limit(NORMAL), "where defects hide among normal pictures some of these have to be looked at"
+    assert hidden < near < far < 4.0, "most of the way is left to what is less than was drawn"
+    odd = np.concatenate([NORMAL + 8, [-9.0] * 4])
+    assert limit_before_drawn(NORMAL, odd) == pytest.approx(far, abs=0.2), "a few that can't be seen don't lower it"
 
 
 def test_equal_scores_have_a_spread_to_divide_by() -> None:

@@ -30,9 +30,9 @@ _LABEL_WEIGHT = 2.0  # of a label's pixels against the background's, which are m
 #: of a picture's pixels: a label that covers less counts more, with the root of what it lacks, or it is never learned
 _USUAL_SHARE = 0.018
 _LARGEST_RARITY = 100.0  # what covers less is a few pixels, maybe of a hand that slipped
-#: the rate rises for this share of the steps, from a share of itself, falls, and is held where the weights are averaged
-_WARM_UP, _FIRST, _HELD = 0.15, 0.04, 0.3
+_WARM_UP = 0.15
 _BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")  # of /proc/cpuinfo
+_AVERAGED, _AVERAGE = 0.5, 0.98  # the weights are averaged over the second half
 
 
 class Labelled(NamedTuple):
@@ -62,8 +62,9 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
             {"params": list(network.tuned.parameters()), "lr": _TUNED_RATE},
         ]
         optimiser = torch.optim.AdamW(groups, weight_decay=_DECAY)
-        rates, held = _rates(steps)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rates[min(step, steps - 1)])
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, [_RATE, _TUNED_RATE], total_steps=steps, pct_start=_WARM_UP
+        )
         weights = torch.tensor(label_weights(data.classes, labels))
         autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bfloat16())
         averaged: Network | None = None
@@ -80,9 +81,8 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
                 (loss * (_PART / _BATCH)).backward()
             optimiser.step()
             schedule.step()
-            if step >= held:
-                averaged = copy.deepcopy(network) if averaged is None else averaged
-                _average(averaged, network, step - held + 1)
+            if step + 1 >= steps * _AVERAGED:
+                averaged = copy.deepcopy(network) if averaged is None else _average(averaged, network)
             progress(step + 1, steps)
     assert averaged is not None
     return averaged.eval()
@@ -91,16 +91,6 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
 def has_bfloat16() -> bool:
     """Tell whether the processor multiplies bfloat16 faster than float32; only x86 was measured."""
     return any(has_flag(flag) for flag in _BFLOAT16_FLAGS)
-
-
-def _rates(steps: int) -> tuple[list[float], int]:
-    """Say which share of its rate the optimiser has at each step, and from which on it is held."""
-    done = np.arange(steps) / steps
-    rising = _FIRST + (1 - _FIRST) * (1 - np.cos(np.pi * done / _WARM_UP)) / 2
-    falling = (1 + np.cos(np.pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2
-    held = np.flatnonzero((done > _WARM_UP) & (falling <= _HELD))
-    rates = np.where(done < _WARM_UP, rising, np.maximum(falling, _HELD))
-    return rates.tolist(), int(held[0]) if len(held) else steps - 1
 
 
 def _choose(data: Labelled, labels: int, rng: np.random.Generator) -> list[int]:
@@ -143,11 +133,11 @@ def _loss(scores: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
     return functional.cross_entropy(scores, classes, weights) + dice.mean()
 
 
-def _average(averaged: Network, network: Network, count: int) -> None:
-    """Make the mean of so many networks, of which this one is the last."""
+def _average(averaged: Network, network: Network) -> Network:
     with torch.no_grad():
         for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
-            mean.lerp_(value, 1 / count)
+            mean.lerp_(value, 1 - _AVERAGE)
+    return averaged
 
 
 @contextmanager

@@ -23,9 +23,13 @@ _COVERS = (0.3, 0.8)  # how much of what is below a blotch it hides
 
 def chosen_for_drawing(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Choose the `good` parts that are drawn on, evenly among all."""
-    found = np.flatnonzero(good)
-    evenly = np.linspace(0, len(found) - 1, min(_MOST, len(found))).round().astype(np.intp)
-    return np.asarray(found[evenly], np.intp)
+    return evenly(np.flatnonzero(good), _MOST)
+
+
+def evenly(found: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Take `most` at the most, evenly among all."""
+    places = np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(np.intp)
+    return np.asarray(found[places], np.intp)
 
 
 def draw_defect(picture: U8, number: int) -> U8:

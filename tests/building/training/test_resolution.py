@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from contextlib import nullcontext
 from pathlib import Path
@@ -289,6 +290,8 @@ def test_small_defects_get_a_larger_input_unless_it_is_chosen_by_hand(tmp_path: 
     assert trained.resolution is not None
     assert trained.resolution.text.startswith("an input of 640x640 was chosen for pictures of 832x832: with it ")
     assert width(trained) == 640
+    kept = json.loads((trained.folder / "manifest.json").read_text())["training"]["resolution"]
+    assert kept == trained.resolution.named()
     pinned = build(tmp_path / "pictures", 6, 2, Options(quality="normal"))
     assert pinned.resolution is None
     assert width(pinned) == 320

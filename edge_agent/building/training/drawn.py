@@ -22,14 +22,15 @@ _COVERS = (0.3, 0.8)  # how much of what is below a blotch it hides
 
 
 def chosen_for_drawing(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Choose the `good` parts that are drawn on, evenly among all."""
-    return evenly(np.flatnonzero(good), _MOST)
+    """Choose the `good` parts that are drawn on."""
+    return chosen_evenly(good, _MOST)
 
 
-def evenly(found: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
-    """Take `most` at the most, evenly among all."""
-    places = np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(np.intp)
-    return np.asarray(found[places], np.intp)
+def chosen_evenly(good: npt.NDArray[np.bool_], most: int) -> npt.NDArray[np.intp]:
+    """Choose so many of the `good` parts at the most, evenly among all: those of one batch follow each other."""
+    found = np.flatnonzero(good)
+    evenly = np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(np.intp)
+    return np.asarray(found[evenly], np.intp)
 
 
 def draw_defect(picture: U8, number: int) -> U8:

@@ -22,6 +22,7 @@ from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.place_bank import Moved, chosen_to_move, move
 from edge_agent.building.training.resolution import choose_larger, describe, larger_size, milliseconds, try_specks
+from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
@@ -86,7 +87,7 @@ def try_larger(
     options: Options,
     steps: Steps,
     report: Report,
-) -> tuple[Fitted, str | None]:
+) -> tuple[Fitted, Sentence | None]:
     """Fit the verdict with a larger input too where pictures are much larger than the usual one; keep what the data ask
     for, and say why."""
     examples, picture = datasets.train.labelled, report.size
@@ -98,7 +99,12 @@ def try_larger(
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         with steps.bar("trying a larger input") as progress:
             return try_specks(
-                [examples[i] for i in good], picture, (usual.size, size), seed=options.seed, progress=progress
+                [examples[i] for i in good],
+                picture,
+                (usual.size, size),
+                seed=options.seed,
+                progress=progress,
+                same=[report.seen[i].digest for i in good],
             )
 
     chosen, trial = choose_larger(

@@ -126,9 +126,8 @@ class Head(NamedTuple):
     bank: F32
     bank_usual: Usual
     bank_scale: Scale
+    placed: Placed
     #: None where places say nothing, because parts lie differently in each picture
-    placed: Placed | None
-    #: likewise
     fine: Fine | None
     regression: Regression | None
     regression_scale: Scale | None
@@ -151,10 +150,9 @@ class Head(NamedTuple):
         whitened = self.whitening(features.sharp)
         found = self.bank_usual(distances(whitened, self.bank))
         raw = self.bank_scale(picture_scores(found))
-        if self.placed:
-            patches = with_places(features.patches, *features.grid, self.placed.weight)
-            found = self.placed.usual(distances(patches, self.placed.bank))
-            raw = raw + self.placed.scale(picture_scores(found))
+        patches = with_places(features.patches, *features.grid, self.placed.weight)
+        found = self.placed.usual(distances(patches, self.placed.bank))
+        raw = raw + self.placed.scale(picture_scores(found))
         if self.fine:
             found = self.fine.usual(self.fine.places(features))
             raw = raw + self.fine.scale(picture_scores(found, FINE_WORST))
@@ -244,7 +242,7 @@ def fit_head(
         bank=bank,
         bank_usual=plain.usual,
         bank_scale=scales[0],
-        placed=Placed(placed_bank, placed.usual, step, scales[1]) if weights[1] > 0 else None,
+        placed=Placed(placed_bank, placed.usual, step, scales[1]),
         fine=Fine(remember_places(features, normal, view, seed=seed, moved=moved), fine.usual, scales[2])
         if weights[2] > 0
         else None,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from edge_agent.building.training.bank import Whitening, choose_whitening
 from edge_agent.building.training.cores import side_by_side
-from edge_agent.building.training.drawn import evenly
+from edge_agent.building.training.drawn import chosen_evenly
 from edge_agent.building.training.features import F32, FINER, Features, join
 from edge_agent.inference.imaging.resize import U8
 
@@ -57,8 +57,8 @@ class Moved(NamedTuple):
     @classmethod
     def join(cls, parts: Iterable[Features], moved: npt.NDArray[np.intp]) -> Moved | None:
         """Put copies together of the pictures `moved`, all that `move` gives of each; None where there are none."""
-        lean = [_lean(part) for part in parts]
-        return cls(join(lean), np.repeat(moved, len(_MOVES))) if lean else None
+        found = [lean(part) for part in parts]
+        return cls(join(found), np.repeat(moved, len(_MOVES))) if found else None
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> Moved | None:
         """Take the copies of some of the pictures, by their new numbers; None where there are none."""
@@ -68,7 +68,7 @@ class Moved(NamedTuple):
         return Moved(self.features.of(taken), (np.cumsum(chosen) - 1)[self.owner[taken]])
 
 
-def _lean(part: Features) -> Features:
+def lean(part: Features) -> Features:
     """Leave out what places are not compared by: there are many copies."""
     none = np.zeros((len(part.fine), 0), np.float32)
     return part._replace(patches=none[:, :, None], pooled=none)
@@ -87,7 +87,7 @@ def move(picture: U8) -> list[U8]:
 
 def chosen_to_move(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Choose the `good` parts of which there are to be moved copies, evenly among all."""
-    return evenly(np.flatnonzero(good), _MOST_MOVED)
+    return chosen_evenly(good, _MOST_MOVED)
 
 
 class PlaceBank(NamedTuple):

@@ -26,6 +26,7 @@ from edge_agent.building.training.fitting import fit, judge, resized_pictures, t
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
+from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
 from edge_agent.errors import TrainingError
@@ -46,7 +47,7 @@ class Trained(NamedTuple):
     report: Report
     figures: dict[str, Any]
     outlook: Outlook
-    resolution: str | None = None
+    resolution: Sentence | None = None
 
 
 def train(
@@ -126,7 +127,7 @@ def train(
             "seed": options.seed,
             "precision": options.precision,
             "quality": options.quality,
-            **({"resolution": resolution} if resolution else {}),
+            **({"resolution": resolution.named()} if resolution else {}),
             "libraries": _versions(),
             "backbone": "EfficientNet-Lite0",
             "figures": figures,

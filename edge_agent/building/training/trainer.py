@@ -90,10 +90,10 @@ def train(
     resolution = None
     if options.quality == "auto" and not options.input_size and not segmentation:
         fitted, resolution = try_larger(fitted, datasets, anomalous, options, steps, report)
-    size, source, _, features, head = fitted
+    size, source, _, features, head, moved = fitted
     outlook = look_ahead(
         head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
-        sizes=(report.size, size), refused=resolution is not None and size == usual,
+        sizes=(report.size, size), refused=resolution is not None and size == usual, moved=moved,
     )  # fmt: skip
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from benchmarks.objects.canvas import F32, U8
 from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
 from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
 from edge_agent.building.training.resolution import add_specks, choose_larger, larger_size, speck_middles, specks_seen
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
@@ -20,11 +21,12 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Larger(NamedTuple):
-    """Features with the larger input of all pictures, of the same with drawn defects, and with specks with both inputs;
-    where the specks are on each."""
+    """Features with the larger input of all pictures, of the same with drawn defects, of moved copies of the good ones,
+    and with specks with both inputs; where the specks are on each."""
 
     plain: Features
     drawn: Features
+    moved: Moved
     specks_usual: Features
     specks_larger: Features
     middles: F32
@@ -38,7 +40,7 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     if stored and stored.exists():
         with np.load(stored) as found:
             plain, defects, specks_usual, specks_larger = (unpack(found, name) for name in _SEEN)
-            return Larger(plain, defects, specks_usual, specks_larger, found["middles"])
+            return Larger(plain, defects, unpack_moved(found), specks_usual, specks_larger, found["middles"])
     source = iter(pictures)
     first, is_bad = next(source)
     size = (first.shape[1], first.shape[0])
@@ -57,17 +59,23 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
         return extract[of]([shrink(picture, of)])
 
     parts: list[tuple[Features, Features, Features, Features]] = []
-    for number, (picture, _) in enumerate(_again(first, is_bad, source)):
+    copies: list[Features] = []
+    good: list[int] = []
+    for number, (picture, is_anomalous) in enumerate(_again(first, is_bad, source)):
+        if not is_anomalous:
+            good.append(number)
+            copies += [lean(extract[larger]([copy])) for copy in move(shrink(picture, larger))]
         speck = add_specks(np.ascontiguousarray(picture), number)
         drawn = extract[larger]([draw_defect(shrink(picture, larger), number)])
         parts.append((look(picture, larger), drawn, look(speck, usual), look(speck, larger)))
     middles = np.stack([speck_middles(size, number) for number in range(len(parts))])
     plain, defects, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))
-    found = Larger(plain, defects, specks_usual, specks_larger, middles)
+    moved = moved_copies(copies, good)
+    found = Larger(plain, defects, moved, specks_usual, specks_larger, middles)
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
         packed = {key: value for name in _SEEN for key, value in pack(getattr(found, name), name).items()}
-        np.savez(stored, middles=middles, **packed)
+        np.savez(stored, middles=middles, **packed, **pack_moved(moved))
     return found
 
 
@@ -88,10 +96,35 @@ def unpack(found: Mapping[str, Any], name: str) -> Features:
     return Features(patches, sharp, fine, pooled, (rows, columns))
 
 
-def fit(features: Features, drawn: Features, anomalous: Bools, seed: int) -> Head:
-    """Fit a verdict as the trainer does; `drawn` are of the same pictures."""
-    defects = None if anomalous.any() else drawn.of(chosen_for_drawing(~anomalous))
-    return fit_head(features, anomalous, seed=seed, wanted=Wanted(), progress=lambda done, total: None, drawn=defects)
+def moved_copies(copies: list[Features], good: Sequence[int]) -> Moved:
+    """Put copies of the pictures `good` together."""
+    moved = Moved.join(copies, np.array(good, np.intp))
+    assert moved is not None
+    return moved
+
+
+def pack_moved(moved: Moved) -> dict[str, Any]:
+    """Name what is to be stored of copies."""
+    return {**pack(moved.features, "moved"), "moved.owner": moved.owner}
+
+
+def unpack_moved(found: Mapping[str, Any]) -> Moved:
+    """Read copies."""
+    return Moved(unpack(found, "moved"), found["moved.owner"])
+
+
+def fit(features: Features, drawn: Features, moved: Moved, anomalous: Bools, chosen: Bools, seed: int) -> Head:
+    """Fit a verdict of the chosen pictures as the trainer does; `drawn` and `moved` are of the same pictures."""
+    truth, train = anomalous[chosen], np.flatnonzero(chosen)
+    defects = None if truth.any() else drawn.of(train[chosen_for_drawing(~truth)])
+    has_copies = np.zeros(len(chosen), bool)
+    has_copies[train[chosen_to_move(~truth)]] = True
+    taken = has_copies[moved.owner]
+    copies = Moved(moved.features.of(taken), moved.owner[taken]).of(chosen)
+    return fit_head(
+        features.of(chosen), truth, seed=seed, wanted=Wanted(), progress=lambda done, total: None, drawn=defects,
+        moved=copies,
+    )  # fmt: skip
 
 
 class _Fitted(NamedTuple):
@@ -100,16 +133,22 @@ class _Fitted(NamedTuple):
 
 
 def fit_best(
-    usual: Features, drawn: Features, larger: Larger | None, anomalous: Bools, chosen: Bools, seed: int
+    usual: Features,
+    drawn: Features,
+    moved: Moved,
+    larger: Larger | None,
+    anomalous: Bools,
+    chosen: Bools,
+    seed: int,
 ) -> tuple[Head, Features]:
     """Fit a verdict of the chosen pictures; return it, and the features of all that are of its input's size."""
     train, truth = np.flatnonzero(chosen), anomalous[chosen]
 
-    def fitted(features: Features, drawn: Features) -> _Fitted:
-        return _Fitted(fit(features.of(chosen), drawn.of(chosen), truth, seed), features)
+    def fitted(features: Features, drawn: Features, moved: Moved) -> _Fitted:
+        return _Fitted(fit(features, drawn, moved, anomalous, chosen, seed), features)
 
     if larger is None:
-        return fitted(usual, drawn)
+        return fitted(usual, drawn, moved)
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         of = train[good]
@@ -118,4 +157,6 @@ def fit_best(
             specks_seen(larger.plain.of(of), larger.specks_larger.of(of), larger.middles[of], seed=seed),
         )
 
-    return choose_larger(fitted(usual, drawn), truth, lambda: fitted(larger.plain, larger.drawn), see_specks)[0]
+    return choose_larger(
+        fitted(usual, drawn, moved), truth, lambda: fitted(larger.plain, larger.drawn, larger.moved), see_specks
+    )[0]

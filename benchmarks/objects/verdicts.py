@@ -17,7 +17,16 @@ import numpy.typing as npt
 
 from benchmarks.objects.canvas import U8
 from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
-from benchmarks.objects.larger_input import Larger, fit_best, larger_of, pack, unpack
+from benchmarks.objects.larger_input import (
+    Larger,
+    fit_best,
+    larger_of,
+    moved_copies,
+    pack,
+    pack_moved,
+    unpack,
+    unpack_moved,
+)
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
@@ -25,6 +34,7 @@ from edge_agent.building.training.drawn import draw_defect
 from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Precision
+from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.quantization import quantize
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
@@ -33,7 +43,7 @@ F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 #: of what is stored: a cache of another method is not read
-_CACHE_FORMAT = 3
+_CACHE_FORMAT = 4
 WAYS = ((20, 10), (20, 2), (20, 0), (60, 30))
 #: good and bad pictures that an int8 network is quantised on
 _QUANTISED_ON = (20, 10)
@@ -44,11 +54,13 @@ _STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 
 
 class Kept(NamedTuple):
-    """Of a kind's pictures: features, which are anomalous, and features of the same with drawn defects."""
+    """Of a kind's pictures: features, which are anomalous, features of the same with drawn defects, and of moved copies
+    of the good ones."""
 
     features: Features
     anomalous: Bools
     drawn: Features
+    moved: Moved
 
 
 class Trial(NamedTuple):
@@ -91,7 +103,7 @@ def features_of(
     stored = cache / f"{kind}-{shares:g}-{quality}{of}-{_CACHE_FORMAT}.npz" if cache else None
     if stored and stored.exists():
         with np.load(stored) as found:
-            return Kept(unpack(found, "plain"), found["anomalous"], unpack(found, "drawn"))
+            return Kept(unpack(found, "plain"), found["anomalous"], unpack(found, "drawn"), unpack_moved(found))
     small: list[U8] = []
     anomalous: list[bool] = []
     for picture, is_bad in _pictures(kind, cookies, shares):
@@ -106,10 +118,12 @@ def features_of(
     extract = Extractor(*size, source, threads=1)
     features = join([extract([picture]) for picture in small])
     drawn = join([extract([draw_defect(picture, number)]) for number, picture in enumerate(small)])
+    good = np.flatnonzero(~truth).tolist()
+    moved = moved_copies([lean(extract([copy])) for place in good for copy in move(small[place])], good)
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(stored, **pack(features, "plain"), **pack(drawn, "drawn"), anomalous=truth)
-    return Kept(features, truth, drawn)
+        np.savez(stored, **pack(features, "plain"), **pack(drawn, "drawn"), **pack_moved(moved), anomalous=truth)
+    return Kept(features, truth, drawn, moved)
 
 
 @lru_cache(maxsize=1)  # to draw them takes longer than to look at them, and six qualities look at the same ones
@@ -133,7 +147,7 @@ def measure(kept: Kept, way: tuple[int, int], seed: int, larger: Larger | None =
     """Fit a model on some pictures, with the larger input where the data ask for it, and judge the others."""
     anomalous = kept.anomalous
     chosen = choose(anomalous, *way, seed)
-    head, features = fit_best(kept.features, kept.drawn, larger, anomalous, chosen, seed)
+    head, features = fit_best(kept.features, kept.drawn, kept.moved, larger, anomalous, chosen, seed)
     threshold = head.calibrated_threshold
     scores, truth = head.calibrated(head.raw_scores(features.of(~chosen))), anomalous[~chosen]
     found = classification_metrics(scores, truth, threshold)

@@ -120,13 +120,13 @@ def command(
             "component": str(trained.folder),
             "figures": trained.figures,
             "outlook": trained.outlook.named(),
-            "resolution": trained.resolution,
+            "resolution": trained.resolution and trained.resolution.named(),
             "sha256": trained.report.digest,
         })  # fmt: skip
         return
     _print(trained.folder, trained.figures, time.monotonic() - begun)
     if trained.resolution:
-        click.echo(trained.resolution)
+        click.echo(trained.resolution.text)
     _print_outlook(trained.outlook)
     _print_next(trained.folder)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edge_agent.building.evaluation.metrics import intervals
 from edge_agent.building.training.features import choose_input_size
 from edge_agent.building.training.resolution import SHRUNK, has_something_to_gain
-from edge_agent.building.training.sentence import Sentence
+from edge_agent.building.training.sentence import Sentence, written_size
 
 _WIDE = 0.1  # an F1 that is known less exactly is said to be
 _MOST_TIMES = 32
@@ -130,7 +130,7 @@ def _those(count: int) -> str:
 
 def _small(view: View, roc_auc: float | None) -> Sentence | None:
     """Say it where defects may be too small for the model, and what makes them larger."""
-    picture, model = _by(view.picture), _by(view.input)
+    picture, model = written_size(view.picture), written_size(view.input)
     seen = f"pictures of {picture} are seen as {model}"
     least = round(_SMALL * view.shrunk)
     remedy, larger = _larger(view)
@@ -155,14 +155,10 @@ def _larger(view: View) -> tuple[str, str]:
     best = choose_input_size(*view.picture, "best")
     tiles = "cut the pictures into tiles and make each one a picture (`edge-agent line` does so with `tiles`)"
     if view.refused:
-        return "tiles", f"{tiles}; a larger input was tried, and sees hardly more"
+        return "tiles", f"{tiles}; a larger input was tried and not taken"
     if best[0] * best[1] > view.input[0] * view.input[1]:
-        return "larger", f"train with `--quality best` ({_by(best)}) or a larger `--input-size`, or {tiles}"
+        return "larger", f"train with `--quality best` ({written_size(best)}) or a larger `--input-size`, or {tiles}"
     return "largest", f"train with a larger `--input-size`, or {tiles}"
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
 
 
 def _compare(half: float, whole: float, normals: int, anomalies: int) -> Sentence:

@@ -49,13 +49,12 @@ def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[in
     _add_bank(graph, head, rows, columns)
     _add_marks(graph, head)
     parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
-    if head.placed:
-        graph.weight("places", places(rows, columns, head.placed.weight))
-        patches = graph.op("Concat", "placed.patches", PATCHES, "places", axis=1)
-        _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
-        parts.append(
-            _add_scale(graph, "placed", _add_worst(graph, "placed", worst_count(rows * columns)), head.placed.scale)
-        )
+    graph.weight("places", places(rows, columns, head.placed.weight))
+    patches = graph.op("Concat", "placed.patches", PATCHES, "places", axis=1)
+    _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
+    parts.append(
+        _add_scale(graph, "placed", _add_worst(graph, "placed", worst_count(rows * columns)), head.placed.scale)
+    )
     if head.fine:
         _add_fine(graph, head.fine, rows, columns)
         parts.append(_add_scale(graph, "fine", _add_worst(graph, "fine", FINE_WORST), head.fine.scale))

@@ -8,14 +8,26 @@ busy processes a training took twice the processor time. So BLAS has one thread,
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from edge_agent.hardware.cpu_quota import threads_within_quota
+
 T = TypeVar("T")
 
 _MOST = 4  # each step has memory of its own
+
+
+class _Share(threading.local):
+    """What a step may use itself of the cores, beside the others; None outside of steps."""
+
+    cores: int | None = None
+
+
+_share = _Share()
 
 
 @contextmanager
@@ -28,9 +40,17 @@ def one_thread_each() -> Iterator[None]:
 
 
 def side_by_side(steps: Sequence[Callable[[], T]]) -> list[T]:
-    """Run steps that don't wait for each other, as many at once as there are cores; give what they return, in order."""
-    threads = min(len(steps), len(os.sched_getaffinity(0)), _MOST)
+    """Run steps that don't wait for each other, as many at once as there are cores; give what they return, in order.
+
+    Steps that call this themselves share the cores that their own call had.
+    """
+    cores = _share.cores or min(threads_within_quota() or len(os.sched_getaffinity(0)), _MOST)
+    threads = min(len(steps), cores)
     if threads < 2:
         return [step() for step in steps]
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads, initializer=_give, initargs=(cores // threads,)) as pool:
         return list(pool.map(lambda step: step(), steps))
+
+
+def _give(cores: int) -> None:
+    _share.cores = cores

@@ -22,9 +22,14 @@ _COVERS = (0.3, 0.8)  # how much of what is below a blotch it hides
 
 
 def chosen_for_drawing(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Choose the `good` parts that are drawn on, evenly among all."""
+    """Choose the `good` parts that are drawn on."""
+    return chosen_evenly(good, _MOST)
+
+
+def chosen_evenly(good: npt.NDArray[np.bool_], most: int) -> npt.NDArray[np.intp]:
+    """Choose so many of the `good` parts at the most, evenly among all: those of one batch follow each other."""
     found = np.flatnonzero(good)
-    evenly = np.linspace(0, len(found) - 1, min(_MOST, len(found))).round().astype(np.intp)
+    evenly = np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(np.intp)
     return np.asarray(found[evenly], np.intp)
 
 

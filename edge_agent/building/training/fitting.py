@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import cv2
@@ -19,7 +20,9 @@ from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
 from edge_agent.building.training.features import Extractor, Features, join, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.place_bank import Moved, chosen_to_move, move
 from edge_agent.building.training.resolution import choose_larger, describe, larger_size, milliseconds, try_specks
+from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
@@ -34,6 +37,7 @@ class Fitted(NamedTuple):
     extract: Extractor
     features: Features
     head: Head
+    moved: Moved | None
 
 
 def fit(
@@ -58,18 +62,22 @@ def fit(
     anomalous = np.array([example.label == ANOMALY for example in datasets.train.labelled])
     drawn_on = [] if anomalous.any() else chosen_for_drawing(~anomalous).tolist()
     defects = [draw_defect(pictures[place], number) for number, place in enumerate(drawn_on)]
+    to_move = chosen_to_move(~anomalous)
+    copies = [copy for place in to_move for copy in move(pictures[place])]
     with steps.bar("looking at pictures") as progress:
         extract = Extractor(*size, source)
-        found = extract_features(extract, [*pictures, *defects], progress)
-        features = found.of(slice(len(pictures)))
-        drawn = found.of(slice(len(pictures), None)) if defects else None
+        looked = _look(extract, [*pictures, *defects, *copies], progress)
+        features = join(list(islice(looked, len(pictures))))
+        drawn = join(list(islice(looked, len(defects)))) if defects else None
+        moved = Moved.join(looked, to_move)
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(anomalous)]]
         head = fit_head(
-            features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same, drawn=drawn
-        )
-    return Fitted(size, source, extract, features, head)
+            features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same, drawn=drawn,
+            moved=moved,
+        )  # fmt: skip
+    return Fitted(size, source, extract, features, head, moved)
 
 
 def try_larger(
@@ -79,7 +87,7 @@ def try_larger(
     options: Options,
     steps: Steps,
     report: Report,
-) -> tuple[Fitted, str | None]:
+) -> tuple[Fitted, Sentence | None]:
     """Fit the verdict with a larger input too where pictures are much larger than the usual one; keep what the data ask
     for, and say why."""
     examples, picture = datasets.train.labelled, report.size
@@ -91,7 +99,12 @@ def try_larger(
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         with steps.bar("trying a larger input") as progress:
             return try_specks(
-                [examples[i] for i in good], picture, (usual.size, size), seed=options.seed, progress=progress
+                [examples[i] for i in good],
+                picture,
+                (usual.size, size),
+                seed=options.seed,
+                progress=progress,
+                same=[report.seen[i].digest for i in good],
             )
 
     chosen, trial = choose_larger(
@@ -184,8 +197,10 @@ def resized_pictures(
 
 
 def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
-    parts = []
+    return join(list(_look(extract, pictures, progress)))
+
+
+def _look(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Iterator[Features]:
     for number, picture in enumerate(pictures, start=1):
-        parts.append(extract([picture]))
+        yield extract([picture])
         progress(number, len(pictures))
-    return join(parts)

@@ -32,6 +32,7 @@ from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
 from edge_agent.building.training.memory import Memory, bank_out_of_fold, describe_usual, rows
 from edge_agent.building.training.place_bank import (
+    Moved,
     PlaceBank,
     choose_view,
     held_out_distances,
@@ -125,9 +126,8 @@ class Head(NamedTuple):
     bank: F32
     bank_usual: Usual
     bank_scale: Scale
+    placed: Placed
     #: None where places say nothing, because parts lie differently in each picture
-    placed: Placed | None
-    #: likewise
     fine: Fine | None
     regression: Regression | None
     regression_scale: Scale | None
@@ -150,10 +150,9 @@ class Head(NamedTuple):
         whitened = self.whitening(features.sharp)
         found = self.bank_usual(distances(whitened, self.bank))
         raw = self.bank_scale(picture_scores(found))
-        if self.placed:
-            patches = with_places(features.patches, *features.grid, self.placed.weight)
-            found = self.placed.usual(distances(patches, self.placed.bank))
-            raw = raw + self.placed.scale(picture_scores(found))
+        patches = with_places(features.patches, *features.grid, self.placed.weight)
+        found = self.placed.usual(distances(patches, self.placed.bank))
+        raw = raw + self.placed.scale(picture_scores(found))
         if self.fine:
             found = self.fine.usual(self.fine.places(features))
             raw = raw + self.fine.scale(picture_scores(found, FINE_WORST))
@@ -190,6 +189,7 @@ def fit_head(
     progress: Progress,
     same: Sequence[str] = (),
     drawn: Features | None = None,
+    moved: Moved | None = None,
 ) -> Head:
     """Fit bank, regression, scales, threshold and calibration.
 
@@ -201,6 +201,7 @@ def fit_head(
         progress: told how many of the fits are done.
         same: a key for each picture; those with the same key are copies, which are held out together.
         drawn: of good parts with drawn defects, which say more of the threshold where there are no anomalies.
+        moved: of good parts that lie a little elsewhere, which the bank of each place remembers, too.
 
     Raises:
         TrainingError: the wanted precision can't be reached.
@@ -220,7 +221,7 @@ def fit_head(
         [partial(remember, whitened), partial(remember, with_their_places)]
     )
     progress(2, 3)
-    found = held_out_distances(features, view, anomalous, fold, count, seed=seed)
+    found = held_out_distances(features, view, anomalous, fold, count, seed=seed, moved=moved)
     fine = describe_usual(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
     alike_out = likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count)
@@ -241,8 +242,8 @@ def fit_head(
         bank=bank,
         bank_usual=plain.usual,
         bank_scale=scales[0],
-        placed=Placed(placed_bank, placed.usual, step, scales[1]) if weights[1] > 0 else None,
-        fine=Fine(remember_places(features, normal, view, seed=seed), fine.usual, scales[2])
+        placed=Placed(placed_bank, placed.usual, step, scales[1]),
+        fine=Fine(remember_places(features, normal, view, seed=seed, moved=moved), fine.usual, scales[2])
         if weights[2] > 0
         else None,
         regression=_fit_regression(features.pooled, anomalous) if weights[3] > 0 else None,

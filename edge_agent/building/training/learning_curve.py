@@ -13,6 +13,7 @@ from edge_agent.building.evaluation.metrics import is_anomalous
 from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.building.training.place_bank import Moved
 from edge_agent.errors import TrainingError
 
 #: of which a half is still something to learn from
@@ -21,12 +22,18 @@ _LEAST_NORMAL, _LEAST_ANOMALIES = 8, 4
 
 @one_thread_each()
 def f1_of_half(
-    features: Features, anomalous: npt.NDArray[np.bool_], *, seed: int, wanted: Wanted, same: Sequence[str] = ()
+    features: Features,
+    anomalous: npt.NDArray[np.bool_],
+    *,
+    seed: int,
+    wanted: Wanted,
+    same: Sequence[str] = (),
+    moved: Moved | None = None,
 ) -> float | None:
     """Fit a verdict on each half of the pictures and judge the other by it; return the F1 of all these verdicts.
 
-    None where there are too few pictures, or the wanted precision can't be reached with half of them. `same` is as for
-    `fit_head`.
+    None where there are too few pictures, or the wanted precision can't be reached with half of them. `same` and
+    `moved` are as for `fit_head`.
     """
     if (~anomalous).sum() < _LEAST_NORMAL or anomalous.sum() < _LEAST_ANOMALIES:
         return None
@@ -38,8 +45,9 @@ def f1_of_half(
     def judge_others(kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         keys = [key for key, is_kept in zip(same, kept, strict=True) if is_kept] if same else ()
         head = fit_head(
-            features.of(kept), anomalous[kept], seed=seed, wanted=wanted, progress=lambda *_: None, same=keys
-        )
+            features.of(kept), anomalous[kept], seed=seed, wanted=wanted, progress=lambda *_: None, same=keys,
+            moved=None if moved is None else moved.of(kept),
+        )  # fmt: skip
         scores = head.calibrated(head.raw_scores(features.of(~kept)))
         return is_anomalous(scores, head.calibrated_threshold)
 

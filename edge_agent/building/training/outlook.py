@@ -21,6 +21,7 @@ from edge_agent.building.training.bank import choose_banks, distances, picture_s
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted
 from edge_agent.building.training.learning_curve import f1_of_half
+from edge_agent.building.training.place_bank import Moved
 from edge_agent.building.training.sentence import Sentence
 
 _HARDEST = 3
@@ -73,6 +74,7 @@ def look_ahead(
     wanted: Wanted,
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None,
     refused: bool = False,
+    moved: Moved | None = None,
 ) -> Outlook:
     """Say what to expect; `examples` and `seen` are the training pictures, in the order of `features`; `sizes` are
     those of the pictures and of the model's input, without which nothing is said of small defects; `refused`: a larger
@@ -91,7 +93,7 @@ def look_ahead(
     )
     once = _seen_once(examples, seen)
     nearer = _nearer(head.whitening(features.sharp[~anomalous]), head, anomalous, seed)
-    half = f1_of_half(features, anomalous, seed=seed, wanted=wanted, same=[look.digest for look in seen])
+    half = f1_of_half(features, anomalous, seed=seed, wanted=wanted, same=[look.digest for look in seen], moved=moved)
     found = classification_metrics(scores, anomalous, threshold)
     advice = advise(
         Held(scores, anomalous, called, threshold, found.roc_auc),

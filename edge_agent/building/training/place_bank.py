@@ -8,6 +8,7 @@ that it costs less than a bank of all places.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ import numpy.typing as npt
 
 from edge_agent.building.training.bank import Whitening, choose_whitening
 from edge_agent.building.training.cores import side_by_side
-from edge_agent.building.training.features import F32, FINER, Features
+from edge_agent.building.training.drawn import chosen_evenly
+from edge_agent.building.training.features import F32, FINER, Features, join
+from edge_agent.inference.imaging.resize import U8
 
 F16 = npt.NDArray[np.float16]
 
@@ -24,6 +27,8 @@ _DIMENSIONS = 152  # of the half-whitened features, those in which good parts di
 _MOST = 16  # good parts that are remembered, which bounds the time of an inspection
 _MOST_VALUES = 17_000_000  # that are remembered, which bounds the size of a model: two bytes each
 _AT_ONCE = 16  # pictures, which bounds the memory
+#: pixels of the input by which good parts are moved, and how many of them: each copy is looked at like a picture
+_MOVES, _MOST_MOVED = ((2, 0), (-2, 0), (0, 2), (0, -2)), 20
 _ASKED_PLACES, _EVERY = 150, 3  # of every third good part, to find out whether parts lie alike
 
 
@@ -41,6 +46,48 @@ class View(NamedTuple):
         coarsely = _by_coarse_place(seen, features.grid, FINER)
         coarsely += _by_coarse_place(around, features.grid, 1)
         return seen
+
+
+class Moved(NamedTuple):
+    """Copies of good parts that lie a little elsewhere: what they look like, and which picture each is a copy of."""
+
+    features: Features
+    owner: npt.NDArray[np.intp]
+
+    @classmethod
+    def join(cls, parts: Iterable[Features], moved: npt.NDArray[np.intp]) -> Moved | None:
+        """Put copies together of the pictures `moved`, all that `move` gives of each; None where there are none."""
+        found = [lean(part) for part in parts]
+        return cls(join(found), np.repeat(moved, len(_MOVES))) if found else None
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> Moved | None:
+        """Take the copies of some of the pictures, by their new numbers; None where there are none."""
+        taken = chosen[self.owner]
+        if not taken.any():
+            return None
+        return Moved(self.features.of(taken), (np.cumsum(chosen) - 1)[self.owner[taken]])
+
+
+def lean(part: Features) -> Features:
+    """Leave out what places are not compared by: there are many copies."""
+    none = np.zeros((len(part.fine), 0), np.float32)
+    return part._replace(patches=none[:, :, None], pooled=none)
+
+
+def move(picture: U8) -> list[U8]:
+    """Give a picture a little further up, down, left and right; what comes in at the side is what was at the side."""
+    reach = max(abs(offset) for offsets in _MOVES for offset in offsets)
+    wider = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    height, width = picture.shape[:2]
+    return [
+        np.ascontiguousarray(wider[reach - down : reach - down + height, reach - right : reach - right + width])
+        for down, right in _MOVES
+    ]
+
+
+def chosen_to_move(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Choose the `good` parts of which there are to be moved copies, evenly among all."""
+    return chosen_evenly(good, _MOST_MOVED)
 
 
 class PlaceBank(NamedTuple):
@@ -73,10 +120,28 @@ def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -
     return View(choose_whitening(plain.reshape(-1, plain.shape[2])))
 
 
-def remember_places(features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int) -> PlaceBank:
-    """Keep what `good` parts show at each place."""
-    shown = view(features.of(_choose(good, _most_remembered(features, view), seed)))
-    return PlaceBank(view, np.ascontiguousarray(shown.transpose(1, 2, 0), np.float16))
+def remember_places(
+    features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int, moved: Moved | None = None
+) -> PlaceBank:
+    """Keep what `good` parts show at each place, and their `moved` copies where that is something else."""
+    most = _most_remembered(features, view)
+    shown = features.of(_choose(good, most, seed))
+    copies = None if moved is None else moved.of(good)
+    if copies is None:
+        return PlaceBank(view, np.ascontiguousarray(view(shown).transpose(1, 2, 0), np.float16))
+    of_copies = copies.features
+    most = min(most, len(shown.fine) + len(of_copies.fine))
+    bank = np.empty((features.fine.shape[1], len(view.whitening.bias), most), np.float16)
+    per_row = features.fine.shape[1] // features.grid[0]
+
+    def remember(row: int) -> None:
+        seen = np.concatenate([view(part.row(row)) for part in (shown, of_copies)]).transpose(1, 0, 2)
+        kept = _spread(_squares(seen, seen), most)
+        taken = np.take_along_axis(seen, kept[:, :, None], axis=1)
+        bank[row * per_row : (row + 1) * per_row] = taken.transpose(0, 2, 1)
+
+    side_by_side([partial(remember, row) for row in range(features.grid[0])])
+    return PlaceBank(view, bank)
 
 
 def held_out_distances(
@@ -87,16 +152,19 @@ def held_out_distances(
     count: int,
     *,
     seed: int,
+    moved: Moved | None = None,
 ) -> F32:
-    """Give each picture's distances to the good parts of the other folds; where there are none, to all."""
+    """Give each picture's distances to the good parts of the other folds, and to their `moved` copies; where there are
+    none, to all."""
     most, found = _most_remembered(features, view), np.zeros(features.fine.shape[:2], np.float32)
     is_used = np.zeros(len(fold), bool)
-    compared: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []  # pictures of a fold, and good parts
+    compared: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.bool_]]] = []
     for number in range(count):
         held, kept = np.flatnonzero(fold == number), ~anomalous & (fold != number)
-        if len(held):
-            good = _choose(kept if kept.any() else ~anomalous, most, seed)
-            compared.append((held, good))
+        if len(held):  # the pictures of a fold, the good parts that they are compared with, and those of the copies
+            kept = kept if kept.any() else ~anomalous
+            good = _choose(kept, most, seed)
+            compared.append((held, good, kept))
             is_used[good] = True
     used = np.flatnonzero(is_used)
     per_row = features.fine.shape[1] // features.grid[0]
@@ -104,17 +172,46 @@ def held_out_distances(
     def compare(row: int) -> None:
         """Compare a row of coarse places: of all pictures and the good parts of all folds at once, each seen once."""
         seen = view(features.row(row)).transpose(1, 0, 2)
-        shown = seen[:, used].astype(np.float16).astype(np.float32)  # as it is remembered
-        # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
-        squares = np.einsum("pgc,pgc->pg", shown, shown)[:, None] - 2 * (seen @ shown.transpose(0, 2, 1))
-        squares += np.einsum("pnc,pnc->pn", seen, seen)[:, :, None]
+        shown = seen[:, used]
+        if moved is not None:
+            shown = np.concatenate([shown, view(moved.features.row(row)).transpose(1, 0, 2)], axis=1)
+        shown = shown.astype(np.float16).astype(np.float32)  # as it is remembered
+        squares = _squares(seen, shown)
+        apart = None if moved is None else _squares(shown, shown)
         first = row * per_row
-        for held, good in compared:
-            nearest = squares[:, held][:, :, np.searchsorted(used, good)].min(axis=2)
-            found[held, first : first + per_row] = np.sqrt(np.maximum(nearest, 0)).T
+        for held, good, kept in compared:
+            known = np.searchsorted(used, good)
+            if moved is not None:
+                known = np.concatenate([known, len(used) + np.flatnonzero(kept[moved.owner])])
+            nearest = squares[:, held][:, :, known]
+            if apart is not None and len(known) > most:
+                remembered = _spread(apart[:, known][:, :, known], most)
+                nearest = np.take_along_axis(nearest, remembered[:, None, :], axis=2)
+            found[held, first : first + per_row] = np.sqrt(np.maximum(nearest.min(axis=2), 0)).T
 
     side_by_side([partial(compare, row) for row in range(features.grid[0])])
     return found
+
+
+def _squares(some: F32, others: F32) -> F32:
+    """Give squared distances [places, some, others] of what is seen at places [places, pictures, channels]."""
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
+    found = np.einsum("pgc,pgc->pg", others, others)[:, None] - 2 * (some @ others.transpose(0, 2, 1))
+    found += np.einsum("pnc,pnc->pn", some, some)[:, :, None]
+    return np.asarray(found, np.float32)
+
+
+def _spread(apart: F32, most: int) -> npt.NDArray[np.intp]:
+    """Choose at each place those that cover all best, each the furthest from those before, beginning with the first."""
+    places = np.arange(len(apart))
+    kept = np.empty((len(apart), min(most, apart.shape[1])), np.intp)
+    last = np.zeros(len(apart), np.intp)
+    nearest = np.full(apart.shape[:2], np.inf, np.float32)
+    for number in range(kept.shape[1]):
+        kept[:, number] = last
+        nearest = np.minimum(nearest, apart[places, last])
+        last = nearest.argmax(axis=1)
+    return kept
 
 
 def straying(features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int) -> float:

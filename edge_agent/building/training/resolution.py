@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.split import folds
+from edge_agent.building.training.drawn import chosen_evenly
 from edge_agent.building.training.features import F32, Extractor, Features, join, source_model
 from edge_agent.building.training.head import FINE_WORST, Head
 from edge_agent.building.training.memory import describe_usual
 from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places
+from edge_agent.building.training.sentence import Sentence, written_size
 from edge_agent.building.training.threshold import expected_errors
+from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
 
@@ -62,13 +65,15 @@ J = TypeVar("J", bound=Judging)
 
 
 class Trial(NamedTuple):
-    """What decided, with the usual and with the larger input: the area under the ROC curve of specks on good parts, or
-    the share of verdicts that are expected to be wrong."""
+    """What a larger input was found to be good for, each with the usual and with the larger one."""
 
-    usual: float
-    larger: float
-    of: Literal["specks", "verdicts"]
     is_better: bool
+    #: areas under the ROC curve of specks on good parts; None where they were not asked
+    specks: tuple[float, float] | None = None
+    #: shares of the verdicts that are expected to be wrong; None where they did not decide
+    verdicts: tuple[float, float] | None = None
+    #: with the larger one the wanted precision can't be reached
+    is_imprecise: bool = False
 
 
 def see_more(usual: float, larger: float) -> bool:
@@ -87,34 +92,33 @@ def choose_larger(
     Args:
         usual: was fitted with the usual input.
         anomalous: which of the pictures are, that it was fitted on.
-        fit_larger: fits the same with the larger one.
+        fit_larger: fits the same with the larger one; TrainingError where the wanted precision can't be reached.
         see_specks: of good parts, tells with which area under the ROC curve specks on them are seen, with both inputs.
     """
-    good, anomalies = np.flatnonzero(~anomalous)[:_TRIED_ON], int(anomalous.sum())
-    can_try_specks = len(good) >= _LEAST_TRIED_ON
-    if len(anomalous) > _MOST_PICTURES or (anomalies < _ENOUGH_ANOMALIES and not can_try_specks):
+    good, anomalies = chosen_evenly(~anomalous, _TRIED_ON), int(anomalous.sum())
+    can_try_specks, are_few = len(good) >= _LEAST_TRIED_ON, anomalies < _ENOUGH_ANOMALIES
+    if len(anomalous) > _MOST_PICTURES or (are_few and not can_try_specks):
         return usual, None
     wrong = share_wrong(usual.head, anomalous)
     if wrong is not None and wrong <= _FEW_ERRORS:
         return usual, None
-    if anomalies < _ENOUGH_ANOMALIES:
-        areas = see_specks(good)
-        specks = Trial(*areas, "specks", see_more(*areas))
-        if not specks.is_better:
-            return usual, specks
+    specks = see_specks(good) if are_few else None
+    if specks and not see_more(*specks):
+        return usual, Trial(False, specks)
+    try:
         larger = fit_larger()
-        more_wrong = share_wrong(larger.head, anomalous)
-        if wrong is None or more_wrong is None or more_wrong <= _NO_WORSE_BY_FEW * wrong:
-            return larger, specks
-        return usual, Trial(wrong, more_wrong, "verdicts", is_better=False)
-    assert wrong is not None
-    larger = fit_larger()
+    except TrainingError:
+        # A model is there: what is only tried beside it does not end the training.
+        return usual, Trial(False, specks, is_imprecise=True)
     more_wrong = share_wrong(larger.head, anomalous)
-    assert more_wrong is not None
-    is_better = more_wrong <= _MISSING * wrong
-    if not is_better and more_wrong <= _NO_WORSE * wrong and can_try_specks:
-        is_better = see_more(*see_specks(good))
-    return (larger if is_better else usual), Trial(wrong, more_wrong, "verdicts", is_better)
+    if wrong is None or more_wrong is None:
+        return larger, Trial(True, specks)
+    no_worse = more_wrong <= (_NO_WORSE_BY_FEW if are_few else _NO_WORSE) * wrong
+    is_better = no_worse if are_few else more_wrong <= _MISSING * wrong
+    if no_worse and not is_better and can_try_specks:
+        specks = see_specks(good)
+        is_better = see_more(*specks)
+    return (larger if is_better else usual), Trial(is_better, specks, (wrong, more_wrong))
 
 
 def larger_size(picture: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int] | None:
@@ -177,22 +181,27 @@ def speck_middles(size: tuple[int, int], number: int) -> F32:
     return np.asarray((speck_places(size, number) + _speck_side(size) / 2) / size[::-1], np.float32)
 
 
-def specks_seen(good: Features, specks: Features, middles: Iterable[F32], *, seed: int) -> float:
+def specks_seen(
+    good: Features, specks: Features, middles: Iterable[F32], *, seed: int, same: Sequence[str] = ()
+) -> float:
     """Give the area under the ROC curve of specks on good parts, each judged by what the others show at its places.
 
     `specks` are of the same pictures as `good`, in the same order, `middles` say where they are in each. A speck counts
-    as if its picture had no other. There must be two pictures.
+    as if its picture had no other. There must be two pictures. `same` is as for `fit_head`: beside a remembered copy of
+    its picture a speck would be seen better than on a part that is new.
     """
     count = min(_FOLDS, len(good.fine))
     anomalous = np.zeros(len(good.fine), bool)
-    fold = np.asarray(folds([0] * len(anomalous), count, seed=seed))
+    fold = np.asarray(folds([0] * len(anomalous), count, seed=seed, same=same))
     view = choose_view(good, ~anomalous, seed=seed)
     found = held_out_distances(good, view, anomalous, fold, count, seed=seed)
     memory = describe_usual(found, good.fine_grid, anomalous, fold, count, FINE_WORST)
     unusual = np.zeros_like(found)
     for number in range(count):
         held = fold == number
-        places = remember_places(good, ~held, view, seed=seed)
+        if not held.any():  # copies are all in the fold of the first
+            continue
+        places = remember_places(good, ~held if not held.all() else held, view, seed=seed)
         unusual[held] = memory.usual(places(specks.of(held)))
     scores = np.stack([_at_specks(of, good.fine_grid, here) for of, here in zip(unusual, middles, strict=True)])
     scores = np.maximum(scores, memory.scores[:, None])[..., None]
@@ -216,24 +225,20 @@ def try_specks(
     *,
     seed: int,
     progress: Progress,
+    same: Sequence[str] = (),
 ) -> tuple[float, float]:
     """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve."""
-    found: list[float] = []
-    total = len(sizes) * len(good)
-    originals = [np.ascontiguousarray(read_picture(example.path, example.pixel_format)) for example in good]
-    specked = [add_specks(original, number) for number, original in enumerate(originals)]
+    looks = [(Extractor(*size, source_model(*size)), make_resizer(picture, size, "area")) for size in sizes]
+    seen: list[list[list[Features]]] = [[[], []] for _ in sizes]  # of each size, without and with specks
+    for number, example in enumerate(good):
+        # One after another: in full size all of them could fill the memory.
+        plain = np.ascontiguousarray(read_picture(example.path, example.pixel_format))
+        for which, pixels in enumerate((plain, add_specks(plain, number))):
+            for (extract, resize), parts in zip(looks, seen, strict=True):
+                parts[which].append(extract([resize(ArrayPixels(pixels)).copy()]))
+        progress(number + 1, len(good))
     middles = [speck_middles(picture, number) for number in range(len(good))]
-    for size in sizes:
-        extract = Extractor(*size, source_model(*size))
-        resize = make_resizer(picture, size, "area")
-        parts: list[tuple[Features, Features]] = []
-        for number, both in enumerate(zip(originals, specked, strict=True), start=1):
-            plain, speck = (extract([resize(ArrayPixels(pixels)).copy()]) for pixels in both)
-            parts.append((plain, speck))
-            progress(len(found) * len(good) + number, total)
-        without, with_specks = (join(of) for of in zip(*parts, strict=True))
-        found.append(specks_seen(without, with_specks, middles, seed=seed))
-    usual, larger = found
+    usual, larger = (specks_seen(join(plain), join(specks), middles, seed=seed, same=same) for plain, specks in seen)
     return usual, larger
 
 
@@ -253,34 +258,42 @@ def describe(
     picture: tuple[int, int],
     sizes: tuple[tuple[int, int], tuple[int, int]],
     times: tuple[float, float] | None,
-) -> str:
+) -> Sentence:
     """Say which of both sizes was chosen, why, and what it costs."""
-    usual, larger = map(_by, sizes)
-    why = _WHY[trial.of](trial, usual)
-    if not times:
-        return f"an input of {larger} was tried for pictures of {_by(picture)} and not taken: {why}"
-    return (
-        f"an input of {larger} was chosen for pictures of {_by(picture)}: {why}. Its network takes {times[1]:.0f} ms "
-        f"for a picture on this machine instead of {times[0]:.0f} ms; `--quality normal` keeps the usual size"
-    )
-
-
-def _specks(trial: Trial, usual: str) -> str:
-    return (
-        f"with it specks on good parts are told with a ROC AUC of {trial.larger:.3f}, with the usual {usual} with "
-        f"{trial.usual:.3f}"
-    )
-
-
-def _verdicts(trial: Trial, usual: str) -> str:
-    return (
-        f"with it {trial.larger:.1%} of the verdicts on other pictures are expected to be wrong, with the usual "
-        f"{usual} {trial.usual:.1%}"
-    )
-
-
-_WHY = {"specks": _specks, "verdicts": _verdicts}
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+    usual, larger = map(written_size, sizes)
+    values = {"picture": written_size(picture), "input": larger, "usual": usual}
+    of_specks = of_verdicts = ""
+    if trial.specks:
+        values |= {"usual_auc": f"{trial.specks[0]:.3f}", "auc": f"{trial.specks[1]:.3f}"}
+        of_specks = (
+            f"specks on good parts are told with a ROC AUC of {values['auc']}, with the usual {usual} with "
+            f"{values['usual_auc']}"
+        )
+    if trial.verdicts:
+        values |= {"usual_wrong": f"{trial.verdicts[0]:.1%}", "wrong": f"{trial.verdicts[1]:.1%}"}
+        of_verdicts = (
+            f"{values['wrong']} of the verdicts on other pictures are expected to be wrong, with the usual {usual} "
+            f"{values['usual_wrong']}"
+        )
+    both = "; ".join(filter(None, (of_specks, of_verdicts)))
+    of = "both" if of_specks and of_verdicts else "specks" if of_specks else "verdicts"
+    if times:
+        values |= {"fast": f"{times[0]:.0f}", "slow": f"{times[1]:.0f}"}
+        text = (
+            f"an input of {larger} was chosen for pictures of {values['picture']}: with it {both}. Its network takes "
+            f"{values['slow']} ms for a picture on this machine instead of {values['fast']} ms; `--quality normal` "
+            "keeps the usual size"
+        )
+        return Sentence(text, f"chosen_{of}", values)
+    if trial.is_imprecise:
+        key, why = "refused_precision", "with it the wanted precision can't be reached"
+    elif trial.verdicts and trial.verdicts[1] > trial.verdicts[0]:
+        more = f"more of the verdicts on other pictures are expected to be wrong, {values['wrong']} instead of "
+        more += f"{values['usual_wrong']} with the usual {usual}"
+        key, why = "refused_worse", f"with it {more}"
+        if of_specks:
+            key, why = "refused_though_seen", f"with it {of_specks}, but {more}"
+    else:
+        key, why = f"refused_{of}", f"with it {both}, which is not enough for four times the time"
+    tried = f"an input of {larger} was tried for pictures of {values['picture']} and not taken: "
+    return Sentence(tried + why, key, values)

@@ -7,6 +7,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
+def written_size(size: tuple[int, int]) -> str:
+    """Write a width and a height as sentences have them."""
+    return f"{size[0]}x{size[1]}"
+
+
 class Sentence(NamedTuple):
     """What a person is told, in English, and what a program makes a sentence of its own of."""
 

@@ -25,6 +25,7 @@ _OUTLIER_SHARE = 10  # at most one in this many normal pictures is left out
 NORMAL_ONLY_DEVIATIONS = 2.0
 #: the same, when it is known where drawn defects score, and how much of the way to there is gone
 _DRAWN_DEVIATIONS, _DRAWN_SHARE = 1.25, 0.15
+_MOST_DEVIATIONS = 3.0  # however far off they are: real defects may be much smaller
 _LEAST_DRAWN = 0.25  # of them lie below the score that is taken for where they are
 _NORMAL_DEVIATIONS = 2.25  # the same, when there are some: what they score decides with it
 _NORMAL_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
@@ -75,7 +76,8 @@ def limit_before_drawn(normal: F64, drawn: F64) -> float:
     normal ones, a threshold that lets all of these pass finds nothing.
     """
     low = normal_limit(normal, _DRAWN_DEVIATIONS)
-    return low + _DRAWN_SHARE * max(0.0, float(np.quantile(drawn, _LEAST_DRAWN)) - low)
+    found = low + _DRAWN_SHARE * max(0.0, float(np.quantile(drawn, _LEAST_DRAWN)) - low)
+    return min(found, normal_limit(normal, _MOST_DEVIATIONS))
 
 
 def balanced_threshold(normal: F64, anomalous: F64) -> float:

@@ -26,6 +26,7 @@ from edge_agent.building.training.fitting import fit, judge, resized_pictures, t
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
+from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
 from edge_agent.errors import TrainingError
@@ -46,7 +47,7 @@ class Trained(NamedTuple):
     report: Report
     figures: dict[str, Any]
     outlook: Outlook
-    resolution: str | None = None
+    resolution: Sentence | None = None
 
 
 def train(
@@ -89,10 +90,10 @@ def train(
     resolution = None
     if options.quality == "auto" and not options.input_size and not segmentation:
         fitted, resolution = try_larger(fitted, datasets, anomalous, options, steps, report)
-    size, source, _, features, head = fitted
+    size, source, _, features, head, moved = fitted
     outlook = look_ahead(
         head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
-        sizes=(report.size, size), refused=resolution is not None and size == usual,
+        sizes=(report.size, size), refused=resolution is not None and size == usual, moved=moved,
     )  # fmt: skip
     held_out = head.calibrated(head.out_of_fold)
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}
@@ -126,7 +127,7 @@ def train(
             "seed": options.seed,
             "precision": options.precision,
             "quality": options.quality,
-            **({"resolution": resolution} if resolution else {}),
+            **({"resolution": resolution.named()} if resolution else {}),
             "libraries": _versions(),
             "backbone": "EfficientNet-Lite0",
             "figures": figures,

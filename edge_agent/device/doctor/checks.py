@@ -85,13 +85,14 @@ def examine(settings: Settings, lines: Path = CONFIGURED) -> list[Finding]:
 
 
 def _seen(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Give what `look` finds; where a folder is closed to this user that is a finding too, and the others go on."""
+    """Give what `look` finds; where a folder can't be looked at that is a finding too, and the others go on."""
     try:
         yield from look()
-    except PermissionError as error:
+    except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         found = f"{named}{describe_refusal(error)}".removesuffix(f"; {RIGHTS_REMEDY}")
-        yield Finding(Verdict.WRONG, check, found, RIGHTS_REMEDY)
+        remedy = RIGHTS_REMEDY if isinstance(error, PermissionError) else ""
+        yield Finding(Verdict.WRONG, check, found, remedy)
 
 
 def _system() -> Finding:

@@ -7,7 +7,6 @@ page has no words is shown as it is.
 from __future__ import annotations
 
 import contextlib
-import re
 
 import msgspec
 
@@ -68,7 +67,7 @@ class _Sentence(msgspec.Struct):
 
 
 class _Said(msgspec.Struct):
-    """What `edge-agent train --json` gives of it."""
+    """Its `outlook`."""
 
     f1: tuple[float, float] | None = None
     false_alarms: tuple[float, float] | None = None
@@ -77,18 +76,24 @@ class _Said(msgspec.Struct):
     advice: list[_Sentence | str] = []  # earlier versions said it without its numbers
 
 
+class _Result(msgspec.Struct):
+    """What `edge-agent train --json` gives, as far as a version's page shows it."""
+
+    outlook: _Said
+    resolution: _Sentence | str | None = None  # likewise
+
+
 def outlook(store: Store, jobs: Jobs, project: str, version: str) -> Outlook:
     """Give what the newest training of a version has said; nothing where it was not trained here."""
     for job in jobs.of_kind(project, TRAINING):
         if job.state != "done" or jobs.about(job.id)["version"] != version:
             continue
-        result = jobs.result(job.id)
         with contextlib.suppress(msgspec.ValidationError):  # of a version that said it otherwise
-            said = msgspec.convert(result.get("outlook") if isinstance(result, dict) else None, _Said)
+            result = msgspec.convert(jobs.result(job.id), _Result)
+            said = result.outlook
             hardest = [_hard(store, project, hard) for hard in said.hardest]
-            advice = [_advice(sentence) for sentence in said.advice]
-            resolution = result.get("resolution") if isinstance(result, dict) else None
-            chosen = read_resolution(resolution) if isinstance(resolution, str) else None
+            advice = [_words(sentence, "advice") for sentence in said.advice]
+            chosen = _words(result.resolution, "resolution") if result.resolution else None
             return Outlook(said.f1, said.false_alarms, hardest, said.seen_once, advice, chosen)
     return Outlook()
 
@@ -99,29 +104,8 @@ def _hard(store: Store, project: str, hard: _Hard) -> HardPicture:
     return HardPicture(file, hard.label, hard.confidence, hard.right, number)
 
 
-def _advice(sentence: _Sentence | str) -> Advice:
+def _words(sentence: _Sentence | str, group: str) -> Advice:
     if isinstance(sentence, str):
         return Advice(sentence)
-    more = f"advice.{sentence.remedy}" if sentence.remedy else ""
-    return Advice(sentence.text, f"advice.{sentence.key}", sentence.values, more)
-
-
-def read_resolution(text: str) -> Advice:
-    """Take the numbers of the sentence of edge_agent/building/training/resolution.py."""
-    for key, pattern in _RESOLUTIONS.items():
-        if match := re.fullmatch(pattern, text):
-            return Advice(text, f"resolution.{key}", match.groupdict())
-    return Advice(text)
-
-
-_TRIED = r"an input of (?P<input>\d+x\d+) was (chosen|tried) for pictures of (?P<picture>\d+x\d+)"
-_WHY = {
-    "specks": r": with it specks on good parts are told with a ROC AUC of (?P<more>[\d.]+), with the usual "
-    r"(?P<usual>\d+x\d+) with (?P<less>\d\.\d+)",
-    "verdicts": r": with it (?P<more>[\d.]+%) of the verdicts on other pictures are expected to be wrong, with the "
-    r"usual (?P<usual>\d+x\d+) (?P<less>[\d.]+%)",
-}
-_PRICE = r"\. Its network takes (?P<slow>\d+) ms .* instead of (?P<fast>\d+) ms; .*"
-_RESOLUTIONS = {f"chosen_{of}": _TRIED + why + _PRICE for of, why in _WHY.items()} | {
-    f"refused_{of}": _TRIED + " and not taken" + why for of, why in _WHY.items()
-}
+    more = f"{group}.{sentence.remedy}" if sentence.remedy else ""
+    return Advice(sentence.text, f"{group}.{sentence.key}", sentence.values, more)

@@ -38,7 +38,7 @@ def test_large_pictures_are_told_how_small_defects_are_seen() -> None:
 def test_what_was_tried_and_did_not_help_is_not_recommended() -> None:
     first, *_ = _texts(held(missed=5), (), None, None, view(LARGE)._replace(refused=True))
     assert "less than about 17 pixels" in first
-    assert first.endswith("; a larger input was tried, and sees hardly more")
+    assert first.endswith("; a larger input was tried and not taken")
     assert "`tiles`" in first
     assert "--quality" not in first and "--input-size" not in first
 

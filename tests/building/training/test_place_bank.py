@@ -9,7 +9,15 @@ import pytest
 
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted, fit_head
-from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places, straying
+from edge_agent.building.training.place_bank import (
+    Moved,
+    choose_view,
+    chosen_to_move,
+    held_out_distances,
+    move,
+    remember_places,
+    straying,
+)
 
 ROWS, COLUMNS, FINE, ALL = 3, 4, 5, 9
 
@@ -71,6 +79,57 @@ def test_a_picture_is_not_compared_with_itself() -> None:
     assert remember_places(good, every(good), view, seed=0)(good).max() < 0.02
     alone = held_out_distances(good, view, np.zeros(6, bool), np.zeros(6, np.int64), 1, seed=0)
     assert alone.max() < 0.02, "there are no others"
+
+
+def _copies(good: Features, *, seed: int) -> Moved:
+    """Make four copies of each part that are something else."""
+    other = made_up(4 * len(good.fine), seed=seed)
+    return Moved(other._replace(fine=other.fine + 1.0), np.repeat(np.arange(len(good.fine)), 4))
+
+
+def test_a_part_that_lies_as_a_copy_does_is_near() -> None:
+    good = made_up(6)
+    view, copies = choose_view(good, every(good), seed=0), _copies(good, seed=3)
+    moved_part = copies.features.of([5])
+    plain = remember_places(good, every(good), view, seed=0)
+    both = remember_places(good, every(good), view, seed=0, moved=copies)
+    assert plain(moved_part).mean() > 3 * both(moved_part).mean()
+    assert both.bank.shape == (4 * ROWS * COLUMNS, ALL, 16), "30 of them, of which 16 cover the others"
+    fewer = np.arange(6) < 2
+    assert remember_places(good, fewer, view, seed=0, moved=copies).bank.shape[2] == 10
+
+
+def test_a_picture_is_not_compared_with_its_own_copies() -> None:
+    good = made_up(6)
+    view, fold, normal = choose_view(good, every(good), seed=0), np.arange(6) % 3, np.zeros(6, bool)
+    itself = Moved(good.of(np.repeat(np.arange(6), 4)), np.repeat(np.arange(6), 4))
+    assert held_out_distances(good, view, normal, fold, 3, seed=0, moved=itself).min() > 0.02
+    others = held_out_distances(good, view, normal, fold, 3, seed=0, moved=_copies(good, seed=3))
+    bank = [remember_places(good, fold != number, view, seed=0, moved=_copies(good, seed=3)) for number in range(3)]
+    for number in range(3):
+        held = fold == number
+        np.testing.assert_allclose(others[held], bank[number](good.of(held)), rtol=0.02, atol=0.02)
+
+
+def test_copies_of_some_parts_know_their_new_numbers() -> None:
+    copies = _copies(made_up(5), seed=3)
+    some = copies.of(np.array([False, True, False, True, False]))
+    assert some is not None
+    assert some.owner.tolist() == [0] * 4 + [1] * 4
+    np.testing.assert_array_equal(some.features.fine, copies.features.fine[[4, 5, 6, 7, 12, 13, 14, 15]])
+    assert copies.of(np.zeros(5, bool)) is None
+    assert Moved.join([], np.zeros(0, np.intp)) is None
+
+
+def test_a_picture_is_moved_by_two_pixels_each_way() -> None:
+    picture = np.arange(7 * 9 * 3, dtype=np.uint8).reshape(7, 9, 3)
+    down, up, right, left = move(picture)
+    np.testing.assert_array_equal(down[2:], picture[:-2])
+    np.testing.assert_array_equal(down[:2], picture[[0, 0]])
+    np.testing.assert_array_equal(up[:-2], picture[2:])
+    np.testing.assert_array_equal(right[:, 2:], picture[:, :-2])
+    np.testing.assert_array_equal(left[:, :-2], picture[:, 2:])
+    assert len(chosen_to_move(np.ones(90, bool))) == 20
 
 
 def test_hundreds_of_good_parts_cost_no_more_than_a_few() -> None:

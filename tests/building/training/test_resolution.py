@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import weakref
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -12,19 +14,25 @@ from PIL import Image
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import Datasets, read_dataset
+from edge_agent.building.training import resolution
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, Features, source_model
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.resolution import (
+    Trial,
     add_specks,
     choose_larger,
+    describe,
     larger_size,
     speck_middles,
     specks_seen,
+    try_specks,
 )
 from edge_agent.building.training.trainer import Trained, train
 from edge_agent.component.manifest import decode_manifest
+from edge_agent.errors import TrainingError
+from edge_agent.inference.imaging.picture import PixelFormat, read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
 SIDE = 832
@@ -44,13 +52,17 @@ def draw(number: int, marked: int) -> np.ndarray:
     return np.clip(picture + rng.normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
 
 
+def build_pictures(root: Path, anomalies: int, marked: int) -> None:
+    for label, count in ((NORMAL, 10), (ANOMALY, anomalies)):
+        (root / label).mkdir(parents=True)
+        for number in range(count):
+            picture = draw(number + 100 * (label == ANOMALY), marked if label == ANOMALY else 0)
+            Image.fromarray(picture).save(root / label / f"{number}.png")
+
+
 def build(root: Path, anomalies: int, marked: int, options: Options) -> Trained:
     if not root.exists():
-        for label, count in ((NORMAL, 10), (ANOMALY, anomalies)):
-            (root / label).mkdir(parents=True)
-            for number in range(count):
-                picture = draw(number + 100 * (label == ANOMALY), marked if label == ANOMALY else 0)
-                Image.fromarray(picture).save(root / label / f"{number}.png")
+        build_pictures(root, anomalies, marked)
     return train(Datasets(read_dataset(root), None), root.parent / "models", Identity("plate", "1.0.0"), options, QUIET)
 
 
@@ -84,12 +96,17 @@ def choose(usual: Fake, larger: Fake, good: int, specks: tuple[float, float]) ->
     anomalous = np.arange(len(usual.head.out_of_fold)) >= good
 
     def see_specks(on: np.ndarray) -> tuple[float, float]:
-        assert on.tolist() == list(range(min(good, 16)))
+        assert len(set(on.tolist())) == min(good, 16)
+        assert (on[0], on[-1]) == (0, good - 1), "the first and the last days' parts too"
         return specks
 
     chosen, trial = choose_larger(usual, anomalous, lambda: larger, see_specks)
-    assert trial is None or trial.is_better == (chosen is larger)
-    return chosen is larger, trial and trial.of
+    if trial is None:
+        return chosen is larger, None
+    assert trial.is_better == (chosen is larger)
+    said = describe(trial, (1600, 1200), ((384, 288), (768, 576)), (12.4, 51.0) if trial.is_better else None)
+    assert said.key.startswith("chosen_" if trial.is_better else "refused_")
+    return chosen is larger, said.key.partition("_")[2]
 
 
 SEEN, HARDLY_SEEN, WELL_SEEN = (0.8, 0.95), (0.8, 0.85), (0.99, 1.0)
@@ -120,9 +137,9 @@ VERY_FAR = tuple(10 + one for one in FAR)
     ("usual", "larger_one", "specks", "larger", "by"),
     [
         (NEAR, FAR, HARDLY_SEEN, True, "verdicts"),
-        (NEAR, FURTHER, SEEN, True, "verdicts"),
-        (NEAR, FURTHER, HARDLY_SEEN, False, "verdicts"),
-        (FURTHER, NEAR, SEEN, False, "verdicts"),
+        (NEAR, FURTHER, SEEN, True, "both"),
+        (NEAR, FURTHER, HARDLY_SEEN, False, "both"),
+        (FURTHER, NEAR, SEEN, False, "worse"),
         (VERY_FAR, VERY_FAR, SEEN, False, None),
     ],
 )
@@ -135,16 +152,62 @@ def test_with_anomalies_it_has_to_be_wrong_less_often_and_half_as_often_where_sp
 @pytest.mark.parametrize(
     ("usual", "larger_one", "specks", "larger", "by"),
     [
-        ((3.0, 3.5), (3.2, 3.6), SEEN, True, "specks"),
-        ((3.0, 3.5), (2.9, 3.5), SEEN, True, "specks"),
+        ((3.0, 3.5), (3.2, 3.6), SEEN, True, "both"),
+        ((3.0, 3.5), (2.9, 3.5), SEEN, True, "both"),
         ((3.0, 3.5), (8.0, 8.5), HARDLY_SEEN, False, "specks"),
-        ((3.0, 3.5), (1.0, 1.5), SEEN, False, "verdicts"),
+        ((3.0, 3.5), (1.0, 1.5), SEEN, False, "though_seen"),
     ],
 )
 def test_with_a_few_anomalies_specks_decide_unless_it_is_wrong_more_often(
     usual: tuple[float, ...], larger_one: tuple[float, ...], specks: tuple[float, float], larger: bool, by: str
 ) -> None:
     assert choose(judged(20, *usual), judged(20, *larger_one), 20, specks) == (larger, by)
+
+
+@pytest.mark.parametrize("anomalies", [(3.0, 3.5), NEAR])
+def test_a_larger_input_that_misses_the_wanted_precision_does_not_end_the_training(
+    anomalies: tuple[float, ...],
+) -> None:
+    usual, anomalous = judged(20, *anomalies), np.arange(20 + len(anomalies)) >= 20
+
+    def fit_larger() -> Fake:
+        raise TrainingError("no threshold has a precision of 1")
+
+    chosen, trial = choose_larger(usual, anomalous, fit_larger, lambda on: SEEN)
+    assert chosen is usual and trial is not None
+    said = describe(trial, (1600, 1200), ((384, 288), (768, 576)), None)
+    assert said.text.endswith("and not taken: with it the wanted precision can't be reached")
+
+
+@pytest.mark.parametrize(
+    ("trial", "key", "text"),
+    [
+        (
+            Trial(False, verdicts=(0.04, 0.025)),
+            "verdicts",
+            "with it 2.5% of the verdicts on other pictures are expected to be wrong, with the usual 384x288 4.0%, "
+            "which is not enough for four times the time",
+        ),
+        (
+            Trial(False, (0.8, 0.85), (0.04, 0.025)),
+            "both",
+            "with it specks on good parts are told with a ROC AUC of 0.850, with the usual 384x288 with 0.800; 2.5% of "
+            "the verdicts on other pictures are expected to be wrong, with the usual 384x288 4.0%, which is not enough "
+            "for four times the time",
+        ),
+        (
+            Trial(False, (0.8, 0.95), (0.025, 0.04)),
+            "though_seen",
+            "with it specks on good parts are told with a ROC AUC of 0.950, with the usual 384x288 with 0.800, but "
+            "more of the verdicts on other pictures are expected to be wrong, 4.0% instead of 2.5% with the usual "
+            "384x288",
+        ),
+    ],
+)
+def test_why_it_was_not_taken_is_said_as_it_is(trial: Trial, key: str, text: str) -> None:
+    said = describe(trial, (1600, 1200), ((384, 288), (768, 576)), None)
+    assert said.key == f"refused_{key}"
+    assert said.text == f"an input of 768x576 was tried for pictures of 1600x1200 and not taken: {text}"
 
 
 def test_specks_are_small_and_always_the_same_and_each_where_it_is_looked_for() -> None:
@@ -175,6 +238,46 @@ def test_specks_are_seen_where_they_are_and_not_where_there_are_none() -> None:
     assert specks_seen(plain, plain, middles, seed=0) == 0.5 < there
 
 
+def test_pictures_twice_do_not_make_specks_look_better_seen() -> None:
+    rng = np.random.default_rng(0)
+    grid = (8, 8)
+
+    def made(shown: np.ndarray) -> Features:
+        few = shown[:, :64]
+        return Features(few, few, shown, np.zeros((len(shown), 1), np.float32), grid)
+
+    once = rng.normal(size=(5, 256, 4)).astype(np.float32)
+    specks = once + rng.normal(0, 0.5, once.shape).astype(np.float32)
+    plain, changed = (made(np.repeat(of, 2, axis=0)) for of in (once, specks))
+    middles = [speck_middles((SIDE, SIDE), number // 2) for number in range(10)]
+    known = specks_seen(plain, changed, middles, seed=0)
+    held_out = specks_seen(plain, changed, middles, seed=0, same=[str(number // 2) for number in range(10)])
+    assert known > held_out + 0.1
+    assert 0 <= specks_seen(plain, changed, middles, seed=0, same=["one"] * 10) <= 1, "all are copies of one"
+
+
+def test_of_the_pictures_in_full_size_one_is_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[weakref.ref[np.ndarray]] = []
+    held: list[int] = []
+
+    def watched(path: Path, pixel_format: PixelFormat) -> np.ndarray:
+        held.append(sum(one() is not None for one in read))
+        picture = read_picture(path, pixel_format)
+        read.append(weakref.ref(picture))
+        return picture
+
+    monkeypatch.setattr(resolution, "read_picture", watched)
+    build_pictures(tmp_path / "pictures", 0, 0)
+    good = read_dataset(tmp_path / "pictures").labelled[:5]
+    steps: list[tuple[int, int]] = []
+    areas = try_specks(
+        good, (SIDE, SIDE), ((64, 64), (128, 128)), seed=0, progress=lambda done, total: steps.append((done, total))
+    )
+    assert all(0 <= area <= 1 for area in areas)
+    assert steps[-1] == (5, 5)
+    assert len(held) == 5 and max(held) <= 1, "the one before, until the next is there"
+
+
 def test_a_model_of_plain_large_defects_keeps_the_usual_input(tmp_path: Path) -> None:
     trained = build(tmp_path / "pictures", 5, 120, Options())
     assert trained.resolution is None
@@ -185,8 +288,10 @@ def test_a_model_of_plain_large_defects_keeps_the_usual_input(tmp_path: Path) ->
 def test_small_defects_get_a_larger_input_unless_it_is_chosen_by_hand(tmp_path: Path) -> None:
     trained = build(tmp_path / "pictures", 6, 2, Options())
     assert trained.resolution is not None
-    assert trained.resolution.startswith("an input of 640x640 was chosen for pictures of 832x832: with it ")
+    assert trained.resolution.text.startswith("an input of 640x640 was chosen for pictures of 832x832: with it ")
     assert width(trained) == 640
+    kept = json.loads((trained.folder / "manifest.json").read_text())["training"]["resolution"]
+    assert kept == trained.resolution.named()
     pinned = build(tmp_path / "pictures", 6, 2, Options(quality="normal"))
     assert pinned.resolution is None
     assert width(pinned) == 320

@@ -39,6 +39,7 @@ def test_drawn_defects_move_the_limit_towards_where_they_are() -> None:
     assert hidden < near < far < 4.0, "most of the way is left to what is less than was drawn"
     odd = np.concatenate([NORMAL + 8, [-9.0] * 4])
     assert limit_before_drawn(NORMAL, odd) == pytest.approx(far, abs=0.2), "a few that can't be seen don't lower it"
+    assert limit_before_drawn(NORMAL, NORMAL + 90.0) == normal_limit(NORMAL, 3.0), "real ones may be much smaller"
 
 
 def test_equal_scores_have_a_spread_to_divide_by() -> None:

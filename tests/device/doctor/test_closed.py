@@ -41,6 +41,17 @@ def test_a_closed_folder_is_one_finding_among_all(option: str, value: str, check
         assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize("option", ["--model-dir", "--registry", "--state-dir", "--lines"])
+@pytest.mark.parametrize("below", ["file", "loop"])
+def test_what_can_not_be_a_folder_is_one_finding_among_all(tmp_path: Path, option: str, below: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    options = {"--state-dir": tmp_path / "none"} | {option: tmp_path / below / "folder"}
+    done = run("doctor", "--json", *(part for given in options.items() for part in given))
+    checks = {finding["check"] for finding in json.loads(done.stdout)}
+    assert {"architecture", "storage", "socket", "libraries"} <= checks, done.stderr
+
+
 def test_a_model_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     file = tmp_path / "models"
     file.touch()

@@ -7,7 +7,6 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import pytest
@@ -17,7 +16,7 @@ from edge_agent.building.training.advice import advise
 from edge_agent.building.training.resolution import Trial, describe
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.studio.jobs.kinds import TRAINING
-from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook, read_resolution
+from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook
 from edge_agent.studio.jobs.process import RESULT
 from edge_agent.studio.jobs.table import Jobs, State
 from edge_agent.studio.pages.words import words
@@ -59,20 +58,25 @@ def test_a_page_has_words_for_every_sentence_with_every_number() -> None:
     assert used == {key for key in english if key.startswith("advice.")}
 
 
-@pytest.mark.parametrize("times", [(12.4, 51.0), None])
-@pytest.mark.parametrize(("of", "said"), [("specks", ("0.871", "0.962")), ("verdicts", ("87.1%", "96.2%"))])
-def test_what_is_said_of_a_larger_input_is_known_and_keeps_its_numbers(
-    times: tuple[float, float] | None, of: Literal["specks", "verdicts"], said: tuple[str, str]
-) -> None:
-    trial = Trial(0.871, 0.962, of, is_better=times is not None)
-    text = describe(trial, (1600, 1200), ((384, 288), (768, 576)), times)
-    read = read_resolution(text)
-    assert read.key == f"resolution.{'chosen' if times else 'refused'}_{of}"
-    assert read.values | {"input": "768x576", "picture": "1600x1200", "usual": "384x288"} == read.values
-    assert (read.values["less"], read.values["more"]) == said
-    if times:
-        assert (read.values["fast"], read.values["slow"]) == ("12", "51")
-    assert "{" not in _rendered(words("en")[read.key], read.values)
+def _tried() -> Iterator[Sentence]:
+    """Give every sentence of a larger input that was tried."""
+    seen, wrong, better, worse = (0.871, 0.962), None, (0.043, 0.021), (0.021, 0.043)
+    for specks, verdicts in itertools.product((None, seen), (wrong, better, worse)):
+        for is_better, times in ((True, (12.4, 51.0)), (False, None)):
+            if specks or verdicts:
+                yield describe(Trial(is_better, specks, verdicts), (1600, 1200), ((384, 288), (768, 576)), times)
+    yield describe(Trial(False, seen, is_imprecise=True), (1600, 1200), ((384, 288), (768, 576)), None)
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh"])
+def test_a_page_has_words_for_what_is_said_of_a_larger_input_with_every_number(language: str) -> None:
+    known = words(language)
+    used = set()
+    for text, key, values, _ in _tried():
+        used.add(f"resolution.{key}")
+        said = _rendered(known[f"resolution.{key}"], values)
+        assert set(re.findall(r"\d+(?:\.\d+)?", text)) == set(re.findall(r"\d+(?:\.\d+)?", said)), (text, said)
+    assert used == {key for key in known if key.startswith("resolution.")}
 
 
 @pytest.fixture
@@ -122,3 +126,18 @@ def test_advice_comes_with_the_names_of_its_words_and_that_of_earlier_versions_a
         Advice("cut the pictures", "advice.small", {"least": "17"}, "advice.tiles"),
         Advice("paint it blue"),
     ]
+
+
+def test_so_does_what_is_said_of_a_larger_input(store: Store) -> None:
+    jobs = Jobs(store)
+    for version, resolution in (
+        ("1.0.0", Sentence("tried", "refused_both", {"auc": "0.9"}).named()),
+        ("2.0.0", "tried"),
+    ):
+        number = jobs.prepare("part", TRAINING, f"part {version}", version=version)
+        (jobs.folder(number) / RESULT).write_bytes(msgspec.json.encode({"outlook": {}, "resolution": resolution}))
+        jobs.set(number, "done")
+    assert outlook(store, jobs, "part", "1.0.0").resolution == Advice(
+        "tried", "resolution.refused_both", {"auc": "0.9"}
+    )
+    assert outlook(store, jobs, "part", "2.0.0").resolution == Advice("tried"), "of an earlier version"

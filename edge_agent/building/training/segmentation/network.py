@@ -64,7 +64,7 @@ class Convolutions(nn.Module):
             first = functional.pad(first, (left, right, top, bottom))
             padding = (0, 0)
         weight, bias = self.get_parameter(_key(inputs[1])), self.get_parameter(_key(inputs[2]))
-        if attributes["group"] == len(weight):
+        if attributes["group"] == len(weight) and weight.shape[1] == 1:
             return depthwise(first, weight, bias, attributes["strides"][0], padding[0])
         return functional.conv2d(first, weight, bias, attributes["strides"], padding, groups=attributes["group"])
 

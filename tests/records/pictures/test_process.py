@@ -42,7 +42,7 @@ class Worker:
     def __init__(self) -> None:
         self.memory = os.memfd_create("picture")
         os.ftruncate(self.memory, HEAD + 2 * SIDE * SIDE * 3)
-        self.ended = os.eventfd(0)
+        self.ended = os.eventfd(0, os.EFD_NONBLOCK)
         self.socket, self.other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def send(self) -> None:

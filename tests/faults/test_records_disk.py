@@ -8,11 +8,13 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from edge_agent.device.doctor.finding import Verdict
@@ -27,6 +29,7 @@ from tests.support.daemon import PATIENCE, Daemon, bytes_request, running_daemon
 from tests.support.fakes import picture, write_echo
 from tests.support.records import options, record, rows
 from tests.support.scraping import fetch, samples
+from tests.support.throttling import slow_disk
 
 pytestmark = pytest.mark.long
 
@@ -263,35 +266,25 @@ def test_a_disk_that_hangs_holds_up_no_call_and_not_the_end(tmp_path: Path, disk
         subprocess.run(["fsfreeze", "--unfreeze", disk], check=True)
 
 
-@contextlib.contextmanager
-def _slow(disk: Path, bytes_per_second: int) -> Iterator[None]:
-    """Let a disk take no more than so much: the kernel's block I/O throttling, of the first version of cgroups."""
-    limit = Path("/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device")
-    if not limit.exists():
-        pytest.skip("the kernel throttles no disk for everybody: there is no cgroup v1 with blkio")
-    device = disk.stat().st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    limit.write_text(f"{number} {bytes_per_second}")
-    try:
-        yield
-    finally:
-        limit.write_text(f"{number} 0")
-
-
 def test_a_disk_that_is_merely_slow_holds_up_no_call(tmp_path: Path, disk: Path) -> None:
     """What it does not take in time waits, and is written, or counted as lost."""
     config = tmp_path / "config.toml"
     config.write_text('keep_mib = 4\nkeep = ["near=.999"]\n')
     with _inspecting(config, 20) as daemon:
         subprocess.run(["sync", "--file-system", disk], check=True)
-        with _slow(disk, 16 << 10):
-            begun = time.monotonic()
-            (disk / "probe").write_bytes(bytes(32 << 10))
-            descriptor = os.open(disk / "probe", os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
-            assert time.monotonic() - begun > 1.0, "it is slow"
+        with slow_disk(disk, psutil.Process(daemon.process.pid), 16 << 10) as members:
+            # Of the same group, and not to be written while the calls last: it would take minutes.
+            (disk / "probe").write_bytes(bytes(4 << 20))
+            program = (
+                "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); "
+                "print(flush=True); os.fsync(os.open(sys.argv[2], os.O_WRONLY))"
+            )
+            probe = subprocess.Popen([sys.executable, "-c", program, members, disk / "probe"], stdout=subprocess.PIPE)
+            assert probe.stdout is not None and probe.stdout.readline()
             assert _inspect(daemon, 500) < _HELD_UP
+            assert probe.poll() is None, "it is slow"
+        probe.communicate(timeout=PATIENCE)
+        assert probe.returncode == 0
         wait_until(lambda: _accounted(daemon) == 520, "all are written, or told of as lost")
         written = samples(fetch(tmp_path / "metrics.sock"))["edge_agent_records_total", ()]
     assert len(rows(disk, "SELECT id FROM records")) == written

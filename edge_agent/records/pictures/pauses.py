@@ -30,6 +30,13 @@ _LONGEST_SECONDS = 0.05
 _PATIENCE_SECONDS = 0.25
 
 
+def wait_for_end(event: int, seconds: float) -> bool:
+    """Wait for the end of a call, for so many seconds at the most; False when none has ended."""
+    poll = select.poll()
+    poll.register(event, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
 class Pauses:
     """The pauses of one worker, by the head of a slot. To be closed."""
 
@@ -39,13 +46,12 @@ class Pauses:
         ended: int,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        wait: Callable[[int, float], bool] = wait_for_end,
     ) -> None:
         """`memory` is a slot's descriptor, `ended` that of the event by which the worker says that a call has ended."""
         self._head = mmap.mmap(memory, mmap.PAGESIZE)
         self._ended = ended
-        self._poll = select.poll()
-        self._poll.register(ended, select.POLLIN)
-        self._clock, self._sleep = clock, sleep
+        self._clock, self._sleep, self._wait = clock, sleep, wait
         self._rested_at = clock()
         tell_awaited(self._head, 1)
 
@@ -64,7 +70,7 @@ class Pauses:
         with contextlib.suppress(BlockingIOError):  # an end before what is looked at now
             os.eventfd_read(self._ended)
         if self._has_call():
-            return not self._is_ended_in(_LONGEST_SECONDS)
+            return not self._wait(self._ended, _LONGEST_SECONDS)
         ended, pause = last_pause(self._head)
         now = self._clock()
         due = ended + pause
@@ -78,14 +84,10 @@ class Pauses:
             return False
         elif now < ended + _SHARE * pause:
             return True
-        return not self._is_ended_in(due + _LONGEST_SECONDS - now)
+        return not self._wait(self._ended, due + _LONGEST_SECONDS - now)
 
     def _has_call(self) -> bool:
         return has_call(self._head[:HEAD_BYTES])
-
-    def _is_ended_in(self, seconds: float) -> bool:
-        """Wait for the end of a call, for so many seconds at the most."""
-        return bool(self._poll.poll(seconds * 1000))
 
     def close(self) -> None:
         """Leave the worker alone. Closing twice is harmless."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -28,7 +29,7 @@ from edge_agent.inference.imaging.resize import U8
 from edge_agent.logs import log_to_stderr
 from edge_agent.records.options import PicturesOptions
 from edge_agent.records.pictures.deflating import best_deflating
-from edge_agent.records.pictures.encoding import Rest, encode_jpeg, encode_png, read_strips
+from edge_agent.records.pictures.encoding import JPEG_STRIP_BYTES, Rest, encode_jpeg, encode_png, read_strips
 from edge_agent.records.pictures.passing import FREE, HEAD, PACKET, SOCKET_NAME, Picture, decode, socket_address
 from edge_agent.records.pictures.pauses import ANSWER_SECONDS, Pauses
 from edge_agent.records.pictures.ring import MASK, SHADOW_MASK, VERDICT, Ring
@@ -40,6 +41,8 @@ log = logging.getLogger("edge_agent.pictures")
 _TELL_SECONDS = 1.0
 #: between two looks at the folders while nothing comes
 _LOOK_SECONDS = 1.0
+#: that belong to a picture: its slot, and its worker's event
+_DESCRIPTORS = 2
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * array.array("i").itemsize)
 
 
@@ -83,20 +86,24 @@ class PictureKeeper:
         data, ancillary, _, _ = listener.recvmsg(PACKET, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
         descriptors = [number for _, _, content in ancillary for number in array.array("i", content)]
         try:
-            if data and descriptors:
+            if data:  # else a worker looks whether anybody is there
                 try:
-                    self._store(decode(data), *descriptors)
+                    self._store(decode(data), descriptors)
                 finally:
-                    os.pwrite(descriptors[0], bytes([FREE]), 0)
+                    if descriptors:
+                        os.pwrite(descriptors[0], bytes([FREE]), 0)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _store(self, picture: Picture, memory: int, ended: int) -> None:
-        """Store a picture in a slot, of whose worker `ended` says that a call has ended."""
-        pauses = Pauses(memory, ended)
+    def _store(self, picture: Picture, descriptors: list[int]) -> None:
+        """Store a picture by its slot and the event by which its worker says that a call has ended."""
         try:
-            self._ring.put(picture.name, self._files(picture, memory, pauses.rest), pauses.rest)
+            if len(descriptors) < _DESCRIPTORS:  # the kernel passes on what this process has room for; unix(7)
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            memory, ended = descriptors[:_DESCRIPTORS]
+            with contextlib.closing(Pauses(memory, ended)) as pauses:
+                self._ring.put(picture.name, self._files(picture, memory, pauses.rest), pauses.rest)
         except OSError as error:
             self.lost += 1
             if str(error.strerror) != self._problem:
@@ -106,22 +113,20 @@ class PictureKeeper:
             self._problem = str(error.strerror)
         else:
             self._problem = ""
-        finally:
-            pauses.close()
 
     def _files(self, picture: Picture, memory: int, rest: Rest) -> dict[str, list[bytes]]:
         width, height = picture.width, picture.height
 
-        def strips(place: int) -> Iterator[U8]:
+        def strips(place: int, strip_bytes: int) -> Iterator[U8]:
             start = HEAD + place * width * height * CHANNELS
-            return read_strips(memory, start, width, height, rest, strip_bytes=self._deflating.strip_bytes)
+            return read_strips(memory, start, width, height, rest, strip_bytes=strip_bytes)
 
         def png(place: int) -> list[bytes]:
-            return list(encode_png(strips(place), width, height, self._deflating))
+            return list(encode_png(strips(place, self._deflating.strip_bytes), width, height, self._deflating))
 
         files = {}
         if self._format == "jpeg":
-            files[".jpg"] = encode_jpeg(strips(0), width, height, rest)
+            files[".jpg"] = encode_jpeg(strips(0, JPEG_STRIP_BYTES), width, height, rest)
         else:
             files[".png"] = png(0)
         if picture.has_mask:

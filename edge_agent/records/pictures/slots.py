@@ -65,6 +65,12 @@ class Slot:
         tell_end(self.memory, at)
         tell_busy(self.memory, 0)
 
+    def catch_up(self, pause: float, ended: float, *, busy: bool) -> None:
+        """Say what its worker's other slots say: it may have been made in a call."""
+        tell_pause(self.memory, pause)
+        tell_end(self.memory, ended)
+        tell_busy(self.memory, int(busy))
+
     @property
     def is_awaited(self) -> bool:
         """Whether who has the slot wants to be told when a call ends."""
@@ -117,6 +123,7 @@ class Slots:
         self._ended = -1  # the event; -1 while there is no slot
         self._clock = clock
         self._ended_at = 0.0
+        self._is_busy = False
         self._pauses: deque[float] = deque(maxlen=_PAUSES)
 
     @property
@@ -184,6 +191,7 @@ class Slots:
 
     def begin(self) -> None:
         """Say that there is a call: whoever has a slot rests; see stillness.py."""
+        self._is_busy = True
         self._pauses.append(self._clock() - self._ended_at)
         if self._slots:
             pause = min(self._pauses)
@@ -192,6 +200,7 @@ class Slots:
 
     def end(self) -> None:
         """Say that there is none."""
+        self._is_busy = False
         self._ended_at = self._clock()
         is_awaited = False
         for slot in self._slots:
@@ -221,8 +230,10 @@ class Slots:
     def _add(self) -> Slot:
         if self._ended < 0:
             self._ended = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._slots.append(Slot(self._what, self._size, self._pictures))
-        return self._slots[-1]
+        slot = Slot(self._what, self._size, self._pictures)
+        slot.catch_up(min(self._pauses, default=0.0), self._ended_at, busy=self._is_busy)
+        self._slots.append(slot)
+        return slot
 
     def send(self, slot: Slot, packet: bytes) -> None:
         """Pass a slot on, with what belongs to it.

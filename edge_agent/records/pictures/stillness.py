@@ -81,11 +81,9 @@ def wait_for_stillness(
     is_busy: Callable[[], object],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-    *,
-    longest: float = LONGEST_SECONDS,
 ) -> None:
-    """Return when nothing was to do at two looks, or after `longest` seconds."""
-    end = clock() + longest
+    """Return when nothing was to do at two looks, or after `LONGEST_SECONDS`."""
+    end = clock() + LONGEST_SECONDS
     still = 0
     while still < 2 and clock() < end:
         sleep(LOOK_SECONDS)

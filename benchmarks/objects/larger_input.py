@@ -62,12 +62,13 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     copies: list[Features] = []
     good: list[int] = []
     for number, (picture, is_anomalous) in enumerate(_again(first, is_bad, source)):
+        small = shrink(picture, larger)
         if not is_anomalous:
             good.append(number)
-            copies += [lean(extract[larger]([copy])) for copy in move(shrink(picture, larger))]
+            copies += [lean(extract[larger]([copy])) for copy in move(small)]
         speck = add_specks(np.ascontiguousarray(picture), number)
-        drawn = extract[larger]([draw_defect(shrink(picture, larger), number)])
-        parts.append((look(picture, larger), drawn, look(speck, usual), look(speck, larger)))
+        plain, drawn = (extract[larger]([of]) for of in (small, draw_defect(small, number)))
+        parts.append((plain, drawn, look(speck, usual), look(speck, larger)))
     middles = np.stack([speck_middles(size, number) for number in range(len(parts))])
     plain, defects, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))
     moved = moved_copies(copies, good)

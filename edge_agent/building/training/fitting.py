@@ -21,6 +21,7 @@ from edge_agent.building.training.features import Extractor, Features, join, sou
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.place_bank import Moved, chosen_to_move, move
+from edge_agent.building.training.registration import Registrar, Registration, lay_alike
 from edge_agent.building.training.resolution import choose_larger, describe, larger_size, milliseconds, try_specks
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
@@ -38,6 +39,7 @@ class Fitted(NamedTuple):
     features: Features
     head: Head
     moved: Moved | None
+    registration: Registration | None = None
 
 
 def fit(
@@ -49,8 +51,11 @@ def fit(
     report: Report,
     *,
     segmentation: bool,
+    registration: Registration | None = None,
 ) -> Fitted:
-    """Fit the verdict of training pictures of the input's size."""
+    """Fit the verdict of training pictures of the input's size; they are brought to lie alike by the registration."""
+    if registration:
+        pictures = [*map(Registrar(registration.search, *size), pictures)]
     source = source_model(*size)
     if segmentation:
         source = _with_masks(datasets, pictures, size, options, steps)
@@ -77,7 +82,7 @@ def fit(
             features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same, drawn=drawn,
             moved=moved,
         )  # fmt: skip
-    return Fitted(size, source, extract, features, head, moved)
+    return Fitted(size, source, extract, features, head, moved, registration)
 
 
 def try_larger(
@@ -105,10 +110,11 @@ def try_larger(
                 seed=options.seed,
                 progress=progress,
                 same=[report.seen[i].digest for i in good],
+                prepare=partial(lay_alike, usual.registration, usual.size),
             )
 
     chosen, trial = choose_larger(
-        usual, anomalous, lambda: _fit_larger(size, datasets, options, steps, report), see_specks
+        usual, anomalous, lambda: _fit_larger(size, usual.registration, datasets, options, steps, report), see_specks
     )
     if trial is None:
         return usual, None
@@ -116,10 +122,17 @@ def try_larger(
     return chosen, describe(trial, picture, (usual.size, size), times)
 
 
-def _fit_larger(size: tuple[int, int], datasets: Datasets, options: Options, steps: Steps, report: Report) -> Fitted:
+def _fit_larger(
+    size: tuple[int, int],
+    registration: Registration | None,
+    datasets: Datasets,
+    options: Options,
+    steps: Steps,
+    report: Report,
+) -> Fitted:
     assert report.size is not None
     pictures = resized_pictures(datasets.train.labelled, report.size, size)
-    return fit(datasets, pictures, size, options, steps, report, segmentation=False)
+    return fit(datasets, pictures, size, options, steps, report, segmentation=False, registration=registration)
 
 
 def judge(
@@ -127,8 +140,10 @@ def judge(
 ) -> F64:
     """Score pictures, one after another: together their features could fill the memory."""
     raw = []
+    lay = Registrar(fitted.registration.search, *fitted.size) if fitted.registration else None
     for number, example in enumerate(examples, start=1):
-        features = fitted.extract(resized_pictures((example,), source, fitted.size))
+        pictures = resized_pictures((example,), source, fitted.size)
+        features = fitted.extract([*map(lay, pictures)] if lay else pictures)
         raw.append(fitted.head.raw_scores(features))
         progress(number, len(examples))
     return np.concatenate(raw)

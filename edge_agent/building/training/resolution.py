@@ -226,13 +226,17 @@ def try_specks(
     seed: int,
     progress: Progress,
     same: Sequence[str] = (),
+    prepare: Callable[[U8], U8] = lambda picture: picture,
 ) -> tuple[float, float]:
-    """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve."""
+    """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve.
+
+    `prepare` brings a picture in full size to lie as the others.
+    """
     looks = [(Extractor(*size, source_model(*size)), make_resizer(picture, size, "area")) for size in sizes]
     seen: list[list[list[Features]]] = [[[], []] for _ in sizes]  # of each size, without and with specks
     for number, example in enumerate(good):
         # One after another: in full size all of them could fill the memory.
-        plain = np.ascontiguousarray(read_picture(example.path, example.pixel_format))
+        plain = prepare(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
         for which, pixels in enumerate((plain, add_specks(plain, number))):
             for (extract, resize), parts in zip(looks, seen, strict=True):
                 parts[which].append(extract([resize(ArrayPixels(pixels)).copy()]))

@@ -25,8 +25,10 @@ def augment(picture: U8, classes: U8, rng: np.random.Generator) -> tuple[F32, U8
     )
     matrix[:, 2] = matrix[:, 2] + rng.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
     moved = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    # The same movement in the coordinates of the smaller map.
-    scale = np.diag([small_width / width, small_height / height, 1.0])
+    # The same movement in the coordinates of the smaller map, both of which are of pixels' centres. Without the halves
+    # a label would be up to a pixel and a half beside what it marks, another way in each picture.
+    x, y = small_width / width, small_height / height
+    scale = np.array([[x, 0, x / 2 - 0.5], [0, y, y / 2 - 0.5], [0, 0, 1]])
     small = (scale @ np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(scale))[:2]
     labels = cv2.warpAffine(
         classes, small, (small_width, small_height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
 from edge_agent.building.training.features import Extractor, Features, join, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.place_bank import Moved, chosen_to_move, move
+from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
 from edge_agent.building.training.resolution import choose_larger, describe, larger_size, milliseconds, try_specks
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
@@ -60,16 +61,11 @@ def fit(
         with steps.bar("quantising") as progress:
             source = quantize(source, pictures, progress=progress)
     anomalous = np.array([example.label == ANOMALY for example in datasets.train.labelled])
-    drawn_on = [] if anomalous.any() else chosen_for_drawing(~anomalous).tolist()
-    defects = [draw_defect(pictures[place], number) for number, place in enumerate(drawn_on)]
+    drawn_on = np.zeros(0, np.intp) if anomalous.any() else chosen_for_drawing(~anomalous)
     to_move = chosen_to_move(~anomalous)
-    copies = [copy for place in to_move for copy in move(pictures[place])]
+    extract = Extractor(*size, source)
     with steps.bar("looking at pictures") as progress:
-        extract = Extractor(*size, source)
-        looked = _look(extract, [*pictures, *defects, *copies], progress)
-        features = join(list(islice(looked, len(pictures))))
-        drawn = join(list(islice(looked, len(defects)))) if defects else None
-        moved = Moved.join(looked, to_move)
+        features, drawn, moved = _look(extract, pictures, drawn_on, to_move, progress)
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(anomalous)]]
@@ -197,10 +193,43 @@ def resized_pictures(
 
 
 def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
-    return join(list(_look(extract, pictures, progress)))
+    """Extract the features of pictures of the input's size; `progress` is told how many are done of all."""
+    return join(_seen([partial(extract, [picture]) for picture in pictures], progress))
 
 
-def _look(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Iterator[Features]:
-    for number, picture in enumerate(pictures, start=1):
-        yield extract([picture])
-        progress(number, len(pictures))
+def _look(
+    extract: Extractor,
+    pictures: list[U8],
+    drawn_on: npt.NDArray[np.intp],
+    to_move: npt.NDArray[np.intp],
+    progress: Callable[[int, int], None],
+) -> tuple[Features, Features | None, Moved | None]:
+    """Look at pictures, at some of them with drawn defects, and at moved copies of some, which are made one by one."""
+
+    def drawn(place: int, number: int) -> Features:
+        return extract([draw_defect(pictures[place], number)])
+
+    def moved(place: int) -> Features:
+        return lean(extract(move(pictures[place])))
+
+    looks = [
+        *(partial(extract, [picture]) for picture in pictures),
+        *(partial(drawn, place, number) for number, place in enumerate(drawn_on.tolist())),
+        *(partial(moved, place) for place in to_move.tolist()),
+    ]
+    seen = iter(_seen(looks, progress))
+    features = join(list(islice(seen, len(pictures))))
+    defects = list(islice(seen, len(drawn_on)))
+    return features, join(defects) if defects else None, Moved.join(seen, to_move)
+
+
+def _seen(looks: Sequence[Callable[[], Features]], progress: Callable[[int, int], None]) -> list[Features]:
+    """Look at pictures side by side."""
+    done = itertools.count(1)
+
+    def one(look: Callable[[], Features]) -> Features:
+        found = look()
+        progress(next(done), len(looks))
+        return found
+
+    return side_by_side([partial(one, look) for look in looks])

@@ -10,7 +10,6 @@ separates pictures that it was not fitted on.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -39,6 +38,7 @@ from edge_agent.building.training.place_bank import (
     remember_places,
     straying,
 )
+from edge_agent.building.training.regression import fit_logistic
 from edge_agent.building.training.threshold import (
     F64,
     Spread,
@@ -285,17 +285,11 @@ def _regression_out_of_fold(
 
 
 def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     mean, deviation = pooled.mean(axis=0), pooled.std(axis=0)
     deviation = np.maximum(deviation, 1e-6 * max(float(np.abs(pooled).max()), 1.0))
-    model = LogisticRegression(C=_STRENGTH / pooled.shape[1], class_weight="balanced", max_iter=1000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(((pooled - mean) / deviation).astype(np.float64), anomalous)
-    weights = model.coef_[0] / deviation
-    return Regression(weights.astype(np.float32), float(model.intercept_[0] - mean @ weights))
+    model = fit_logistic(((pooled - mean) / deviation).astype(np.float64), anomalous, _STRENGTH / pooled.shape[1])
+    weights = model.weights / deviation
+    return Regression(weights.astype(np.float32), float(model.bias - mean @ weights))
 
 
 def _usual_weights(fine: F64, positions: int, strays: float) -> tuple[float, ...]:
@@ -317,15 +311,11 @@ def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_], usual: tupl
 
     `usual` is what they count where no anomaly decides; they keep some of it.
     """
-    from sklearn.linear_model import LogisticRegression
-
     if not anomalous.any():
         return usual
     used = parts if anomalous.sum() >= _LEAST_ANOMALIES else parts[:_BANKS]
-    model = LogisticRegression(C=1.0, class_weight="balanced")
-    model.fit(np.stack(used, axis=1), anomalous)
     found = np.zeros(len(parts))
-    found[: len(used)] = np.maximum(model.coef_[0], 0.0)
+    found[: len(used)] = np.maximum(fit_logistic(np.stack(used, axis=1), anomalous, 1.0).weights, 0.0)
     found[_BANKS:] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
     if found.sum() <= 0:
         return usual

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.training.bank import Whitening, choose_whitening
+from edge_agent.building.training.bank import Whitening, half_whitening
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
 from edge_agent.building.training.features import F32, FINER, Features, join
@@ -56,8 +56,8 @@ class Moved(NamedTuple):
 
     @classmethod
     def join(cls, parts: Iterable[Features], moved: npt.NDArray[np.intp]) -> Moved | None:
-        """Put copies together of the pictures `moved`, all that `move` gives of each; None where there are none."""
-        found = [lean(part) for part in parts]
+        """Put `lean` copies of the pictures `moved` together, all that `move` gives of each; None without any."""
+        found = list(parts)
         return cls(join(found), np.repeat(moved, len(_MOVES))) if found else None
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> Moved | None:
@@ -112,12 +112,15 @@ class PlaceBank(NamedTuple):
 def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -> View:
     """Choose how places are looked at: as half-whitened features of `good` parts."""
     some = features.of(_choose(good, _MOST, seed))
-    channels = some.fine.shape[2]
-    plain = np.empty((*some.fine.shape[:2], some.sharp.shape[2]), np.float32)
-    plain[..., :channels] = some.fine
-    coarsely = _by_coarse_place(plain, some.grid, FINER)
-    coarsely[..., channels:] = _by_coarse_place(some.sharp[..., channels:], some.grid, 1)
-    return View(choose_whitening(plain.reshape(-1, plain.shape[2])))
+    own, around = some.fine, some.sharp[..., some.fine.shape[2] :]
+    means = [of.mean(axis=(0, 1), dtype=np.float64) for of in (own, around)]
+    own, around = (of - mean.astype(np.float32) for of, mean in zip((own, around), means, strict=True))
+    # A place around is that of several fine ones: it counts as often, and is multiplied once.
+    together = _by_coarse_place(own, some.grid, FINER).sum(axis=(2, 4)).reshape(-1, own.shape[2])
+    own, around = own.reshape(-1, own.shape[2]), around.reshape(-1, around.shape[2])
+    across = together.T @ around
+    products = np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]])
+    return View(half_whitening(np.concatenate(means), products.astype(np.float64) / len(own)))
 
 
 def remember_places(
@@ -136,7 +139,7 @@ def remember_places(
 
     def remember(row: int) -> None:
         seen = np.concatenate([view(part.row(row)) for part in (shown, of_copies)]).transpose(1, 0, 2)
-        kept = _spread(_squares(seen, seen), most)
+        kept = _spread(_squares(seen, seen), np.arange(seen.shape[1]), most)
         taken = np.take_along_axis(seen, kept[:, :, None], axis=1)
         bank[row * per_row : (row + 1) * per_row] = taken.transpose(0, 2, 1)
 
@@ -183,10 +186,11 @@ def held_out_distances(
             known = np.searchsorted(used, good)
             if moved is not None:
                 known = np.concatenate([known, len(used) + np.flatnonzero(kept[moved.owner])])
-            nearest = squares[:, held][:, :, known]
-            if apart is not None and len(known) > most:
-                remembered = _spread(apart[:, known][:, :, known], most)
-                nearest = np.take_along_axis(nearest, remembered[:, None, :], axis=2)
+            nearest = squares[:, held]
+            if apart is None or len(known) <= most:
+                nearest = nearest[:, :, known]
+            else:
+                nearest = np.take_along_axis(nearest, _spread(apart, known, most)[:, None, :], axis=2)
             found[held, first : first + per_row] = np.sqrt(np.maximum(nearest.min(axis=2), 0)).T
 
     side_by_side([partial(compare, row) for row in range(features.grid[0])])
@@ -201,15 +205,17 @@ def _squares(some: F32, others: F32) -> F32:
     return np.asarray(found, np.float32)
 
 
-def _spread(apart: F32, most: int) -> npt.NDArray[np.intp]:
-    """Choose at each place those that cover all best, each the furthest from those before, beginning with the first."""
+def _spread(apart: F32, known: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Choose at each place those of the `known` that cover all best, each the furthest from those before, beginning
+    with the first; `apart` are squared distances [places, all, all]."""
     places = np.arange(len(apart))
-    kept = np.empty((len(apart), min(most, apart.shape[1])), np.intp)
-    last = np.zeros(len(apart), np.intp)
-    nearest = np.full(apart.shape[:2], np.inf, np.float32)
+    kept = np.empty((len(apart), min(most, len(known))), np.intp)
+    nearest = np.full(apart.shape[:2], -np.inf, np.float32)  # never the furthest
+    nearest[:, known] = np.inf
+    last = np.full(len(apart), known[0])
     for number in range(kept.shape[1]):
         kept[:, number] = last
-        nearest = np.minimum(nearest, apart[places, last])
+        np.minimum(nearest, apart[places, last], out=nearest)
         last = nearest.argmax(axis=1)
     return kept
 
@@ -225,15 +231,25 @@ def straying(features: Features, good: npt.NDArray[np.bool_], view: View, *, see
     shown = view(features.of(chosen))
     count, positions, _ = shown.shape
     places = np.random.default_rng(seed).choice(positions, min(_ASKED_PLACES, positions), replace=False)
-    same, nearest = [], []
-    for number in range(0, count, _EVERY):
-        others = np.delete(shown, number, axis=0)
-        asked = shown[number, places]
-        same.append(np.sqrt(((others[:, places] - asked) ** 2).sum(axis=2)).min(axis=0))
-        all_places = others.reshape(-1, others.shape[2])
-        squares = (asked**2).sum(axis=1)[:, None] + (all_places**2).sum(axis=1) - 2 * asked @ all_places.T
-        nearest.append(np.sqrt(np.maximum(squares.min(axis=1), 0)))
-    return float(np.mean(same) / max(float(np.mean(nearest)), 1e-6))
+    asked = np.ascontiguousarray(shown[::_EVERY, places])
+    lengths = np.einsum("npc,npc->np", asked, asked)
+
+    def compare(other: int) -> tuple[F32, F32]:
+        """Give squared distances of what is asked for to the same place of another part, and to its nearest place."""
+        there = shown[other]
+        same = ((there[places] - asked) ** 2).sum(axis=2)
+        squares = np.einsum("pc,pc->p", there, there)
+        nearest = np.stack([(squares - 2 * (part @ there.T)).min(axis=1) for part in asked]) + lengths
+        itself, is_asked = divmod(other, _EVERY)
+        if not is_asked:
+            same[itself] = nearest[itself] = np.inf
+        return same, nearest
+
+    same, nearest = (
+        np.sqrt(np.maximum(np.min(found, axis=0), 0)).mean()
+        for found in zip(*side_by_side([partial(compare, other) for other in range(count)]), strict=True)
+    )
+    return float(same / max(float(nearest), 1e-6))
 
 
 def _most_remembered(features: Features, view: View) -> int:

@@ -36,7 +36,7 @@ from edge_agent.records.store.bins import score_bin
 from edge_agent.records.store.schema import SCORE_BINS
 
 _GET_TORCH = "install edge-agent with its extra [segmentation] (docs/training.md says how to get the small build)"
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
 
 
 class Trained(NamedTuple):

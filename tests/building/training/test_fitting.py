@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.building.datasets.dataset import NORMAL, Example
+from edge_agent.building.training.features import Extractor, join, source_model
 from edge_agent.building.training.fitting import resized_pictures
 from edge_agent.inference.imaging.sight import Sight
 
@@ -33,3 +35,15 @@ def test_several_cores_shrink_the_same_pictures_in_the_same_order(
     np.testing.assert_array_equal(one, several)
     assert seen_by_one == seen_by_several
     assert len({picture.tobytes() for picture in several}) == 12
+
+
+def test_several_threads_see_what_one_sees() -> None:
+    size = (96, 64)
+    extract = Extractor(*size, source_model(*size))
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (*size[::-1], 3), np.uint8) for _ in range(64)]
+    one = join([extract([picture]) for picture in pictures])
+    with ThreadPoolExecutor(4) as pool:
+        several = join(list(pool.map(extract, [[picture] for picture in pictures])))
+    for seen, expected in zip(several[:4], one[:4], strict=True):
+        np.testing.assert_array_equal(seen, expected)

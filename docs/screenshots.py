@@ -177,6 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", nargs="?", type=Path, default=ROOT / "docs" / "images", help="else docs/images")
     output = parser.parse_args().output
+    output.mkdir(parents=True, exist_ok=True)  # now, not after minutes of work
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_week(folder / "state")

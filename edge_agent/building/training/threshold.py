@@ -5,7 +5,7 @@ best F1 is anywhere between the highest normal and the lowest anomalous score, a
 gap. Here both kinds are described by a distribution (Student's t, for what a further picture may score), a normal
 picture far out of the others' range not counting, and the threshold is half way from where hardly any normal picture
 comes to where the errors of both are smallest together. With many anomalies the middle of the observed gap gains
-weight. docs/model-quality.md compares.
+weight. docs/model-quality-tried.md compares.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NORMAL_QUARTILES = 1.349  # deviations between the quartiles of a normal distri
 _PRIOR_COUNT = 3  # anomalies' worth of belief that their scores spread as widely as they lie apart
 _PARAMETRIC_COUNT = 15.0  # anomalies from which on the observed gap counts as much as the distributions
 _STEPS = 400
-_SMOOTHING = 0.05  # of a picture, in the targets of the calibration; measured, see docs/model-quality.md
+_SMOOTHING = 0.05  # of a picture, in the targets of the calibration; measured, see docs/model-quality-tried.md
 #: slope of the calibration in the normal-only case: nobody knows what anomalies score
 _NORMAL_ONLY_SLOPE = 5.0
 #: what the slope is believed to be before any score is seen, and by how much: what fits kinds of parts in the mean

@@ -1,7 +1,7 @@
 """Depthwise convolutions whose learning takes no longer than it must.
 
 oneDNN, which torch learns with on processors, has fast ways for kernels of 3x3 only: of a kernel of 5x5 the weights'
-gradient takes ten to thirty times as long as everything else of it together (docs/model-quality.md). That gradient is
+gradient takes ten to thirty times as long as everything else of it (docs/model-quality-tried.md). That gradient is
 itself a depthwise convolution, of the input with the output's gradient as the kernel, and as such it is fast.
 """
 

@@ -1,6 +1,6 @@
 """The backbone's first stages, which masks share with the verdict: they aren't learned, so they need no torch.
 
-ONNX Runtime runs them several times faster; a step of learning takes 0.93 of the time (docs/model-quality.md).
+ONNX Runtime runs them several times faster; a step of learning takes 0.93 of the time (docs/model-quality-tried.md).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from edge_agent.inference.imaging.resize import U8
 STEPS = 450
 _BATCH, _PART = 8, 4  # pictures a step, and at once: memory
 _NORMAL_SHARE = 4  # one picture in this many is a normal one
-#: the backbone's copy is changed little: at 1e-3 it learns the pictures by heart (docs/model-quality.md)
+#: the backbone's copy is changed little: at 1e-3 it learns the pictures by heart (docs/model-quality-tried.md)
 _RATE, _TUNED_RATE, _DECAY = 2e-3, 2e-4, 1e-3
 _LABEL_WEIGHT = 2.0  # of a label's pixels against the background's, which are many more
 #: of a picture's pixels: a label that covers less counts more, with the root of what it lacks, or it is never learned

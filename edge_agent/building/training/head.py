@@ -34,8 +34,7 @@ from edge_agent.building.training.place_bank import (
     Moved,
     PlaceBank,
     choose_view,
-    held_out_distances,
-    remember_places,
+    compare_places,
     straying,
 )
 from edge_agent.building.training.regression import fit_logistic
@@ -221,7 +220,7 @@ def fit_head(
         [partial(remember, whitened), partial(remember, with_their_places)]
     )
     progress(2, 3)
-    found = held_out_distances(features, view, anomalous, fold, count, seed=seed, moved=moved)
+    found, places = compare_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
     fine = describe_usual(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
     alike_out = likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count)
@@ -243,9 +242,7 @@ def fit_head(
         bank_usual=plain.usual,
         bank_scale=scales[0],
         placed=Placed(placed_bank, placed.usual, step, scales[1]),
-        fine=Fine(remember_places(features, normal, view, seed=seed, moved=moved), fine.usual, scales[2])
-        if weights[2] > 0
-        else None,
+        fine=Fine(places, fine.usual, scales[2]) if weights[2] > 0 else None,
         regression=_fit_regression(features.pooled, anomalous) if weights[3] > 0 else None,
         regression_scale=scales[3] if weights[3] > 0 else None,
         likeness=remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)

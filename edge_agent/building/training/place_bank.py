@@ -117,7 +117,7 @@ def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -
     own, around = (of - mean.astype(np.float32) for of, mean in zip((own, around), means, strict=True))
     # A place around is that of several fine ones: it counts as often, and is multiplied once.
     together = _by_coarse_place(own, some.grid, FINER).sum(axis=(2, 4)).reshape(-1, own.shape[2])
-    own, around = own.reshape(-1, own.shape[2]), around.reshape(-1, around.shape[2])
+    own, around = own.reshape(-1, own.shape[2]), around.reshape(len(together), -1)
     across = together.T @ around
     products = np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]])
     return View(half_whitening(np.concatenate(means), products.astype(np.float64) / len(own)))
@@ -127,27 +127,10 @@ def remember_places(
     features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int, moved: Moved | None = None
 ) -> PlaceBank:
     """Keep what `good` parts show at each place, and their `moved` copies where that is something else."""
-    most = _most_remembered(features, view)
-    shown = features.of(_choose(good, most, seed))
-    copies = None if moved is None else moved.of(good)
-    if copies is None:
-        return PlaceBank(view, np.ascontiguousarray(view(shown).transpose(1, 2, 0), np.float16))
-    of_copies = copies.features
-    most = min(most, len(shown.fine) + len(of_copies.fine))
-    bank = np.empty((features.fine.shape[1], len(view.whitening.bias), most), np.float16)
-    per_row = features.fine.shape[1] // features.grid[0]
-
-    def remember(row: int) -> None:
-        seen = np.concatenate([view(part.row(row)) for part in (shown, of_copies)]).transpose(1, 0, 2)
-        kept = _spread(_squares(seen, seen), np.arange(seen.shape[1]), most)
-        taken = np.take_along_axis(seen, kept[:, :, None], axis=1)
-        bank[row * per_row : (row + 1) * per_row] = taken.transpose(0, 2, 1)
-
-    side_by_side([partial(remember, row) for row in range(features.grid[0])])
-    return PlaceBank(view, bank)
+    return compare_places(features, view, ~good, np.zeros(len(good), np.int64), 0, seed=seed, moved=moved)[1]
 
 
-def held_out_distances(
+def compare_places(
     features: Features,
     view: View,
     anomalous: npt.NDArray[np.bool_],
@@ -156,11 +139,13 @@ def held_out_distances(
     *,
     seed: int,
     moved: Moved | None = None,
-) -> F32:
+) -> tuple[F32, PlaceBank]:
     """Give each picture's distances to the good parts of the other folds, and to their `moved` copies; where there are
-    none, to all."""
+    none, to all. Remember, as it is kept of each fold's others, what all good parts and their copies show."""
     most, found = _most_remembered(features, view), np.zeros(features.fine.shape[:2], np.float32)
+    chosen = _choose(~anomalous, most, seed)
     is_used = np.zeros(len(fold), bool)
+    is_used[chosen] = True
     compared: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.bool_]]] = []
     for number in range(count):
         held, kept = np.flatnonzero(fold == number), ~anomalous & (fold != number)
@@ -170,31 +155,42 @@ def held_out_distances(
             compared.append((held, good, kept))
             is_used[good] = True
     used = np.flatnonzero(is_used)
+    asked = features if compared else features.of(used)
+    copies = None if moved is None else moved.features
+    owner = np.zeros(0, np.intp) if moved is None else moved.owner
+
+    def known(good: npt.NDArray[np.intp], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+        """Number some of what is shown: good parts, and the copies of those that are kept."""
+        return np.concatenate([np.searchsorted(used, good), len(used) + np.flatnonzero(kept[owner])])
+
+    all_known = known(chosen, ~anomalous)
+    bank = np.empty((features.fine.shape[1], len(view.whitening.bias), min(most, len(all_known))), np.float16)
     per_row = features.fine.shape[1] // features.grid[0]
 
     def compare(row: int) -> None:
         """Compare a row of coarse places: of all pictures and the good parts of all folds at once, each seen once."""
-        seen = view(features.row(row)).transpose(1, 0, 2)
-        shown = seen[:, used]
-        if moved is not None:
-            shown = np.concatenate([shown, view(moved.features.row(row)).transpose(1, 0, 2)], axis=1)
-        shown = shown.astype(np.float16).astype(np.float32)  # as it is remembered
+        here = slice(row * per_row, (row + 1) * per_row)
+        seen = view(asked.row(row)).transpose(1, 0, 2)
+        shown = seen[:, used] if compared else seen
+        if copies is not None:
+            shown = np.concatenate([shown, view(copies.row(row)).transpose(1, 0, 2)], axis=1)
+        as_kept = shown.astype(np.float16)
+        shown = as_kept.astype(np.float32)
+        apart = _squares(shown, shown) if len(all_known) > most else None
+        kept = all_known[None] if apart is None else _spread(apart, all_known, most)
+        bank[here] = np.take_along_axis(as_kept, kept[:, :, None], axis=1).transpose(0, 2, 1)
+        if not compared:
+            return
         squares = _squares(seen, shown)
-        apart = None if moved is None else _squares(shown, shown)
-        first = row * per_row
-        for held, good, kept in compared:
-            known = np.searchsorted(used, good)
-            if moved is not None:
-                known = np.concatenate([known, len(used) + np.flatnonzero(kept[moved.owner])])
+        for held, good, others in compared:
+            of = known(good, others)
             nearest = squares[:, held]
-            if apart is None or len(known) <= most:
-                nearest = nearest[:, :, known]
-            else:
-                nearest = np.take_along_axis(nearest, _spread(apart, known, most)[:, None, :], axis=2)
-            found[held, first : first + per_row] = np.sqrt(np.maximum(nearest.min(axis=2), 0)).T
+            remembered = _spread(apart, of, most)[:, None] if apart is not None and len(of) > most else of[None, None]
+            nearest = np.take_along_axis(nearest, remembered, axis=2)
+            found[held, here] = np.sqrt(np.maximum(nearest.min(axis=2), 0)).T
 
     side_by_side([partial(compare, row) for row in range(features.grid[0])])
-    return found
+    return found, PlaceBank(view, bank)
 
 
 def _squares(some: F32, others: F32) -> F32:

@@ -138,21 +138,19 @@ def judge(
 def _with_masks(datasets: Datasets, pictures: list[U8], size: tuple[int, int], options: Options, steps: Steps) -> Any:
     """Learn the masks of the pictures that have some; return the source with them in it."""
     from edge_agent.building.training.segmentation.learning import STEPS, Labelled, learn
-    from edge_agent.building.training.segmentation.network import LEARNED_STRIDE
 
     names = tuple(label.name for label in datasets.labels)
-    target = (size[0] // LEARNED_STRIDE, size[1] // LEARNED_STRIDE)
     chosen: list[U8] = []
     classes: list[U8] = []
     for example, picture in zip(datasets.train.labelled, pictures, strict=True):
         if example.label == NORMAL:
             chosen.append(picture)
-            classes.append(np.zeros(target[::-1], np.uint8))
+            classes.append(np.zeros(size[::-1], np.uint8))
         elif example.mask is not None:
             found = read_mask(example.mask, names).classes
             if found.any():
                 chosen.append(picture)
-                classes.append(_shrink_classes(found, target, len(names)))
+                classes.append(_shrink_classes(found, size, len(names)))
     with steps.bar("learning the masks") as progress:
         network = learn(
             Labelled(chosen, classes),

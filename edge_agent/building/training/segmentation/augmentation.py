@@ -13,27 +13,46 @@ _TURN = 180.0  # degrees
 _ZOOM, _SHIFT = 0.3, 0.12  # of the size
 _LIGHT, _TINT, _CONTRAST, _NOISE = 0.1, 0.03, 0.08, 6.0
 _GREY = 127.0
+_WHOLE = 255  # a share, in steps that OpenCV averages
 
 
-def augment(picture: U8, classes: U8, rng: np.random.Generator) -> tuple[F32, U8]:
-    """Change a picture [h, w, 3] and its classes [h', w'], both in the same way; returns float32 of 0..255 and
-    uint8."""
+def augment(picture: U8, classes: U8, labels: int, stride: int, rng: np.random.Generator) -> tuple[F32, F32]:
+    """Change a picture [h, w, 3] and its classes [h, w], both in the same way.
+
+    Args:
+        picture: of the input's size.
+        classes: 0 is the background.
+        labels: how many there are, the background included.
+        stride: of the shares.
+        rng: says how.
+
+    Returns:
+        float32 of 0..255 [h, w, 3], and float32 of 0..1 [labels, h / stride, w / stride]: how much of each pixel of
+        the smaller map is what. A pixel that an outline crosses is learned as such, wherever the outline comes to lie.
+    """
     height, width = picture.shape[:2]
-    small_height, small_width = classes.shape
+    size = (width // stride, height // stride)
     matrix = cv2.getRotationMatrix2D(
         (width / 2, height / 2), float(rng.uniform(-_TURN, _TURN)), float(np.exp(rng.uniform(-_ZOOM, _ZOOM)))
     )
     matrix[:, 2] = matrix[:, 2] + rng.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
-    moved = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    # The same movement in the coordinates of the smaller map.
-    scale = np.diag([small_width / width, small_height / height, 1.0])
-    small = (scale @ np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(scale))[:2]
-    labels = cv2.warpAffine(
-        classes, small, (small_width, small_height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT
-    )
+
+    def move(plane: U8) -> U8:
+        moved = cv2.warpAffine(plane, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        return np.asarray(moved, np.uint8)
+
+    moved = move(picture)
+    # Moved as they are and shrunk then: pixels of maps of two sizes have their centres at different places, and a
+    # smaller map that is moved like the picture comes to lie up to a pixel and a half beside it.
+    shares = np.zeros((labels, *size[::-1]), np.float32)
+    for label in range(1, labels):
+        mask = np.asarray(classes == label, np.uint8) * np.uint8(_WHOLE)
+        if mask.any():
+            shares[label] = cv2.resize(move(mask), size, interpolation=cv2.INTER_AREA).astype(np.float32) / _WHOLE
+    shares[0] = np.maximum(1 - shares[1:].sum(axis=0), 0)  # two labels side by side are rounded each
     for axis in (0, 1):
         if rng.random() < 0.5:
-            moved, labels = np.flip(moved, axis), np.flip(labels, axis)
+            moved, shares = np.flip(moved, axis), np.flip(shares, axis + 1)
     lit = moved.astype(np.float32) * np.exp(rng.normal(0, _LIGHT)) * np.exp(rng.normal(0, _TINT, 3)).astype(np.float32)
     lit = (lit + rng.normal(0, _NOISE) - _GREY) * np.exp(rng.normal(0, _CONTRAST)) + _GREY
-    return np.clip(lit, 0, 255).astype(np.float32), np.ascontiguousarray(labels).astype(np.uint8)
+    return np.clip(lit, 0, 255).astype(np.float32), np.ascontiguousarray(shares)

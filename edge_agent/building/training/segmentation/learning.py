@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from edge_agent.building.training import backbone
 from edge_agent.building.training.features import F32
@@ -36,7 +35,7 @@ _AVERAGED, _AVERAGE = 0.5, 0.98  # the weights are averaged over the second half
 
 
 class Labelled(NamedTuple):
-    """Pictures uint8 [h, w, 3] of the input's size, and their classes uint8 [h / 2, w / 2]."""
+    """Pictures uint8 [h, w, 3] of the input's size, and their classes uint8 [h, w]."""
 
     pictures: list[U8]
     classes: list[U8]
@@ -72,12 +71,11 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
             optimiser.zero_grad()
             batch = _choose(data, labels, rng)
             for first in range(0, _BATCH, _PART):
-                pictures, classes = _arrays(
-                    [augment(data.pictures[i], data.classes[i], rng) for i in batch[first : first + _PART]]
-                )
+                chosen = [(data.pictures[i], data.classes[i]) for i in batch[first : first + _PART]]
+                pictures, shares = _arrays([augment(*pair, labels, network.stride, rng) for pair in chosen])
                 with autocast:
                     scores = network(frozen(pictures))
-                loss = _loss(scores.float(), classes, weights)
+                loss = _loss(scores, shares, weights)
                 (loss * (_PART / _BATCH)).backward()
             optimiser.step()
             schedule.step()
@@ -105,10 +103,10 @@ def _choose(data: Labelled, labels: int, rng: np.random.Generator) -> list[int]:
     return [chosen[i] for i in rng.permutation(_BATCH)]
 
 
-def _arrays(samples: list[tuple[F32, U8]]) -> tuple[F32, Tensor]:
+def _arrays(samples: list[tuple[F32, F32]]) -> tuple[F32, Tensor]:
     pictures = np.stack([picture.transpose(2, 0, 1) for picture, _ in samples])
     normalised = (pictures - np.float32(backbone.MEAN)) / np.float32(backbone.STD)
-    return normalised, torch.from_numpy(np.stack([classes for _, classes in samples])).long()
+    return normalised, torch.from_numpy(np.stack([shares for _, shares in samples]))
 
 
 def label_weights(classes: list[U8], labels: int) -> list[float]:
@@ -124,13 +122,17 @@ def label_weights(classes: list[U8], labels: int) -> list[float]:
     return weights
 
 
-def _loss(scores: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
-    """Cross-entropy, and the Dice loss of the labels that are there: small defects count as much as large ones."""
-    wanted = functional.one_hot(classes, len(weights)).permute(0, 3, 1, 2).float()[:, 1:]
-    found = scores.softmax(dim=1)[:, 1:]
+def _loss(scores: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy, and the Dice loss of the labels that are there: small defects count as much as large ones.
+
+    `shares` [n, labels, h, w] say how much of each pixel is what.
+    """
+    weighted = shares * weights[:, None, None]
+    entropy = -(weighted * scores.log_softmax(dim=1)).sum() / weighted.sum()
+    wanted, found = shares[:, 1:], scores.softmax(dim=1)[:, 1:]
     overlap = (found * wanted).sum(dim=(0, 2, 3))
     dice = 1 - (2 * overlap + 1) / (found.sum(dim=(0, 2, 3)) + wanted.sum(dim=(0, 2, 3)) + 1)
-    return functional.cross_entropy(scores, classes, weights) + dice.mean()
+    return entropy + dice.mean()
 
 
 def _average(averaged: Network, network: Network) -> Network:

@@ -27,8 +27,6 @@ _FIRST_TUNED_BLOCK = 5  # stage 4 begins there
 _WIDTH = 64  # channels of the decoder
 _PREFIX = "masks/"
 _FINEST = 4  # stride of the last level
-#: of the class scores while they are learned; in the finished graph they may be finer
-LEARNED_STRIDE = 2
 _BLOCK = re.compile(r"_blocks\.(\d+)\.")
 
 
@@ -70,7 +68,8 @@ class Convolutions(nn.Module):
 
 
 class Network(nn.Module):
-    """Maps of the frozen stages in, class scores [n, labels, h / 2, w / 2] out; label 0 is the background."""
+    """Maps of the frozen stages in, class scores [n, labels, h / stride, w / stride] out, as the finished graph gives
+    them; label 0 is the background."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()
@@ -78,7 +77,8 @@ class Network(nn.Module):
         weights = {weight.name: weight for weight in model.graph.initializer}
         nodes, _ = cut(list(model.graph.node), set(_LEVELS))
         tuned = [node for node in nodes if _is_tuned(node, nodes)]
-        self._tuned_nodes, self.labels = tuned, labels
+        self._tuned_nodes = tuned
+        self.stride = mask_stride(labels)
         made = {node.output[0] for node in tuned}
         read = {name for node in tuned for name in node.input} | set(_LEVELS)
         #: the frozen stages' outputs that `forward` needs
@@ -88,8 +88,8 @@ class Network(nn.Module):
 
     def forward(self, frozen: dict[str, Tensor]) -> Tensor:
         values = self.tuned(frozen)
-        scores = self.decoder([values[stage] for stage in _LEVELS])
-        factor = _FINEST // LEARNED_STRIDE
+        scores = self.decoder([values[stage] for stage in _LEVELS]).float()
+        factor = _FINEST // self.stride
         enlarged: Tensor = functional.interpolate(scores, scale_factor=factor, mode="bilinear", align_corners=False)
         return enlarged
 
@@ -110,7 +110,7 @@ class Network(nn.Module):
                     graph.weight(_PREFIX + name, self.tuned.get_parameter(_key(name)).detach().numpy())
         stages = [_PREFIX + stage if tuned else stage for stage, tuned in _LEVELS.items()]
         scores = self.decoder.add_to(graph, stages)
-        return graph.enlarge(_PREFIX + "enlarged", scores, _FINEST // mask_stride(self.labels))
+        return graph.enlarge(_PREFIX + "enlarged", scores, _FINEST // self.stride)
 
     def _is_weight(self, name: str) -> bool:
         return any(name in node.input[1:] for node in self._tuned_nodes if node.op_type == "Conv")

@@ -91,6 +91,7 @@ def try_larger(
     """Fit the verdict with a larger input too where pictures are much larger than the usual one; keep what the data ask
     for, and say why."""
     examples, picture = datasets.train.labelled, report.size
+    digests = [seen.digest for seen in report.seen[: len(anomalous)]]
     assert picture is not None
     size = larger_size(picture, usual.size)
     if size is None:
@@ -104,11 +105,11 @@ def try_larger(
                 (usual.size, size),
                 seed=options.seed,
                 progress=progress,
-                same=[report.seen[i].digest for i in good],
+                same=[digests[i] for i in good],
             )
 
     chosen, trial = choose_larger(
-        usual, anomalous, lambda: _fit_larger(size, datasets, options, steps, report), see_specks
+        usual, anomalous, lambda: _fit_larger(size, datasets, options, steps, report), see_specks, digests
     )
     if trial is None:
         return usual, None

@@ -90,9 +90,9 @@ def try_larger(
 ) -> tuple[Fitted, Sentence | None]:
     """Fit the verdict with a larger input of `size` too; keep what the data ask for, and say why."""
     examples, picture = datasets.train.labelled, report.size
+    digests = [seen.digest for seen in report.seen[: len(examples)]]
     assert picture is not None
     anomalous = np.array([example.label == ANOMALY for example in examples])
-
     is_plain = options.precision == "fp32"
 
     @cache
@@ -120,10 +120,10 @@ def try_larger(
                 (looks[0].of(good), looks[1].of(good)),
                 seed=options.seed,
                 progress=progress,
-                same=[report.seen[i].digest for i in good],
+                same=[digests[i] for i in good],
             )
 
-    chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks)
+    chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks, digests)
     if trial is None:
         return usual, None
     times = (milliseconds(usual.extract), milliseconds(chosen.extract)) if trial.is_better else None

@@ -3,8 +3,9 @@
 A model with twice the sides takes four times as long, so it has to be shown that it sees what the usual one does not.
 Two things tell. Specks of the picture's own surface, put on good parts where they don't belong, tell what is lost of
 what is small; they need no anomaly. Anomalies tell whether that matters: how many verdicts are expected to be wrong
-with both, by the distributions of held-out scores. Ten anomalies that happen to be ranked rightly say little of the
-next ones; how far they lie from good parts says more.
+with both, by held-out scores and their distributions. Ten anomalies that happen to be ranked rightly say little of the
+next ones; how far they lie from good parts says more. Where hardly a verdict is wrong, or few anomalies tell, specks
+decide.
 """
 
 from __future__ import annotations
@@ -46,10 +47,12 @@ _REACH = 2  # fine places beside a speck that see it
 _LOOKED_AT = 8  # pieces of surface, of which the one that differs most is the speck
 _FOLDS = 5
 _SHARP_ENOUGH = 0.985  # area under the ROC curve, from which on a larger input has little to add
-_FEW_ERRORS = 0.015  # of all verdicts, likewise
+_HARDLY_ANY_ERRORS = 0.005  # of all verdicts, likewise
+_FEW_ERRORS = 0.015  # up to which half of them are a few pictures, so that specks have to be seen far better
 _MISSING = 0.5  # a larger input may leave so much of what the usual one lacks of an area of 1, or of its errors
-#: times the usual input's errors that a larger one may have which sees specks better; a few anomalies tell them badly
-_NO_WORSE, _NO_WORSE_BY_FEW = 1.0, 1.1
+#: of so many anomalies one may be judged worse with a larger input that sees specks far better, and of more as well:
+#: whether one of ten is found is luck
+_ONE_OF = 10
 
 _TIMED = 3  # runs
 
@@ -89,6 +92,7 @@ def choose_larger(
     anomalous: npt.NDArray[np.bool_],
     fit_larger: Callable[[], J],
     see_specks: Callable[[npt.NDArray[np.intp]], tuple[float, float]],
+    same: Sequence[str] = (),
 ) -> tuple[J, Trial | None]:
     """Try a larger input where the data can say anything of it; keep what they ask for.
 
@@ -97,15 +101,17 @@ def choose_larger(
         anomalous: which of the pictures are, that it was fitted on.
         fit_larger: fits the same with the larger one; TrainingError where the wanted precision can't be reached.
         see_specks: of good parts, tells with which area under the ROC curve specks on them are seen, with both inputs.
+        same: a key for each picture; of those with the same key, which are copies, specks are put on the first.
     """
-    good, anomalies = chosen_evenly(~anomalous, _TRIED_ON), int(anomalous.sum())
-    can_try_specks, are_few = len(good) >= _LEAST_TRIED_ON, anomalies < _ENOUGH_ANOMALIES
-    if len(anomalous) > MOST_PICTURES or (are_few and not can_try_specks):
-        return usual, None
+    good = chosen_evenly(_without_copies(~anomalous, same), _TRIED_ON)
     wrong = share_wrong(usual.head, anomalous)
-    if wrong is not None and wrong <= _FEW_ERRORS:
+    can_try_specks = len(good) >= _LEAST_TRIED_ON
+    specks_decide = int(anomalous.sum()) < _ENOUGH_ANOMALIES or (wrong is not None and wrong <= _FEW_ERRORS)
+    if len(anomalous) > MOST_PICTURES or (specks_decide and not can_try_specks):
         return usual, None
-    specks = see_specks(good) if are_few else None
+    if wrong is not None and wrong <= _HARDLY_ANY_ERRORS:
+        return usual, None
+    specks = see_specks(good) if specks_decide else None
     if specks and not see_more(*specks):
         return usual, Trial(False, specks)
     try:
@@ -116,12 +122,22 @@ def choose_larger(
     more_wrong = share_wrong(larger.head, anomalous)
     if wrong is None or more_wrong is None:
         return larger, Trial(True, specks)
-    no_worse = more_wrong <= (_NO_WORSE_BY_FEW if are_few else _NO_WORSE) * wrong
-    is_better = no_worse if are_few else more_wrong <= _MISSING * wrong
+    no_worse = more_wrong <= wrong + 1 / max(_ONE_OF, int(anomalous.sum())) / 2
+    is_better = no_worse if specks_decide else more_wrong <= _MISSING * wrong
     if no_worse and not is_better and can_try_specks:
         specks = see_specks(good)
         is_better = see_more(*specks)
     return (larger if is_better else usual), Trial(is_better, specks, (wrong, more_wrong))
+
+
+def _without_copies(chosen: npt.NDArray[np.bool_], same: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Leave out of the `chosen` pictures those that are copies of one before."""
+    if not same:
+        return chosen
+    found = np.zeros(len(chosen), bool)
+    places = np.flatnonzero(chosen)
+    found[places[np.unique(np.asarray(same)[places], return_index=True)[1]]] = True
+    return found
 
 
 def larger_size(picture: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int] | None:
@@ -312,7 +328,7 @@ def describe(
         more = f"more of the verdicts on other pictures are expected to be wrong, {values['wrong']} instead of "
         more += f"{values['usual_wrong']} with the usual {usual}"
         key, why = "refused_worse", f"with it {more}"
-        if of_specks:
+        if trial.specks and trial.specks[1] > trial.specks[0]:
             key, why = "refused_though_seen", f"with it {of_specks}, but {more}"
     else:
         key, why = f"refused_{of}", f"with it {both}, which is not enough for four times the time"

@@ -31,7 +31,7 @@ _LEAST_DRAWN = 0.25  # of them lie below the score that is taken for where they 
 _NORMAL_DEVIATIONS = 2.25  # the same, when there are some: what they score decides with it
 _NORMAL_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
 _PRIOR_COUNT = 3  # anomalies' worth of belief that their scores spread as widely as they lie apart
-_PARAMETRIC_COUNT = 15.0  # anomalies from which on the observed gap counts as much as the distributions
+_PARAMETRIC_COUNT = 15.0  # anomalies from which on what is observed counts as much as the distributions
 _STEPS = 400
 _SMOOTHING = 0.05  # of a picture, in the targets of the calibration; measured, see docs/model-quality-tried.md
 #: slope of the calibration in the normal-only case: nobody knows what anomalies score
@@ -142,9 +142,16 @@ def calibration_slope(normal: F64, anomalous: F64, threshold: float) -> float:
 def expected_errors(normal: F64, anomalous: F64) -> float:
     """Give the shares of further normal pictures above and anomalous ones below the best threshold, together.
 
-    There must be at least one of each.
+    A few anomalies, which may lie apart by luck, tell it by how far off they are; of many it also counts which are on
+    the wrong side, since what lies very far off makes a distribution wide that none comes near. There must be at least
+    one of each.
     """
-    return float(_errors(normal, anomalous)[1].min())
+    found = np.sort(anomalous)
+    missed = np.arange(len(found) + 1) / len(found)
+    alarms = (normal[:, None] >= np.append(found, np.inf)).mean(axis=0)
+    observed, count = float((missed + alarms).min()), len(found)
+    expected = float(_errors(normal, anomalous)[1].min())
+    return (_PARAMETRIC_COUNT * expected + count * observed) / (_PARAMETRIC_COUNT + count)
 
 
 def _least_error(normal: F64, anomalous: F64) -> float:

@@ -112,6 +112,22 @@ def choose(usual: Fake, larger: Fake, good: int, specks: tuple[float, float]) ->
     return chosen is larger, said.key.partition("_")[2]
 
 
+def test_copies_are_no_further_good_parts_to_put_specks_on() -> None:
+    usual, asked = judged(10), []
+
+    def see_specks(on: np.ndarray) -> tuple[float, float]:
+        asked.extend(on.tolist())
+        return HARDLY_SEEN
+
+    same = [str(number // 2) for number in range(10)]
+    assert choose_larger(usual, np.zeros(10, bool), lambda: usual, see_specks, same) == (usual, None), (
+        "five are too few"
+    )
+    usual, same = judged(10), [str(min(number, 7)) for number in range(10)]
+    assert choose_larger(usual, np.zeros(10, bool), lambda: usual, see_specks, same)[1] is not None
+    assert asked == list(range(8))
+
+
 SEEN, HARDLY_SEEN, WELL_SEEN = (0.8, 0.95), (0.8, 0.85), (0.99, 1.0)
 
 
@@ -133,7 +149,7 @@ def test_without_anomalies_it_is_taken_where_specks_are_seen_far_better(
 
 
 NEAR, FURTHER, FAR = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0), (2.0, 2.5, 3.0, 3.5, 4.0, 4.5), (5.0, 5.5, 6.0, 6.5, 7.0, 7.5)
-VERY_FAR = tuple(10 + one for one in FAR)
+VERY_FAR, AMONG = tuple(10 + one for one in FAR), (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -142,11 +158,16 @@ VERY_FAR = tuple(10 + one for one in FAR)
         (NEAR, FAR, HARDLY_SEEN, True, "verdicts"),
         (NEAR, FURTHER, SEEN, True, "both"),
         (NEAR, FURTHER, HARDLY_SEEN, False, "both"),
-        (FURTHER, NEAR, SEEN, False, "worse"),
+        (FURTHER, NEAR, SEEN, True, "both"),
+        (FURTHER, NEAR, HARDLY_SEEN, False, "though_seen"),
+        (FURTHER, NEAR, HARDLY_SEEN[::-1], False, "worse"),
+        (FURTHER, AMONG, SEEN, False, "worse"),
         (VERY_FAR, VERY_FAR, SEEN, False, None),
+        (FAR, tuple(1 + one for one in FAR), SEEN, True, "both"),
+        (FAR, tuple(3 + one for one in FAR), HARDLY_SEEN, False, "specks"),
     ],
 )
-def test_with_anomalies_it_has_to_be_wrong_less_often_and_half_as_often_where_specks_are_not_seen_better(
+def test_with_anomalies_it_may_be_wrong_as_often_where_specks_are_seen_better_and_otherwise_half_as_often(
     usual: tuple[float, ...], larger_one: tuple[float, ...], specks: tuple[float, float], larger: bool, by: str | None
 ) -> None:
     assert choose(judged(20, *usual), judged(20, *larger_one), 20, specks) == (larger, by)

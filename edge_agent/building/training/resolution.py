@@ -10,8 +10,10 @@ decide.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -19,11 +21,12 @@ import numpy.typing as npt
 
 from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.split import folds
+from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
-from edge_agent.building.training.features import F32, Extractor, Features, join, source_model
+from edge_agent.building.training.features import F32, Extractor, Features, join
 from edge_agent.building.training.head import FINE_WORST, Head
 from edge_agent.building.training.memory import describe_usual
-from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places
+from edge_agent.building.training.place_bank import choose_view, compare_places, lean
 from edge_agent.building.training.sentence import Sentence, written_size
 from edge_agent.building.training.threshold import expected_errors
 from edge_agent.errors import TrainingError
@@ -34,7 +37,7 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
 SHRUNK = 2.5
 _TIMES = 2  # the sides of a larger input
 _MOST_SIDE = 1024
-_MOST_PICTURES = 150  # of a training: with more, all of their features at the larger size would fill the memory
+MOST_PICTURES = 150  # of a training: with more, all of their features at the larger size would fill the memory
 _ENOUGH_ANOMALIES = 5  # that tell by themselves what a larger input is good for
 _LEAST_TRIED_ON, _TRIED_ON = 8, 16  # good parts that specks are put on
 _SPECK, _LEAST_SPECK = 0.006, 4  # of the longer side, and pixels
@@ -51,7 +54,7 @@ _MISSING = 0.5  # a larger input may leave so much of what the usual one lacks o
 #: whether one of ten is found is luck
 _ONE_OF = 10
 
-_TIMED = 5  # runs
+_TIMED = 3  # runs
 
 Progress = Callable[[int, int], None]
 
@@ -104,7 +107,7 @@ def choose_larger(
     wrong = share_wrong(usual.head, anomalous)
     can_try_specks = len(good) >= _LEAST_TRIED_ON
     specks_decide = int(anomalous.sum()) < _ENOUGH_ANOMALIES or (wrong is not None and wrong <= _FEW_ERRORS)
-    if len(anomalous) > _MOST_PICTURES or (specks_decide and not can_try_specks):
+    if len(anomalous) > MOST_PICTURES or (specks_decide and not can_try_specks):
         return usual, None
     if wrong is not None and wrong <= _HARDLY_ANY_ERRORS:
         return usual, None
@@ -206,19 +209,15 @@ def specks_seen(
     as if its picture had no other. There must be two pictures. `same` is as for `fit_head`: beside a remembered copy of
     its picture a speck would be seen better than on a part that is new.
     """
-    count = min(_FOLDS, len(good.fine))
-    anomalous = np.zeros(len(good.fine), bool)
-    fold = np.asarray(folds([0] * len(anomalous), count, seed=seed, same=same))
-    view = choose_view(good, ~anomalous, seed=seed)
-    found = held_out_distances(good, view, anomalous, fold, count, seed=seed)
-    memory = describe_usual(found, good.fine_grid, anomalous, fold, count, FINE_WORST)
-    unusual = np.zeros_like(found)
-    for number in range(count):
-        held = fold == number
-        if not held.any():  # copies are all in the fold of the first
-            continue
-        places = remember_places(good, ~held if not held.all() else held, view, seed=seed)
-        unusual[held] = memory.usual(places(specks.of(held)))
+    number = len(good.fine)
+    count = min(_FOLDS, number)
+    fold = np.asarray(folds([0] * number, count, seed=seed, same=same))
+    with_specks = np.arange(2 * number) >= number
+    both = join([lean(good), lean(specks)])
+    view = choose_view(both, ~with_specks, seed=seed)
+    found, _ = compare_places(both, view, with_specks, np.tile(fold, 2), count, seed=seed)
+    memory = describe_usual(found[:number], good.fine_grid, np.zeros(number, bool), fold, count, FINE_WORST)
+    unusual = memory.usual(found[number:])
     scores = np.stack([_at_specks(of, good.fine_grid, here) for of, here in zip(unusual, middles, strict=True)])
     scores = np.maximum(scores, memory.scores[:, None])[..., None]
     return float((scores > memory.scores).mean() + (scores == memory.scores).mean() / 2)
@@ -234,32 +233,54 @@ def _at_specks(unusual: F32, grid: tuple[int, int], middles: F32) -> F32:
     ])  # fmt: skip
 
 
+class Look(NamedTuple):
+    """What sees pictures in one size, and what it has seen of those that specks are put on; None where that is new."""
+
+    extract: Extractor
+    plain: Features | None = None
+
+    def of(self, some: npt.NDArray[np.intp]) -> Look:
+        """Take what was seen of some pictures."""
+        return self._replace(plain=self.plain and self.plain.of(some))
+
+
+@one_thread_each()
 def try_specks(
     good: Sequence[Example],
     picture: tuple[int, int],
-    sizes: tuple[tuple[int, int], tuple[int, int]],
+    looks: tuple[Look, Look],
     *,
     seed: int,
     progress: Progress,
     same: Sequence[str] = (),
 ) -> tuple[float, float]:
     """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve."""
-    looks = [(Extractor(*size, source_model(*size)), make_resizer(picture, size, "area")) for size in sizes]
-    seen: list[list[list[Features]]] = [[[], []] for _ in sizes]  # of each size, without and with specks
-    for number, example in enumerate(good):
-        # One after another: in full size all of them could fill the memory.
+    done = itertools.count(1)
+
+    def see(number: int, example: Example) -> list[list[Features]]:
         plain = np.ascontiguousarray(read_picture(example.path, example.pixel_format))
-        for which, pixels in enumerate((plain, add_specks(plain, number))):
-            for (extract, resize), parts in zip(looks, seen, strict=True):
-                parts[which].append(extract([resize(ArrayPixels(pixels)).copy()]))
-        progress(number + 1, len(good))
+        pixels = {True: plain, False: add_specks(plain, number)}
+        found = []
+        for extract, known in looks:
+            resize = make_resizer(picture, extract.size, "area")
+            wanted = (False,) if known else (False, True)
+            found.append([lean(extract([resize(ArrayPixels(pixels[which])).copy()])) for which in wanted])
+        progress(next(done), len(good))
+        return found
+
+    # Few at once: in full size all of them could fill the memory.
+    seen = side_by_side([partial(see, number, example) for number, example in enumerate(good)])
     middles = [speck_middles(picture, number) for number in range(len(good))]
-    usual, larger = (specks_seen(join(plain), join(specks), middles, seed=seed, same=same) for plain, specks in seen)
+    areas = []
+    for which, look in enumerate(looks):
+        specks, *plain = (join(parts) for parts in zip(*(found[which] for found in seen), strict=True))
+        areas.append(specks_seen(look.plain or plain[0], specks, middles, seed=seed, same=same))
+    usual, larger = areas
     return usual, larger
 
 
 def milliseconds(extract: Extractor) -> float:
-    """Give the time that the features of a picture take here, in which nearly all of an inspection goes."""
+    """Give the time that the features of a picture take here, with one thread: nearly all of an inspection."""
     picture = np.zeros((extract.size[1], extract.size[0], 3), np.uint8)
     taken = []
     for _ in range(_TIMED):

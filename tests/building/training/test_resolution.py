@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import weakref
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,9 +18,11 @@ from edge_agent.building.datasets.reading import Datasets, read_dataset
 from edge_agent.building.training import resolution
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, Features, source_model
+from edge_agent.building.training.fitting import resized_pictures
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.resolution import (
+    Look,
     Trial,
     add_specks,
     choose_larger,
@@ -291,12 +294,19 @@ def test_of_the_pictures_in_full_size_one_is_held_at_a_time(tmp_path: Path, monk
     build_pictures(tmp_path / "pictures", 0, 0)
     good = read_dataset(tmp_path / "pictures").labelled[:5]
     steps: list[tuple[int, int]] = []
-    areas = try_specks(
-        good, (SIDE, SIDE), ((64, 64), (128, 128)), seed=0, progress=lambda done, total: steps.append((done, total))
-    )
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
+    looks = Look(Extractor(64, 64, source_model(64, 64))), Look(Extractor(128, 128, source_model(128, 128)))
+
+    def try_them(looks: tuple[Look, Look]) -> tuple[float, float]:
+        return try_specks(good, (SIDE, SIDE), looks, seed=0, progress=lambda done, total: steps.append((done, total)))
+
+    areas = try_them(looks)
     assert all(0 <= area <= 1 for area in areas)
     assert steps[-1] == (5, 5)
     assert len(held) == 5 and max(held) <= 1, "the one before, until the next is there"
+    small = [resized_pictures(good, (SIDE, SIDE), look.extract.size) for look in looks]
+    known = [Look(look.extract, look.extract(pictures)) for look, pictures in zip(looks, small, strict=True)]
+    assert try_them((known[0], known[1])) == areas, "what was seen before need not be seen again"
 
 
 def test_a_model_of_plain_large_defects_keeps_the_usual_input(tmp_path: Path) -> None:

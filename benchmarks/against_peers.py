@@ -13,7 +13,8 @@ tuned. All servers are up at the same time, one is measured at a time. The first
 environment of its own in benchmarks/.peers/.
 
 The empty model reads every pixel into a buffer of its own, runs an ONNX file that does nothing, and writes a white
-mask. `bare` has its picture in an array and its mask written into one;
+mask. `floor` is a server that does nothing and answers with bytes that are ready: what the client alone needs, with its
+gRPC library, and no server can be faster than. `bare` has its picture in an array and its mask written into one;
 `bare, segments` reads and writes segments, as a script of one's own has to.
 
 In the setting `busy` a process beside them uses half of a core: on a line a camera's driver and the PLC's client run

@@ -13,6 +13,8 @@ from benchmarks.peers.measuring import Cell, Sample
 from benchmarks.rig import median
 
 OURS = "agent"
+#: the server that does nothing: what the client alone needs
+FLOOR = "floor"
 Figures = Mapping[Cell, Mapping[tuple[str, int], Sample]]
 
 
@@ -34,9 +36,9 @@ GOALS = (
 )
 
 
-def ratios(samples: Mapping[tuple[str, int], Sample], peer: str, clients: int) -> dict[str, float]:
-    """Return the agent's time as a share of the peer's, by the quantile."""
-    ours, theirs = samples[OURS, clients], samples[peer, clients]
+def ratios(samples: Mapping[tuple[str, int], Sample], peer: str, clients: int, of: str = OURS) -> dict[str, float]:
+    """Return the agent's time, or that `of` another, as a share of the peer's, by the quantile."""
+    ours, theirs = samples[of, clients], samples[peer, clients]
     return {"p50": ours.p50 / theirs.p50, "p99": ours.p99 / theirs.p99}
 
 
@@ -110,6 +112,9 @@ def print_goals(setting: str, runs: Sequence[Figures]) -> None:
             verdict = "reached" if median(shares) <= goal.share else "NOT reached"
             share = f"{_spread(shares)}, goal at most {goal.share:g}"
             print(f"{setting}: agent / {goal.peer}, {cell}, {key}: {share}: {verdict}")
+            if all((FLOOR, 1) in samples for samples in measured):
+                least = _spread([ratios(samples, goal.peer, 1, FLOOR)[key] for samples in measured])
+                print(f"{setting}: a server that does nothing / {goal.peer}, the same: {least}")
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,8 @@ import numpy as np
 from benchmarks.peers import mlserver_server, triton_server
 from benchmarks.peers.environment import PeerUnavailable
 from benchmarks.peers.measuring import Cell, System
-from benchmarks.peers.processes import ProcessEnded
-from benchmarks.peers.report import OURS
+from benchmarks.peers.processes import ProcessEnded, surroundings
+from benchmarks.peers.report import FLOOR, OURS
 from benchmarks.peers.work import EMPTY, U8, Model, Strength, make_work
 from benchmarks.rig import BareClient, daemon, empty_component, reference_component
 from edge_agent.children.command import child_command
@@ -64,10 +65,11 @@ class Servers:
         components: Mapping[tuple[int, int], Components],
         socket: str,
         peers: Mapping[str, Peer],
+        floors: Mapping[tuple[int, int], str],
         strength: Strength,
     ) -> None:
         self._models, self._components, self._socket = models, components, socket
-        self._peers, self._strength = peers, strength
+        self._peers, self._floors, self._strength = peers, floors, strength
 
     def systems(self, cell: Cell, picture: U8, pixels: Path) -> dict[str, System]:
         """Return what can be measured in a cell; every system's mask is compared first.
@@ -85,6 +87,9 @@ class Servers:
         size = [str(cell.width), str(cell.height)]
         ours = child_command("edge_agent.device.bench.client", self._socket, manifest.name, *size, str(pixels))
         systems = {OURS: System(ours)}
+        if cell.model == "empty":
+            floor = self._floors[cell.width, cell.height]
+            systems[FLOOR] = System(child_command("edge_agent.device.bench.client", floor, "none", *size, str(pixels)))
         for name, peer in self._peers.items():
             if cell.way == "shared memory" and name == "mlserver":
                 continue
@@ -108,6 +113,23 @@ class Servers:
             return by_bytes().anomaly_mask.byte_data
         finally:
             by_bytes.close()
+
+
+@contextlib.contextmanager
+def _floor(folder: Path, size: tuple[int, int]) -> Iterator[str]:
+    """Run the server that does nothing, for pictures of this size; gives the address."""
+    path = folder / f"floor-{size[0]}x{size[1]}"
+    command = [sys.executable, "-m", "benchmarks.peers.floor_server", str(path), *map(str, size)]
+    with subprocess.Popen(
+        command, env=surroundings(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            if not process.stdout.readline():
+                raise ProcessEnded("the server that does nothing has ended; its message stands above")
+            yield f"unix://{path}"
+        finally:
+            process.terminate()
 
 
 def _folder(models: Path, manifest: Manifest) -> Path:
@@ -145,9 +167,10 @@ def all_servers(
             place.mkdir()
             address = stack.enter_context(_SERVERS[name](home, place, served, strength))
             peers[name] = Peer(home / "bin" / "python", address)
+        floors = {size: stack.enter_context(_floor(folder, size)) for size in sizes}
         socket, _ = stack.enter_context(daemon(models, *flags))
         with AgentClient(socket) as control:
             for made in components.values():
                 for manifest in made:
                     control.start(manifest.name)
-        yield Servers(models, components, socket, peers, strength)
+        yield Servers(models, components, socket, peers, floors, strength)

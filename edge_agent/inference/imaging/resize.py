@@ -5,8 +5,9 @@ as a whole: for a 4096x4096 bitmap that saves writing and re-reading 50 MB. `are
 the area it covers, fractions of pixels included, within half a grey level.
 
 OpenCV's INTER_AREA is fast for whole factors (2 input pixels for 1, 3 for 1, …) and used for them. For the others it is
-slow: its loops run over single pixels. Here the vertical sums are taken over whole rows, by functions of OpenCV's that
-are vectorised, and its filter does the horizontal part on what is left. docs/performance.md has the figures.
+slow: its loops run over single pixels. Here the vertical sums are taken over whole rows, by functions of numpy's and
+OpenCV's that are vectorised, and its filter does the horizontal part on what is left. docs/performance.md has the
+figures.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ _CV_FILTERS = {
 }
 #: bytes of a strip: half of a small core's L2 cache, so that strip and sums stay in it
 STRIP_BYTES = 1 << 18
-#: below this vertical factor an output row sums so few whole rows that OpenCV's own loop is faster
+#: below this vertical factor an output row sums so few whole rows that OpenCV's own loop is faster than a call for each
 _FEW_ROWS = 2.6
+#: so many groups of rows in a strip make summing them at once faster than row by row
+_ENOUGH_GROUPS = 4
+_MOST_IN_16_BITS = 0xFFFF // 0xFF  # bytes of the largest value
 
 
 class Pixels(Protocol):
@@ -78,6 +82,9 @@ def make_resizer(source: tuple[int, int], target: tuple[int, int], kind: Filter)
         return _ByStrips(source, target, cv2.INTER_NEAREST)
     if kind != "area" or target[0] > source[0] or target[1] > source[1]:
         return _Whole(source, target, _CV_FILTERS[kind])
+    groups = _group(source, target)
+    if not whole_factor and groups.at_once >= _ENOUGH_GROUPS and groups.rows_in <= _MOST_IN_16_BITS:
+        return _AreaByGroups(source, target, groups)
     if whole_factor or source[1] / target[1] < _FEW_ROWS:
         return _ByStrips(source, target, cv2.INTER_AREA)
     return _AreaByAnyFactor(source, target)
@@ -122,6 +129,100 @@ class _ByStrips:
                 interpolation=self._filter,
             )
         return self._out
+
+
+class _Group(NamedTuple):
+    """How rows are divided into groups that begin and end where rows of both do: by 2.5, 5 of input for 2 of output."""
+
+    number: int
+    rows_in: int
+    rows_out: int
+    #: groups in a strip
+    at_once: int
+
+
+def _group(source: tuple[int, int], target: tuple[int, int]) -> _Group:
+    """Divide rows into the smallest such groups."""
+    number = math.gcd(source[1], target[1])
+    rows_in = source[1] // number
+    at_once = min(number, STRIP_BYTES // (source[0] * CHANNELS * rows_in))
+    return _Group(number, rows_in, target[1] // number, at_once)
+
+
+class _GroupRow(NamedTuple):
+    """Which rows of its group an output row covers, by the input row's number in the group."""
+
+    #: those that lie in it
+    whole: list[int]
+    #: those of which a part does, in that many shares of a row
+    parts: list[tuple[int, int]]
+
+
+class _AreaByGroups:
+    """What an output row is made of is the same in all groups, so all of a strip's are summed at once.
+
+    A row counts as many shares as there are output rows in a group: so all weights are whole numbers, and sums exact.
+    """
+
+    def __init__(self, source: tuple[int, int], target: tuple[int, int], group: _Group) -> None:
+        self._width, self._columns = source[0], target[0]
+        self._groups, self._rows_in, self._rows_out, self._step = group
+        row = source[0] * CHANNELS
+        self._made_of = [_of_group(place, self._rows_in, self._rows_out) for place in range(self._rows_out)]
+        self._sums = np.empty((self._step, row), np.uint16)
+        self._part = np.empty((self._step, row), np.uint16)
+        self._tall = np.empty((self._step, self._rows_out, row), np.float32)
+        self._small = np.empty((self._step * self._rows_out, target[0], CHANNELS), np.float32)
+        self._out = np.empty((target[1], target[0], CHANNELS), np.uint8)
+
+    def __call__(self, pixels: Pixels) -> U8:
+        for first in range(0, self._groups, self._step):
+            self._resize_strip(pixels, first, min(first + self._step, self._groups))
+        return self._out
+
+    def _resize_strip(self, pixels: Pixels, first: int, last: int) -> None:
+        strip = pixels.rows(first * self._rows_in, last * self._rows_in).reshape(last - first, self._rows_in, -1)
+        for place, made_of in enumerate(self._made_of):
+            self._tall[: last - first, place] = self._sum(strip, made_of)
+        count = (last - first) * self._rows_out
+        small = self._small[:count]
+        cv2.resize(
+            self._tall[: last - first].reshape(count, self._width, CHANNELS),
+            (self._columns, count),
+            dst=small,
+            interpolation=cv2.INTER_AREA,
+        )
+        out = self._out[first * self._rows_out : last * self._rows_out]
+        cv2.convertScaleAbs(small, dst=out, alpha=1 / self._rows_in)  # rounds
+
+    def _sum(self, strip: U8, made_of: _GroupRow) -> npt.NDArray[np.uint16]:
+        """Add up the shares of one output row in each of a strip's groups; valid until the next."""
+        sums, part = self._sums[: len(strip)], self._part[: len(strip)]
+        whole, parts = made_of
+        if len(whole) > 1:
+            np.add(strip[:, whole[0]], strip[:, whole[1]], out=sums, dtype=np.uint16)
+            for row in whole[2:]:
+                np.add(sums, strip[:, row], out=sums)
+            np.multiply(sums, self._rows_out, out=sums)
+        elif whole:
+            np.multiply(strip[:, whole[0]], self._rows_out, out=sums, dtype=np.uint16)
+        else:
+            sums.fill(0)
+        for row, shares in parts:
+            np.multiply(strip[:, row], shares, out=part, dtype=np.uint16)
+            np.add(sums, part, out=sums)
+        return sums
+
+
+def _of_group(place: int, rows_in: int, rows_out: int) -> _GroupRow:
+    """Say what an output row is made of that covers shares [place * rows_in, (place + 1) * rows_in) of its group."""
+    first, last = place * rows_in, (place + 1) * rows_in
+    shares = {
+        row: min(last, (row + 1) * rows_out) - max(first, row * rows_out)
+        for row in range(first // rows_out, -(-last // rows_out))
+    }
+    whole = [row for row, count in shares.items() if count == rows_out]
+    return _GroupRow(whole, [(row, count) for row, count in shares.items() if count < rows_out])
 
 
 class _OutputRow(NamedTuple):

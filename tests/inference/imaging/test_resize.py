@@ -32,7 +32,11 @@ def exact_area(picture: U8, width: int, height: int) -> npt.NDArray[np.float64]:
     [
         ((576, 768), (288, 384)),  # by 2: whole factors
         ((640, 480), (64, 96)),  # by 10 and 5
-        ((1280, 960), (288, 384)),  # by 2.5, strips of 5 rows
+        ((1280, 960), (288, 384)),  # by 2.5: groups of 5 rows
+        ((1280, 960), (1280, 800)),  # by 1.2, and the width stays
+        ((100, 480), (40, 470)),  # by 48 rows for 47: most output rows cover no whole row
+        ((64, 1024), (32, 508)),  # by 256 rows for 127
+        ((640, 1530), (288, 360)),  # by 4.25: more whole rows than two, and fewer groups in the last strip
         ((500, 333), (320, 320)),  # rows that share no factor
         ((1000, 1000), (288, 300)),  # by 3.33: sums of whole rows and parts
         ((4096, 4096), (288, 384)),
@@ -54,6 +58,9 @@ def test_area_is_within_half_a_grey_level_of_the_exact_mean(source: tuple[int, i
 def test_white_stays_white_at_the_largest_sums() -> None:
     resize = make_resizer((4096, 4096), (100, 16), "area")
     assert (resize(ArrayPixels(np.full((4096, 4096, 3), 255, np.uint8))) == 255).all()
+    for height in (257 * 4, 259 * 4):  # rows for 3: the most whose sums have room in 16 bits, and one more
+        resize = make_resizer((8, height), (7, 12), "area")
+        assert (resize(ArrayPixels(np.full((height, 8, 3), 255, np.uint8))) == 255).all()
 
 
 @pytest.mark.parametrize("kind", ["bilinear", "bicubic", "nearest", "area"])

@@ -143,7 +143,7 @@ def _loaded_with(module: str) -> set[str]:
         ("edge_agent.serving.workers.process", "prometheus_client"),
         ("edge_agent.serving.workers.process", "edge_agent.building.datasets"),
         ("edge_agent.serving.workers.process", "edge_agent.building.evaluation"),
-        ("edge_agent.serving.workers.process", "sklearn"),
+        ("edge_agent.building.training.trainer", "sklearn"),
         ("edge_agent.serving.workers.process", "onnx"),
         ("edge_agent.serving.workers.process", "cryptography"),
         ("edge_agent.serving.rpc.server", "cryptography"),

@@ -13,6 +13,7 @@ from edge_agent.access.rights import describe_refusal
 from edge_agent.building.datasets.checks.checking import judge, look_at
 from edge_agent.building.datasets.checks.leaving_out import without_broken
 from edge_agent.building.datasets.checks.report import Report, Seen
+from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.manifests.writing import write_manifest
 from edge_agent.building.datasets.reading import Datasets, Reading, read_datasets
 from edge_agent.building.datasets.sentences import sentence
@@ -21,6 +22,7 @@ from edge_agent.errors import DatasetError
 from edge_agent.inference.imaging.bayer import PATTERNS
 from edge_agent.inference.imaging.deep_pixels import USED_BITS
 from edge_agent.inference.imaging.picture import PixelFormat
+from edge_agent.inference.imaging.resize import U8
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path, readable=False)
@@ -82,9 +84,10 @@ def dataset_options(function: _F) -> _F:
 
 def load(
     dataset: Path, test: Path | None, given: Given, *, masks: bool = True, advice: bool = False,
-    only_test: bool = False,
+    only_test: bool = False, on_picture: Callable[[Example, U8], None] | None = None,
 ) -> Loaded:  # fmt: skip
     """Read a dataset and all of its pictures; with --skip-broken, what is left of it. Nothing is printed of it yet.
+    `on_picture` is given those for training.
 
     Of one with a part for testing `only_test` takes that part.
     """
@@ -92,7 +95,7 @@ def load(
     if only_test and datasets.test:
         datasets = Datasets(datasets.test, None)
     with progress_bar("reading pictures") as progress:
-        seen = look_at(datasets, progress, masks=masks)
+        seen = look_at(datasets, progress, masks=masks, on_picture=on_picture)
     report = judge(datasets, seen, masks=masks, advice=advice)
     if given.skip_broken and any(reason.weight == "broken" for reason in report.reasons):
         listed = _write_problems(report.problems, dataset)

@@ -97,23 +97,29 @@ def command(
     from edge_agent.building.training.component import Identity
     from edge_agent.building.training.head import Wanted
     from edge_agent.building.training.options import Options, Steps
+    from edge_agent.building.training.pictures import Pictures
     from edge_agent.building.training.trainer import train
 
     begun = time.monotonic()
     masks = task != "classification" and not locate
-    loaded = load(dataset, test, given, masks=masks, advice=True)
+    options = Options(
+        task, precision, seed, input_size, Wanted(recall, precision_wanted), locate,  # type: ignore[arg-type]
+        quality="speed" if speed else quality,  # type: ignore[arg-type]
+    )  # fmt: skip
+    pictures = Pictures(options)
+    loaded = load(dataset, test, given, masks=masks, advice=True, on_picture=pictures.see)
     refuse(loaded.report, dataset)
     datasets = loaded.datasets
     if holdout is not None:
         datasets = Datasets(*split(datasets.train, seed=seed, share=holdout))
-    options = Options(task, precision, seed, input_size, Wanted(recall, precision_wanted), locate)  # type: ignore[arg-type]
     trained = train(
         datasets,
         output,
         Identity(chosen, version, description),
-        options._replace(quality="speed" if speed else quality),  # type: ignore[arg-type]
+        options,
         Steps(progress_bar, note),
         loaded.report if holdout is None else None,
+        pictures,
     )
     if as_json:
         print_json({

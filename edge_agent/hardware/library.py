@@ -23,7 +23,6 @@ from edge_agent.hardware.processor import cpuinfo
 _PACKAGES = {
     "cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-    "sklearn": ("scikit-learn",),
     "PIL": ("Pillow",),
     "yaml": ("PyYAML",),
     "cuda.bindings": ("cuda-bindings",),

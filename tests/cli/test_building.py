@@ -143,7 +143,7 @@ def test_an_output_that_can_not_be_is_noticed_at_once(data: Path, tmp_path: Path
 
 @pytest.mark.long
 def test_what_is_not_installed_is_said(data: Path, tmp_path: Path) -> None:
-    """As in an installation for serving alone: no onnx, no scikit-learn, no torch."""
+    """As in an installation for serving alone: no onnx, no threadpoolctl, no torch."""
     program = (
         "import sys\n"
         "missing = sys.argv.pop(1).split(',')\n"
@@ -158,11 +158,11 @@ def test_what_is_not_installed_is_said(data: Path, tmp_path: Path) -> None:
         command = [sys.executable, "-c", program, packages, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    for missing, package in (("onnx", "onnx"), ("sklearn", "scikit-learn")):
+    for missing, package in (("onnx", "onnx"), ("threadpoolctl", "threadpoolctl")):
         line = failed(without(missing, "train", data, "-o", tmp_path / "models"))
         assert f"need the package '{package}'; install edge-agent with its extras [cpu,train]" in line
-    line = failed(without("sklearn", "evaluate", tmp_path, data))
-    assert "need the package 'scikit-learn'" in line
+    line = failed(without("onnx", "evaluate", tmp_path, data))
+    assert "need the package 'onnx'" in line
     done = without("torch", "train", data, "-o", tmp_path / "models", "--name", "part")
     assert done.returncode == 0, done.stderr
     assert "without the package 'torch' only the verdict is learned" in done.stderr

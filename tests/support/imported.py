@@ -17,7 +17,7 @@ from typing import Any
 import edge_agent.cli
 
 #: What commands load where they first need it; loading starts nothing that a fork would miss.
-_LIBRARIES = ["numpy", "cv2", "PIL.Image", "onnx", "onnxruntime", "sklearn.linear_model", "grpc", "rich.progress"]
+_LIBRARIES = ["numpy", "cv2", "PIL.Image", "onnx", "onnxruntime", "grpc", "rich.progress"]
 _OWN = ["edge_agent.building.training.trainer", "edge_agent.building.evaluation.inspection", "edge_agent.client"]
 
 

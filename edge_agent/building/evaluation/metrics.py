@@ -19,6 +19,7 @@ _Z95 = 1.959964
 _DRAWS, _SEED = 20_000, 0
 
 Interval = tuple[float, float]
+Scores = npt.NDArray[np.float64]
 
 
 class Confusion(NamedTuple):
@@ -80,18 +81,32 @@ def confusion(called: npt.NDArray[np.bool_], anomalous: npt.NDArray[np.bool_]) -
 
 def classification_metrics(scores: npt.ArrayLike, anomalous: npt.NDArray[np.bool_], threshold: float) -> Classification:
     """Measure scores [n] of 0..1 against what the pictures are."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
     values = np.asarray(scores, np.float64)
     counts = confusion(is_anomalous(values, threshold), anomalous)
-    both = bool(anomalous.any() and (~anomalous).any())
+    found, alarms = _at_each_threshold(values, anomalous)
     return Classification(
         f1=_f1(counts),
         precision=_share(counts.true_positives, counts.true_positives + counts.false_positives),
         recall=_share(counts.true_positives, counts.true_positives + counts.false_negatives),
-        roc_auc=float(roc_auc_score(anomalous, values)) if both else None,
-        average_precision=float(average_precision_score(anomalous, values)) if anomalous.any() else None,
+        roc_auc=_roc_auc(found, alarms) if found[-1] and alarms[-1] else None,
+        average_precision=_average_precision(found, alarms) if found[-1] else None,
     )
+
+
+def _at_each_threshold(values: Scores, anomalous: npt.NDArray[np.bool_]) -> tuple[Scores, Scores]:
+    """Count the anomalies and the normal pictures whose scores reach each threshold, from one that none reaches on."""
+    thresholds, which = np.unique(-values, return_inverse=True)
+    found, alarms = (np.bincount(which[of], minlength=len(thresholds)) for of in (anomalous, ~anomalous))
+    return np.append(0.0, found.cumsum()), np.append(0.0, alarms.cumsum())
+
+
+def _roc_auc(found: Scores, alarms: Scores) -> float:
+    return float((np.diff(alarms) * (found[1:] + found[:-1])).sum() / (2 * found[-1] * alarms[-1]))
+
+
+def _average_precision(found: Scores, alarms: Scores) -> float:
+    """Sum up precisions, each times what it finds more."""
+    return float((np.diff(found) * found[1:] / (found[1:] + alarms[1:])).sum() / found[-1])
 
 
 def intervals(scores: npt.ArrayLike, anomalous: npt.NDArray[np.bool_], threshold: float) -> Intervals:

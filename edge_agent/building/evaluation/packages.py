@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_agent.building.requirements import require
 from edge_agent.errors import TrainingError
 
-_PACKAGES = {"onnx": "onnx", "onnxruntime": "onnxruntime", "sklearn": "scikit-learn"}
+_PACKAGES = {"onnx": "onnx", "onnxruntime": "onnxruntime", "threadpoolctl": "threadpoolctl"}
 
 
 def require_packages() -> None:

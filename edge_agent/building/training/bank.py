@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from edge_agent.building.training.features import F32
 
+F64 = npt.NDArray[np.float64]
+
 _SHARE = 0.1  # of the patches of good parts that are kept
 _MOST = 1024  # of them, which bounds the time of an inspection whatever the number of pictures
 _MOST_CANDIDATES = 40_000  # so that a thousand pictures can be learned from in minutes
@@ -105,7 +107,12 @@ def choose_whitening(patches: F32) -> Whitening:
     """Half of a whitening of good parts' patches [n, channels]: a full one drowns what differs in what hardly does."""
     mean = patches.mean(axis=0, dtype=np.float64)
     centred = patches - mean.astype(np.float32)
-    variance, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(patches))
+    return half_whitening(mean, (centred.T @ centred).astype(np.float64) / len(patches))
+
+
+def half_whitening(mean: F64, covariance: F64) -> Whitening:
+    """Half of a whitening of patches with this mean [channels] and covariance."""
+    variance, directions = np.linalg.eigh(covariance)
     largest = max(float(variance.max()), 1e-12)
     deviation = np.maximum(variance, _LEAST_VARIANCE * largest) ** _WHITENED
     matrix = directions / deviation

@@ -9,7 +9,9 @@ row a position: what a place looks like (PatchCore, https://arxiv.org/abs/2106.0
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -165,10 +167,21 @@ def feature_graph(width: int, height: int, source: Any) -> Graph:
     return graph
 
 
-class Extractor:
-    """Runs the feature graph on pictures of the input's size."""
+class _Own(threading.local):
+    """What each thread has of its own: the tensor that a picture is brought into."""
 
-    def __init__(self, width: int, height: int, source: Any, threads: int = 0) -> None:
+    def __init__(self, width: int, height: int) -> None:
+        self.normalize = Normalizer(input_spec(width, height))
+
+
+class Extractor:
+    """Runs the feature graph on pictures of the input's size.
+
+    One thread for a picture, since there are many: two side by side take two thirds of the time of one after another
+    with two threads each, and of the processor's. It may be called from several threads at once.
+    """
+
+    def __init__(self, width: int, height: int, source: Any, threads: int = 1) -> None:
         import onnxruntime
 
         self.size = (width, height)
@@ -185,14 +198,23 @@ class Extractor:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        self._load = partial(
+            onnxruntime.InferenceSession, model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        self._normalize = Normalizer(input_spec(width, height))
+        self._session: Any = None
+        self._loading = threading.Lock()
+        self._own = _Own(width, height)
 
     def __call__(self, pictures: list[U8]) -> Features:
         """Extract the features of uint8 [height, width, 3] pictures."""
-        found = [self._session.run(self._names, {backbone.INPUT: self._normalize(picture)}) for picture in pictures]
+        with self._loading:
+            session = self._session = self._session or self._load()
+        normalize = self._own.normalize
+        found = [session.run(self._names, {backbone.INPUT: normalize(picture)}) for picture in pictures]
         patches, sharp, fine, pooled = zip(*found, strict=True)
         grid = (self.size[1] // GRID, self.size[0] // GRID)
         return Features(np.stack(patches), np.stack(sharp), np.stack(fine), np.concatenate(pooled), grid)
+
+    def rest(self) -> None:
+        """Let go of the memory that the network runs in, tens of megabytes a thread, until the next picture."""
+        self._session = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+import itertools
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -20,14 +21,14 @@ from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
 from edge_agent.building.training.features import Extractor, Features, join, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.place_bank import Moved, chosen_to_move, move
-from edge_agent.building.training.registration import Registrar, Registration, lay_alike
-from edge_agent.building.training.resolution import choose_larger, describe, larger_size, milliseconds, try_specks
+from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
+from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
+from edge_agent.building.training.resolution import Look, choose_larger, describe, milliseconds, try_specks
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
-from edge_agent.inference.imaging.sight import Sight, copy_rows, measure
 
 
 class Fitted(NamedTuple):
@@ -51,11 +52,11 @@ def fit(
     report: Report,
     *,
     segmentation: bool,
+    seen: Look | None = None,
     registration: Registration | None = None,
 ) -> Fitted:
-    """Fit the verdict of training pictures of the input's size; they are brought to lie alike by the registration."""
-    if registration:
-        pictures = [*map(Registrar(registration.search, *size), pictures)]
+    """Fit the verdict of training pictures of the input's size, which the `registration` has brought to lie alike;
+    `seen` is what was seen of them, by a network of fp32 that learns no masks."""
     source = source_model(*size)
     if segmentation:
         source = _with_masks(datasets, pictures, size, options, steps)
@@ -65,16 +66,13 @@ def fit(
         with steps.bar("quantising") as progress:
             source = quantize(source, pictures, progress=progress)
     anomalous = np.array([example.label == ANOMALY for example in datasets.train.labelled])
-    drawn_on = [] if anomalous.any() else chosen_for_drawing(~anomalous).tolist()
-    defects = [draw_defect(pictures[place], number) for number, place in enumerate(drawn_on)]
+    drawn_on = np.zeros(0, np.intp) if anomalous.any() else chosen_for_drawing(~anomalous)
     to_move = chosen_to_move(~anomalous)
-    copies = [copy for place in to_move for copy in move(pictures[place])]
+    extract = seen.extract if seen else Extractor(*size, source)
     with steps.bar("looking at pictures") as progress:
-        extract = Extractor(*size, source)
-        looked = _look(extract, [*pictures, *defects, *copies], progress)
-        features = join(list(islice(looked, len(pictures))))
-        drawn = join(list(islice(looked, len(defects)))) if defects else None
-        moved = Moved.join(looked, to_move)
+        features = (seen and seen.plain) or extract_features(extract, pictures, progress)
+        drawn, moved = _look_further(extract, pictures, drawn_on, to_move, progress)
+    extract.rest()
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(anomalous)]]
@@ -87,52 +85,60 @@ def fit(
 
 def try_larger(
     usual: Fitted,
+    size: tuple[int, int],
+    pictures: Pictures,
     datasets: Datasets,
-    anomalous: npt.NDArray[np.bool_],
     options: Options,
     steps: Steps,
     report: Report,
 ) -> tuple[Fitted, Sentence | None]:
-    """Fit the verdict with a larger input too where pictures are much larger than the usual one; keep what the data ask
-    for, and say why."""
+    """Fit the verdict with a larger input of `size` too; keep what the data ask for, and say why."""
     examples, picture = datasets.train.labelled, report.size
+    digests = [seen.digest for seen in report.seen[: len(examples)]]
     assert picture is not None
-    size = larger_size(picture, usual.size)
-    if size is None:
-        return usual, None
+    anomalous = np.array([example.label == ANOMALY for example in examples])
+    is_plain = options.precision == "fp32"
+
+    @cache
+    def shrunk() -> list[U8]:
+        return lay_all_alike(usual.registration, size, pictures.take(examples, size))
+
+    @cache
+    def look() -> Look:
+        extract = Extractor(*size, source_model(*size))
+        with steps.bar("looking at pictures") as progress:
+            return Look(extract, extract_features(extract, shrunk(), progress))
+
+    def fit_larger() -> Fitted:
+        # A network of int8 sees them otherwise.
+        seen = look() if is_plain else None
+        return fit(
+            datasets, shrunk(), size, options, steps, report, segmentation=False, seen=seen,
+            registration=usual.registration,
+        )  # fmt: skip
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
+        extract = Extractor(*usual.size, source_model(*usual.size))
+        looks = (Look(extract, usual.features) if is_plain else Look(extract)), look()
         with steps.bar("trying a larger input") as progress:
             return try_specks(
                 [examples[i] for i in good],
                 picture,
-                (usual.size, size),
+                (looks[0].of(good), looks[1].of(good)),
                 seed=options.seed,
                 progress=progress,
-                same=[report.seen[i].digest for i in good],
+                same=[digests[i] for i in good],
                 prepare=partial(lay_alike, usual.registration, usual.size),
             )
 
-    chosen, trial = choose_larger(
-        usual, anomalous, lambda: _fit_larger(size, usual.registration, datasets, options, steps, report), see_specks
-    )
+    chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks, digests)
     if trial is None:
         return usual, None
-    times = (milliseconds(usual.extract), milliseconds(chosen.extract)) if trial.is_better else None
+    times = None
+    if trial.is_better:
+        times = milliseconds(usual.extract), milliseconds(chosen.extract)
+        chosen.extract.rest()
     return chosen, describe(trial, picture, (usual.size, size), times)
-
-
-def _fit_larger(
-    size: tuple[int, int],
-    registration: Registration | None,
-    datasets: Datasets,
-    options: Options,
-    steps: Steps,
-    report: Report,
-) -> Fitted:
-    assert report.size is not None
-    pictures = resized_pictures(datasets.train.labelled, report.size, size)
-    return fit(datasets, pictures, size, options, steps, report, segmentation=False, registration=registration)
 
 
 def judge(
@@ -189,31 +195,53 @@ def _shrink_classes(classes: U8, target: tuple[int, int], labels: int) -> U8:
     return np.asarray(np.stack(shares).argmax(axis=0), np.uint8)
 
 
-def resized_pictures(
-    examples: tuple[Example, ...],
-    source: tuple[int, int],
-    target: tuple[int, int],
-    on_sight: Callable[[Sight], None] = lambda sight: None,
-) -> list[U8]:
-    """Shrink the pictures as the agent does; `on_sight` is told how each looks, in their order."""
+def resized_pictures(examples: Sequence[Example], source: tuple[int, int], target: tuple[int, int]) -> list[U8]:
+    """Shrink pictures as the agent does."""
 
-    def one(example: Example) -> tuple[U8, Sight]:
+    def one(example: Example) -> U8:
         pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
-        resize = make_resizer(source, target, "area")  # of its own: it keeps a buffer
-        return resize(pixels), measure(copy_rows(pixels, *source))
+        return make_resizer(source, target, "area")(pixels)  # of its own: it keeps a buffer
 
     # Decoding leaves the interpreter's lock.
-    looked = side_by_side([partial(one, example) for example in examples])
-    for _, sight in looked:
-        on_sight(sight)
-    return [picture for picture, _ in looked]
+    return side_by_side([partial(one, example) for example in examples])
 
 
 def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
-    return join(list(_look(extract, pictures, progress)))
+    """Extract the features of pictures of the input's size; `progress` is told how many are done of all."""
+    return join(_seen([partial(extract, [picture]) for picture in pictures], progress))
 
 
-def _look(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Iterator[Features]:
-    for number, picture in enumerate(pictures, start=1):
-        yield extract([picture])
-        progress(number, len(pictures))
+def _look_further(
+    extract: Extractor,
+    pictures: list[U8],
+    drawn_on: npt.NDArray[np.intp],
+    to_move: npt.NDArray[np.intp],
+    progress: Callable[[int, int], None],
+) -> tuple[Features | None, Moved | None]:
+    """Look at some pictures with drawn defects, and at moved copies of some, which are made one by one."""
+
+    def drawn(place: int, number: int) -> Features:
+        return extract([draw_defect(pictures[place], number)])
+
+    def moved(place: int) -> Features:
+        return lean(extract(move(pictures[place])))
+
+    looks = [
+        *(partial(drawn, place, number) for number, place in enumerate(drawn_on.tolist())),
+        *(partial(moved, place) for place in to_move.tolist()),
+    ]
+    seen = iter(_seen(looks, progress))
+    defects = list(islice(seen, len(drawn_on)))
+    return join(defects) if defects else None, Moved.join(seen, to_move)
+
+
+def _seen(looks: Sequence[Callable[[], Features]], progress: Callable[[int, int], None]) -> list[Features]:
+    """Look at pictures side by side."""
+    done = itertools.count(1)
+
+    def one(look: Callable[[], Features]) -> Features:
+        found = look()
+        progress(next(done), len(looks))
+        return found
+
+    return side_by_side([partial(one, look) for look in looks])

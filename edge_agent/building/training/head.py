@@ -10,7 +10,6 @@ separates pictures that it was not fitted on.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -35,10 +34,10 @@ from edge_agent.building.training.place_bank import (
     Moved,
     PlaceBank,
     choose_view,
-    held_out_distances,
-    remember_places,
+    compare_places,
     straying,
 )
+from edge_agent.building.training.regression import fit_logistic
 from edge_agent.building.training.threshold import (
     F64,
     Spread,
@@ -190,6 +189,7 @@ def fit_head(
     same: Sequence[str] = (),
     drawn: Features | None = None,
     moved: Moved | None = None,
+    most_folds: int = _FOLDS,
 ) -> Head:
     """Fit bank, regression, scales, threshold and calibration.
 
@@ -202,11 +202,12 @@ def fit_head(
         same: a key for each picture; those with the same key are copies, which are held out together.
         drawn: of good parts with drawn defects, which say more of the threshold where there are no anomalies.
         moved: of good parts that lie a little elsewhere, which the bank of each place remembers, too.
+        most_folds: in so many parts at the most pictures are divided, each held out in turn.
 
     Raises:
         TrainingError: the wanted precision can't be reached.
     """
-    fold, count = _folds(anomalous, seed, same)
+    fold, count = _folds(anomalous, seed, same, most_folds)
     whitening = choose_whitening(rows(features.sharp[~anomalous]))
     whitened = whitening(features.sharp)
     step = place_weight(rows(features.patches[~anomalous]))
@@ -221,7 +222,7 @@ def fit_head(
         [partial(remember, whitened), partial(remember, with_their_places)]
     )
     progress(2, 3)
-    found = held_out_distances(features, view, anomalous, fold, count, seed=seed, moved=moved)
+    found, places = compare_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
     fine = describe_usual(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
     alike_out = likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count)
@@ -243,9 +244,7 @@ def fit_head(
         bank_usual=plain.usual,
         bank_scale=scales[0],
         placed=Placed(placed_bank, placed.usual, step, scales[1]),
-        fine=Fine(remember_places(features, normal, view, seed=seed, moved=moved), fine.usual, scales[2])
-        if weights[2] > 0
-        else None,
+        fine=Fine(places, fine.usual, scales[2]) if weights[2] > 0 else None,
         regression=_fit_regression(features.pooled, anomalous) if weights[3] > 0 else None,
         regression_scale=scales[3] if weights[3] > 0 else None,
         likeness=remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)
@@ -267,9 +266,11 @@ def fit_head(
     return head._replace(threshold=threshold, slope=slope, middle=middle)
 
 
-def _folds(anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str]) -> tuple[npt.NDArray[np.int64], int]:
+def _folds(
+    anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str], most: int
+) -> tuple[npt.NDArray[np.int64], int]:
     """Say with which others each picture is held out."""
-    count = min(_FOLDS if len(anomalous) <= _MANY else _FOLDS_OF_MANY, max(2, int((~anomalous).sum())))
+    count = min(most, _FOLDS if len(anomalous) <= _MANY else _FOLDS_OF_MANY, max(2, int((~anomalous).sum())))
     return folds(anomalous.astype(int).tolist(), count, seed=seed, same=same), count
 
 
@@ -285,17 +286,11 @@ def _regression_out_of_fold(
 
 
 def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     mean, deviation = pooled.mean(axis=0), pooled.std(axis=0)
     deviation = np.maximum(deviation, 1e-6 * max(float(np.abs(pooled).max()), 1.0))
-    model = LogisticRegression(C=_STRENGTH / pooled.shape[1], class_weight="balanced", max_iter=1000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(((pooled - mean) / deviation).astype(np.float64), anomalous)
-    weights = model.coef_[0] / deviation
-    return Regression(weights.astype(np.float32), float(model.intercept_[0] - mean @ weights))
+    model = fit_logistic(((pooled - mean) / deviation).astype(np.float64), anomalous, _STRENGTH / pooled.shape[1])
+    weights = model.weights / deviation
+    return Regression(weights.astype(np.float32), float(model.bias - mean @ weights))
 
 
 def _usual_weights(fine: F64, positions: int, strays: float) -> tuple[float, ...]:
@@ -317,15 +312,11 @@ def _weights(parts: Sequence[F64], anomalous: npt.NDArray[np.bool_], usual: tupl
 
     `usual` is what they count where no anomaly decides; they keep some of it.
     """
-    from sklearn.linear_model import LogisticRegression
-
     if not anomalous.any():
         return usual
     used = parts if anomalous.sum() >= _LEAST_ANOMALIES else parts[:_BANKS]
-    model = LogisticRegression(C=1.0, class_weight="balanced")
-    model.fit(np.stack(used, axis=1), anomalous)
     found = np.zeros(len(parts))
-    found[: len(used)] = np.maximum(model.coef_[0], 0.0)
+    found[: len(used)] = np.maximum(fit_logistic(np.stack(used, axis=1), anomalous, 1.0).weights, 0.0)
     found[_BANKS:] *= min(1.0, anomalous.sum() / _TRUSTED_ANOMALIES)
     if found.sum() <= 0:
         return usual

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +18,12 @@ from edge_agent.building.datasets.checks.report import Seen
 from edge_agent.building.datasets.dataset import ANOMALY, Example
 from edge_agent.building.evaluation.metrics import classification_metrics, intervals, is_anomalous, wilson
 from edge_agent.building.training.advice import Held, View, advise
-from edge_agent.building.training.bank import choose_banks, distances, picture_scores
+from edge_agent.building.training.bank import choose_bank, distances, picture_scores
+from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted
 from edge_agent.building.training.learning_curve import f1_of_half
+from edge_agent.building.training.memory import rows
 from edge_agent.building.training.place_bank import Moved
 from edge_agent.building.training.sentence import Sentence
 
@@ -125,12 +128,16 @@ def _seen_once(examples: Sequence[Example], seen: Sequence[Seen]) -> tuple[str, 
     return tuple(sorted(name for name, count in labels.items() if count == 1)) if len(labels) > 1 else ()
 
 
+@one_thread_each()
 def _nearer(good: npt.NDArray[np.float32], head: Head, anomalous: npt.NDArray[np.bool_], seed: int) -> float | None:
     """Compare with a bank of half of the normal pictures, by which the other half is judged."""
     if len(good) < _LEAST_CURVE:
         return None
-    half = np.arange(len(good)) % 2
-    banks = choose_banks(good.reshape(-1, good.shape[2]), np.repeat(half, good.shape[1]), 2, seed=seed)
-    of_half = np.mean([picture_scores(distances(good[half == number], banks[number])).mean() for number in (0, 1)])
+
+    def judge_others(of: int) -> float:
+        kept, held = good[of::2], good[1 - of :: 2]
+        return float(picture_scores(distances(held, choose_bank(rows(kept), seed=seed))).mean())
+
+    of_half = np.mean(side_by_side([partial(judge_others, of) for of in (0, 1)]))
     of_nearly_all = float(head.bank_out_of_fold[~anomalous].mean())
     return round(max(0.0, 1 - of_nearly_all / max(float(of_half), 1e-9)), 3)

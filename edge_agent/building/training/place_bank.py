@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.training.bank import Whitening, choose_whitening
+from edge_agent.building.training.bank import Whitening, half_whitening
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
 from edge_agent.building.training.features import F32, FINER, Features, join
@@ -56,8 +56,8 @@ class Moved(NamedTuple):
 
     @classmethod
     def join(cls, parts: Iterable[Features], moved: npt.NDArray[np.intp]) -> Moved | None:
-        """Put copies together of the pictures `moved`, all that `move` gives of each; None where there are none."""
-        found = [lean(part) for part in parts]
+        """Put `lean` copies of the pictures `moved` together, all that `move` gives of each; None without any."""
+        found = list(parts)
         return cls(join(found), np.repeat(moved, len(_MOVES))) if found else None
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> Moved | None:
@@ -112,39 +112,25 @@ class PlaceBank(NamedTuple):
 def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -> View:
     """Choose how places are looked at: as half-whitened features of `good` parts."""
     some = features.of(_choose(good, _MOST, seed))
-    channels = some.fine.shape[2]
-    plain = np.empty((*some.fine.shape[:2], some.sharp.shape[2]), np.float32)
-    plain[..., :channels] = some.fine
-    coarsely = _by_coarse_place(plain, some.grid, FINER)
-    coarsely[..., channels:] = _by_coarse_place(some.sharp[..., channels:], some.grid, 1)
-    return View(choose_whitening(plain.reshape(-1, plain.shape[2])))
+    own, around = some.fine, some.sharp[..., some.fine.shape[2] :]
+    means = [of.mean(axis=(0, 1), dtype=np.float64) for of in (own, around)]
+    own, around = (of - mean.astype(np.float32) for of, mean in zip((own, around), means, strict=True))
+    # A place around is that of several fine ones: it counts as often, and is multiplied once.
+    together = _by_coarse_place(own, some.grid, FINER).sum(axis=(2, 4)).reshape(-1, own.shape[2])
+    own, around = own.reshape(-1, own.shape[2]), around.reshape(len(together), -1)
+    across = together.T @ around
+    products = np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]])
+    return View(half_whitening(np.concatenate(means), products.astype(np.float64) / len(own)))
 
 
 def remember_places(
     features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int, moved: Moved | None = None
 ) -> PlaceBank:
     """Keep what `good` parts show at each place, and their `moved` copies where that is something else."""
-    most = _most_remembered(features, view)
-    shown = features.of(_choose(good, most, seed))
-    copies = None if moved is None else moved.of(good)
-    if copies is None:
-        return PlaceBank(view, np.ascontiguousarray(view(shown).transpose(1, 2, 0), np.float16))
-    of_copies = copies.features
-    most = min(most, len(shown.fine) + len(of_copies.fine))
-    bank = np.empty((features.fine.shape[1], len(view.whitening.bias), most), np.float16)
-    per_row = features.fine.shape[1] // features.grid[0]
-
-    def remember(row: int) -> None:
-        seen = np.concatenate([view(part.row(row)) for part in (shown, of_copies)]).transpose(1, 0, 2)
-        kept = _spread(_squares(seen, seen), most)
-        taken = np.take_along_axis(seen, kept[:, :, None], axis=1)
-        bank[row * per_row : (row + 1) * per_row] = taken.transpose(0, 2, 1)
-
-    side_by_side([partial(remember, row) for row in range(features.grid[0])])
-    return PlaceBank(view, bank)
+    return compare_places(features, view, ~good, np.zeros(len(good), np.int64), 0, seed=seed, moved=moved)[1]
 
 
-def held_out_distances(
+def compare_places(
     features: Features,
     view: View,
     anomalous: npt.NDArray[np.bool_],
@@ -153,11 +139,13 @@ def held_out_distances(
     *,
     seed: int,
     moved: Moved | None = None,
-) -> F32:
+) -> tuple[F32, PlaceBank]:
     """Give each picture's distances to the good parts of the other folds, and to their `moved` copies; where there are
-    none, to all."""
+    none, to all. Remember, as it is kept of each fold's others, what all good parts and their copies show."""
     most, found = _most_remembered(features, view), np.zeros(features.fine.shape[:2], np.float32)
+    chosen = _choose(~anomalous, most, seed)
     is_used = np.zeros(len(fold), bool)
+    is_used[chosen] = True
     compared: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.bool_]]] = []
     for number in range(count):
         held, kept = np.flatnonzero(fold == number), ~anomalous & (fold != number)
@@ -167,30 +155,42 @@ def held_out_distances(
             compared.append((held, good, kept))
             is_used[good] = True
     used = np.flatnonzero(is_used)
+    asked = features if compared else features.of(used)
+    copies = None if moved is None else moved.features
+    owner = np.zeros(0, np.intp) if moved is None else moved.owner
+
+    def known(good: npt.NDArray[np.intp], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+        """Number some of what is shown: good parts, and the copies of those that are kept."""
+        return np.concatenate([np.searchsorted(used, good), len(used) + np.flatnonzero(kept[owner])])
+
+    all_known = known(chosen, ~anomalous)
+    bank = np.empty((features.fine.shape[1], len(view.whitening.bias), min(most, len(all_known))), np.float16)
     per_row = features.fine.shape[1] // features.grid[0]
 
     def compare(row: int) -> None:
         """Compare a row of coarse places: of all pictures and the good parts of all folds at once, each seen once."""
-        seen = view(features.row(row)).transpose(1, 0, 2)
-        shown = seen[:, used]
-        if moved is not None:
-            shown = np.concatenate([shown, view(moved.features.row(row)).transpose(1, 0, 2)], axis=1)
-        shown = shown.astype(np.float16).astype(np.float32)  # as it is remembered
+        here = slice(row * per_row, (row + 1) * per_row)
+        seen = view(asked.row(row)).transpose(1, 0, 2)
+        shown = seen[:, used] if compared else seen
+        if copies is not None:
+            shown = np.concatenate([shown, view(copies.row(row)).transpose(1, 0, 2)], axis=1)
+        as_kept = shown.astype(np.float16)
+        shown = as_kept.astype(np.float32)
+        apart = _squares(shown, shown) if len(all_known) > most else None
+        kept = all_known[None] if apart is None else _spread(apart, all_known, most)
+        bank[here] = np.take_along_axis(as_kept, kept[:, :, None], axis=1).transpose(0, 2, 1)
+        if not compared:
+            return
         squares = _squares(seen, shown)
-        apart = None if moved is None else _squares(shown, shown)
-        first = row * per_row
-        for held, good, kept in compared:
-            known = np.searchsorted(used, good)
-            if moved is not None:
-                known = np.concatenate([known, len(used) + np.flatnonzero(kept[moved.owner])])
-            nearest = squares[:, held][:, :, known]
-            if apart is not None and len(known) > most:
-                remembered = _spread(apart[:, known][:, :, known], most)
-                nearest = np.take_along_axis(nearest, remembered[:, None, :], axis=2)
-            found[held, first : first + per_row] = np.sqrt(np.maximum(nearest.min(axis=2), 0)).T
+        for held, good, others in compared:
+            of = known(good, others)
+            nearest = squares[:, held]
+            remembered = _spread(apart, of, most)[:, None] if apart is not None and len(of) > most else of[None, None]
+            nearest = np.take_along_axis(nearest, remembered, axis=2)
+            found[held, here] = np.sqrt(np.maximum(nearest.min(axis=2), 0)).T
 
     side_by_side([partial(compare, row) for row in range(features.grid[0])])
-    return found
+    return found, PlaceBank(view, bank)
 
 
 def _squares(some: F32, others: F32) -> F32:
@@ -201,15 +201,17 @@ def _squares(some: F32, others: F32) -> F32:
     return np.asarray(found, np.float32)
 
 
-def _spread(apart: F32, most: int) -> npt.NDArray[np.intp]:
-    """Choose at each place those that cover all best, each the furthest from those before, beginning with the first."""
+def _spread(apart: F32, known: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    """Choose at each place those of the `known` that cover all best, each the furthest from those before, beginning
+    with the first; `apart` are squared distances [places, all, all]."""
     places = np.arange(len(apart))
-    kept = np.empty((len(apart), min(most, apart.shape[1])), np.intp)
-    last = np.zeros(len(apart), np.intp)
-    nearest = np.full(apart.shape[:2], np.inf, np.float32)
+    kept = np.empty((len(apart), min(most, len(known))), np.intp)
+    nearest = np.full(apart.shape[:2], -np.inf, np.float32)  # never the furthest
+    nearest[:, known] = np.inf
+    last = np.full(len(apart), known[0])
     for number in range(kept.shape[1]):
         kept[:, number] = last
-        nearest = np.minimum(nearest, apart[places, last])
+        np.minimum(nearest, apart[places, last], out=nearest)
         last = nearest.argmax(axis=1)
     return kept
 
@@ -225,15 +227,25 @@ def straying(features: Features, good: npt.NDArray[np.bool_], view: View, *, see
     shown = view(features.of(chosen))
     count, positions, _ = shown.shape
     places = np.random.default_rng(seed).choice(positions, min(_ASKED_PLACES, positions), replace=False)
-    same, nearest = [], []
-    for number in range(0, count, _EVERY):
-        others = np.delete(shown, number, axis=0)
-        asked = shown[number, places]
-        same.append(np.sqrt(((others[:, places] - asked) ** 2).sum(axis=2)).min(axis=0))
-        all_places = others.reshape(-1, others.shape[2])
-        squares = (asked**2).sum(axis=1)[:, None] + (all_places**2).sum(axis=1) - 2 * asked @ all_places.T
-        nearest.append(np.sqrt(np.maximum(squares.min(axis=1), 0)))
-    return float(np.mean(same) / max(float(np.mean(nearest)), 1e-6))
+    asked = np.ascontiguousarray(shown[::_EVERY, places])
+    lengths = np.einsum("npc,npc->np", asked, asked)
+
+    def compare(other: int) -> tuple[F32, F32]:
+        """Give squared distances of what is asked for to the same place of another part, and to its nearest place."""
+        there = shown[other]
+        same = ((there[places] - asked) ** 2).sum(axis=2)
+        squares = np.einsum("pc,pc->p", there, there)
+        nearest = np.stack([(squares - 2 * (part @ there.T)).min(axis=1) for part in asked]) + lengths
+        itself, is_asked = divmod(other, _EVERY)
+        if not is_asked:
+            same[itself] = nearest[itself] = np.inf
+        return same, nearest
+
+    same, nearest = (
+        np.sqrt(np.maximum(np.min(found, axis=0), 0)).mean()
+        for found in zip(*side_by_side([partial(compare, other) for other in range(count)]), strict=True)
+    )
+    return float(same / max(float(nearest), 1e-6))
 
 
 def _most_remembered(features: Features, view: View) -> int:

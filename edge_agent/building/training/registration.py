@@ -317,7 +317,14 @@ def lay_alike(registration: Registration | None, size: tuple[int, int], picture:
     height, width = picture.shape[:2]
     small = make_resizer((width, height), size, "area")(ArrayPixels(picture))
     pose = find_poses(registration.search, [see(small)])[0][0]
-    return np.ascontiguousarray(warp(picture, pose))
+    is_seen = warp(np.ones((height, width), np.float32), pose, cv2.BORDER_CONSTANT) > 1 - 1e-3
+    mean = cv2.resize(registration.search.mean, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(np.where(is_seen[..., None], warp(picture, pose), np.rint(mean).astype(np.uint8)))
+
+
+def lay_all_alike(registration: Registration | None, size: tuple[int, int], pictures: list[U8]) -> list[U8]:
+    """Bring pictures of the input's `size` to lie alike; without a registration they stay what they are."""
+    return [*map(Registrar(registration.search, *size), pictures)] if registration else pictures
 
 
 def describe(registration: Registration, size: tuple[int, int]) -> Sentence:

@@ -3,14 +3,17 @@
 A model with twice the sides takes four times as long, so it has to be shown that it sees what the usual one does not.
 Two things tell. Specks of the picture's own surface, put on good parts where they don't belong, tell what is lost of
 what is small; they need no anomaly. Anomalies tell whether that matters: how many verdicts are expected to be wrong
-with both, by the distributions of held-out scores. Ten anomalies that happen to be ranked rightly say little of the
-next ones; how far they lie from good parts says more.
+with both, by held-out scores and their distributions. Ten anomalies that happen to be ranked rightly say little of the
+next ones; how far they lie from good parts says more. Where hardly a verdict is wrong, or few anomalies tell, specks
+decide.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -18,11 +21,12 @@ import numpy.typing as npt
 
 from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.split import folds
+from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
-from edge_agent.building.training.features import F32, Extractor, Features, join, source_model
+from edge_agent.building.training.features import F32, Extractor, Features, join
 from edge_agent.building.training.head import FINE_WORST, Head
 from edge_agent.building.training.memory import describe_usual
-from edge_agent.building.training.place_bank import choose_view, held_out_distances, remember_places
+from edge_agent.building.training.place_bank import choose_view, compare_places, lean
 from edge_agent.building.training.sentence import Sentence, written_size
 from edge_agent.building.training.threshold import expected_errors
 from edge_agent.errors import TrainingError
@@ -33,7 +37,7 @@ from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
 SHRUNK = 2.5
 _TIMES = 2  # the sides of a larger input
 _MOST_SIDE = 1024
-_MOST_PICTURES = 150  # of a training: with more, all of their features at the larger size would fill the memory
+MOST_PICTURES = 150  # of a training: with more, all of their features at the larger size would fill the memory
 _ENOUGH_ANOMALIES = 5  # that tell by themselves what a larger input is good for
 _LEAST_TRIED_ON, _TRIED_ON = 8, 16  # good parts that specks are put on
 _SPECK, _LEAST_SPECK = 0.006, 4  # of the longer side, and pixels
@@ -43,12 +47,14 @@ _REACH = 2  # fine places beside a speck that see it
 _LOOKED_AT = 8  # pieces of surface, of which the one that differs most is the speck
 _FOLDS = 5
 _SHARP_ENOUGH = 0.985  # area under the ROC curve, from which on a larger input has little to add
-_FEW_ERRORS = 0.015  # of all verdicts, likewise
+_HARDLY_ANY_ERRORS = 0.005  # of all verdicts, likewise
+_FEW_ERRORS = 0.015  # up to which half of them are a few pictures, so that specks have to be seen far better
 _MISSING = 0.5  # a larger input may leave so much of what the usual one lacks of an area of 1, or of its errors
-#: times the usual input's errors that a larger one may have which sees specks better; a few anomalies tell them badly
-_NO_WORSE, _NO_WORSE_BY_FEW = 1.0, 1.1
+#: of so many anomalies one may be judged worse with a larger input that sees specks far better, and of more as well:
+#: whether one of ten is found is luck
+_ONE_OF = 10
 
-_TIMED = 5  # runs
+_TIMED = 3  # runs
 
 Progress = Callable[[int, int], None]
 
@@ -86,6 +92,7 @@ def choose_larger(
     anomalous: npt.NDArray[np.bool_],
     fit_larger: Callable[[], J],
     see_specks: Callable[[npt.NDArray[np.intp]], tuple[float, float]],
+    same: Sequence[str] = (),
 ) -> tuple[J, Trial | None]:
     """Try a larger input where the data can say anything of it; keep what they ask for.
 
@@ -94,15 +101,17 @@ def choose_larger(
         anomalous: which of the pictures are, that it was fitted on.
         fit_larger: fits the same with the larger one; TrainingError where the wanted precision can't be reached.
         see_specks: of good parts, tells with which area under the ROC curve specks on them are seen, with both inputs.
+        same: a key for each picture; of those with the same key, which are copies, specks are put on the first.
     """
-    good, anomalies = chosen_evenly(~anomalous, _TRIED_ON), int(anomalous.sum())
-    can_try_specks, are_few = len(good) >= _LEAST_TRIED_ON, anomalies < _ENOUGH_ANOMALIES
-    if len(anomalous) > _MOST_PICTURES or (are_few and not can_try_specks):
-        return usual, None
+    good = chosen_evenly(_without_copies(~anomalous, same), _TRIED_ON)
     wrong = share_wrong(usual.head, anomalous)
-    if wrong is not None and wrong <= _FEW_ERRORS:
+    can_try_specks = len(good) >= _LEAST_TRIED_ON
+    specks_decide = int(anomalous.sum()) < _ENOUGH_ANOMALIES or (wrong is not None and wrong <= _FEW_ERRORS)
+    if len(anomalous) > MOST_PICTURES or (specks_decide and not can_try_specks):
         return usual, None
-    specks = see_specks(good) if are_few else None
+    if wrong is not None and wrong <= _HARDLY_ANY_ERRORS:
+        return usual, None
+    specks = see_specks(good) if specks_decide else None
     if specks and not see_more(*specks):
         return usual, Trial(False, specks)
     try:
@@ -113,12 +122,22 @@ def choose_larger(
     more_wrong = share_wrong(larger.head, anomalous)
     if wrong is None or more_wrong is None:
         return larger, Trial(True, specks)
-    no_worse = more_wrong <= (_NO_WORSE_BY_FEW if are_few else _NO_WORSE) * wrong
-    is_better = no_worse if are_few else more_wrong <= _MISSING * wrong
+    no_worse = more_wrong <= wrong + 1 / max(_ONE_OF, int(anomalous.sum())) / 2
+    is_better = no_worse if specks_decide else more_wrong <= _MISSING * wrong
     if no_worse and not is_better and can_try_specks:
         specks = see_specks(good)
         is_better = see_more(*specks)
     return (larger if is_better else usual), Trial(is_better, specks, (wrong, more_wrong))
+
+
+def _without_copies(chosen: npt.NDArray[np.bool_], same: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Leave out of the `chosen` pictures those that are copies of one before."""
+    if not same:
+        return chosen
+    found = np.zeros(len(chosen), bool)
+    places = np.flatnonzero(chosen)
+    found[places[np.unique(np.asarray(same)[places], return_index=True)[1]]] = True
+    return found
 
 
 def larger_size(picture: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int] | None:
@@ -190,19 +209,15 @@ def specks_seen(
     as if its picture had no other. There must be two pictures. `same` is as for `fit_head`: beside a remembered copy of
     its picture a speck would be seen better than on a part that is new.
     """
-    count = min(_FOLDS, len(good.fine))
-    anomalous = np.zeros(len(good.fine), bool)
-    fold = np.asarray(folds([0] * len(anomalous), count, seed=seed, same=same))
-    view = choose_view(good, ~anomalous, seed=seed)
-    found = held_out_distances(good, view, anomalous, fold, count, seed=seed)
-    memory = describe_usual(found, good.fine_grid, anomalous, fold, count, FINE_WORST)
-    unusual = np.zeros_like(found)
-    for number in range(count):
-        held = fold == number
-        if not held.any():  # copies are all in the fold of the first
-            continue
-        places = remember_places(good, ~held if not held.all() else held, view, seed=seed)
-        unusual[held] = memory.usual(places(specks.of(held)))
+    number = len(good.fine)
+    count = min(_FOLDS, number)
+    fold = np.asarray(folds([0] * number, count, seed=seed, same=same))
+    with_specks = np.arange(2 * number) >= number
+    both = join([lean(good), lean(specks)])
+    view = choose_view(both, ~with_specks, seed=seed)
+    found, _ = compare_places(both, view, with_specks, np.tile(fold, 2), count, seed=seed)
+    memory = describe_usual(found[:number], good.fine_grid, np.zeros(number, bool), fold, count, FINE_WORST)
+    unusual = memory.usual(found[number:])
     scores = np.stack([_at_specks(of, good.fine_grid, here) for of, here in zip(unusual, middles, strict=True)])
     scores = np.maximum(scores, memory.scores[:, None])[..., None]
     return float((scores > memory.scores).mean() + (scores == memory.scores).mean() / 2)
@@ -218,10 +233,22 @@ def _at_specks(unusual: F32, grid: tuple[int, int], middles: F32) -> F32:
     ])  # fmt: skip
 
 
+class Look(NamedTuple):
+    """What sees pictures in one size, and what it has seen of those that specks are put on; None where that is new."""
+
+    extract: Extractor
+    plain: Features | None = None
+
+    def of(self, some: npt.NDArray[np.intp]) -> Look:
+        """Take what was seen of some pictures."""
+        return self._replace(plain=self.plain and self.plain.of(some))
+
+
+@one_thread_each()
 def try_specks(
     good: Sequence[Example],
     picture: tuple[int, int],
-    sizes: tuple[tuple[int, int], tuple[int, int]],
+    looks: tuple[Look, Look],
     *,
     seed: int,
     progress: Progress,
@@ -232,23 +259,34 @@ def try_specks(
 
     `prepare` brings a picture in full size to lie as the others.
     """
-    looks = [(Extractor(*size, source_model(*size)), make_resizer(picture, size, "area")) for size in sizes]
-    seen: list[list[list[Features]]] = [[[], []] for _ in sizes]  # of each size, without and with specks
-    for number, example in enumerate(good):
-        # One after another: in full size all of them could fill the memory.
+    done = itertools.count(1)
+
+    def see(number: int, example: Example) -> list[list[Features]]:
         plain = prepare(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
-        for which, pixels in enumerate((plain, add_specks(plain, number))):
-            for (extract, resize), parts in zip(looks, seen, strict=True):
-                parts[which].append(extract([resize(ArrayPixels(pixels)).copy()]))
-        progress(number + 1, len(good))
+        pixels = {True: plain, False: add_specks(plain, number)}
+        found = []
+        for extract, known in looks:
+            resize = make_resizer(picture, extract.size, "area")
+            wanted = (False,) if known else (False, True)
+            found.append([lean(extract([resize(ArrayPixels(pixels[which])).copy()])) for which in wanted])
+        progress(next(done), len(good))
+        return found
+
+    # Few at once: in full size all of them could fill the memory.
+    seen = side_by_side([partial(see, number, example) for number, example in enumerate(good)])
     middles = [speck_middles(picture, number) for number in range(len(good))]
-    usual, larger = (specks_seen(join(plain), join(specks), middles, seed=seed, same=same) for plain, specks in seen)
+    areas = []
+    for which, look in enumerate(looks):
+        specks, *plain = (join(parts) for parts in zip(*(found[which] for found in seen), strict=True))
+        areas.append(specks_seen(look.plain or plain[0], specks, middles, seed=seed, same=same))
+    usual, larger = areas
     return usual, larger
 
 
 def milliseconds(extract: Extractor) -> float:
-    """Give the time that the features of a picture take here, in which nearly all of an inspection goes."""
+    """Give the time that the features of a picture take here, with one thread: nearly all of an inspection."""
     picture = np.zeros((extract.size[1], extract.size[0], 3), np.uint8)
+    extract([picture])  # the first may have to load the network
     taken = []
     for _ in range(_TIMED):
         begun = time.perf_counter()
@@ -295,7 +333,7 @@ def describe(
         more = f"more of the verdicts on other pictures are expected to be wrong, {values['wrong']} instead of "
         more += f"{values['usual_wrong']} with the usual {usual}"
         key, why = "refused_worse", f"with it {more}"
-        if of_specks:
+        if trial.specks and trial.specks[1] > trial.specks[0]:
             key, why = "refused_though_seen", f"with it {of_specks}, but {more}"
     else:
         key, why = f"refused_{of}", f"with it {both}, which is not enough for four times the time"

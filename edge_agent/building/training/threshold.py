@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.training.student import share_below
 from edge_agent.errors import TrainingError
 
 F64 = npt.NDArray[np.float64]
@@ -29,8 +30,8 @@ _MOST_DEVIATIONS = 3.0  # however far off they are: real defects may be much sma
 _LEAST_DRAWN = 0.25  # of them lie below the score that is taken for where they are
 _NORMAL_DEVIATIONS = 2.25  # the same, when there are some: what they score decides with it
 _NORMAL_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
-_PRIOR_COUNT = 3.0  # anomalies' worth of belief that their scores spread as widely as they lie apart
-_PARAMETRIC_COUNT = 15.0  # anomalies from which on the observed gap counts as much as the distributions
+_PRIOR_COUNT = 3  # anomalies' worth of belief that their scores spread as widely as they lie apart
+_PARAMETRIC_COUNT = 15.0  # anomalies from which on what is observed counts as much as the distributions
 _STEPS = 400
 _SMOOTHING = 0.05  # of a picture, in the targets of the calibration; measured, see docs/model-quality-tried.md
 #: slope of the calibration in the normal-only case: nobody knows what anomalies score
@@ -141,9 +142,16 @@ def calibration_slope(normal: F64, anomalous: F64, threshold: float) -> float:
 def expected_errors(normal: F64, anomalous: F64) -> float:
     """Give the shares of further normal pictures above and anomalous ones below the best threshold, together.
 
-    There must be at least one of each.
+    A few anomalies, which may lie apart by luck, tell it by how far off they are; of many it also counts which are on
+    the wrong side, since what lies very far off makes a distribution wide that none comes near. There must be at least
+    one of each.
     """
-    return float(_errors(normal, anomalous)[1].min())
+    found = np.sort(anomalous)
+    missed = np.arange(len(found) + 1) / len(found)
+    alarms = (normal[:, None] >= np.append(found, np.inf)).mean(axis=0)
+    observed, count = float((missed + alarms).min()), len(found)
+    expected = float(_errors(normal, anomalous)[1].min())
+    return (_PARAMETRIC_COUNT * expected + count * observed) / (_PARAMETRIC_COUNT + count)
 
 
 def _least_error(normal: F64, anomalous: F64) -> float:
@@ -154,16 +162,14 @@ def _least_error(normal: F64, anomalous: F64) -> float:
 
 def _errors(normal: F64, anomalous: F64) -> tuple[F64, F64]:
     """Give thresholds, and for each the sum of the shares of normal pictures above and anomalous ones below."""
-    from scipy.stats import t as student
-
     mean, deviation = normal_spread(normal)
     count = len(anomalous)
     other = float(anomalous.mean())
     believed = max(deviation, (other - mean) / 3)
     spread = np.sqrt((((anomalous - other) ** 2).sum() + _PRIOR_COUNT * believed**2) / (count - 1 + _PRIOR_COUNT))
     grid = np.linspace(mean, max(other, mean + 6 * deviation), _STEPS)
-    missed = student.cdf((grid - other) / (spread * np.sqrt(1 + 1 / count)), df=count - 1 + _PRIOR_COUNT)
-    alarms = student.sf((grid - mean) / (deviation * np.sqrt(1 + 1 / len(normal))), df=max(len(normal) - 1, 1))
+    missed = share_below((grid - other) / (spread * np.sqrt(1 + 1 / count)), count - 1 + _PRIOR_COUNT)
+    alarms = share_below((mean - grid) / (deviation * np.sqrt(1 + 1 / len(normal))), max(len(normal) - 1, 1))
     return grid, np.asarray(missed + alarms, np.float64)
 
 

@@ -21,23 +21,24 @@ from edge_agent.building.evaluation.known import remember
 from edge_agent.building.evaluation.metrics import classification_metrics, intervals
 from edge_agent.building.training.assembly import MARKS, assemble
 from edge_agent.building.training.component import Identity, Made, choose_samples, write
-from edge_agent.building.training.features import CLASS_SCORES, choose_input_size, class_scores_shape
-from edge_agent.building.training.fitting import fit, judge, resized_pictures, try_larger
+from edge_agent.building.training.features import CLASS_SCORES, class_scores_shape
+from edge_agent.building.training.fitting import fit, judge, try_larger
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
-from edge_agent.building.training.registration import Registration, describe, registration_of
+from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.registration import Registration, describe, lay_all_alike, registration_of
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
 from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.appearance import summarize
-from edge_agent.inference.imaging.sight import Sight, summarize_sharpness
+from edge_agent.inference.imaging.sight import summarize_sharpness
 from edge_agent.records.store.bins import score_bin
 from edge_agent.records.store.schema import SCORE_BINS
 
 _GET_TORCH = "install edge-agent with its extra [segmentation] (docs/training.md says how to get the small build)"
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
 
 
 class Trained(NamedTuple):
@@ -60,10 +61,12 @@ def train(
     options: Options,
     steps: Steps,
     checked: Report | None = None,
+    pictures: Pictures | None = None,
 ) -> Trained:
     """Check the datasets, build a model of the training pictures, and write the component.
 
-    `checked` is what a check of just these datasets found, so that it need not be made again.
+    `checked` is what a check of just these datasets found, so that it need not be made again, and `pictures` what it
+    has seen of them for these options.
 
     Raises:
         DatasetError: the pictures can't be used; every problem is named.
@@ -71,32 +74,32 @@ def train(
         ComponentError: name or version is not allowed.
     """
     begun = time.monotonic()
+    pictures = pictures or Pictures(options)
     if checked is None:
         with steps.bar("reading pictures") as progress:
             # Masks matter where they are learned only.
             masks = options.task != "classification" and not options.locate
-            checked = check_datasets(datasets, progress, masks=masks)
+            checked = check_datasets(datasets, progress, masks=masks, on_picture=pictures.see)
     report = checked
     require(report)
     for warning in report.warnings:
         steps.note(warning)
     assert report.size is not None
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
-    usual = options.input_size or choose_input_size(
-        *report.size, "normal" if options.quality == "auto" else options.quality
-    )
+    usual, larger = pictures.sizes(report.size)
     examples = datasets.train.labelled
-    sights: list[Sight] = []
-    pictures = resized_pictures(examples, report.size, usual, sights.append)
     anomalous = np.array([example.label == ANOMALY for example in examples])
+    shrunk = pictures.take(examples, usual)
     # What masks are learned with lies as the picture does.
-    registration = None if segmentation else registration_of(pictures, ~anomalous)
+    registration = None if segmentation else registration_of(shrunk, ~anomalous)
     fitted = fit(
-        datasets, pictures, usual, options, steps, report, segmentation=segmentation, registration=registration
-    )
+        datasets, lay_all_alike(registration, usual, shrunk), usual, options, steps, report, segmentation=segmentation,
+        registration=registration,
+    )  # fmt: skip
+    sights = pictures.sights(examples)
     resolution = None
-    if options.quality == "auto" and not options.input_size and not segmentation:
-        fitted, resolution = try_larger(fitted, datasets, anomalous, options, steps, report)
+    if larger and not segmentation:
+        fitted, resolution = try_larger(fitted, larger, pictures, datasets, options, steps, report)
     size, source, _, features, head, moved, _ = fitted
     lies = describe(registration, size) if registration else None
     outlook = look_ahead(
@@ -114,7 +117,6 @@ def train(
         between["test"] = _intervals(head, judged, truth)
     graph = _graph(head, size, source, len(datasets.labels) if segmentation else 0, registration)
     labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
-    scores = head.calibrated(head.raw_scores(features)).tolist()
     made = Made(
         graph=graph,
         head=head,
@@ -148,7 +150,7 @@ def train(
             "seconds": round(time.monotonic() - begun, 1),
         },
     )
-    folder = write(models, identity, made, choose_samples(examples, scores, head.calibrated_threshold))
+    folder = write(models, identity, made, choose_samples(examples, held_out.tolist(), head.calibrated_threshold))
     return Trained(folder, report, figures, outlook, resolution, lies)
 
 

@@ -64,3 +64,14 @@ def test_pixels() -> None:
     assert found.average_iou == pytest.approx((80 / 120 + 10 / 40) / 2), "over the pictures that show it"
     assert found.pictures == 2
     assert pixel_metrics("none", [Confusion(0, 0, 0, 0)]).f1 == 0.0
+
+
+@pytest.mark.parametrize("ties", [1, 3, 100])
+def test_areas_are_those_of_scikit_learn_where_scores_are_equal_too(ties: int) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(ties)
+    truth = rng.random(40) < 0.3
+    scores = np.round(rng.random(40) + 0.3 * truth, 1 if ties > 1 else 6) / ties
+    found = classification_metrics(scores, truth, 0.5)
+    assert found.roc_auc == pytest.approx(metrics.roc_auc_score(truth, scores), abs=1e-12)
+    assert found.average_precision == pytest.approx(metrics.average_precision_score(truth, scores), abs=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,22 @@ import pytest
 from PIL import Image
 
 from edge_agent.building.datasets.dataset import NORMAL, Example
+from edge_agent.building.training.features import Extractor, join, source_model
 from edge_agent.building.training.fitting import resized_pictures
+from edge_agent.building.training.options import Options
+from edge_agent.building.training.pictures import Pictures
+from edge_agent.errors import InvalidRequest
+from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.sight import Sight
 
 SOURCE = (150, 110)
+
+
+def build_pictures(folder: Path, count: int) -> tuple[Example, ...]:
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        Image.fromarray(rng.integers(0, 256, (*SOURCE[::-1], 3), np.uint8)).save(folder / f"{number}.png")
+    return tuple(Example(folder / f"{number}.png", f"{number}.png", NORMAL) for number in range(count))
 
 
 @pytest.mark.parametrize("target", [(64, 64), SOURCE])
@@ -22,14 +35,69 @@ def test_several_cores_shrink_the_same_pictures_in_the_same_order(
 ) -> None:
     def shrink(cores: int) -> tuple[list[np.ndarray], list[Sight]]:
         monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
-        sights: list[Sight] = []
-        return resized_pictures(examples, SOURCE, target, sights.append), sights
+        pictures = Pictures(Options(input_size=target))
+        return pictures.take(examples, target), pictures.sights(examples)
 
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        Image.fromarray(rng.integers(0, 256, (*SOURCE[::-1], 3), np.uint8)).save(tmp_path / f"{number}.png")
-    examples = tuple(Example(tmp_path / f"{number}.png", f"{number}.png", NORMAL) for number in range(12))
+    examples = build_pictures(tmp_path, 12)
     (one, seen_by_one), (several, seen_by_several) = shrink(1), shrink(4)
     np.testing.assert_array_equal(one, several)
+    np.testing.assert_array_equal(one, resized_pictures(examples, SOURCE, target))
     assert seen_by_one == seen_by_several
     assert len({picture.tobytes() for picture in several}) == 12
+
+
+def test_pictures_that_were_checked_are_not_decoded_again(tmp_path: Path) -> None:
+    examples = build_pictures(tmp_path, 6)
+    read, checked = Pictures(Options(input_size=(64, 64))), Pictures(Options(input_size=(64, 64)))
+    expected = read.take(examples, (64, 64))
+    for example in examples:
+        checked.see(example, read_picture(example.path))
+        example.path.unlink()
+    np.testing.assert_array_equal(checked.take(examples, (64, 64)), expected)
+    assert checked.sights(examples) == read.sights(examples)
+
+
+def test_for_the_larger_input_few_pictures_are_kept_and_no_file_is_read_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    examples = tuple(Example(tmp_path / f"{number}.png", "", NORMAL) for number in range(3))
+    for example in examples:
+        Image.fromarray(rng.integers(0, 256, (900, 900, 3), np.uint8)).save(example.path)
+    pictures = Pictures(Options())
+    usual, larger = pictures.sizes((900, 900))
+    assert (usual, larger) == ((320, 320), (640, 640))
+    assert [picture.shape for picture in pictures.take(examples, usual)] == [(320, 320, 3)] * 3
+    for example in examples:
+        example.path.unlink()
+    assert larger is not None
+    assert [picture.shape for picture in pictures.take(examples, larger)] == [(640, 640, 3)] * 3
+    many = Pictures(Options())
+    monkeypatch.setattr("edge_agent.building.training.pictures.MOST_PICTURES", 2)
+    for example in examples:
+        many.see(example, np.zeros((900, 900, 3), np.uint8))
+    assert len(many.take(examples, usual)) == 3
+    with pytest.raises(InvalidRequest):  # neither kept nor there
+        many.take(examples, larger)
+
+
+def test_several_threads_see_what_one_sees() -> None:
+    size = (96, 64)
+    extract = Extractor(*size, source_model(*size))
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (*size[::-1], 3), np.uint8) for _ in range(64)]
+    one = join([extract([picture]) for picture in pictures])
+    with ThreadPoolExecutor(4) as pool:
+        several = join(list(pool.map(extract, [[picture] for picture in pictures])))
+    for seen, expected in zip(several[:4], one[:4], strict=True):
+        np.testing.assert_array_equal(seen, expected)
+
+
+def test_a_network_that_rested_sees_the_same() -> None:
+    extract = Extractor(96, 64, source_model(96, 64))
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    before = extract([picture])
+    extract.rest()
+    extract.rest()
+    for seen, expected in zip(extract([picture])[:4], before[:4], strict=True):
+        np.testing.assert_array_equal(seen, expected)

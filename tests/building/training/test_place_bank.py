@@ -13,7 +13,7 @@ from edge_agent.building.training.place_bank import (
     Moved,
     choose_view,
     chosen_to_move,
-    held_out_distances,
+    compare_places,
     move,
     remember_places,
     straying,
@@ -74,10 +74,10 @@ def test_what_lies_in_anothers_place_is_far_from_good_parts() -> None:
 def test_a_picture_is_not_compared_with_itself() -> None:
     good = made_up(6)
     view = choose_view(good, every(good), seed=0)
-    found = held_out_distances(good, view, np.zeros(6, bool), np.arange(6) % 3, 3, seed=0)
+    found = compare_places(good, view, np.zeros(6, bool), np.arange(6) % 3, 3, seed=0)[0]
     assert found.min() > 0.02
     assert remember_places(good, every(good), view, seed=0)(good).max() < 0.02
-    alone = held_out_distances(good, view, np.zeros(6, bool), np.zeros(6, np.int64), 1, seed=0)
+    alone = compare_places(good, view, np.zeros(6, bool), np.zeros(6, np.int64), 1, seed=0)[0]
     assert alone.max() < 0.02, "there are no others"
 
 
@@ -103,9 +103,11 @@ def test_a_picture_is_not_compared_with_its_own_copies() -> None:
     good = made_up(6)
     view, fold, normal = choose_view(good, every(good), seed=0), np.arange(6) % 3, np.zeros(6, bool)
     itself = Moved(good.of(np.repeat(np.arange(6), 4)), np.repeat(np.arange(6), 4))
-    assert held_out_distances(good, view, normal, fold, 3, seed=0, moved=itself).min() > 0.02
-    others = held_out_distances(good, view, normal, fold, 3, seed=0, moved=_copies(good, seed=3))
-    bank = [remember_places(good, fold != number, view, seed=0, moved=_copies(good, seed=3)) for number in range(3)]
+    assert compare_places(good, view, normal, fold, 3, seed=0, moved=itself)[0].min() > 0.02
+    copies = _copies(good, seed=3)
+    others, all_of_them = compare_places(good, view, normal, fold, 3, seed=0, moved=copies)
+    np.testing.assert_array_equal(all_of_them.bank, remember_places(good, every(good), view, seed=0, moved=copies).bank)
+    bank = [remember_places(good, fold != number, view, seed=0, moved=copies) for number in range(3)]
     for number in range(3):
         held = fold == number
         np.testing.assert_allclose(others[held], bank[number](good.of(held)), rtol=0.02, atol=0.02)

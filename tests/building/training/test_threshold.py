@@ -6,6 +6,7 @@ import pytest
 from edge_agent.building.training.threshold import (
     balanced_threshold,
     calibration_slope,
+    expected_errors,
     limit_before_drawn,
     normal_limit,
     normal_spread,
@@ -102,3 +103,12 @@ def test_the_further_apart_the_scores_the_surer_the_calibration() -> None:
     close = calibration_slope(NORMAL, NORMAL + 3, 1.5) * 1.5
     assert apart > close > 0
     assert calibration_slope(NORMAL, np.array([]), 3.0) > 0
+
+
+def test_many_anomalies_that_lie_apart_are_expected_to_be_found_however_wide_they_lie() -> None:
+    """Some ten times as far off as others: a distribution that is so wide reaches down to the good parts."""
+    wide = np.array([4.0, 4.5, 5.0, 5.5, 40.0, 45.0, 50.0, 55.0])
+    few, many = expected_errors(NORMAL, wide), expected_errors(NORMAL, np.tile(wide, 5))
+    assert few > 0.05 > many > 0
+    overlapping = np.tile(np.append(wide[:6], [0.0, 0.5]), 5)
+    assert expected_errors(NORMAL, overlapping) > 0.15, "and a quarter that lies among good parts is not"

@@ -90,7 +90,7 @@ def test_the_component_says_what_it_was_made_from(model: Path) -> None:
     assert training["pixel_format"] == {"bits": 16, "bayer": ""}
     assert len(training["dataset"]["sha256"]) == 64
     assert training["seed"] == 0
-    assert {"numpy", "onnx", "onnxruntime", "scikit-learn"} <= training["libraries"].keys()
+    assert {"numpy", "onnx", "onnxruntime"} <= training["libraries"].keys()
     assert training["figures"]["out_of_fold"]["f1"] == 1.0
     assert manifest.appearance is not None
     assert manifest.appearance.pictures == NORMAL + ANOMALY

@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from edge_agent.building.datasets.checks import numbers, together
 from edge_agent.building.datasets.checks.depths import depths, mosaics
@@ -17,6 +18,7 @@ from edge_agent.building.datasets.checks.turning import turned
 from edge_agent.building.datasets.dataset import Dataset, Example
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.reasons import Reason, in_order
+from edge_agent.inference.imaging.resize import U8
 
 _THREADS = 2  # decoding leaves the interpreter's lock
 
@@ -27,29 +29,38 @@ def check_datasets(
     *,
     masks: bool = True,
     advice: bool = True,
+    on_picture: Callable[[Example, U8], None] | None = None,
 ) -> Report:
     """Read every labelled picture and mask once, and say what is wrong; `progress` is told how many are done of all.
 
     Without `masks` only the verdict is to be learned, and nothing about masks matters. Without `advice` no model is to
     be made of the pictures, and how many there are does not matter.
     """
-    return judge(datasets, look_at(datasets, progress, masks=masks), masks=masks, advice=advice)
+    seen = look_at(datasets, progress, masks=masks, on_picture=on_picture)
+    return judge(datasets, seen, masks=masks, advice=advice)
 
 
-def look_at(datasets: Datasets, progress: Callable[[int, int], None], *, masks: bool = True) -> list[list[Seen]]:
-    """Read every labelled picture of each part."""
+def look_at(
+    datasets: Datasets,
+    progress: Callable[[int, int], None],
+    *,
+    masks: bool = True,
+    on_picture: Callable[[Example, U8], None] | None = None,
+) -> list[list[Seen]]:
+    """Read every labelled picture of each part; `on_picture` is given those for training, from any thread."""
     names = tuple(label.name for label in datasets.labels)
     parts = _parts(datasets)
     total = sum(len(part.labelled) for part in parts)
     done = itertools.count(1)
 
-    def one(example: Example) -> Seen:
-        seen = look(example, names, masks=masks)
+    def one(is_training: bool, example: Example) -> Seen:
+        told = partial(on_picture, example) if on_picture and is_training else None
+        seen = look(example, names, masks=masks, on_picture=told)
         progress(next(done), total)
         return seen
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        return [list(pool.map(one, part.labelled)) for part in parts]
+        return [list(pool.map(partial(one, part is datasets.train), part.labelled)) for part in parts]
 
 
 def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = True, advice: bool = True) -> Report:

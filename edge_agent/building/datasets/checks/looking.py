@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,15 +22,18 @@ from edge_agent.inference.imaging.picture_file import PictureFile, examine
 from edge_agent.inference.imaging.resize import U8
 
 
-def look(example: Example, labels: tuple[str, ...], *, masks: bool = True) -> Seen:
-    """Read a picture and, where masks matter, its mask once. `labels` are the names of all labels of the dataset."""
-    seen = _picture(example)
+def look(
+    example: Example, labels: tuple[str, ...], *, masks: bool = True, on_picture: Callable[[U8], None] | None = None
+) -> Seen:
+    """Read a picture and, where masks matter, its mask once. `labels` are the names of all labels of the dataset;
+    `on_picture` is given the picture's pixels, if they can be read."""
+    seen = _picture(example, on_picture)
     if seen.problem or example.mask is None or not masks:
         return seen
     return _mask(seen, labels)
 
 
-def _picture(example: Example) -> Seen:
+def _picture(example: Example, on_picture: Callable[[U8], None] | None) -> Seen:
     seen = Seen(example, None, "", {}, None)
     places = (place_of(example),)
     try:
@@ -46,6 +50,8 @@ def _picture(example: Example) -> Seen:
     if traits.peak > full:
         facts = {"path": example.path, "peak": traits.peak, "full": full, "bits": example.pixel_format.bits}
         return seen._replace(problem=Reason("picture-exceeds", "broken", places=places, facts=facts))
+    if on_picture:
+        on_picture(picture)
     digest = hashlib.sha256(f"{width}x{height}".encode() + picture.tobytes()).hexdigest()
     return Seen(example, (width, height), digest, {}, None, traits)
 

@@ -1,0 +1,73 @@
+"""The training pictures, shrunk to the inputs that may be tried at once: to decode a file takes longer than that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from edge_agent.building.datasets.dataset import Example
+from edge_agent.building.training.cores import side_by_side
+from edge_agent.building.training.features import choose_input_size
+from edge_agent.building.training.options import Options
+from edge_agent.building.training.resolution import MOST_PICTURES, larger_size
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.sight import Sight, copy_rows, measure
+
+Size = tuple[int, int]
+
+
+class Pictures:
+    """What was seen of pictures when they were read, which may be when they were checked; from any thread."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._shrunk: dict[tuple[Path, Size], U8] = {}
+        self._sights: dict[Path, Sight] = {}
+
+    def sizes(self, picture: Size) -> tuple[Size, Size | None]:
+        """Give the usual input for pictures of a size, and the larger one that may be tried beside it."""
+        return _sizes(picture, self._options)
+
+    def see(self, example: Example, picture: U8) -> None:
+        """Keep of a picture what a training needs."""
+        source = (picture.shape[1], picture.shape[0])
+        usual, larger = self.sizes(source)
+        pixels = ArrayPixels(np.ascontiguousarray(picture))
+        for size in (usual, larger):
+            # Of so many pictures no larger input is tried, and what was kept for it is let go.
+            if size and (size == usual or len(self._sights) < MOST_PICTURES):
+                self._shrunk[example.path, size] = make_resizer(source, size, "area")(pixels).copy()
+        self._sights[example.path] = measure(copy_rows(pixels, *source))
+        if larger and len(self._sights) > MOST_PICTURES:
+            for key in [key for key in list(self._shrunk) if key[1] == larger]:
+                self._shrunk.pop(key, None)
+
+    def take(self, examples: Sequence[Example], size: Size) -> list[U8]:
+        """Give pictures as uint8 [height, width, 3] of one of the sizes, and keep them no longer; those that were not
+        seen are read."""
+
+        def read(example: Example) -> None:
+            self.see(example, read_picture(example.path, example.pixel_format))
+
+        missing = {example.path: example for example in examples if (example.path, size) not in self._shrunk}
+        side_by_side([partial(read, example) for example in missing.values()])
+        found = [self._shrunk[example.path, size] for example in examples]
+        for example in examples:
+            self._shrunk.pop((example.path, size), None)
+        return found
+
+    def sights(self, examples: Sequence[Example]) -> list[Sight]:
+        """Tell how pictures that were seen look."""
+        return [self._sights[example.path] for example in examples]
+
+
+@lru_cache(maxsize=16)
+def _sizes(picture: Size, options: Options) -> tuple[Size, Size | None]:
+    if options.input_size:
+        return options.input_size, None
+    usual = choose_input_size(*picture, "normal" if options.quality == "auto" else options.quality)
+    return usual, larger_size(picture, usual) if options.quality == "auto" else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -197,15 +198,23 @@ class Extractor:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        self._load = partial(
+            onnxruntime.InferenceSession, model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
+        self._session: Any = None
+        self._loading = threading.Lock()
         self._own = _Own(width, height)
 
     def __call__(self, pictures: list[U8]) -> Features:
         """Extract the features of uint8 [height, width, 3] pictures."""
+        with self._loading:
+            session = self._session = self._session or self._load()
         normalize = self._own.normalize
-        found = [self._session.run(self._names, {backbone.INPUT: normalize(picture)}) for picture in pictures]
+        found = [session.run(self._names, {backbone.INPUT: normalize(picture)}) for picture in pictures]
         patches, sharp, fine, pooled = zip(*found, strict=True)
         grid = (self.size[1] // GRID, self.size[0] // GRID)
         return Features(np.stack(patches), np.stack(sharp), np.stack(fine), np.concatenate(pooled), grid)
+
+    def rest(self) -> None:
+        """Let go of the memory that the network runs in, tens of megabytes a thread, until the next picture."""
+        self._session = None

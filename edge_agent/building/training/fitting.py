@@ -69,6 +69,7 @@ def fit(
     with steps.bar("looking at pictures") as progress:
         features = (seen and seen.plain) or extract_features(extract, pictures, progress)
         drawn, moved = _look_further(extract, pictures, drawn_on, to_move, progress)
+    extract.rest()
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [seen.digest for seen in report.seen[: len(anomalous)]]
@@ -126,7 +127,10 @@ def try_larger(
     chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks, digests)
     if trial is None:
         return usual, None
-    times = (milliseconds(usual.extract), milliseconds(chosen.extract)) if trial.is_better else None
+    times = None
+    if trial.is_better:
+        times = milliseconds(usual.extract), milliseconds(chosen.extract)
+        chosen.extract.rest()
     return chosen, describe(trial, picture, (usual.size, size), times)
 
 

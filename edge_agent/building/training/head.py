@@ -189,6 +189,7 @@ def fit_head(
     same: Sequence[str] = (),
     drawn: Features | None = None,
     moved: Moved | None = None,
+    most_folds: int = _FOLDS,
 ) -> Head:
     """Fit bank, regression, scales, threshold and calibration.
 
@@ -201,11 +202,12 @@ def fit_head(
         same: a key for each picture; those with the same key are copies, which are held out together.
         drawn: of good parts with drawn defects, which say more of the threshold where there are no anomalies.
         moved: of good parts that lie a little elsewhere, which the bank of each place remembers, too.
+        most_folds: in so many parts at the most pictures are divided, each held out in turn.
 
     Raises:
         TrainingError: the wanted precision can't be reached.
     """
-    fold, count = _folds(anomalous, seed, same)
+    fold, count = _folds(anomalous, seed, same, most_folds)
     whitening = choose_whitening(rows(features.sharp[~anomalous]))
     whitened = whitening(features.sharp)
     step = place_weight(rows(features.patches[~anomalous]))
@@ -264,9 +266,11 @@ def fit_head(
     return head._replace(threshold=threshold, slope=slope, middle=middle)
 
 
-def _folds(anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str]) -> tuple[npt.NDArray[np.int64], int]:
+def _folds(
+    anomalous: npt.NDArray[np.bool_], seed: int, same: Sequence[str], most: int
+) -> tuple[npt.NDArray[np.int64], int]:
     """Say with which others each picture is held out."""
-    count = min(_FOLDS if len(anomalous) <= _MANY else _FOLDS_OF_MANY, max(2, int((~anomalous).sum())))
+    count = min(most, _FOLDS if len(anomalous) <= _MANY else _FOLDS_OF_MANY, max(2, int((~anomalous).sum())))
     return folds(anomalous.astype(int).tolist(), count, seed=seed, same=same), count
 
 

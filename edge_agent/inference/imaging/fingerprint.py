@@ -25,7 +25,9 @@ _ROWS = 256  # compared at once
 
 def fingerprint(picture: U8) -> bytes:
     """Give the fingerprint of a picture, uint8 [height, width, 3]: 32 bytes."""
-    grey = picture.astype(np.float32).mean(axis=2)
+    red, green, blue = cv2.split(picture)
+    # As picture.mean(axis=2) gives it, which takes ten times as long.
+    grey = np.divide(np.add(red, green, dtype=np.uint16) + blue, 3, dtype=np.float32)
     small = cv2.resize(grey, (_SIDE + 1, _SIDE), interpolation=cv2.INTER_AREA)
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes()
 

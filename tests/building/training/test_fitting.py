@@ -91,3 +91,13 @@ def test_several_threads_see_what_one_sees() -> None:
         several = join(list(pool.map(extract, [[picture] for picture in pictures])))
     for seen, expected in zip(several[:4], one[:4], strict=True):
         np.testing.assert_array_equal(seen, expected)
+
+
+def test_a_network_that_rested_sees_the_same() -> None:
+    extract = Extractor(96, 64, source_model(96, 64))
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    before = extract([picture])
+    extract.rest()
+    extract.rest()
+    for seen, expected in zip(extract([picture])[:4], before[:4], strict=True):
+        np.testing.assert_array_equal(seen, expected)

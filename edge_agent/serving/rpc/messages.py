@@ -15,7 +15,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.bitmap import Place, bitmap_bytes
-from edge_agent.inference.verdict import Verdict
+from edge_agent.inference.verdict import Area, Verdict
 from edge_agent.serving.contract import DetectRequest
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.exchange import ParcelMessage
@@ -144,31 +144,19 @@ def encode_response(request: DetectRequest, verdict: Verdict, mask: Parcel | Non
         mask: holds the mask's pixels (from MASK_AT on) when they do not lie in the client's segment; the answer is then
             written around them.
     """
-    result = pb2.DetectAnomalyResult(
+    head: bytes = pb2.DetectAnomalyResult(
         is_anomalous=verdict.is_anomalous,
         confidence=verdict.confidence,
         anomaly_score=verdict.score,
         anomaly_threshold=verdict.threshold,
-        anomalies=[
-            pb2.Anomaly(
-                name=area.label,
-                pixel_anomaly=pb2.PixelAnomaly(total_percentage_area=area.fraction, hex_color=area.color),
-            )
-            for area in verdict.areas
-        ],
-    )
-    if not verdict.areas or (mask is None and request.mask is None):  # no segmentation, or the mask is left out
-        return pb2.DetectAnomaliesResponse(detect_anomaly_result=result).SerializeToString()
-    if mask is None and request.mask is not None:
-        place = request.mask
-        handle = pb2.SharedMemoryHandle(name=place.name, size=place.size, offset=place.offset)
-        result.anomaly_mask.CopyFrom(
-            pb2.Bitmap(width=request.width, height=request.height, shared_memory_handle=handle)
-        )
-        return pb2.DetectAnomaliesResponse(detect_anomaly_result=result).SerializeToString()
-    assert mask is not None
+    ).SerializeToString()
+    if verdict.areas:
+        head += _encode_areas(verdict.areas)
+        if mask is None and request.mask is not None:
+            head += _encode_handle(request.mask, request.width, request.height)
+    if not verdict.areas or mask is None:  # no segmentation, or the mask is left out, or lies in the client's segment
+        return length_prefix(_RESULT, len(head)) + head
     size = bitmap_bytes(request.width, request.height)
-    head = result.SerializeToString()
     bitmap = pb2.Bitmap(width=request.width, height=request.height).SerializeToString()
     bitmap += length_prefix(_BYTE_DATA, size)
     bitmap = length_prefix(_RESULT_MASK, len(bitmap) + size) + bitmap
@@ -176,3 +164,28 @@ def encode_response(request: DetectRequest, verdict: Verdict, mask: Parcel | Non
     start = MASK_AT - len(head)
     mask.memory[start:MASK_AT] = head
     return ParcelMessage(mask, start, MASK_AT + size)
+
+
+# Fields of a message may stand in any order, and what repeats from call to call is written once: a normal picture's
+# areas, and where a client wants its mask.
+@functools.lru_cache(16)
+def _encode_areas(areas: tuple[Area, ...]) -> bytes:
+    """Write the anomalies of a DetectAnomalyResult."""
+    anomalies = [
+        pb2.Anomaly(
+            name=area.label,
+            pixel_anomaly=pb2.PixelAnomaly(total_percentage_area=area.fraction, hex_color=area.color),
+        )
+        for area in areas
+    ]
+    encoded: bytes = pb2.DetectAnomalyResult(anomalies=anomalies).SerializeToString()
+    return encoded
+
+
+@functools.lru_cache(256)
+def _encode_handle(place: Place, width: int, height: int) -> bytes:
+    """Write the mask of a DetectAnomalyResult that lies in a segment."""
+    handle = pb2.SharedMemoryHandle(name=place.name, size=place.size, offset=place.offset)
+    bitmap = pb2.Bitmap(width=width, height=height, shared_memory_handle=handle)
+    encoded: bytes = pb2.DetectAnomalyResult(anomaly_mask=bitmap).SerializeToString()
+    return encoded

@@ -144,3 +144,34 @@ def test_the_longest_answer_fits_before_its_mask() -> None:
     assert isinstance(answer, ParcelMessage)
     assert answer.start > PREFIX_BYTES
     parcel.destroy()
+
+
+@pytest.mark.parametrize("place", [None, Place("/s", 9, 4), Place("/s", 9, 0)])
+@pytest.mark.parametrize("areas", [(), AREAS, AREAS[:1]])
+@pytest.mark.parametrize("is_anomalous", [True, False])
+def test_an_answer_without_pixels_is_read_as_protobuf_writes_it(
+    place: Place | None, areas: tuple[Area, ...], is_anomalous: bool
+) -> None:
+    expected = pb2.DetectAnomalyResult(
+        is_anomalous=is_anomalous,
+        confidence=0.25,
+        anomaly_score=0.75,
+        anomaly_threshold=0.5,
+        anomalies=[
+            pb2.Anomaly(
+                name=area.label,
+                pixel_anomaly=pb2.PixelAnomaly(total_percentage_area=area.fraction, hex_color=area.color),
+            )
+            for area in areas
+        ],
+    )
+    if place is not None and areas:  # a classification has no mask
+        expected.anomaly_mask.width, expected.anomaly_mask.height = 3, 1
+        handle = pb2.SharedMemoryHandle(name=place.name, size=place.size, offset=place.offset)
+        expected.anomaly_mask.shared_memory_handle.CopyFrom(handle)
+    for _ in range(2):  # the second is put together of what was kept
+        answer = encode_response(
+            DetectRequest("m", 3, 1, None, place), Verdict(is_anomalous, 0.25, 0.75, 0.5, areas), None
+        )
+        assert isinstance(answer, bytes)
+        assert pb2.DetectAnomaliesResponse.FromString(answer).detect_anomaly_result == expected

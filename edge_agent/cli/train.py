@@ -127,12 +127,14 @@ def command(
             "figures": trained.figures,
             "outlook": trained.outlook.named(),
             "resolution": trained.resolution and trained.resolution.named(),
+            "registration": trained.registration and trained.registration.named(),
             "sha256": trained.report.digest,
         })  # fmt: skip
         return
     _print(trained.folder, trained.figures, time.monotonic() - begun)
-    if trained.resolution:
-        click.echo(trained.resolution.text)
+    for sentence in (trained.registration, trained.resolution):
+        if sentence:
+            click.echo(sentence.text)
     _print_outlook(trained.outlook)
     _print_next(trained.folder)
 

@@ -23,6 +23,7 @@ from edge_agent.building.training.features import (
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.head import FINE_WORST, Fine, Head, Scale
 from edge_agent.building.training.likeness import ALIKE_PLACES
+from edge_agent.building.training.registration_graph import POSE, Search, add_inverse, add_warp, register
 from edge_agent.building.training.usual import Usual
 
 SCORE, ANOMALY_MAP, MARKS = "score", "anomaly_map", "marks"
@@ -31,7 +32,14 @@ MAP_STRIDE = 4
 _MARKED_SHARE = 0.5  # of the worst place's distance
 
 
-def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[int, int, int] | None = None) -> Any:
+def assemble(
+    head: Head,
+    width: int,
+    height: int,
+    source: Any,
+    classes: tuple[int, int, int] | None = None,
+    search: Search | None = None,
+) -> Any:
     """Write the model.
 
     Args:
@@ -39,14 +47,17 @@ def assemble(head: Head, width: int, height: int, source: Any, classes: tuple[in
         width: of the input in pixels, as `height`.
         source: an onnx.ModelProto that gives the backbone's stages and, for segmentation, `class_scores`.
         classes: labels, height and width of the class scores.
+        search: brings a picture to lie as those did that the verdict was fitted on. The anomaly map is given as the
+            picture lies.
 
     Returns:
         An onnx.ModelProto: picture [1, 3, h, w] -> score [1], anomaly_map [1, 1, h / 4, w / 4] in deviations of
         normal pictures' scores, and class_scores [1, labels, h', w'] if there are any.
     """
-    graph = feature_graph(width, height, source)
+    graph = feature_graph(width, height, register(source, search, width, height) if search else source)
     rows, columns = height // GRID, width // GRID
-    _add_bank(graph, head, rows, columns)
+    found = _add_bank(graph, head, rows, columns)
+    _add_map(graph, found, rows, columns, is_registered=search is not None)
     _add_marks(graph, head)
     parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
     graph.weight("places", places(rows, columns, head.placed.weight))
@@ -141,8 +152,8 @@ def _add_worst(graph: Graph, name: str, count: int) -> str:
     return graph.op("ReduceMean", f"{name}.worst.mean", worst, "axis.first", keepdims=1)
 
 
-def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> None:
-    """Add the bank's distances, their worst, and the anomaly map."""
+def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> str:
+    """Add the bank's distances, their worst, and how far out each place is, in deviations."""
     graph.weight("whitening", head.whitening.matrix)
     graph.weight("whitening.bias", head.whitening.bias)
     whitened = graph.op("Gemm", "bank.whitened", SHARP, "whitening", "whitening.bias")
@@ -150,9 +161,18 @@ def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> None:
     _add_worst(graph, "bank", worst_count(rows * columns))
     graph.weight("map.mean", np.array(head.bank_scale.spread.mean))
     graph.weight("map.deviation", np.array(head.bank_scale.spread.deviation))
+    return graph.op("Div", "map.scaled", graph.op("Sub", "map.centred", distance, "map.mean"), "map.deviation")
+
+
+def _add_map(graph: Graph, found: str, rows: int, columns: int, *, is_registered: bool) -> None:
+    """Add the anomaly map, where a picture was registered as it lay before: 0 is usual, and so is what is not seen."""
+    factor = GRID // MAP_STRIDE
     graph.weight("map.shape", np.array([1, 1, rows, columns], np.int64))
-    centred = graph.op("Div", "map.scaled", graph.op("Sub", "map.centred", distance, "map.mean"), "map.deviation")
-    graph.enlarge(ANOMALY_MAP, graph.op("Reshape", "map.patches", centred, "map.shape"), GRID // MAP_STRIDE)
+    patches = graph.op("Reshape", "map.patches", found, "map.shape")
+    graph.enlarge("map.registered" if is_registered else ANOMALY_MAP, patches, factor)
+    if is_registered:
+        back = add_inverse(graph, "map.pose", POSE)
+        add_warp(graph, ANOMALY_MAP, "map.registered", back, columns * factor, rows * factor)
 
 
 def _add_marks(graph: Graph, head: Head) -> None:

@@ -23,6 +23,7 @@ from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import Pictures
 from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
+from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
 from edge_agent.building.training.resolution import Look, choose_larger, describe, milliseconds, try_specks
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
@@ -39,6 +40,7 @@ class Fitted(NamedTuple):
     features: Features
     head: Head
     moved: Moved | None
+    registration: Registration | None = None
 
 
 def fit(
@@ -51,9 +53,10 @@ def fit(
     *,
     segmentation: bool,
     seen: Look | None = None,
+    registration: Registration | None = None,
 ) -> Fitted:
-    """Fit the verdict of training pictures of the input's size; `seen` is what was seen of them, by a network of fp32
-    that learns no masks."""
+    """Fit the verdict of training pictures of the input's size, which the `registration` has brought to lie alike;
+    `seen` is what was seen of them, by a network of fp32 that learns no masks."""
     source = source_model(*size)
     if segmentation:
         source = _with_masks(datasets, pictures, size, options, steps)
@@ -77,7 +80,7 @@ def fit(
             features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same, drawn=drawn,
             moved=moved,
         )  # fmt: skip
-    return Fitted(size, source, extract, features, head, moved)
+    return Fitted(size, source, extract, features, head, moved, registration)
 
 
 def try_larger(
@@ -98,7 +101,7 @@ def try_larger(
 
     @cache
     def shrunk() -> list[U8]:
-        return pictures.take(examples, size)
+        return lay_all_alike(usual.registration, size, pictures.take(examples, size))
 
     @cache
     def look() -> Look:
@@ -109,7 +112,10 @@ def try_larger(
     def fit_larger() -> Fitted:
         # A network of int8 sees them otherwise.
         seen = look() if is_plain else None
-        return fit(datasets, shrunk(), size, options, steps, report, segmentation=False, seen=seen)
+        return fit(
+            datasets, shrunk(), size, options, steps, report, segmentation=False, seen=seen,
+            registration=usual.registration,
+        )  # fmt: skip
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
         extract = Extractor(*usual.size, source_model(*usual.size))
@@ -122,6 +128,7 @@ def try_larger(
                 seed=options.seed,
                 progress=progress,
                 same=[digests[i] for i in good],
+                prepare=partial(lay_alike, usual.registration, usual.size),
             )
 
     chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks, digests)
@@ -139,8 +146,10 @@ def judge(
 ) -> F64:
     """Score pictures, one after another: together their features could fill the memory."""
     raw = []
+    lay = Registrar(fitted.registration.search, *fitted.size) if fitted.registration else None
     for number, example in enumerate(examples, start=1):
-        features = fitted.extract(resized_pictures((example,), source, fitted.size))
+        pictures = resized_pictures((example,), source, fitted.size)
+        features = fitted.extract([*map(lay, pictures)] if lay else pictures)
         raw.append(fitted.head.raw_scores(features))
         progress(number, len(examples))
     return np.concatenate(raw)

@@ -253,12 +253,16 @@ def try_specks(
     seed: int,
     progress: Progress,
     same: Sequence[str] = (),
+    prepare: Callable[[U8], U8] = lambda picture: picture,
 ) -> tuple[float, float]:
-    """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve."""
+    """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve.
+
+    `prepare` brings a picture in full size to lie as the others.
+    """
     done = itertools.count(1)
 
     def see(number: int, example: Example) -> list[list[Features]]:
-        plain = np.ascontiguousarray(read_picture(example.path, example.pixel_format))
+        plain = prepare(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
         pixels = {True: plain, False: add_specks(plain, number)}
         found = []
         for extract, known in looks:

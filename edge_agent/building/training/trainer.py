@@ -27,6 +27,7 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.registration import Registration, describe, lay_all_alike, registration_of
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
@@ -49,6 +50,8 @@ class Trained(NamedTuple):
     figures: dict[str, Any]
     outlook: Outlook
     resolution: Sentence | None = None
+    #: how parts lie, where they don't lie alike
+    registration: Sentence | None = None
 
 
 def train(
@@ -86,12 +89,19 @@ def train(
     usual, larger = pictures.sizes(report.size)
     examples = datasets.train.labelled
     anomalous = np.array([example.label == ANOMALY for example in examples])
-    fitted = fit(datasets, pictures.take(examples, usual), usual, options, steps, report, segmentation=segmentation)
+    shrunk = pictures.take(examples, usual)
+    # What masks are learned with lies as the picture does.
+    registration = None if segmentation else registration_of(shrunk, ~anomalous)
+    fitted = fit(
+        datasets, lay_all_alike(registration, usual, shrunk), usual, options, steps, report, segmentation=segmentation,
+        registration=registration,
+    )  # fmt: skip
     sights = pictures.sights(examples)
     resolution = None
     if larger and not segmentation:
         fitted, resolution = try_larger(fitted, larger, pictures, datasets, options, steps, report)
-    size, source, _, features, head, moved = fitted
+    size, source, _, features, head, moved, _ = fitted
+    lies = describe(registration, size) if registration else None
     outlook = look_ahead(
         head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
         sizes=(report.size, size), refused=resolution is not None and size == usual, moved=moved,
@@ -105,7 +115,7 @@ def train(
         truth = np.array([example.label == ANOMALY for example in datasets.test.labelled])
         figures["test"] = _figures(head, judged, truth)
         between["test"] = _intervals(head, judged, truth)
-    graph = _graph(head, size, source, len(datasets.labels) if segmentation else 0)
+    graph = _graph(head, size, source, len(datasets.labels) if segmentation else 0, registration)
     labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
     made = Made(
         graph=graph,
@@ -128,6 +138,7 @@ def train(
             "precision": options.precision,
             "quality": options.quality,
             **({"resolution": resolution.named()} if resolution else {}),
+            **({"registration": lies.named()} if lies else {}),
             "libraries": _versions(),
             "backbone": "EfficientNet-Lite0",
             "figures": figures,
@@ -140,7 +151,7 @@ def train(
         },
     )
     folder = write(models, identity, made, choose_samples(examples, held_out.tolist(), head.calibrated_threshold))
-    return Trained(folder, report, figures, outlook, resolution)
+    return Trained(folder, report, figures, outlook, resolution, lies)
 
 
 def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Steps, *, locate: bool) -> bool:
@@ -169,9 +180,10 @@ def _mask_output(
     return (), None
 
 
-def _graph(head: Head, size: tuple[int, int], source: Any, labels: int) -> bytes:
+def _graph(head: Head, size: tuple[int, int], source: Any, labels: int, registration: Registration | None) -> bytes:
     classes = class_scores_shape(labels + 1, *size) if labels else None
-    data: bytes = assemble(head, *size, source, classes).SerializeToString(deterministic=True)
+    search = registration.search if registration else None
+    data: bytes = assemble(head, *size, source, classes, search).SerializeToString(deterministic=True)
     return data
 
 

@@ -1,0 +1,162 @@
+"""Parts that lie at any angle, or a little elsewhere, are brought to lie alike; those that lie alike are left alone."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.evaluation.inspection import inspect, load_component
+from edge_agent.building.evaluation.results import evaluate
+from edge_agent.building.training import backbone, trainer
+from edge_agent.building.training.assembly import ANOMALY_MAP
+from edge_agent.building.training.component import Identity
+from edge_agent.building.training.features import input_spec
+from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.registration import Registrar, describe, find_poses, lay_alike, registration_of, see
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.tensor import Normalizer
+from tests.support.commands import run
+from tests.support.turned import SIDE, draw_many, draw_turned, write_turned
+
+SIZE = (SIDE, SIDE)
+GOOD = 12
+
+
+def resized(picture: U8, side: tuple[int, int], how: int = cv2.INTER_AREA) -> U8:
+    return np.asarray(cv2.resize(picture, side, interpolation=how), np.uint8)
+
+
+def all_good(pictures: list[U8]) -> np.ndarray:
+    return np.ones(len(pictures), bool)
+
+
+@pytest.mark.parametrize(("angle", "shift", "is_circle"), [(180, 6, True), (8, 8, False)])
+def test_parts_that_lie_elsewhere_are_brought_to_lie_alike(angle: float, shift: float, is_circle: bool) -> None:
+    pictures = draw_many(GOOD, angle, shift)
+    registration = registration_of(pictures, all_good(pictures))
+    assert registration is not None
+    assert registration.search.is_circle == is_circle
+    assert registration.registered > 0.9
+    assert registration.as_they_lie < 0.6
+    registrar = Registrar(registration.search, *SIZE)
+    unseen = draw_many(GOOD, angle, shift, seed=9)
+    middle = slice(SIDE // 4, -SIDE // 4)
+    registered = np.stack([registrar(picture) for picture in unseen])[:, middle, middle].astype(float)
+    assert registered.std(axis=0).mean() < 0.4 * np.stack(unseen)[:, middle, middle].std(axis=0).mean()
+
+
+def test_a_pose_tells_by_how_much_a_part_is_turned_and_shifted() -> None:
+    pictures = draw_many(GOOD, 180, 6)
+    registration = registration_of(pictures, all_good(pictures))
+    assert registration is not None
+    rng = np.random.default_rng(1)
+    first, second = (
+        find_poses(registration.search, [see(draw_turned(rng, angle, shift, is_bad=False)[0])])[0][0]
+        for angle, shift in ((20.0, (0.0, 0.0)), (65.0, (5.0, -3.0)))
+    )
+    assert np.degrees(second[0] - first[0]) % 360 == pytest.approx(360 - 45, abs=1)
+
+
+@pytest.mark.parametrize(("angle", "shift"), [(0.5, 1), (2, 3)])
+def test_parts_that_lie_alike_are_left_alone(angle: float, shift: float) -> None:
+    pictures = draw_many(GOOD, angle, shift)
+    assert registration_of(pictures, all_good(pictures)) is None
+
+
+def test_parts_of_which_no_two_are_alike_are_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    pictures = [resized(rng.integers(0, 256, (64, 64, 3), np.uint8), SIZE, cv2.INTER_LINEAR) for _ in range(GOOD)]
+    assert registration_of(pictures, all_good(pictures)) is None
+
+
+def test_a_few_parts_tell_nothing() -> None:
+    pictures = draw_many(5, 180, 6)
+    assert registration_of(pictures, all_good(pictures)) is None
+
+
+def test_a_picture_in_full_size_is_brought_to_lie_as_a_small_one() -> None:
+    pictures = draw_many(GOOD, 180, 6)
+    registration = registration_of(pictures, all_good(pictures))
+    assert registration is not None
+    large = resized(pictures[3], (SIDE * 3, SIDE * 3), cv2.INTER_CUBIC)
+    laid = resized(lay_alike(registration, SIZE, large), SIZE)
+    middle = slice(SIDE // 4, -SIDE // 4)
+    small = Registrar(registration.search, *SIZE)(pictures[3])
+    assert np.abs(laid.astype(float) - small)[middle, middle].mean() < 4
+    assert np.abs(laid.astype(float) - pictures[3])[middle, middle].mean() > 10
+    assert lay_alike(None, SIZE, large) is large
+
+
+def test_the_sentence_says_how_parts_lie() -> None:
+    keys = set()
+    for angle, shift in ((180, 6), (8, 8)):
+        pictures = draw_many(GOOD, angle, shift)
+        registration = registration_of(pictures, all_good(pictures))
+        assert registration is not None
+        sentence = describe(registration, SIZE)
+        assert all(value in sentence.text for key, value in sentence.values.items() if key != "moved")
+        keys.add(sentence.key)
+    assert keys == {"any_angle", "elsewhere"}
+
+
+def build(data: Path, models: Path, name: str) -> Path:
+    steps = Steps(lambda what: nullcontext(lambda done, total: None), lambda note: None)
+    return trainer.train(
+        read_datasets(data), models, Identity(name, "1.0.0"), Options(task="classification"), steps
+    ).folder  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_turned(tmp_path_factory.mktemp("turned"), normal=16, anomaly=4)
+
+
+@pytest.fixture(scope="module")
+def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(data, tmp_path_factory.mktemp("models"), "turned")
+
+
+def f1(folder: Path, unseen: Path) -> float:
+    found = evaluate(inspect(load_component(folder), read_datasets(unseen).train, lambda *_: None, lambda *_: None))
+    return found.classification.f1 or 0.0
+
+
+def test_a_hole_too_many_is_seen_at_any_angle_because_pictures_are_registered(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unseen = write_turned(tmp_path / "unseen", normal=10, anomaly=10, seed=5)
+    monkeypatch.setattr(trainer, "registration_of", lambda pictures, good: None)
+    without = build(data, tmp_path, "without")
+    assert f1(model, unseen) >= 0.94
+    assert f1(without, unseen) <= 0.85
+
+
+def test_the_anomaly_map_lies_as_the_picture_does(model: Path) -> None:
+    session = onnxruntime.InferenceSession(next(model.glob("*.onnx")), providers=["CPUExecutionProvider"])
+    height, width = session.get_inputs()[0].shape[2:]
+    rng = np.random.default_rng(3)
+    hits = 0
+    for angle in range(0, 360, 30):
+        picture, (across, down) = draw_turned(rng, angle, (2, -2), is_bad=True)
+        small = resized(picture, (width, height))
+        normalized = Normalizer(input_spec(width, height))(small)
+        (found,) = session.run([ANOMALY_MAP], {backbone.INPUT: normalized})
+        row, column = np.unravel_index(found[0, 0].argmax(), found.shape[2:])
+        away = np.hypot(column / found.shape[3] * SIDE - across, row / found.shape[2] * SIDE - down)
+        hits += away < 24
+    assert hits >= 9
+
+
+def test_the_command_says_that_parts_lie_at_any_angle(data: Path, tmp_path: Path) -> None:
+    said = run("train", str(data), "-o", str(tmp_path), "--name", "turned", "--json")
+    assert said.returncode == 0, said.stderr
+    assert json.loads(said.stdout)["registration"]["key"] == "any_angle"
+    said = run("train", str(data), "-o", str(tmp_path), "--name", "again")
+    assert "parts lie at any angle: each picture is turned and shifted" in said.stdout

@@ -42,7 +42,7 @@ _CANDIDATES, _LEARNED_FROM, _ROUNDS = 4, 20, 2
 _LEAST_PARTS = 6
 #: the correlation from which on registered parts look alike, and the share of what they differ by that may be left when
 #: more than a little is allowed for
-_ALIKE, _LESS = 0.6, 0.65
+_ALIKE, _LESS = 0.74, 0.65
 _TIMED = 5  # runs
 _SEEN_BY = 3  # parts, of which the mean is known at a place
 _MORE, _BEYOND = 1.5, 0.01  # of the largest angle and shift that was seen is searched, and a share of the longer side

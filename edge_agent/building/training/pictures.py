@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.features import choose_input_size
 from edge_agent.building.training.options import Options
 from edge_agent.building.training.resolution import MOST_PICTURES, larger_size
+from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.picture import read_picture
-from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.resize import U8, ArrayPixels
 from edge_agent.inference.imaging.sight import Sight, copy_rows, measure
 
 Size = tuple[int, int]
@@ -25,7 +27,8 @@ class Pictures:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._shrunk: dict[tuple[Path, Size], U8] = {}
+        self._lock = Lock()
+        self._shrunk: dict[Size, dict[Path, U8]] = {}
         self._sights: dict[Path, Sight] = {}
 
     def sizes(self, picture: Size) -> tuple[Size, Size | None]:
@@ -36,29 +39,36 @@ class Pictures:
         """Keep of a picture what a training needs."""
         source = (picture.shape[1], picture.shape[0])
         usual, larger = self.sizes(source)
-        pixels = ArrayPixels(np.ascontiguousarray(picture))
+        sight = measure(copy_rows(ArrayPixels(np.ascontiguousarray(picture)), *source))
         for size in (usual, larger):
-            # Of so many pictures no larger input is tried, and what was kept for it is let go.
             if size and (size == usual or len(self._sights) < MOST_PICTURES):
-                self._shrunk[example.path, size] = make_resizer(source, size, "area")(pixels).copy()
-        self._sights[example.path] = measure(copy_rows(pixels, *source))
-        if larger and len(self._sights) > MOST_PICTURES:
-            for key in [key for key in list(self._shrunk) if key[1] == larger]:
-                self._shrunk.pop(key, None)
+                shrunk = shrink(picture, size)
+                with self._lock:
+                    self._shrunk.setdefault(size, {})[example.path] = shrunk
+        with self._lock:
+            self._sights[example.path] = sight
+            # Of so many pictures no larger input is tried, and what was kept for it is let go.
+            if larger and len(self._sights) > MOST_PICTURES:
+                self._shrunk.pop(larger, None)
 
     def take(self, examples: Sequence[Example], size: Size) -> list[U8]:
         """Give pictures as uint8 [height, width, 3] of one of the sizes, and keep them no longer; those that were not
-        seen are read."""
+        seen, or not kept in that size, are read."""
 
-        def read(example: Example) -> None:
-            self.see(example, read_picture(example.path, example.pixel_format))
+        def read(example: Example) -> U8:
+            picture = read_picture(example.path, example.pixel_format)
+            if example.path not in self._sights:
+                self.see(example, picture)
+            found = self._shrunk.get(size, {}).get(example.path)
+            return shrink(picture, size) if found is None else found
 
-        missing = {example.path: example for example in examples if (example.path, size) not in self._shrunk}
-        side_by_side([partial(read, example) for example in missing.values()])
-        found = [self._shrunk[example.path, size] for example in examples]
-        for example in examples:
-            self._shrunk.pop((example.path, size), None)
-        return found
+        kept = self._shrunk.get(size, {})
+        found = {example.path: kept[example.path] for example in examples if example.path in kept}
+        missing = {example.path: example for example in examples if example.path not in found}
+        found |= zip(missing, side_by_side([partial(read, example) for example in missing.values()]), strict=True)
+        for path in found:
+            self._shrunk.get(size, {}).pop(path, None)
+        return [found[example.path] for example in examples]
 
     def sights(self, examples: Sequence[Example]) -> list[Sight]:
         """Tell how pictures that were seen look."""

@@ -85,6 +85,21 @@ def test_for_the_larger_input_few_pictures_are_kept_and_no_file_is_read_twice(
         many.take(examples, larger)
 
 
+def test_of_pictures_that_were_seen_only_those_to_train_on_are_kept(tmp_path: Path) -> None:
+    examples = build_pictures(tmp_path, 3)
+    pictures = Pictures(Options(input_size=(64, 64)))
+    for example in examples:
+        pictures.see(example, read_picture(example.path))
+        example.path.unlink()
+    pictures.keep(examples[:2], [(64, 64)])
+    with pytest.raises(InvalidRequest):
+        pictures.take(examples[2:], (64, 64))
+    assert len(pictures.take(examples[:1], (64, 64))) == 1
+    pictures.keep(examples[:2], [])
+    with pytest.raises(InvalidRequest):
+        pictures.take(examples[1:2], (64, 64))
+
+
 def test_several_threads_see_what_one_sees() -> None:
     size = (96, 64)
     extract = Extractor(*size, source_model(*size))

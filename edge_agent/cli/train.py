@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_agent.building.datasets.checks.checking import divide
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.split import split
 from edge_agent.building.evaluation.packages import require_packages
@@ -109,16 +110,17 @@ def command(
     pictures = Pictures(options)
     loaded = load(dataset, test, given, masks=masks, advice=True, on_picture=pictures.see)
     refuse(loaded.report, dataset)
-    datasets = loaded.datasets
+    datasets, report = loaded
     if holdout is not None:
         datasets = Datasets(*split(datasets.train, seed=seed, share=holdout))
+        report = divide(report, datasets, masks=masks)
     trained = train(
         datasets,
         output,
         Identity(chosen, version, description),
         options,
         Steps(progress_bar, note),
-        loaded.report if holdout is None else None,
+        report,
         pictures,
     )
     if as_json:

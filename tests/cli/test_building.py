@@ -8,8 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from edge_agent.building.datasets.checks import looking
+from edge_agent.cli import train
+from edge_agent.inference.imaging.picture import PixelFormat, read_with_peak
+from edge_agent.inference.imaging.picture_file import PictureFile
+from edge_agent.inference.imaging.resize import U8
 from tests.support.commands import failed, run
 from tests.support.parts import write_folders
 
@@ -93,6 +99,33 @@ def test_train_and_evaluate(data: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     done = run("train", data, "-o", models, "--name", "again", "--task", "classification", "--json")
     assert json.loads(done.stdout)["figures"]["out_of_fold"]["recall"] == 1.0
+
+
+def test_pictures_that_are_set_apart_are_checked_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[Path] = []
+
+    def counted(file: PictureFile, pixel_format: PixelFormat) -> tuple[U8, int]:
+        checked.append(file.path)
+        return read_with_peak(file, pixel_format)
+
+    monkeypatch.setattr(looking, "read_with_peak", counted)
+    arguments = [data, "-o", tmp_path, "--task", "classification", "--holdout", "0.25", "--json"]
+    done = CliRunner().invoke(train.command, [*map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    assert len(checked) == len(set(checked)) == 12
+    monkeypatch.undo()
+    run("dataset", "split", data, "-o", tmp_path / "parts", "--share", "0.25")
+    parts = tmp_path / "parts"
+    trained = json.loads(
+        run(
+            "train", parts / "train.manifest", "--test", parts / "test.manifest", "-o", tmp_path, "--json", "--name",
+            "same", "--task", "classification",
+        ).stdout
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert (found["sha256"], found["figures"]) == (trained["sha256"], trained["figures"])
 
 
 @pytest.mark.parametrize(

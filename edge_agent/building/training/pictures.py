@@ -51,6 +51,16 @@ class Pictures:
             if larger and len(self._sights) > MOST_PICTURES:
                 self._shrunk.pop(larger, None)
 
+    def keep(self, examples: Sequence[Example], sizes: Sequence[Size]) -> None:
+        """Let go of everything but these pictures, shrunk to these sizes."""
+        paths = {example.path for example in examples}
+        self._sights = {path: sight for path, sight in self._sights.items() if path in paths}
+        self._shrunk = {
+            size: {path: picture for path, picture in shrunk.items() if path in paths}
+            for size, shrunk in self._shrunk.items()
+            if size in sizes
+        }
+
     def take(self, examples: Sequence[Example], size: Size) -> list[U8]:
         """Give pictures as uint8 [height, width, 3] of one of the sizes, and keep them no longer; those that were not
         seen, or not kept in that size, are read."""

@@ -28,6 +28,7 @@ from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.pictures import Pictures
 from edge_agent.building.training.registration import Registration, describe, lay_all_alike, registration_of
+from edge_agent.building.training.resolution import MOST_PICTURES
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
@@ -89,6 +90,9 @@ def train(
     usual, larger = pictures.sizes(report.size)
     examples = datasets.train.labelled
     anomalous = np.array([example.label == ANOMALY for example in examples])
+    if segmentation or len(examples) > MOST_PICTURES:
+        larger = None
+    pictures.keep(examples, (usual, larger) if larger else (usual,))
     shrunk = pictures.take(examples, usual)
     # What masks are learned with lies as the picture does.
     registration = None if segmentation else registration_of(shrunk, ~anomalous)
@@ -98,8 +102,9 @@ def train(
     )  # fmt: skip
     sights = pictures.sights(examples)
     resolution = None
-    if larger and not segmentation:
+    if larger:
         fitted, resolution = try_larger(fitted, larger, pictures, datasets, options, steps, report)
+    pictures.keep((), ())
     size, source, _, features, head, moved, _ = fitted
     lies = describe(registration, size) if registration else None
     outlook = look_ahead(

@@ -65,23 +65,39 @@ def test_for_the_larger_input_few_pictures_are_kept_and_no_file_is_read_twice(
     for example in examples:
         Image.fromarray(rng.integers(0, 256, (900, 900, 3), np.uint8)).save(example.path)
     pictures, many = Pictures(Options()), Pictures(Options())
-    monkeypatch.setattr("edge_agent.building.training.pictures.MOST_PICTURES", 2)
-    for example in examples:
-        many.see(example, read_picture(example.path))
-    monkeypatch.undo()
     usual, larger = pictures.sizes((900, 900))
     assert (usual, larger) == ((320, 320), (640, 640))
-    assert [picture.shape for picture in pictures.take(examples, usual)] == [(320, 320, 3)] * 3
     assert larger is not None
-    of_many = many.take(examples[:2], larger)
+    with monkeypatch.context() as few:
+        few.setattr("edge_agent.building.training.pictures.MOST_PICTURES", 2)
+        for example in examples:
+            many.see(example, read_picture(example.path))
+        # Some were set apart since, so that a larger input is tried all the same: what was let go is read.
+        of_many = many.take(examples[:2], larger)
+    assert [picture.shape for picture in pictures.take(examples, usual)] == [(320, 320, 3)] * 3
     for example in examples:
         example.path.unlink()
     expected = pictures.take(examples, larger)
     assert [picture.shape for picture in expected] == [(640, 640, 3)] * 3
-    np.testing.assert_array_equal(of_many, expected[:2], "what was let go is read where it is wanted all the same")
+    np.testing.assert_array_equal(of_many, expected[:2])
     assert len(many.take(examples, usual)) == 3
     with pytest.raises(InvalidRequest):  # neither kept nor there
         many.take(examples, larger)
+
+
+def test_of_pictures_that_were_seen_only_those_to_train_on_are_kept(tmp_path: Path) -> None:
+    examples = build_pictures(tmp_path, 3)
+    pictures = Pictures(Options(input_size=(64, 64)))
+    for example in examples:
+        pictures.see(example, read_picture(example.path))
+        example.path.unlink()
+    pictures.keep(examples[:2], [(64, 64)])
+    with pytest.raises(InvalidRequest):
+        pictures.take(examples[2:], (64, 64))
+    assert len(pictures.take(examples[:1], (64, 64))) == 1
+    pictures.keep(examples[:2], [])
+    with pytest.raises(InvalidRequest):
+        pictures.take(examples[1:2], (64, 64))
 
 
 def test_several_threads_see_what_one_sees() -> None:

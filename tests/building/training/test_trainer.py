@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import weakref
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent.building.datasets.checks.checking import check_datasets
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.results import Evaluation, evaluate
@@ -24,6 +26,8 @@ from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, source_model
 from edge_agent.building.training.head import Wanted, fit_head
 from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.shrinking import shrink
 from edge_agent.building.training.trainer import train
 from edge_agent.client.client import Client
 from edge_agent.component.manifest import Manifest, decode_manifest
@@ -102,6 +106,31 @@ def test_the_component_says_what_it_was_made_from(model: Path) -> None:
     assert [(sample.image, sample.score >= 0.5) for sample in manifest.golden] == [
         ("golden/normal.png", False), ("golden/anomaly.png", True),
     ]  # fmt: skip
+
+
+def test_of_pictures_that_were_set_apart_nothing_is_kept(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[np.ndarray]] = []
+    held: dict[str, int] = {}
+
+    def watched(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        found = shrink(picture, size)
+        made.append(weakref.ref(found))
+        return found
+
+    def bar(what: str) -> Any:
+        held[what] = sum(one() is not None for one in made)
+        return nullcontext(lambda done, total: None)
+
+    monkeypatch.setattr("edge_agent.building.training.pictures.shrink", watched)
+    datasets, pictures = read_datasets(data), Pictures(FAST)
+    for example in datasets.train.examples:
+        pictures.see(example, read_picture(example.path))
+    assert len(made) == NORMAL + ANOMALY
+    some = datasets._replace(train=datasets.train._replace(examples=datasets.train.examples[2:]))
+    train(some, tmp_path, Identity("part", "1.0.0"), FAST, Steps(bar, print), check_datasets(some), pictures)
+    assert held["looking at pictures"] == NORMAL + ANOMALY - 2
 
 
 def test_the_same_seed_gives_the_same_model(data: Path, model: Path, tmp_path: Path) -> None:

@@ -94,6 +94,13 @@ def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = T
     return Report(in_order(reasons), size, together.digest(everything), tuple(everything))
 
 
+def divide(report: Report, datasets: Datasets, *, masks: bool = True) -> Report:
+    """Give the report of pictures that were checked as one part, and were divided into those of `datasets` since."""
+    seen = {(item.example.path, item.example.number): item for item in report.seen}
+    parts = [[seen[example.path, example.number] for example in part.labelled] for part in _parts(datasets)]
+    return judge(datasets, parts, masks=masks)
+
+
 def _of_reading(parts: Sequence[Dataset]) -> list[Reason]:
     """Give what was noticed while reading. A name that one part alone lacks is nothing to speak of."""
     reasons = [reason for part in parts for reason in part.reasons]

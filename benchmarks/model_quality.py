@@ -5,6 +5,7 @@
     python -m benchmarks.model_quality --final              # and on the held-out half: only for a final table
     python -m benchmarks.model_quality --cache /tmp/kinds   # keep what is extracted of the pictures for the next time
     python -m benchmarks.model_quality --kinds vial tray    # some kinds
+    python -m benchmarks.model_quality --kinds tray~ nut@   # the same, but parts lie elsewhere, or at any angle
     python -m benchmarks.model_quality --trained-on 20+10 --quality best    # one number of pictures, another input
     python -m benchmarks.model_quality whole                # the first four sets, through the finished component
     python -m benchmarks.model_quality masks --results FILE # IoU of the masks (needs torch); each split goes there
@@ -38,6 +39,7 @@ from PIL import Image
 from benchmarks.beginning import begin, command_line
 from benchmarks.objects.building import build, choose
 from benchmarks.objects.kinds import KINDS
+from benchmarks.objects.lying import plain_kind
 from benchmarks.objects.masks import SETS as MASKED
 from benchmarks.objects.masks import WAYS as MASK_WAYS
 from benchmarks.objects.masks import measure_masks
@@ -205,7 +207,7 @@ def verdicts(arguments: argparse.Namespace) -> None:
     wanted = arguments.kinds or (_QUICK if quick else ["cookies", *KINDS])
     halves: dict[str, list[str]] = {"development": [], "held-out": []}
     for kind in wanted:
-        halves[KINDS[kind].half if kind in KINDS else "development"].append(kind)
+        halves["held-out" if _is_held_out(kind) else "development"].append(kind)
     if not arguments.final:
         halves["held-out"] = []
     ways: tuple[tuple[int, int], ...] = ((20, 10),) if quick else WAYS
@@ -224,11 +226,23 @@ def verdicts(arguments: argparse.Namespace) -> None:
     print(f"largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
+def _kind(name: str) -> str:
+    known = ("cookies", *KINDS)
+    if plain_kind(name) not in known or len(name) - len(plain_kind(name)) > 1:
+        raise argparse.ArgumentTypeError(f"{name!r} is no kind; expected one of {', '.join(known)}")
+    return name
+
+
+def _is_held_out(kind: str) -> bool:
+    plain = plain_kind(kind)
+    return plain in KINDS and KINDS[plain].half == "held-out"
+
+
 def _is_present(kind: str) -> bool:
-    if kind == "cookies" and not COOKIES.exists():
+    if plain_kind(kind) == "cookies" and not COOKIES.exists():
         print("cookies are left out: ../shared is not beside this checkout")
         return False
-    if kind == "gravel" and public_texture("gravel") is None:
+    if plain_kind(kind) == "gravel" and public_texture("gravel") is None:
         print("gravel is left out: pip install scikit-image")
         return False
     return True
@@ -238,9 +252,9 @@ def main() -> None:
     parts = {"whole": whole, "speed": speed, "thresholds": thresholds}
     parser = command_line("model_quality", __doc__)
     parser.add_argument("part", nargs="?", choices=("verdicts", "masks", "price", "cost", *parts), default="verdicts")
-    parser.add_argument(
-        "--kinds", nargs="+", choices=("cookies", *KINDS), help="of verdicts, price and cost: these only"
-    )
+    parser.add_argument("--kinds", nargs="+", type=_kind, metavar="KIND",
+                        help="of verdicts, price and cost: these only; of verdicts and price also with @ behind it "
+                        "(parts lie at any angle) or ~ (turned by up to 8 degrees, shifted by up to 3 %%)")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="of verdicts: a small part of it")
     parser.add_argument("--splits", type=int, default=5, help="how many, with the seeds from 0 on")
     parser.add_argument("--quality", choices=("auto", *get_args(Quality)), default="auto",
@@ -259,9 +273,12 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=("cookies", *MADE_UP), default=["cookies", *MADE_UP],
                         help="of the other parts: these sets of pictures")  # fmt: skip
     arguments = begin(parser)
-    held_out = [kind for kind in arguments.kinds or () if kind in KINDS and KINDS[kind].half == "held-out"]
+    held_out = [kind for kind in arguments.kinds or () if _is_held_out(kind)]
     if held_out and not arguments.final:
         parser.error(f"{', '.join(held_out)}: held out; --final measures them, when nothing is chosen by it any more")
+    lying = [kind for kind in arguments.kinds or () if kind != plain_kind(kind)]
+    if lying and arguments.part not in ("verdicts", "price"):
+        parser.error(f"{', '.join(lying)}: only verdicts and price have parts that lie otherwise")
     print(machine() + "\n")
     if arguments.part == "verdicts":
         verdicts(arguments)

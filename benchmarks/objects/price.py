@@ -110,7 +110,7 @@ def _mean_f1(
         def measured() -> dict[str, Any]:
             if not loaded:
                 loaded.append(features_of(kind, cookies, cache, quality=quality, precision=precision))
-            return {"f1": measure(loaded[0], way, seed).f1}
+            return {"f1": measure(loaded[0], way, seed, precision=precision).f1}
 
         return measured
 

@@ -7,8 +7,8 @@ of its training pictures. tests/building/training/test_graph.py holds that the f
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -27,6 +27,7 @@ from benchmarks.objects.larger_input import (
     unpack,
     unpack_moved,
 )
+from benchmarks.objects.lying import lie, plain_kind
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
@@ -36,6 +37,7 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Precision
 from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.quantization import quantize
+from edge_agent.building.training.registration import lay_alike, lay_all_alike, registration_of
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
@@ -43,7 +45,7 @@ F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 #: of what is stored: a cache of another method is not read
-_CACHE_FORMAT = 4
+_CACHE_FORMAT = 5
 WAYS = ((20, 10), (20, 2), (20, 0), (60, 30))
 #: good and bad pictures that an int8 network is quantised on
 _QUANTISED_ON = (20, 10)
@@ -54,9 +56,10 @@ _STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 
 
 class Kept(NamedTuple):
-    """Of a kind's pictures: features, which are anomalous, features of the same with drawn defects, and of moved copies
-    of the good ones."""
+    """Of a kind's pictures: the pictures in the input's size [n, rows, columns, 3], features, which are anomalous,
+    features of the same with drawn defects, and of moved copies of the good ones."""
 
+    pictures: U8
     features: Features
     anomalous: Bools
     drawn: Features
@@ -73,6 +76,7 @@ class Trial(NamedTuple):
     confidence: F64
     right: Bools
     is_larger: bool = False
+    is_registered: bool = False
 
 
 class Summary(NamedTuple):
@@ -103,7 +107,10 @@ def features_of(
     stored = cache / f"{kind}-{shares:g}-{quality}{of}-{_CACHE_FORMAT}.npz" if cache else None
     if stored and stored.exists():
         with np.load(stored) as found:
-            return Kept(unpack(found, "plain"), found["anomalous"], unpack(found, "drawn"), unpack_moved(found))
+            return Kept(
+                found["pictures"], unpack(found, "plain"), found["anomalous"], unpack(found, "drawn"),
+                unpack_moved(found),
+            )  # fmt: skip
     small: list[U8] = []
     anomalous: list[bool] = []
     for picture, is_bad in _pictures(kind, cookies, shares):
@@ -111,27 +118,44 @@ def features_of(
         size = choose_input_size(width, height, quality)
         small.append(make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture))).copy())
         anomalous.append(is_bad)
-    source, truth = source_model(*size), np.array(anomalous)
+    kept = _see(small, np.array(anomalous), np.ones(len(small), bool), precision)
+    if stored:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            stored, **pack(kept.features, "plain"), **pack(kept.drawn, "drawn"), **pack_moved(kept.moved),
+            anomalous=kept.anomalous, pictures=kept.pictures,
+        )  # fmt: skip
+    return kept
+
+
+def _see(small: Sequence[U8], truth: Bools, trained_on: Bools, precision: Precision) -> Kept:
+    """Extract what a model may be fitted on that has some of these pictures, of the input's size, for its training."""
+    height, width = small[0].shape[:2]
+    source = source_model(width, height)
     if precision == "int8":
         chosen = [*np.flatnonzero(~truth)[: _QUANTISED_ON[0]], *np.flatnonzero(truth)[: _QUANTISED_ON[1]]]
         source = quantize(source, [small[place] for place in chosen], progress=lambda done, total: None)
-    extract = Extractor(*size, source, threads=1)
+    extract = Extractor(width, height, source, threads=1)
     features = join([extract([picture]) for picture in small])
-    drawn = join([extract([draw_defect(picture, number)]) for number, picture in enumerate(small)])
-    good = np.flatnonzero(~truth).tolist()
+    # Whose defects are not asked for are not drawn: they would take as long as all else.
+    drawn = join(
+        [extract([draw_defect(picture, number)]) if trained_on[number] else features.of(np.array([number]))
+         for number, picture in enumerate(small)]
+    )  # fmt: skip
+    good = np.flatnonzero(~truth & trained_on).tolist()
     moved = moved_copies([lean(extract([copy])) for place in good for copy in move(small[place])], good)
-    if stored:
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(stored, **pack(features, "plain"), **pack(drawn, "drawn"), **pack_moved(moved), anomalous=truth)
-    return Kept(features, truth, drawn, moved)
+    return Kept(np.stack(small), features, truth, drawn, moved)
 
 
 @lru_cache(maxsize=1)  # to draw them takes longer than to look at them, and six qualities look at the same ones
 def _pictures(kind: str, cookies: Path, share: float) -> list[tuple[U8, bool]]:
-    if kind == "cookies":
-        return [(read_picture(example.path), example.label == ANOMALY) for example in read_dataset(cookies).labelled]
+    plain = plain_kind(kind)
+    if plain == "cookies":
+        examples = read_dataset(cookies).labelled
+        return list(lie(((read_picture(example.path), example.label == ANOMALY) for example in examples), kind))
     counts = {NORMAL: round(NORMALS * share), ANOMALY: round(ANOMALIES * share)}
-    return [(picture, bool(defect)) for picture, defect in pictures(kind, counts[NORMAL], counts[ANOMALY])]
+    drawn = pictures(plain, counts[NORMAL], counts[ANOMALY])
+    return list(lie(((picture, bool(defect)) for picture, defect in drawn), kind))
 
 
 def choose(anomalous: Bools, normal: int, anomaly: int, seed: int) -> Bools:
@@ -143,10 +167,29 @@ def choose(anomalous: Bools, normal: int, anomaly: int, seed: int) -> Bools:
     return chosen
 
 
-def measure(kept: Kept, way: tuple[int, int], seed: int, larger: Larger | None = None) -> Trial:
-    """Fit a model on some pictures, with the larger input where the data ask for it, and judge the others."""
+def measure(
+    kept: Kept,
+    way: tuple[int, int],
+    seed: int,
+    larger: Larger | None = None,
+    full_size: Callable[[], Iterable[tuple[U8, bool]]] | None = None,
+    precision: Precision = "fp32",
+) -> Trial:
+    """Fit a model on some pictures, with the larger input where the data ask for it, and judge the others.
+
+    Pictures of parts that turn or shift are registered first, as the good ones that are chosen tell; `full_size` gives
+    them as the camera does, for a larger input of these.
+    """
     anomalous = kept.anomalous
     chosen = choose(anomalous, *way, seed)
+    found_registration = registration_of([*kept.pictures[chosen]], ~anomalous[chosen])
+    if found_registration:
+        size = kept.pictures.shape[2], kept.pictures.shape[1]
+        laid = lay_all_alike(found_registration, size, [*kept.pictures])
+        kept = _see(laid, anomalous, chosen, precision)
+        if larger and full_size:
+            alike = ((lay_alike(found_registration, size, picture), is_bad) for picture, is_bad in full_size())
+            larger = larger_of(alike, None)
     head, features = fit_best(kept.features, kept.drawn, kept.moved, larger, anomalous, chosen, seed)
     threshold = head.calibrated_threshold
     scores, truth = head.calibrated(head.raw_scores(features.of(~chosen))), anomalous[~chosen]
@@ -161,6 +204,7 @@ def measure(kept: Kept, way: tuple[int, int], seed: int, larger: Larger | None =
         confidence=np.where(called, scores, 1 - scores),
         right=called == truth,
         is_larger=larger is not None and features is larger.plain,
+        is_registered=found_registration is not None,
     )
 
 
@@ -196,7 +240,8 @@ def verdicts(
         for way in ways:
             if way[0] >= int((~kept.anomalous).sum()) or way[1] >= int(kept.anomalous.sum()):
                 continue
-            trials = tuple(measure(kept, way, seed, larger) for seed in seeds)
+            full_size = partial(_pictures, kind, cookies, share)
+            trials = tuple(measure(kept, way, seed, larger, full_size) for seed in seeds)
             summaries.append(Summary(kind, way, trials))
             print(_line(kind, f"{way[0]} + {way[1]}", trials), flush=True)
     return summaries
@@ -213,6 +258,7 @@ def _line(name: str, way: str, trials: Sequence[Trial]) -> str:
         f"{name:10} {way:>10} {mean:8.3f} {interval:>15} {f1.min():6.3f} {auc:7.4f} {best:8.3f} "
         + (f"{promised:9.3f}" if way[-2:] != " 0" else f"{'':9}")
         + (f"   larger input: {count}" if (count := sum(trial.is_larger for trial in trials)) else "")
+        + (f"   registered: {count}" if (count := sum(trial.is_registered for trial in trials)) else "")
     )  # fmt: skip
 
 

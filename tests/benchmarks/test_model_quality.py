@@ -18,14 +18,23 @@ from benchmarks.objects.results import Results
 from benchmarks.objects.verdicts import calibration_error, choose
 
 
-def test_a_kind_that_is_held_out_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--kinds", "vial", "wood"], "wood: held out; --final measures them"),
+        (["--kinds", "wood@"], "wood@: held out; --final measures them"),
+        (["--kinds", "vial@@"], "'vial@@' is no kind; expected one of cookies, flange"),
+        (["cost", "--kinds", "vial~"], "vial~: only verdicts and price have parts that lie otherwise"),
+    ],
+)
+def test_a_kind_that_is_held_out_or_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["model_quality", "--kinds", "vial", "wood"])
+    monkeypatch.setattr(sys, "argv", ["model_quality", *arguments])
     with pytest.raises(SystemExit) as ended:
         model_quality.main()
     assert ended.value.code == 2
-    assert "wood: held out; --final measures them" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_half_of_the_kinds_are_held_out() -> None:

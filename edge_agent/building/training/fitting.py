@@ -118,8 +118,11 @@ def try_larger(
         )  # fmt: skip
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
-        extract = Extractor(*usual.size, source_model(*usual.size))
-        looks = (Look(extract, usual.features) if is_plain else Look(extract)), look()
+        extract, larger = Extractor(*usual.size, source_model(*usual.size)), look()
+        looks = (Look(extract, usual.features) if is_plain else Look(extract)), larger
+        if usual.registration:
+            # Registered in full size they are a little other pictures: with specks and without alike.
+            looks = Look(extract), Look(larger.extract)
         with steps.bar("trying a larger input") as progress:
             return try_specks(
                 [examples[i] for i in good],

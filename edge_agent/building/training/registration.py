@@ -43,6 +43,10 @@ _LEAST_PARTS = 6
 #: the correlation from which on registered parts look alike, and the share of what they differ by that may be left when
 #: more than a little is allowed for
 _ALIKE, _LESS = 0.74, 0.65
+#: the correlation from which on no wider range is tried
+_ALIKE_ENOUGH = 0.95
+#: parts that must lie farther off than the narrower range, where any angle is searched, and a share of them
+_LEAST_FAR, _SHARE_FAR = 3, 0.25
 _TIMED = 5  # runs
 _SEEN_BY = 3  # parts, of which the mean is known at a place
 _MORE, _BEYOND = 1.5, 0.01  # of the largest angle and shift that was seen is searched, and a share of the longer side
@@ -128,12 +132,24 @@ def learn_registration(pictures: Sequence[U8]) -> Registration | None:
     views = [see(picture) for picture in pictures]
     chosen = _learn(views, _RANGES[0])
     for more in _RANGES[1:]:
+        if chosen.registered >= _ALIKE_ENOUGH:
+            break  # of what is left then, a share is chance
         # A weld's bead looks much the same further along it, or the other way round, which is no reason to move it.
         found = _learn(views, more)
+        if more.is_circle and not _turn_far(find_poses(found.search, views)[0][:, 0]):
+            continue
         if 1 - found.registered <= _LESS * (1 - chosen.registered):
             chosen = found
     poses = find_poses(chosen.search, views)[0]
     return chosen._replace(search=chosen.search._replace(mean=_mean_picture(pictures, poses)))
+
+
+def _turn_far(angles: npt.NDArray[np.floating]) -> bool:
+    """Tell whether many parts are turned by more than those that lie the same way are, from whichever of them."""
+    between = np.abs(_signed(angles[:, None] - angles[None]))
+    far = (between > _RANGES[1].angles.max()).sum(axis=1).min()
+    # One or two that look alike the other way round are no parts that lie at any angle.
+    return bool(far >= max(_LEAST_FAR, _SHARE_FAR * len(angles)))
 
 
 def _learn(views: Sequence[F32], within: Range) -> Registration:

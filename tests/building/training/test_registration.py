@@ -160,3 +160,27 @@ def test_the_command_says_that_parts_lie_at_any_angle(data: Path, tmp_path: Path
     assert json.loads(said.stdout)["registration"]["key"] == "any_angle"
     said = run("train", str(data), "-o", str(tmp_path), "--name", "again")
     assert "parts lie at any angle: each picture is turned and shifted" in said.stdout
+
+
+def test_parts_that_lie_the_same_way_are_not_turned_around() -> None:
+    """Wide ones that are nearly alike the other way round, shifted alone."""
+    rng = np.random.default_rng(1)
+
+    def wide() -> U8:
+        part = np.full((640, 640, 3), 60, np.uint8)
+        cv2.rectangle(part, (60, 270), (580, 370), (150, 150, 150), -1)
+        for place in ((80, 320), (560, 320), (200, 300), (350, 340)):
+            cv2.circle(part, place, 12, (40, 40, 40), -1)
+        how = np.eye(2, 3)
+        how[:, 2] = rng.uniform(-20, 20, 2)
+        part = cv2.warpAffine(part, how, (640, 640), borderMode=cv2.BORDER_REPLICATE)
+        noisy = np.clip(part + rng.normal(0, 3, part.shape), 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(noisy[240:400])
+
+    pictures = [wide() for _ in range(GOOD)]
+    registration = registration_of(pictures, all_good(pictures))
+    if registration is not None:
+        assert not registration.search.is_circle
+        poses, _ = find_poses(registration.search, [see(picture) for picture in pictures])
+        angles = (poses[:, 0] + np.pi) % (2 * np.pi) - np.pi
+        assert np.abs(angles).max() < np.radians(10)

@@ -173,8 +173,8 @@ def test_parts_that_lie_the_same_way_are_not_turned_around() -> None:
             cv2.circle(part, place, 12, (40, 40, 40), -1)
         how = np.eye(2, 3)
         how[:, 2] = rng.uniform(-20, 20, 2)
-        part = cv2.warpAffine(part, how, (640, 640), borderMode=cv2.BORDER_REPLICATE)
-        noisy = np.clip(part + rng.normal(0, 3, part.shape), 0, 255).astype(np.uint8)
+        shifted = cv2.warpAffine(part, how, (640, 640), borderMode=cv2.BORDER_REPLICATE)
+        noisy = np.clip(shifted + rng.normal(0, 3, shifted.shape), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(noisy[240:400])
 
     pictures = [wide() for _ in range(GOOD)]

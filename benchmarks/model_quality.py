@@ -175,7 +175,7 @@ def _by_threshold(data: Dataset, normal: int, anomaly: int) -> Iterator[tuple[fl
         size = choose_input_size(width, height)
         extract = Extractor(*size, source_model(*size))
         seen, unseen = (
-            extract_features(extract, resized_pictures(part.labelled, (width, height), size), lambda done, total: None)
+            extract_features(extract, resized_pictures(part.labelled, size), lambda done, total: None)
             for part in (parts.train, parts.test)
         )
         truth, test_truth = (

@@ -38,8 +38,8 @@ from edge_agent.building.training.options import Precision
 from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.quantization import quantize
 from edge_agent.building.training.registration import lay_alike, lay_all_alike, registration_of
+from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.picture import read_picture
-from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -116,7 +116,7 @@ def features_of(
     for picture, is_bad in _pictures(kind, cookies, shares):
         height, width = picture.shape[:2]
         size = choose_input_size(width, height, quality)
-        small.append(make_resizer((width, height), size, "area")(ArrayPixels(np.ascontiguousarray(picture))).copy())
+        small.append(shrink(picture, size))
         anomalous.append(is_bad)
     kept = _see(small, np.array(anomalous), np.ones(len(small), bool), precision)
     if stored:

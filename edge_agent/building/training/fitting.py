@@ -26,9 +26,10 @@ from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean,
 from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
 from edge_agent.building.training.resolution import Look, choose_larger, describe, milliseconds, try_specks
 from edge_agent.building.training.sentence import Sentence
+from edge_agent.building.training.shrinking import shrink
 from edge_agent.building.training.threshold import F64
 from edge_agent.inference.imaging.picture import read_picture
-from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.resize import U8
 
 
 class Fitted(NamedTuple):
@@ -144,14 +145,12 @@ def try_larger(
     return chosen, describe(trial, picture, (usual.size, size), times)
 
 
-def judge(
-    examples: tuple[Example, ...], source: tuple[int, int], fitted: Fitted, progress: Callable[[int, int], None]
-) -> F64:
+def judge(examples: tuple[Example, ...], fitted: Fitted, progress: Callable[[int, int], None]) -> F64:
     """Score pictures, one after another: together their features could fill the memory."""
     raw = []
     lay = Registrar(fitted.registration.search, *fitted.size) if fitted.registration else None
     for number, example in enumerate(examples, start=1):
-        pictures = resized_pictures((example,), source, fitted.size)
+        pictures = resized_pictures((example,), fitted.size)
         features = fitted.extract([*map(lay, pictures)] if lay else pictures)
         raw.append(fitted.head.raw_scores(features))
         progress(number, len(examples))
@@ -198,12 +197,11 @@ def _shrink_classes(classes: U8, target: tuple[int, int], labels: int) -> U8:
     return np.asarray(np.stack(shares).argmax(axis=0), np.uint8)
 
 
-def resized_pictures(examples: Sequence[Example], source: tuple[int, int], target: tuple[int, int]) -> list[U8]:
+def resized_pictures(examples: Sequence[Example], target: tuple[int, int]) -> list[U8]:
     """Shrink pictures as the agent does."""
 
     def one(example: Example) -> U8:
-        pixels = ArrayPixels(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
-        return make_resizer(source, target, "area")(pixels)  # of its own: it keeps a buffer
+        return shrink(read_picture(example.path, example.pixel_format), target)
 
     # Decoding leaves the interpreter's lock.
     return side_by_side([partial(one, example) for example in examples])

@@ -31,7 +31,8 @@ from edge_agent.building.training.registration_graph import (
     registration_model,
 )
 from edge_agent.building.training.sentence import Sentence
-from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.building.training.shrinking import shrink
+from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer
 
 _FINE = 96  # places on the longer side of what is compared, about
@@ -331,7 +332,7 @@ def lay_alike(registration: Registration | None, size: tuple[int, int], picture:
     if registration is None:
         return picture
     height, width = picture.shape[:2]
-    small = make_resizer((width, height), size, "area")(ArrayPixels(picture))
+    small = shrink(picture, size)
     pose = find_poses(registration.search, [see(small)])[0][0]
     is_seen = warp(np.ones((height, width), np.float32), pose, cv2.BORDER_CONSTANT) > 1 - 1e-3
     mean = cv2.resize(registration.search.mean, (width, height), interpolation=cv2.INTER_LINEAR)

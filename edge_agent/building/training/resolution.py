@@ -28,10 +28,11 @@ from edge_agent.building.training.head import FINE_WORST, Head
 from edge_agent.building.training.memory import describe_usual
 from edge_agent.building.training.place_bank import choose_view, compare_places, lean
 from edge_agent.building.training.sentence import Sentence, written_size
+from edge_agent.building.training.shrinking import shrink
 from edge_agent.building.training.threshold import expected_errors
 from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.picture import read_picture
-from edge_agent.inference.imaging.resize import U8, ArrayPixels, make_resizer
+from edge_agent.inference.imaging.resize import U8
 
 #: from how many pixels a side for one of the model's input on a larger one is tried
 SHRUNK = 2.5
@@ -266,9 +267,8 @@ def try_specks(
         pixels = {True: plain, False: add_specks(plain, number)}
         found = []
         for extract, known in looks:
-            resize = make_resizer(picture, extract.size, "area")
             wanted = (False,) if known else (False, True)
-            found.append([lean(extract([resize(ArrayPixels(pixels[which])).copy()])) for which in wanted])
+            found.append([lean(extract([shrink(pixels[which], extract.size)])) for which in wanted])
         progress(next(done), len(good))
         return found
 

@@ -116,7 +116,7 @@ def train(
     between = {"out_of_fold": _intervals(head, held_out, anomalous)}
     if datasets.test:
         with steps.bar("looking at test pictures") as progress:
-            judged = head.calibrated(judge(datasets.test.labelled, report.size, fitted, progress))
+            judged = head.calibrated(judge(datasets.test.labelled, fitted, progress))
         truth = np.array([example.label == ANOMALY for example in datasets.test.labelled])
         figures["test"] = _figures(head, judged, truth)
         between["test"] = _intervals(head, judged, truth)

@@ -304,7 +304,7 @@ def test_of_the_pictures_in_full_size_one_is_held_at_a_time(tmp_path: Path, monk
     assert all(0 <= area <= 1 for area in areas)
     assert steps[-1] == (5, 5)
     assert len(held) == 5 and max(held) <= 1, "the one before, until the next is there"
-    small = [resized_pictures(good, (SIDE, SIDE), look.extract.size) for look in looks]
+    small = [resized_pictures(good, look.extract.size) for look in looks]
     known = [Look(look.extract, look.extract(pictures)) for look, pictures in zip(looks, small, strict=True)]
     assert try_them((known[0], known[1])) == areas, "what was seen before need not be seen again"
 

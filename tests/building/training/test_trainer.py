@@ -151,7 +151,7 @@ def test_a_picture_gets_the_same_score_in_training_and_in_the_agent(
     size = (manifest.input.width, manifest.input.height)
     from edge_agent.building.training.fitting import resized_pictures
 
-    features = Extractor(*size, source_model(*size))(resized_pictures(datasets.train.labelled, (WIDTH, HEIGHT), size))
+    features = Extractor(*size, source_model(*size))(resized_pictures(datasets.train.labelled, size))
     anomalous = np.array([example.label == "anomaly" for example in datasets.train.labelled])
     head = fit_head(features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None)
     expected = head.calibrated(head.raw_scores(features))

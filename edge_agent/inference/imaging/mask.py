@@ -43,7 +43,7 @@ class Mask(NamedTuple):
 def copy_mask(buffers: Iterable[memoryview], target: U8) -> None:
     """Lay a mask's buffers out in `target`, uint8 [bytes], one after the other.
 
-    Filling memory takes a third to half of the time of copying to it: docs/performance.md.
+    Filling memory takes a third to half of the time of copying to it: docs/performance-tried.md.
     """
     data, start = target.data, 0
     for buffer in buffers:

@@ -253,10 +253,10 @@ def _mean_picture(pictures: Sequence[U8], poses: Poses) -> U8:
         light = np.stack(
             [_extend_light(picture - mean, there & is_known) for picture, there in zip(laid, seen, strict=True)]
         )
-    return np.clip(np.rint(mean), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(mean), 0, 255), np.uint8)
 
 
-def _extend_light(values: F32, is_seen: npt.NDArray[np.bool_]) -> F32:
+def _extend_light(values: npt.NDArray[np.floating], is_seen: npt.NDArray[np.bool_]) -> F32:
     """Give what values [rows, columns, 3] are about, where they are seen and beyond it, as the graph does."""
     rows, columns = values.shape[:2]
     grid = light_grid(values.shape)
@@ -302,7 +302,7 @@ def lay_alike(registration: Registration | None, size: tuple[int, int], picture:
     small = shrink(picture, size)
     pose = find_poses(registration.search, [see(small)])[0][0]
     mean = registration.search.mean
-    filled = mean + _light_of(small, mean, pose)
+    filled = mean.astype(np.float32) + _light_of(small, mean, pose)
     filled = np.clip(np.rint(cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)), 0, 255)
     is_seen = _seen_at(pose, (height, width))
     return np.ascontiguousarray(np.where(is_seen[..., None], warp(picture, pose), filled.astype(np.uint8)))
@@ -311,7 +311,7 @@ def lay_alike(registration: Registration | None, size: tuple[int, int], picture:
 def _light_of(picture: U8, mean: U8, pose: Poses) -> F32:
     """Tell by how much a picture is brighter than the mean one, as large as that."""
     small = cv2.resize(picture, mean.shape[1::-1], interpolation=cv2.INTER_AREA)
-    return _extend_light(warp(small.astype(np.float32), pose) - mean, _seen_at(pose, mean.shape))
+    return _extend_light(warp(small.astype(np.float32), pose) - mean.astype(np.float32), _seen_at(pose, mean.shape))
 
 
 def _seen_at(pose: Poses, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

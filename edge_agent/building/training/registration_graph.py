@@ -210,7 +210,7 @@ def _add_light(graph: Graph, warped: str, is_seen: str, mean: U8, width: int, he
     tile = np.array([height // grid[0], width // grid[1]])
     part = tile // 4
     small = cv2.resize(mean, (width // int(part[1]), height // int(part[0])), interpolation=cv2.INTER_AREA)
-    known = graph.weight("register.light.mean", _normalized(small))
+    known = graph.weight("register.light.mean", _normalized(np.asarray(small, np.uint8)))
     seen = graph.cast("register.light.seen", is_seen, "float32")
 
     def pool(name: str, of: str, by: Any) -> str:

@@ -36,7 +36,7 @@ def position_nodes(model: ModelProto) -> set[int]:
     nodes = model.graph.node
     made = {name: number for number, node in enumerate(nodes) for name in node.output if name}
     behind_convolutions = _behind_convolutions(model)
-    columns = {name: tensor.dims for name, tensor in weights_of(model).items()}
+    columns = {name: tuple(tensor.dims) for name, tensor in weights_of(model).items()}
 
     def is_network(number: int) -> bool:
         node = nodes[number]

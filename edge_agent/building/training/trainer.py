@@ -27,7 +27,8 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.pictures import Pictures
-from edge_agent.building.training.registration import Registration, describe, lay_all_alike, registration_of
+from edge_agent.building.training.registration import Registration, describe, registration_of
+from edge_agent.building.training.registration_choice import fit_usual
 from edge_agent.building.training.resolution import MOST_PICTURES
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
@@ -95,11 +96,11 @@ def train(
     pictures.keep(examples, (usual, larger) if larger else (usual,))
     shrunk = pictures.take(examples, usual)
     # What masks are learned with lies as the picture does.
-    registration = None if segmentation else registration_of(shrunk, ~anomalous)
-    fitted = fit(
-        datasets, lay_all_alike(registration, usual, shrunk), usual, options, steps, report, segmentation=segmentation,
-        registration=registration,
-    )  # fmt: skip
+    if segmentation:
+        fitted = fit(datasets, shrunk, usual, options, steps, report, segmentation=True)
+    else:
+        fitted = fit_usual(datasets, shrunk, usual, options, steps, report, registration_of(shrunk, ~anomalous))
+    registration = fitted.registration
     sights = pictures.sights(examples)
     resolution = None
     if larger:

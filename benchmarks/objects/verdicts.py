@@ -225,7 +225,7 @@ def _laid(
     anomalous, size = kept.anomalous, (kept.pictures.shape[2], kept.pictures.shape[1])
     full = [picture for picture, _ in full_size()] if full_size else [*kept.pictures]
     train, truth = np.flatnonzero(chosen), anomalous[chosen]
-    good = [partial(full.__getitem__, int(place)) for place in train[choose_good(truth)]]
+    good = [partial(full.__getitem__, int(place)) for place in train[choose_good(~truth)]]
     extract = Extractor(*size, source_model(*size), threads=1)
     worth = Worth(try_registered(good, extract, registration, seed=seed, progress=lambda done, total: None))
     if not worth.is_seen:

@@ -8,7 +8,6 @@ are registered. A screw that lies the wrong way round in a tray stays what it is
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.counting import count_up
 from edge_agent.building.training import backbone
 from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.features import F32, input_spec
@@ -330,11 +330,11 @@ def lay_all_alike(
     told how many are done of all."""
     if registration is None:
         return pictures
-    lay, done = Registrar(registration.search, *size), itertools.count(1)
+    lay, one_more = Registrar(registration.search, *size), count_up(progress, len(pictures))
 
     def one(picture: U8) -> U8:
         found = lay(picture)
-        progress(next(done), len(pictures))
+        one_more()
         return found
 
     return side_by_side([partial(one, picture) for picture in pictures])

@@ -8,7 +8,6 @@ better; with anomalies, the verdicts that are expected to be wrong tell whether 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.counting import count_up
 from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.dataset import ANOMALY
 from edge_agent.building.datasets.reading import Datasets
@@ -26,9 +26,15 @@ from edge_agent.building.training.fitting import Fitted, fit
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.place_bank import lean
-from edge_agent.building.training.registration import Registrar, Registration, lay_all_alike
+from edge_agent.building.training.registration import Registrar, Registration, lay_all_alike, registration_of
 from edge_agent.building.training.registration_search import Poses, find_poses, see
-from edge_agent.building.training.resolution import add_specks, share_wrong, speck_middles, specks_seen
+from edge_agent.building.training.resolution import (
+    add_specks,
+    share_wrong,
+    speck_middles,
+    specks_seen,
+    without_copies,
+)
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.picture import read_picture
@@ -73,10 +79,9 @@ def fit_usual(
     options: Options,
     steps: Steps,
     report: Report,
-    registration: Registration | None,
 ) -> Fitted:
-    """Fit the verdict of training pictures of the usual input's size; where the `registration` could bring them to lie
-    alike, both ways as far as that is needed to choose.
+    """Fit the verdict of training pictures of the usual input's size; where they could be brought to lie alike, both
+    ways as far as that is needed to choose.
 
     Raises:
         TrainingError: the wanted precision can't be reached either way.
@@ -85,11 +90,14 @@ def fit_usual(
     def as_they_lie() -> Fitted:
         return fit(datasets, pictures, size, options, steps, report, segmentation=False)
 
-    if registration is None:
-        return as_they_lie()
     examples = datasets.train.labelled
     anomalous = np.array([example.label == ANOMALY for example in examples])
-    chosen = choose_good(anomalous)
+    # Beside a copy of its picture a speck would be seen better than on a part that is new.
+    good = without_copies(~anomalous, [seen.digest for seen in report.seen[: len(examples)]])
+    registration = registration_of(pictures, good)
+    if registration is None:
+        return as_they_lie()
+    chosen = choose_good(good)
     with steps.bar("trying parts laid alike") as progress:
         specks = try_registered(
             [partial(read_picture, examples[i].path, examples[i].pixel_format) for i in chosen],
@@ -97,7 +105,6 @@ def fit_usual(
             registration,
             seed=options.seed,
             progress=progress,
-            same=[report.seen[i].digest for i in chosen],
         )
     worth = Worth(specks)
     registered, imprecise = None, ""
@@ -131,9 +138,9 @@ def can_tell(anomalous: npt.NDArray[np.bool_]) -> bool:
     return int(anomalous.sum()) >= _ENOUGH_ANOMALIES
 
 
-def choose_good(anomalous: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Choose the good parts that specks are put on."""
-    return chosen_evenly(~anomalous, _TRIED_ON)
+def choose_good(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Choose those of the `good` parts that specks are put on."""
+    return chosen_evenly(good, _TRIED_ON)
 
 
 @one_thread_each()
@@ -144,13 +151,12 @@ def try_registered(
     *,
     seed: int,
     progress: Progress,
-    same: Sequence[str] = (),
 ) -> tuple[float, float]:
     """Tell how well specks on good parts are seen as they lie, and registered: areas under the ROC curve.
 
-    `pictures` read those in full size; `same` is as for `specks_seen`.
+    `pictures` read those in full size; none may be a copy of another.
     """
-    lay, done = Registrar(registration.search, *extract.size), itertools.count(1)
+    lay, one_more = Registrar(registration.search, *extract.size), count_up(progress, len(pictures))
 
     def look(number: int, read: Callable[[], U8]) -> tuple[list[Features], tuple[F32, F32]]:
         picture = np.ascontiguousarray(read())
@@ -158,14 +164,14 @@ def try_registered(
         middles = speck_middles((picture.shape[1], picture.shape[0]), number)
         pose = find_poses(registration.search, [see(specks)])[0][0]
         found = [lean(extract([of])) for of in (plain, specks, lay(plain), lay(specks))]
-        progress(next(done), len(pictures))
+        one_more()
         return found, (middles, registered_places(middles, pose, extract.size))
 
     seen = side_by_side([partial(look, number, read) for number, read in enumerate(pictures)])
     plain, specks, laid, laid_specks = (join(of) for of in zip(*(found for found, _ in seen), strict=True))
     return (
-        specks_seen(plain, specks, [before for _, (before, _) in seen], seed=seed, same=same),
-        specks_seen(laid, laid_specks, [after for _, (_, after) in seen], seed=seed, same=same),
+        specks_seen(plain, specks, [before for _, (before, _) in seen], seed=seed),
+        specks_seen(laid, laid_specks, [after for _, (_, after) in seen], seed=seed),
     )
 
 

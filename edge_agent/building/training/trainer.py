@@ -28,7 +28,7 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.pictures import Pictures
-from edge_agent.building.training.registration import Registration, describe, registration_of
+from edge_agent.building.training.registration import Registration, describe
 from edge_agent.building.training.registration_choice import fit_usual
 from edge_agent.building.training.resolution import MOST_PICTURES
 from edge_agent.building.training.sentence import Sentence
@@ -101,7 +101,7 @@ def train(
     if segmentation:
         fitted = fit(datasets, shrunk, usual, options, steps, report, segmentation=True)
     else:
-        fitted = fit_usual(datasets, shrunk, usual, options, steps, report, registration_of(shrunk, ~anomalous))
+        fitted = fit_usual(datasets, shrunk, usual, options, steps, report)
     registration = fitted.registration
     sights = pictures.sights(examples)
     resolution = None

@@ -11,11 +11,10 @@ import pytest
 from PIL import Image
 
 from edge_agent.building.datasets.reading import read_datasets
-from edge_agent.building.training import registration_choice
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, source_model
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.registration import Registrar, registration_of
+from edge_agent.building.training.registration import Registrar, Registration, registration_of
 from edge_agent.building.training.registration_choice import (
     Worth,
     describe_refusal,
@@ -53,7 +52,7 @@ def test_what_is_said_is_what_spoke_against_it() -> None:
     assert "no threshold" in describe_refusal(Worth((0.6, 0.8)), "no threshold has a precision of 1")
 
 
-def registration_and(pictures: list[U8]) -> registration_choice.Registration:
+def registration_and(pictures: list[U8]) -> Registration:
     found = registration_of(pictures, np.ones(len(pictures), bool))
     assert found is not None
     return found

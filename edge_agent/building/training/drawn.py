@@ -2,8 +2,8 @@
 
 Twenty good parts tell where good parts score, and nothing of how far off a defect is: a scratch on a plain surface is
 ten times as far as any good part, one on parts that turn is among them. A scar in another colour, or a blotch, on each
-good part is no picture of what will break, but says which of both it is. In a large picture a defect may be a small
-share of it: half of what is drawn there is as small as that.
+good part is no picture of what will break, but says which of both it is. Half of them are small: where those are seen,
+nearly every defect is.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ _SCAR_WIDTH = (1, 3)  # pixels
 _OTHER_COLOR = 25.0  # by which a scar's colour differs from one of the picture's: a deviation
 _BLOTCH, _RAGGED, _SOFT = (0.04, 0.16), 0.5, 1.2  # of the longer side; of its outline; pixels
 _COVERS = (0.3, 0.8)  # how much of what is below a blotch it hides
-#: of the longer side of a picture, up to which these sizes are all there are: a defect that is seen in a larger one may
-#: have as few pixels of the camera's
-_PLAIN = 400
+_SMALL = 0.25  # times as large as the others is half of what is drawn
 
 
 def chosen_for_drawing(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
@@ -37,15 +35,10 @@ def chosen_evenly(good: npt.NDArray[np.bool_], most: int) -> npt.NDArray[np.intp
     return np.asarray(found[evenly], np.intp)
 
 
-def smaller_by(picture: tuple[int, int]) -> float:
-    """Give the share of the usual size that a defect may have in a camera's picture of this width and height."""
-    return min(1.0, _PLAIN / max(picture))
-
-
-def draw_defect(picture: U8, number: int, smaller: float = 1.0) -> U8:
+def draw_defect(picture: U8, number: int) -> U8:
     """Draw a defect on a picture of the model's input, a scar if `number` is even, otherwise a blotch; two of four
-    numbers draw one of this share of the usual size. The same number draws the same one."""
-    return (_draw_blotch if number % 2 else _draw_scar)(picture, number, smaller if number % 4 > 1 else 1.0)
+    numbers draw a small one. The same number draws the same one."""
+    return (_draw_blotch if number % 2 else _draw_scar)(picture, number, _SMALL if number % 4 > 1 else 1.0)
 
 
 def _draw_scar(picture: U8, number: int, size: float) -> U8:
@@ -71,8 +64,7 @@ def _draw_blotch(picture: U8, number: int, size: float) -> U8:
     row, column = rng.integers(height), rng.integers(width)
     rows, columns = np.mgrid[:height, :width]
     inside = 1 - np.hypot(rows - row, columns - column) / (side / 2) + _RAGGED * ragged / ragged.std()
-    cover = cv2.GaussianBlur((inside > 0).astype(np.float32), (0, 0), _SOFT * np.sqrt(size))[..., None] * rng.uniform(
-        *_COVERS
-    )
+    soft = _SOFT * np.sqrt(size)
+    cover = cv2.GaussianBlur((inside > 0).astype(np.float32), (0, 0), soft)[..., None] * rng.uniform(*_COVERS)
     color = (rng.uniform(0, 255, 3) + rng.uniform(0, 255)) / 2
     return np.asarray(np.clip(picture * (1 - cover) + cover * color, 0, 255), np.uint8)

@@ -2,8 +2,8 @@
 
 Twenty good parts tell where good parts score, and nothing of how far off a defect is: a scratch on a plain surface is
 ten times as far as any good part, one on parts that turn is among them. A scar in another colour, or a blotch, on each
-good part is no picture of what will break, but says which of both it is. Half of them are small: where those are seen,
-nearly every defect is.
+good part is no picture of what will break, but says which of both it is. In a large picture a defect may be a small
+share of it: half of what is drawn there is small.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SCAR_WIDTH = (1, 3)  # pixels
 _OTHER_COLOR = 25.0  # by which a scar's colour differs from one of the picture's: a deviation
 _BLOTCH, _RAGGED, _SOFT = (0.04, 0.16), 0.5, 1.2  # of the longer side; of its outline; pixels
 _COVERS = (0.3, 0.8)  # how much of what is below a blotch it hides
-_SMALL = 0.25  # times as large as the others is half of what is drawn
+_LARGE, _SMALL = 800, 0.25  # pixels of a camera's longer side, from which on half are so many times as large
 
 
 def chosen_for_drawing(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
@@ -35,10 +35,15 @@ def chosen_evenly(good: npt.NDArray[np.bool_], most: int) -> npt.NDArray[np.intp
     return np.asarray(found[evenly], np.intp)
 
 
-def draw_defect(picture: U8, number: int) -> U8:
+def smaller_by(picture: tuple[int, int]) -> float:
+    """Give the share of the usual size that half of the defects have in a camera's picture of this width and height."""
+    return _SMALL if max(picture) >= _LARGE else 1.0
+
+
+def draw_defect(picture: U8, number: int, smaller: float = 1.0) -> U8:
     """Draw a defect on a picture of the model's input, a scar if `number` is even, otherwise a blotch; two of four
-    numbers draw a small one. The same number draws the same one."""
-    return (_draw_blotch if number % 2 else _draw_scar)(picture, number, _SMALL if number % 4 > 1 else 1.0)
+    numbers draw one of the `smaller` share of the usual size. The same number draws the same one."""
+    return (_draw_blotch if number % 2 else _draw_scar)(picture, number, smaller if number % 4 > 1 else 1.0)
 
 
 def _draw_scar(picture: U8, number: int, size: float) -> U8:

@@ -17,7 +17,7 @@ from PIL import Image
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import load_component
 from edge_agent.building.training import backbone, trainer
-from edge_agent.building.training.assembly import SCORE
+from edge_agent.building.training.assembly import SCORE, assemble
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, input_spec
 from edge_agent.building.training.options import Options, Steps
@@ -74,14 +74,12 @@ def parts() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def trained(data: Path, parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    assemble = trainer.assemble
-
     def watched(head: Any, width: int, height: int, source: Any, classes: Any, search: Any) -> Any:
         parts.update(head=head, size=(width, height), source=source, search=search)
         return assemble(head, width, height, source, classes, search)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "assemble", watched)
+        patch.setattr("edge_agent.building.training.trainer.assemble", watched)
         return build(data, tmp_path_factory.mktemp("models"), [], task="classification", locate=True)
 
 

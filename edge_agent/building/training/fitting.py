@@ -16,11 +16,11 @@ from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.training.cores import side_by_side
-from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
+from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect, smaller_by
 from edge_agent.building.training.features import Extractor, Features, Joining, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move, lean, move
 from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
 from edge_agent.building.training.resolution import Look, choose_larger, describe, milliseconds, try_specks
@@ -71,7 +71,7 @@ def fit(
     extract = seen.extract if seen else Extractor(*size, source)
     with steps.bar("looking at pictures") as progress:
         features = (seen and seen.plain) or extract_features(extract, pictures, progress)
-        drawn, moved = _look_further(extract, pictures, drawn_on, to_move, progress)
+        drawn, moved = _look_further(extract, pictures, drawn_on, to_move, smaller_by(report.size or size), progress)
     extract.rest()
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
@@ -86,7 +86,7 @@ def fit(
 def try_larger(
     usual: Fitted,
     size: tuple[int, int],
-    pictures: Pictures,
+    pictures: TrainingPictures,
     datasets: Datasets,
     options: Options,
     steps: Steps,
@@ -218,12 +218,14 @@ def _look_further(
     pictures: list[U8],
     drawn_on: npt.NDArray[np.intp],
     to_move: npt.NDArray[np.intp],
+    smaller: float,
     progress: Callable[[int, int], None],
 ) -> tuple[Features | None, Moved | None]:
-    """Look at some pictures with drawn defects, and at moved copies of some, which are made one by one."""
+    """Look at some pictures with drawn defects, some of them `smaller`, and at moved copies of some, which are made one
+    by one."""
 
     def drawn(place: int, number: int) -> Features:
-        return extract([draw_defect(pictures[place], number)])
+        return extract([draw_defect(pictures[place], number, smaller)])
 
     def moved(place: int) -> Features:
         return lean(extract(move(pictures[place])))

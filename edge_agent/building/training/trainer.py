@@ -27,7 +27,7 @@ from edge_agent.building.training.fitting import fit, judge, try_larger
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
-from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.registration import Registration, describe, lay_all_alike, registration_of
 from edge_agent.building.training.resolution import MOST_PICTURES
 from edge_agent.building.training.sentence import Sentence
@@ -63,7 +63,7 @@ def train(
     options: Options,
     steps: Steps,
     checked: Report | None = None,
-    pictures: Pictures | None = None,
+    pictures: TrainingPictures | None = None,
 ) -> Trained:
     """Check the datasets, build a model of the training pictures, and write the component.
 
@@ -76,7 +76,7 @@ def train(
         ComponentError: name or version is not allowed.
     """
     begun = time.monotonic()
-    pictures = pictures or Pictures(options)
+    pictures = pictures or TrainingPictures(options)
     if checked is None:
         with steps.bar("reading pictures") as progress:
             # Masks matter where they are learned only.

@@ -152,6 +152,19 @@ def test_train_measure_try_and_train_again(person: Person, studio: Studio, flang
     assert not [complaint for complaint in person.complaints() if "frame" not in complaint]
 
 
+def test_how_parts_lie_is_said_where_a_training_has_said_it(person: Person, studio: Studio, flange: str) -> None:
+    said = {
+        "text": "parts lie at any angle", "key": "any_angle", "remedy": "",
+        "values": {"alike": "0.92", "before": "0.09", "milliseconds": "8", "moved": "37.3%"},
+    }  # fmt: skip
+    (result,) = (path for path in studio.data.rglob("result.json") if "outlook" in json.loads(path.read_text()))
+    result.write_text(json.dumps(json.loads(result.read_text()) | {"registration": said}))
+    person.go(f"/projects/{flange}/models")
+    person.click("#models [data-do=outlook]")
+    person.until_text("#models .registration", "with a correlation of 0.92 instead of 0.09")
+    assert not person.find("#models .resolution").is_displayed()
+
+
 @pytest.mark.parametrize("size", [(1366, 900), (820, 1180)], ids=["desktop", "tablet"])
 def test_no_page_is_wider_than_the_screen(person: Person, flange: str, size: tuple[int, int]) -> None:
     person.driver.set_window_size(*size)

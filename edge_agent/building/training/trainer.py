@@ -23,12 +23,13 @@ from edge_agent.building.training.assembly import MARKS, assemble
 from edge_agent.building.training.component import Identity, Made, Samples, choose_samples, judge_samples, write
 from edge_agent.building.training.cores import meanwhile
 from edge_agent.building.training.features import CLASS_SCORES, class_scores_shape
-from edge_agent.building.training.fitting import fit, judge, try_larger
+from edge_agent.building.training.fitting import judge, try_larger
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.pictures import TrainingPictures
-from edge_agent.building.training.registration import Registration, describe, lay_all_alike, registration_of
+from edge_agent.building.training.registration import Registration, describe
+from edge_agent.building.training.registration_choice import fit_usual
 from edge_agent.building.training.resolution import MOST_PICTURES
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
@@ -96,15 +97,8 @@ def train(
         larger = None
     pictures.keep(examples, (usual, larger) if larger else (usual,))
     shrunk = pictures.take(examples, usual)
-    registration = registration_of(shrunk, ~anomalous)
-    if registration and segmentation:
-        # What masks are learned with lies as the picture does.
-        steps.note(_stays_as_it_lies(registration))
-        registration = None
-    fitted = fit(
-        datasets, lay_all_alike(registration, usual, shrunk), usual, options, steps, report, segmentation=segmentation,
-        registration=registration,
-    )  # fmt: skip
+    fitted = fit_usual(datasets, shrunk, usual, options, steps, report, segmentation=segmentation)
+    registration = fitted.registration
     sights = pictures.sights(examples)
     resolution = None
     if larger:
@@ -186,14 +180,6 @@ def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Step
         steps.note(f"there are masks, but without the package 'torch' only the verdict is learned; {_GET_TORCH}")
         return False
     return True
-
-
-def _stays_as_it_lies(registration: Registration) -> str:
-    return (
-        "good parts lie otherwise each time: turned and shifted to lie alike they would be alike with a correlation of "
-        f"{registration.registered:.2f} instead of {registration.as_they_lie:.2f}; that is not done where masks are "
-        "learned, but with --task classification and with --locate"
-    )
 
 
 def _mask_output(

@@ -203,7 +203,7 @@ def spread_light(grid: tuple[int, int]) -> F32:
     """Weigh what is known of the light at each place for each other one: the nearest by far the most."""
     places = np.argwhere(np.ones(grid))
     away = ((places[:, None] - places) ** 2).sum(axis=2)
-    return np.asarray(1 / (away**2 + 0.25), np.float32)
+    return np.asarray(1 / (away**3 + 0.25), np.float32)
 
 
 def _add_light(graph: Graph, warped: str, seen: str, mean: U8, width: int, height: int) -> str:

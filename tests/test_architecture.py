@@ -34,7 +34,7 @@ ROWS = [
 KNOWN: set[tuple[str, str]] = set()
 # Inside a wing, its folders from the top down in the same way; a module that lies beside them has a place of its own.
 INSIDE = {
-    "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}, {"requirements"}],
+    "building": [{"demo"}, {"training", "importing"}, {"evaluation"}, {"datasets"}, {"requirements", "counting"}],
     "serving": [
         {"rpc"},
         {"http2"},

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from benchmarks import synthetic
-from benchmarks.objects import assemblies, irregular, metal, plate, sieve, surfaces, unmeasured
+from benchmarks.objects import assemblies, irregular, metal, plate, rotor, sieve, surfaces, unmeasured
 from benchmarks.objects.canvas import U8, Part
 from edge_agent.building.demo.pictures import anomalous_picture, normal_picture
 
@@ -71,6 +71,12 @@ KINDS: dict[str, Kind] = {
         sieve.sieve,
         ("broken", "clogged", "together", "fibre", "rust"),
         "large, small defects, never lies alike",
+    ),
+    "rotor": Kind(
+        "development",
+        rotor.rotor,
+        ("broken", "worn", "crack", "pores", "closed"),
+        "round, repeats itself, at any angle",
     ),
 }
 

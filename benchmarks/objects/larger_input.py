@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.objects.canvas import F32, U8
-from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
+from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect, smaller_by
 from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
@@ -67,7 +67,7 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
             good.append(number)
             copies += [lean(extract[larger]([copy])) for copy in move(small)]
         speck = add_specks(np.ascontiguousarray(picture), number)
-        plain, drawn = (extract[larger]([of]) for of in (small, draw_defect(small, number)))
+        plain, drawn = (extract[larger]([of]) for of in (small, draw_defect(small, number, smaller_by(size))))
         parts.append((plain, drawn, look(speck, usual), look(speck, larger)))
     middles = np.stack([speck_middles(size, number) for number in range(len(parts))])
     plain, defects, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))

@@ -31,7 +31,7 @@ from benchmarks.objects.lying import lie, plain_kind
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
-from edge_agent.building.training.drawn import draw_defect
+from edge_agent.building.training.drawn import draw_defect, smaller_by
 from edge_agent.building.training.features import Extractor, Features, Quality, choose_input_size, join, source_model
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Precision
@@ -45,7 +45,7 @@ F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 #: of what is stored: a cache of another method is not read
-_CACHE_FORMAT = 5
+_CACHE_FORMAT = 6
 WAYS = ((20, 10), (20, 2), (20, 0), (60, 30))
 #: good and bad pictures that an int8 network is quantised on
 _QUANTISED_ON = (20, 10)
@@ -57,13 +57,15 @@ _STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 
 class Kept(NamedTuple):
     """Of a kind's pictures: the pictures in the input's size [n, rows, columns, 3], features, which are anomalous,
-    features of the same with drawn defects, and of moved copies of the good ones."""
+    features of the same with drawn defects, and of moved copies of the good ones; the size of the smaller ones of those
+    defects."""
 
     pictures: U8
     features: Features
     anomalous: Bools
     drawn: Features
     moved: Moved
+    smaller: float
 
 
 class Trial(NamedTuple):
@@ -109,26 +111,28 @@ def features_of(
         with np.load(stored) as found:
             return Kept(
                 found["pictures"], unpack(found, "plain"), found["anomalous"], unpack(found, "drawn"),
-                unpack_moved(found),
+                unpack_moved(found), float(found["smaller"]),
             )  # fmt: skip
     small: list[U8] = []
     anomalous: list[bool] = []
+    smaller = 1.0
     for picture, is_bad in _pictures(kind, cookies, shares):
         height, width = picture.shape[:2]
+        smaller = smaller_by((width, height))
         size = choose_input_size(width, height, quality)
         small.append(shrink(picture, size))
         anomalous.append(is_bad)
-    kept = _see(small, np.array(anomalous), np.ones(len(small), bool), precision)
+    kept = _see(small, np.array(anomalous), np.ones(len(small), bool), smaller, precision)
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
         np.savez(
             stored, **pack(kept.features, "plain"), **pack(kept.drawn, "drawn"), **pack_moved(kept.moved),
-            anomalous=kept.anomalous, pictures=kept.pictures,
+            anomalous=kept.anomalous, pictures=kept.pictures, smaller=smaller,
         )  # fmt: skip
     return kept
 
 
-def _see(small: Sequence[U8], truth: Bools, trained_on: Bools, precision: Precision) -> Kept:
+def _see(small: Sequence[U8], truth: Bools, trained_on: Bools, smaller: float, precision: Precision) -> Kept:
     """Extract what a model may be fitted on that has some of these pictures, of the input's size, for its training."""
     height, width = small[0].shape[:2]
     source = source_model(width, height)
@@ -139,12 +143,12 @@ def _see(small: Sequence[U8], truth: Bools, trained_on: Bools, precision: Precis
     features = join([extract([picture]) for picture in small])
     # Whose defects are not asked for are not drawn: they would take as long as all else.
     drawn = join(
-        [extract([draw_defect(picture, number)]) if trained_on[number] else features.of(np.array([number]))
+        [extract([draw_defect(picture, number, smaller)]) if trained_on[number] else features.of(np.array([number]))
          for number, picture in enumerate(small)]
     )  # fmt: skip
     good = np.flatnonzero(~truth & trained_on).tolist()
     moved = moved_copies([lean(extract([copy])) for place in good for copy in move(small[place])], good)
-    return Kept(np.stack(small), features, truth, drawn, moved)
+    return Kept(np.stack(small), features, truth, drawn, moved, smaller)
 
 
 @lru_cache(maxsize=1)  # to draw them takes longer than to look at them, and six qualities look at the same ones
@@ -186,7 +190,7 @@ def measure(
     if found_registration:
         size = kept.pictures.shape[2], kept.pictures.shape[1]
         laid = lay_all_alike(found_registration, size, [*kept.pictures])
-        kept = _see(laid, anomalous, chosen, precision)
+        kept = _see(laid, anomalous, chosen, kept.smaller, precision)
         if larger and full_size:
             alike = ((lay_alike(found_registration, size, picture), is_bad) for picture, is_bad in full_size())
             larger = larger_of(alike, None)

@@ -16,6 +16,7 @@ from edge_agent.building.datasets.split import split
 from edge_agent.building.evaluation.packages import require_packages
 from edge_agent.cli.datasets import Given, dataset_options, load, refuse
 from edge_agent.cli.output import SEED, Share, check_output, choose_name, json_option, note, print_json, progress_bar
+from edge_agent.hardware.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from edge_agent.building.training.outlook import Outlook
@@ -92,6 +93,7 @@ def command(
         raise click.UsageError("--holdout and --test exclude each other")
     chosen = choose_name(name, dataset.resolve().stem, version)
     require_packages()
+    keep_freed_memory()
     check_output(output)
     if (output / chosen / version).exists():
         note(f"{output / chosen / version} is there and will be replaced; --version makes another")

@@ -1,6 +1,7 @@
 """The process that inspects: `process.py FILE PARTS`. Its output is words for the supervisor, who has the pins.
 
-When the supervisor is killed, its end of our standard input closes: the pins are then made safe here.
+When the supervisor is killed, its end of our standard input closes: the pins are then made safe here, whatever else was
+going on.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _WORDS = 4
 _LOOK_SECONDS = 0.5
 #: the first pause between two reasons in the log, for the same time without inspecting
 _LOG_SECONDS = 2.0
+#: how often a killed supervisor's pins are asked for, taken back by the kernel or not, and seconds between
+_TRIES, _PAUSE = 100, 0.02
 
 
 class Runner:
@@ -215,9 +218,16 @@ def _answer(part: Part, said: Mapping[str, object]) -> None:
         part.answer(said)
 
 
+class _Deserted(Exception):
+    """The supervisor has closed its end of our output, as it does when it is killed."""
+
+
 def _say(word: Word) -> None:
-    sys.stdout.buffer.write(encode(word) + b"\n")
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(encode(word) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise _Deserted from None
 
 
 def _watch(line: Line) -> None:
@@ -225,6 +235,11 @@ def _watch(line: Line) -> None:
     while os.read(0, 1 << 12):
         pass
     pins = Pins(line.pin)
+    for _ in range(_TRIES):
+        pins.safe()
+        if not pins.broken():
+            break
+        time.sleep(_PAUSE)
     pins.close()
     log.error("line '%s' is at its safe state: its supervisor has ended", line.name)
     os._exit(1)
@@ -237,11 +252,15 @@ def main() -> None:
     try:
         path = Path(sys.argv[1])
         line = read_line(path)
-        threading.Thread(target=_watch, args=(line,), daemon=True).start()
+        watching = threading.Thread(target=_watch, args=(line,), daemon=True)
+        watching.start()
         runner = Runner(path, line, int(sys.argv[2]))
         signal.signal(signal.SIGTERM, runner.end)
         try:
             runner.run()
+        except _Deserted:
+            log.error("line '%s': its supervisor listens no more", line.name)
+            watching.join()  # which ends the process, and not before the pins are safe
         finally:
             runner.close()
     except (EdgeAgentError, OSError, sqlite3.Error) as error:

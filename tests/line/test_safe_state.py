@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -11,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.daemon import Daemon, running_daemon, suspend, wait_until
+from edge_agent.children.command import child_command
+from tests.support.daemon import PATIENCE, Daemon, running_daemon, suspend, wait_until
 from tests.support.fakes import write_echo
 from tests.support.line import Line
 
@@ -75,6 +77,27 @@ def test_whatever_fails_the_pins_are_safe_within_the_cycle(tmp_path: Path, make:
         since = time.time()
         line.process.send_signal(signal.SIGKILL)
         _safe_within_the_cycle(line, since, len(failures))
+
+
+def test_a_supervisor_that_is_killed_while_it_is_told_something(agent: Daemon, make: Callable[..., Line]) -> None:
+    """Its end of our output closes before its end of our input: writing fails first, and the pins are still unsafe."""
+    line = make(agent.socket)
+    log, command = line.folder / "log", child_command("edge_agent.line.process", str(line.file), "0")
+    with (
+        log.open("ab") as said,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=line.environment
+        ) as process,
+    ):
+        assert process.stdin is not None and process.stdout is not None
+        (line.folder / "able").write_text("1")
+        assert process.stdout.readline(), f"it is at work: {line.log()}"
+        process.stdout.close()
+        wait_until(lambda: "listens no more" in line.log() or process.poll() is not None, "it has noticed")
+        assert process.poll() is None, f"nobody would make the pins safe: {line.log()}"
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 1
+    assert (line.pin("able"), line.pin("reject")) == ("0", "1"), line.log()
 
 
 def test_a_pin_that_can_not_be_set_is_the_safe_state(agent: Daemon, make: Callable[..., Line]) -> None:

@@ -18,6 +18,7 @@ _SHARE = 0.1  # of the patches of good parts that are kept
 _MOST = 1024  # of them, which bounds the time of an inspection whatever the number of pictures
 _MOST_CANDIDATES = 40_000  # so that a thousand pictures can be learned from in minutes
 _PROJECTED = 32  # dimensions in which the coreset is chosen
+_BLOCK = 1024  # points that a product is taken with: BLAS multiplies a few rows with many columns far slower
 #: of how far good parts' patches differ from their mean: a step to the next place counts as much
 _PLACE_SHARE = 0.3
 _WHITENED = 0.25  # of a direction's variance: its deviation becomes its own square root
@@ -52,7 +53,7 @@ def choose_banks(patches: F32, fold: npt.NDArray[np.int64], folds: int, *, seed:
     lengths = np.einsum("ij,ij->i", points, points)
     # One product gives squares of distances: |a - b|^2 = |b|^2 - 2 a b + |a|^2.
     ones = np.ones_like(lengths)
-    others = np.ascontiguousarray(np.column_stack([points, lengths, ones]).T)
+    others = _in_blocks(np.column_stack([points, lengths, ones]).T, 0.0)
     asked = np.column_stack([-2 * points, ones, lengths])
     nearest = np.full((folds + 1, len(points)), np.inf, np.float32)
     for number in range(folds):
@@ -62,16 +63,28 @@ def choose_banks(patches: F32, fold: npt.NDArray[np.int64], folds: int, *, seed:
     counts = [max(1, min(_MOST, round(len(places) * _SHARE))) for places in allowed]
     last = np.array([places[rng.integers(len(places))] for places in allowed])
     kept = [last]
+    nearest = _in_blocks(nearest, -np.inf)
     squares = np.empty_like(nearest)  # once: memory of this size comes from the kernel, page by page, each time
+    each = np.arange(len(last))
     for _ in range(max(counts) - 1):
         np.matmul(asked[last], others, out=squares)
         np.minimum(nearest, squares, out=nearest)
-        last = nearest.argmax(axis=1)
+        furthest = nearest.max(axis=2)
+        block = furthest.argmax(axis=0)
+        last = block * _BLOCK + nearest[block, each].argmax(axis=1)
         kept.append(last)
     return [
         np.asarray(patches[np.sort(row[:count])], np.float32)
         for row, count in zip(np.array(kept).T, counts, strict=True)
     ]
+
+
+def _in_blocks(values: F32, nothing: float) -> F32:
+    """Divide [rows, points] into [blocks, rows, _BLOCK]; `nothing` where there is no point."""
+    count = -(-values.shape[1] // _BLOCK)
+    found = np.full((len(values), count * _BLOCK), nothing, np.float32)
+    found[:, : values.shape[1]] = values
+    return np.ascontiguousarray(found.reshape(len(values), count, _BLOCK).transpose(1, 0, 2))
 
 
 def places(rows: int, columns: int, weight: float) -> F32:
@@ -123,11 +136,13 @@ def half_whitening(mean: F64, covariance: F64) -> Whitening:
 def distances(patches: F32, bank: F32) -> F32:
     """Give the distance of each patch [pictures, positions, channels] to the nearest in the bank: [pictures,
     positions]."""
-    squares = (bank**2).sum(axis=1)
+    squares, minus_twice = (bank**2).sum(axis=1), -2 * bank.T
     found = np.empty(patches.shape[:2], np.float32)
     for row, picture in zip(found, patches, strict=True):
-        nearest = (squares - 2 * (picture @ bank.T)).min(axis=1)
-        np.sqrt(np.maximum(nearest + (picture**2).sum(axis=1), 0), out=row)
+        # In place: memory of this size comes from the kernel, page by page, each time.
+        products = picture @ minus_twice
+        products += squares
+        np.sqrt(np.maximum(products.min(axis=1) + (picture**2).sum(axis=1), 0), out=row)
     return found
 
 

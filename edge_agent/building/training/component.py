@@ -62,16 +62,28 @@ class Made(NamedTuple):
     training: dict[str, Any]
 
 
-def write(models: Path, identity: Identity, made: Made, samples: Sequence[Example]) -> Path:
-    """Write models/<name>/<version>/ with a golden sample of each of `samples`; return its folder.
+class Samples(NamedTuple):
+    """Pictures that a component brings, by their paths in it, and what its model says of each."""
+
+    files: dict[str, bytes]
+    golden: tuple[Golden, ...]
+
+
+def write(models: Path, identity: Identity, made: Made, samples: Samples) -> Path:
+    """Write models/<name>/<version>/; return its folder.
 
     Raises:
         ComponentError: name or version is not allowed.
     """
-    fields = _fields(identity, made)
-    files = {_MODEL: made.graph}
+    files = {_MODEL: made.graph, **samples.files}
+    return write_component(models, files, golden=samples.golden, **_fields(identity, made))
+
+
+def judge_samples(identity: Identity, made: Made, samples: Sequence[Example]) -> Samples:
+    """Run the model on pictures that are to come with it; what is said of the training plays no part."""
+    files = {}
     golden = []
-    pipeline = _pipeline(made.graph, fields)
+    pipeline = _pipeline(made.graph, _fields(identity, made))
     pictures = [read_picture(example.path, example.pixel_format) for example in samples]
     encoded = side_by_side([partial(_encode, picture) for picture in pictures])
     for example, picture, content in zip(samples, pictures, encoded, strict=True):
@@ -86,14 +98,13 @@ def write(models: Path, identity: Identity, made: Made, samples: Sequence[Exampl
                 tolerance=_TOLERANCE_INT8 if made.precision == "int8" else _TOLERANCE,
             )
         )
-    return write_component(models, files, golden=tuple(golden), **fields)
+    return Samples(files, tuple(golden))
 
 
 def _encode(picture: U8) -> bytes:
     encoded = io.BytesIO()
-    PilImage.fromarray(picture).save(
-        encoded, "PNG", compress_level=1
-    )  # the default: a seventh less, in three times the time
+    # The default level: a seventh less, in three times the time.
+    PilImage.fromarray(picture).save(encoded, "PNG", compress_level=1)
     return encoded.getvalue()
 
 

@@ -52,5 +52,12 @@ def side_by_side(steps: Sequence[Callable[[], T]]) -> list[T]:
         return list(pool.map(lambda step: step(), steps))
 
 
+@contextmanager
+def meanwhile(step: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """Run a step on one core beside what the caller does; what is given waits for it, and returns what it returns."""
+    with ThreadPoolExecutor(1, initializer=_give, initargs=(1,)) as pool:
+        yield pool.submit(step).result
+
+
 def _give(cores: int) -> None:
     _share.cores = cores

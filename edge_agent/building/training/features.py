@@ -67,8 +67,38 @@ class Features(NamedTuple):
         return Features(self.patches[:, coarse], self.sharp[:, coarse], self.fine[:, fine], self.pooled, (1, columns))
 
 
+class Joining:
+    """Features of `count` pictures that come one after another, from any thread.
+
+    Each is copied where it belongs when it comes: at the end one thread would copy all, and all would be there twice.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._lock = threading.Lock()
+        self._whole: Features | None = None
+
+    def put(self, first: int, part: Features) -> None:
+        """Take the features of some pictures, of which the first has this number; all have the same grid."""
+        with self._lock:
+            if self._whole is None:
+                patches, sharp, fine, pooled = (np.empty((self._count, *of.shape[1:]), np.float32) for of in part[:4])
+                self._whole = Features(patches, sharp, fine, pooled, part.grid)
+            whole = self._whole
+        for of, found in zip(whole[:4], part[:4], strict=True):
+            of[first : first + len(found)] = found
+
+    @property
+    def features(self) -> Features:
+        """Of all pictures, when all have come."""
+        assert self._whole is not None, "no picture has come"
+        return self._whole
+
+
 def join(parts: Sequence[Features]) -> Features:
     """Put the features of several pictures together; all have the same grid."""
+    if len(parts) == 1:
+        return parts[0]
     patches, sharp, fine, pooled = (np.concatenate(of) for of in zip(*(part[:4] for part in parts), strict=True))
     return Features(patches, sharp, fine, pooled, parts[0].grid)
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.counting import count_up
 from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.training.cores import side_by_side
-from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
-from edge_agent.building.training.features import Extractor, Features, join, source_model
+from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect, smaller_by
+from edge_agent.building.training.features import Extractor, Features, Joining, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import Pictures
-from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
+from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move, lean, move
 from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
 from edge_agent.building.training.resolution import Look, choose_larger, describe, milliseconds, try_specks
 from edge_agent.building.training.sentence import Sentence
@@ -72,11 +71,11 @@ def fit(
     extract = seen.extract if seen else Extractor(*size, source)
     with steps.bar("looking at pictures") as progress:
         features = (seen and seen.plain) or extract_features(extract, pictures, progress)
-        drawn, moved = _look_further(extract, pictures, drawn_on, to_move, progress)
+        drawn, moved = _look_further(extract, pictures, drawn_on, to_move, smaller_by(report.size or size), progress)
     extract.rest()
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
-        same = [seen.digest for seen in report.seen[: len(anomalous)]]
+        same = [look.digest for look in report.seen[: len(anomalous)]]
         head = fit_head(
             features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same, drawn=drawn,
             moved=moved,
@@ -119,7 +118,8 @@ def try_larger(
         )  # fmt: skip
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
-        extract, larger = Extractor(*usual.size, source_model(*usual.size)), look()
+        extract = usual.extract if is_plain else Extractor(*usual.size, source_model(*usual.size))
+        larger = look()
         looks = (Look(extract, usual.features) if is_plain else Look(extract)), larger
         if usual.registration:
             # Registered in full size they are a little other pictures: with specks and without alike.
@@ -131,7 +131,6 @@ def try_larger(
                 (looks[0].of(good), looks[1].of(good)),
                 seed=options.seed,
                 progress=progress,
-                same=[digests[i] for i in good],
                 prepare=partial(lay_alike, usual.registration, usual.size),
             )
 
@@ -209,7 +208,9 @@ def resized_pictures(examples: Sequence[Example], target: tuple[int, int]) -> li
 
 def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
     """Extract the features of pictures of the input's size; `progress` is told how many are done of all."""
-    return join(_seen([partial(extract, [picture]) for picture in pictures], progress))
+    found = Joining(len(pictures))
+    _look([_Asked(found, number, partial(extract, [picture])) for number, picture in enumerate(pictures)], progress)
+    return found.features
 
 
 def _look_further(
@@ -217,32 +218,44 @@ def _look_further(
     pictures: list[U8],
     drawn_on: npt.NDArray[np.intp],
     to_move: npt.NDArray[np.intp],
+    smaller: float,
     progress: Callable[[int, int], None],
 ) -> tuple[Features | None, Moved | None]:
-    """Look at some pictures with drawn defects, and at moved copies of some, which are made one by one."""
+    """Look at some pictures with drawn defects, some of them `smaller`, and at moved copies of some, which are made one
+    by one."""
 
     def drawn(place: int, number: int) -> Features:
-        return extract([draw_defect(pictures[place], number)])
+        return extract([draw_defect(pictures[place], number, smaller)])
 
     def moved(place: int) -> Features:
         return lean(extract(move(pictures[place])))
 
-    looks = [
-        *(partial(drawn, place, number) for number, place in enumerate(drawn_on.tolist())),
-        *(partial(moved, place) for place in to_move.tolist()),
+    defects, copies = Joining(len(drawn_on)), Joining(COPIES * len(to_move))
+    asked = [
+        *(_Asked(defects, number, partial(drawn, place, number)) for number, place in enumerate(drawn_on.tolist())),
+        *(_Asked(copies, COPIES * number, partial(moved, place)) for number, place in enumerate(to_move.tolist())),
     ]
-    seen = iter(_seen(looks, progress))
-    defects = list(islice(seen, len(drawn_on)))
-    return join(defects) if defects else None, Moved.join(seen, to_move)
+    _look(asked, progress)
+    return (
+        defects.features if len(drawn_on) else None,
+        Moved.join([copies.features], to_move) if len(to_move) else None,
+    )
 
 
-def _seen(looks: Sequence[Callable[[], Features]], progress: Callable[[int, int], None]) -> list[Features]:
+class _Asked(NamedTuple):
+    """What gives the features of some pictures, and where they belong."""
+
+    joining: Joining
+    first: int
+    look: Callable[[], Features]
+
+
+def _look(asked: Sequence[_Asked], progress: Callable[[int, int], None]) -> None:
     """Look at pictures side by side."""
-    done = itertools.count(1)
+    one_more = count_up(progress, len(asked))
 
-    def one(look: Callable[[], Features]) -> Features:
-        found = look()
-        progress(next(done), len(looks))
-        return found
+    def one(joining: Joining, first: int, look: Callable[[], Features]) -> None:
+        joining.put(first, look())
+        one_more()
 
-    return side_by_side([partial(one, look) for look in looks])
+    side_by_side([partial(one, *each) for each in asked])

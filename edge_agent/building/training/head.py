@@ -143,6 +143,8 @@ class Head(NamedTuple):
     bank_out_of_fold: F64
     #: of the anomaly map: what lies above it is marked
     map_threshold: float
+    #: how many times as far the same place of other good parts is as the nearest of all places
+    strays: float
 
     def raw_scores(self, features: Features) -> F64:
         """Score pictures as the finished model does."""
@@ -190,6 +192,7 @@ def fit_head(
     drawn: Features | None = None,
     moved: Moved | None = None,
     most_folds: int = _FOLDS,
+    strays: float | None = None,
 ) -> Head:
     """Fit bank, regression, scales, threshold and calibration.
 
@@ -203,6 +206,7 @@ def fit_head(
         drawn: of good parts with drawn defects, which say more of the threshold where there are no anomalies.
         moved: of good parts that lie a little elsewhere, which the bank of each place remembers, too.
         most_folds: in so many parts at the most pictures are divided, each held out in turn.
+        strays: what a head of these and other pictures found; it is not measured again.
 
     Raises:
         TrainingError: the wanted precision can't be reached.
@@ -231,11 +235,9 @@ def fit_head(
     known = (plain.scores, placed.scores, fine.scores, regression_out, alike_out)
     spreads = [normal_spread(scores[normal]) for scores in known]
     parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, known, strict=True)]
-    weights = _weights(
-        parts,
-        anomalous,
-        _usual_weights(fine.scores[normal], features.fine.shape[1], straying(features, normal, view, seed=seed)),
-    )
+    if strays is None:
+        strays = straying(features, normal, view, seed=seed)
+    weights = _weights(parts, anomalous, _usual_weights(fine.scores[normal], features.fine.shape[1], strays))
     scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
     raw = np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64)
     head = Head(
@@ -257,6 +259,7 @@ def fit_head(
         out_of_fold=raw,
         bank_out_of_fold=plain.distances,
         map_threshold=_map_threshold(plain.unusual[normal].max(axis=1).astype(np.float64), spreads[0]),
+        strays=strays,
     )
     middle = _middle(raw, anomalous, head.raw_scores(drawn) if drawn else None)
     slope = calibration_slope(raw[normal], raw[anomalous], middle)

@@ -31,11 +31,12 @@ def f1_of_half(
     wanted: Wanted,
     same: Sequence[str] = (),
     moved: Moved | None = None,
+    strays: float | None = None,
 ) -> float | None:
     """Fit a verdict on each half of the pictures and judge the other by it; return the F1 of all these verdicts.
 
-    None where there are too few pictures, or the wanted precision can't be reached with half of them. `same` and
-    `moved` are as for `fit_head`.
+    None where there are too few pictures, or the wanted precision can't be reached with half of them. `same`,
+    `moved` and `strays` are as for `fit_head`.
     """
     if (~anomalous).sum() < _LEAST_NORMAL or anomalous.sum() < _LEAST_ANOMALIES:
         return None
@@ -48,7 +49,7 @@ def f1_of_half(
         keys = [key for key, is_kept in zip(same, kept, strict=True) if is_kept] if same else ()
         return fit_head(
             features.of(kept), anomalous[kept], seed=seed, wanted=wanted, progress=lambda *_: None, same=keys,
-            moved=None if moved is None else moved.of(kept), most_folds=_FOLDS,
+            moved=None if moved is None else moved.of(kept), most_folds=_FOLDS, strays=strays,
         )  # fmt: skip
 
     def judge_others(kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -96,7 +96,10 @@ def look_ahead(
     )
     once = _seen_once(examples, seen)
     nearer = _nearer(head.whitening(features.sharp[~anomalous]), head, anomalous, seed)
-    half = f1_of_half(features, anomalous, seed=seed, wanted=wanted, same=[look.digest for look in seen], moved=moved)
+    half = f1_of_half(
+        features, anomalous, seed=seed, wanted=wanted, same=[look.digest for look in seen], moved=moved,
+        strays=head.strays,
+    )  # fmt: skip
     found = classification_metrics(scores, anomalous, threshold)
     advice = advise(
         Held(scores, anomalous, called, threshold, found.roc_auc),

@@ -29,6 +29,7 @@ _MOST_VALUES = 17_000_000  # that are remembered, which bounds the size of a mod
 _AT_ONCE = 16  # pictures, which bounds the memory
 #: pixels of the input by which good parts are moved, and how many of them: each copy is looked at like a picture
 _MOVES, _MOST_MOVED = ((2, 0), (-2, 0), (0, 2), (0, -2)), 20
+COPIES = len(_MOVES)  # of each part that is moved
 _ASKED_PLACES, _EVERY = 150, 3  # of every third good part, to find out whether parts lie alike
 
 
@@ -53,19 +54,27 @@ class Moved(NamedTuple):
 
     features: Features
     owner: npt.NDArray[np.intp]
+    #: which of `features` each is, where it is not all of them: there are many, and they are taken row by row
+    taken: npt.NDArray[np.intp] | None = None
 
     @classmethod
     def join(cls, parts: Iterable[Features], moved: npt.NDArray[np.intp]) -> Moved | None:
         """Put `lean` copies of the pictures `moved` together, all that `move` gives of each; None without any."""
         found = list(parts)
-        return cls(join(found), np.repeat(moved, len(_MOVES))) if found else None
+        return cls(join(found), np.repeat(moved, COPIES)) if found else None
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> Moved | None:
         """Take the copies of some of the pictures, by their new numbers; None where there are none."""
         taken = chosen[self.owner]
         if not taken.any():
             return None
-        return Moved(self.features.of(taken), (np.cumsum(chosen) - 1)[self.owner[taken]])
+        places = np.flatnonzero(taken) if self.taken is None else self.taken[taken]
+        return Moved(self.features, (np.cumsum(chosen) - 1)[self.owner[taken]], places)
+
+    def row(self, number: int) -> Features:
+        """Take a row of positions of all copies."""
+        row = self.features.row(number)
+        return row if self.taken is None else row.of(self.taken)
 
 
 def lean(part: Features) -> Features:
@@ -123,13 +132,6 @@ def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -
     return View(half_whitening(np.concatenate(means), products.astype(np.float64) / len(own)))
 
 
-def remember_places(
-    features: Features, good: npt.NDArray[np.bool_], view: View, *, seed: int, moved: Moved | None = None
-) -> PlaceBank:
-    """Keep what `good` parts show at each place, and their `moved` copies where that is something else."""
-    return compare_places(features, view, ~good, np.zeros(len(good), np.int64), 0, seed=seed, moved=moved)[1]
-
-
 def compare_places(
     features: Features,
     view: View,
@@ -156,7 +158,6 @@ def compare_places(
             is_used[good] = True
     used = np.flatnonzero(is_used)
     asked = features if compared else features.of(used)
-    copies = None if moved is None else moved.features
     owner = np.zeros(0, np.intp) if moved is None else moved.owner
 
     def known(good: npt.NDArray[np.intp], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
@@ -172,13 +173,12 @@ def compare_places(
         here = slice(row * per_row, (row + 1) * per_row)
         seen = view(asked.row(row)).transpose(1, 0, 2)
         shown = seen[:, used] if compared else seen
-        if copies is not None:
-            shown = np.concatenate([shown, view(copies.row(row)).transpose(1, 0, 2)], axis=1)
-        as_kept = shown.astype(np.float16)
-        shown = as_kept.astype(np.float32)
+        if moved is not None:
+            shown = np.concatenate([shown, view(moved.row(row)).transpose(1, 0, 2)], axis=1)
+        shown = in_half_precision(shown)
         apart = _squares(shown, shown) if len(all_known) > most else None
         kept = all_known[None] if apart is None else _spread(apart, all_known, most)
-        bank[here] = np.take_along_axis(as_kept, kept[:, :, None], axis=1).transpose(0, 2, 1)
+        bank[here] = np.take_along_axis(shown, kept[:, :, None], axis=1).transpose(0, 2, 1)
         if not compared:
             return
         squares = _squares(seen, shown)
@@ -193,10 +193,23 @@ def compare_places(
     return found, PlaceBank(view, bank)
 
 
+def in_half_precision(values: F32) -> F32:
+    """Round to the 11 bits of half precision, to even, as kept: numpy takes five times as long for there and back."""
+    bits = values.view(np.uint32)
+    found = bits >> 13
+    found &= 1
+    found += 0xFFF
+    found += bits
+    found &= np.uint32(0xFFFFE000)
+    return found.view(np.float32)
+
+
 def _squares(some: F32, others: F32) -> F32:
     """Give squared distances [places, some, others] of what is seen at places [places, pictures, channels]."""
     # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
-    found = np.einsum("pgc,pgc->pg", others, others)[:, None] - 2 * (some @ others.transpose(0, 2, 1))
+    found = some @ others.transpose(0, 2, 1)
+    found *= -2
+    found += np.einsum("pgc,pgc->pg", others, others)[:, None]
     found += np.einsum("pnc,pnc->pn", some, some)[:, :, None]
     return np.asarray(found, np.float32)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -17,42 +18,45 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.training import backbone
+from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.features import F32, input_spec
 from edge_agent.building.training.registration_graph import (
-    COARSER,
-    CORRELATION,
-    HIGH_PASS,
-    POSE,
     REGISTERED,
-    SOFTEN,
-    VIEW,
     Search,
-    pose_model,
+    light_grid,
     registration_model,
+    spread_light,
+)
+from edge_agent.building.training.registration_search import (
+    Poses,
+    coarse_fits,
+    find_poses,
+    make_search,
+    radii,
+    region,
+    see,
+    unit,
+    warp,
 )
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.resize import U8
-from edge_agent.inference.imaging.tensor import Normalizer
 
-_FINE = 96  # places on the longer side of what is compared, about
 _ANGLES = 72  # that are tried, where parts may lie at any
 _STEP = 2 * np.pi / _ANGLES
-_WITHIN = 0.98  # of the largest circle in the picture, which is seen at every angle
 _CANDIDATES, _LEARNED_FROM, _ROUNDS = 4, 20, 2
 _LEAST_PARTS = 6
 #: the correlation from which on registered parts look alike, and the share of what they differ by that may be left when
 #: more than a little is allowed for
 _ALIKE, _LESS = 0.74, 0.65
-#: the correlation from which on no wider range is tried
+#: the correlation from which on no wider range is tried, unless a share of parts lies at the ends of the narrower one
 _ALIKE_ENOUGH = 0.95
-#: parts that must lie farther off than the narrower range, where any angle is searched, and a share of them
+#: parts that must lie farther off than the narrower range, where any angle is searched, and that share
 _LEAST_FAR, _SHARE_FAR = 3, 0.25
 _TIMED = 5  # runs
 _SEEN_BY = 3  # parts, of which the mean is known at a place
+_SMALLER = 2  # the sides of the picture of that
 _MORE, _BEYOND = 1.5, 0.01  # of the largest angle and shift that was seen is searched, and a share of the longer side
-
-Poses = npt.NDArray[np.float32]
 
 
 class Range(NamedTuple):
@@ -64,10 +68,19 @@ class Range(NamedTuple):
 
     def limit(self, poses: Poses, shape: tuple[int, ...]) -> Poses:
         """Cut poses off at the range's ends."""
-        shift = 2 * self.reach * max(shape) / shape[1]
-        angle = np.inf if self.is_circle else float(self.angles.max()) + _STEP / 2
-        most = np.array([angle, shift, shift], np.float32)
+        most = self._most(shape)
         return np.clip(poses, -most, most)
+
+    def ends(self, poses: Poses, shape: tuple[int, ...]) -> float:
+        """Tell which share of poses lies at the range's ends, and may well have been cut off there."""
+        return float((np.abs(poses) >= 0.99 * self._most(shape)).any(axis=1).mean())
+
+    def _most(self, shape: tuple[int, ...]) -> Poses:
+        # Hardly off is as far in a wide picture as in a square one of as many pixels: a turn moves its ends the more.
+        side = max(shape) if len(self.angles) > 1 else np.sqrt(shape[0] * shape[1])
+        shift = 2 * self.reach * side / shape[1]
+        angle = np.inf if self.is_circle else (float(self.angles.max()) + _STEP / 2) * side / max(shape)
+        return np.array([angle, shift, shift], np.float32)
 
 
 #: where parts lie alike, the same way, and anyhow
@@ -98,21 +111,15 @@ class Registrar:
 
     def __init__(self, search: Search, width: int, height: int) -> None:
         self._session = _session(registration_model(search, width, height))
-        self._spec = input_spec(width, height)
-        self._normalize = Normalizer(self._spec)
+        spec = input_spec(width, height)
+        self._scale, self._mean = np.float32(spec.scale), np.asarray(spec.mean, np.float32)[:, None, None]
 
     def __call__(self, picture: U8) -> U8:
-        (found,) = self._session.run([REGISTERED], {backbone.INPUT: self._normalize(picture)})
-        mean = np.asarray(self._spec.mean, np.float32)[:, None, None]
-        pixels = np.rint((found[0] + mean) / self._spec.scale)
+        """Register one picture; from any thread."""
+        values = picture.transpose(2, 0, 1) * self._scale - self._mean
+        (found,) = self._session.run([REGISTERED], {backbone.INPUT: values[None]})
+        pixels = np.rint((found[0] + self._mean) / self._scale)
         return np.ascontiguousarray(np.clip(pixels, 0, 255).astype(np.uint8).transpose(1, 2, 0))
-
-
-def find_poses(search: Search, views: Sequence[F32]) -> tuple[Poses, F32]:
-    """Give the poses [n, 3] of what pictures look like on the fine grid, and the correlations [n]."""
-    session = _session(pose_model(search))
-    found = [session.run([POSE, CORRELATION], {VIEW: view[None, None]}) for view in views]
-    return np.concatenate([pose for pose, _ in found]), np.concatenate([fits for _, fits in found])
 
 
 def _session(model: Any) -> Any:
@@ -124,25 +131,81 @@ def _session(model: Any) -> Any:
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
+@one_thread_each()
 def learn_registration(pictures: Sequence[U8]) -> Registration | None:
     """Learn from good parts, pictures of the input's size, how they lie; None where there are too few."""
     if len(pictures) < _LEAST_PARTS:
         return None
     evenly = np.linspace(0, len(pictures) - 1, min(_LEARNED_FROM, len(pictures))).round().astype(int)
     pictures = [pictures[place] for place in evenly]
-    views = [see(picture) for picture in pictures]
+    views = side_by_side([partial(see, picture) for picture in pictures])
     chosen = _learn(views, _RANGES[0])
     for more in _RANGES[1:]:
-        if chosen.registered >= _ALIKE_ENOUGH:
+        if chosen.fit >= _ALIKE_ENOUGH and chosen.within.ends(chosen.poses, views[0].shape) < _SHARE_FAR:
             break  # of what is left then, a share is chance
         # A weld's bead looks much the same further along it, or the other way round, which is no reason to move it.
         found = _learn(views, more)
-        if more.is_circle and not _turn_far(find_poses(found.search, views)[0][:, 0]):
+        if more.is_circle and not _turn_far(found.poses[:, 0]):
             continue
-        if 1 - found.registered <= _LESS * (1 - chosen.registered):
+        if 1 - found.fit <= _LESS * (1 - chosen.fit_within(views, is_circle=more.is_circle)):
             chosen = found
-    poses = find_poses(chosen.search, views)[0]
-    return chosen._replace(search=chosen.search._replace(mean=_mean_picture(pictures, poses)))
+    return _describe(chosen, pictures, views)
+
+
+class _Learned(NamedTuple):
+    """What was learned within a range: the poses of the parts, and how well they fit the mean of the others then."""
+
+    within: Range
+    search: Search
+    poses: Poses
+    fit: float
+
+    def fit_within(self, views: Sequence[F32], *, is_circle: bool) -> float:
+        """Tell how well the parts fit where they are compared in another range."""
+        if is_circle == self.within.is_circle:
+            return self.fit
+        return float(_fit_of_each(_lay(views, self.poses), is_circle=is_circle).mean())
+
+
+def _learn(views: Sequence[F32], within: Range) -> _Learned:
+    """Learn from views: that which fits the others best is the first template, then the mean of all, registered."""
+    candidates = range(0, len(views), max(1, len(views) // _CANDIDATES))
+    searches = [
+        make_search(views[place], within.angles, within.reach, is_circle=within.is_circle) for place in candidates
+    ]
+    fits = coarse_fits(searches, views[1::2])
+    fits[np.equal.outer(candidates, range(1, len(views), 2))] = np.nan  # each fits itself, which says nothing
+    search = searches[int(np.nanmean(fits, axis=1).argmax())]
+    shape = views[0].shape
+    for _ in range(_ROUNDS):
+        poses = within.limit(find_poses(search, views)[0], shape)
+        poses = poses if within.is_circle else _recentred(poses)
+        template = np.mean([unit(view) for view in _lay(views, poses)], axis=0)
+        search = _searched(template, poses, within)
+    poses = within.limit(find_poses(search, views)[0], shape)
+    fit = _fit_of_each(_lay(views, poses), is_circle=within.is_circle).mean()
+    return _Learned(within, search, poses, float(fit))
+
+
+def _lay(views: Sequence[F32], poses: Poses) -> list[F32]:
+    return [warp(view, pose) for view, pose in zip(views, poses, strict=True)]
+
+
+def _describe(learned: _Learned, pictures: Sequence[U8], views: Sequence[F32]) -> Registration:
+    """Say how far off parts lie, and what they look like in the mean."""
+    search, poses, shape = learned.search, learned.poses, views[0].shape
+    turned = _signed(poses[:, 0])
+    # In halves of the width, as poses are.
+    edge = 2 * max(radii(shape, is_circle=search.is_circle)) / shape[1]
+    moved = np.sqrt(((2 * np.sin(turned / 2) * edge) ** 2 + (poses[:, 1:] ** 2).sum(axis=1)).mean())
+    return Registration(
+        search._replace(mean=_mean_picture(pictures, poses)),
+        lie_alike=learned.within is _RANGES[0],
+        as_they_lie=float(_fit_of_each(views, is_circle=search.is_circle).mean()),
+        registered=learned.fit,
+        angle=float(np.abs(turned).max()),
+        moved=float(moved) / 2 * shape[1] / max(shape),
+    )
 
 
 def _turn_far(angles: npt.NDArray[np.floating]) -> bool:
@@ -153,81 +216,14 @@ def _turn_far(angles: npt.NDArray[np.floating]) -> bool:
     return bool(far >= max(_LEAST_FAR, _SHARE_FAR * len(angles)))
 
 
-def _learn(views: Sequence[F32], within: Range) -> Registration:
-    """Learn from views: that which fits the others best is the first template, then the mean of all, registered."""
-    blank = np.zeros((1, 1, 3), np.float32)
-    found: list[tuple[float, Search]] = []
-    for candidate in range(0, len(views), max(1, len(views) // _CANDIDATES)):
-        search = make_search(views[candidate], blank, within.angles, within.reach, is_circle=within.is_circle)
-        others = [view for place, view in enumerate(views) if place != candidate][::2]
-        found.append((float(find_poses(search, others)[1].mean()), search))
-    search = max(found, key=lambda pair: pair[0])[1]
-    for _ in range(_ROUNDS):
-        poses = within.limit(find_poses(search, views)[0], views[0].shape)
-        poses = poses if within.is_circle else _recentred(poses)
-        template = np.mean([_unit(warp(view, pose)) for view, pose in zip(views, poses, strict=True)], axis=0)
-        search = _searched(template, blank, poses, within)
-    shape = views[0].shape
-    poses = within.limit(find_poses(search, views)[0], shape)
-    circle = _circle(shape)
-    before, after = (
-        _fit_of_each([view[circle] for view in of])
-        for of in (views, [warp(view, pose) for view, pose in zip(views, poses, strict=True)])
-    )
-    turned = _signed(poses[:, 0])
-    # In halves of the width, as poses are.
-    edge = 2 * _radius(shape) / shape[1]
-    moved = np.sqrt(((2 * np.sin(turned / 2) * edge) ** 2 + (poses[:, 1:] ** 2).sum(axis=1)).mean())
-    return Registration(
-        search,
-        lie_alike=within is _RANGES[0],
-        as_they_lie=float(before.mean()),
-        registered=float(after.mean()),
-        angle=float(np.abs(turned).max()),
-        moved=float(moved) / 2 * shape[1] / max(shape),
-    )
-
-
-def make_search(template: F32, mean: F32, angles: npt.NDArray[np.floating], reach: float, *, is_circle: bool) -> Search:
-    """Make what a template is found by, at these angles, and shifted by up to `reach` of the longer side."""
-    rows, columns = template.shape
-    circle = _circle(template.shape)
-    size = (columns // COARSER, rows // COARSER)
-    soft = cv2.blur(template, (SOFTEN, SOFTEN))
-    coarse = np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_AREA), np.float32)
-    around, steps = _circle(coarse.shape), max(1, round(reach * max(coarse.shape)))
-    turned = [_unit(_turn(coarse, -float(angle)), around) * around for angle in angles]
-    y, x = np.nonzero(circle)
-    is_taken = (y + x) % 2 == 0
-    y, x = y[is_taken], x[is_taken]
-    across, down = (2 * x + 1 - columns) / columns, (2 * y + 1 - rows) / columns
-    shown = template[y, x] - template[y, x].mean()
-    length = max(float(np.linalg.norm(shown)), 1e-6)
-    by_row, by_column = np.gradient(template / length)
-    to_right, to_below = by_column[y, x] * columns / 2, by_row[y, x] * columns / 2
-    changes = np.stack([to_below * across - to_right * down, to_right, to_below, np.ones(len(x))], axis=1)
-    return Search(
-        angles=np.asarray(angles, np.float32),
-        is_circle=is_circle,
-        turned=np.stack(turned)[:, None].astype(np.float32),
-        mask=around[None, None].astype(np.float32),
-        reach=steps,
-        points=np.stack([across, down], axis=1).astype(np.float32),
-        shown=(shown / length).astype(np.float32),
-        solved=np.linalg.pinv(changes)[:3].T.astype(np.float32),
-        grid=(rows, columns),
-        mean=mean,
-    )
-
-
-def _searched(template: F32, mean: F32, poses: Poses, within: Range) -> Search:
+def _searched(template: F32, poses: Poses, within: Range) -> Search:
     """Search where parts were seen, and somewhat beyond."""
     shape = template.shape
     reach = min(within.reach, _MORE * float(np.abs(poses[:, 1:]).max()) / 2 * shape[1] / max(shape) + _BEYOND)
     if within.is_circle:
-        return make_search(template, mean, within.angles, reach, is_circle=True)
+        return make_search(template, within.angles, reach, is_circle=True)
     count = int(np.ceil(_MORE * float(np.abs(poses[:, 0]).max()) / _STEP)) + 1
-    return make_search(template, mean, np.arange(-count, count + 1) * _STEP, reach, is_circle=False)
+    return make_search(template, np.arange(-count, count + 1) * _STEP, reach, is_circle=False)
 
 
 def _recentred(poses: Poses) -> Poses:
@@ -240,72 +236,43 @@ def _recentred(poses: Poses) -> Poses:
     ).astype(np.float32)
 
 
-def see(picture: U8) -> F32:
-    """See a picture as the graph does: grey, small, without its light."""
-    height, width = picture.shape[:2]
-    factor = fine_factor(width, height)
-    gray = picture.astype(np.float32).mean(axis=2)
-    gray = gray.reshape(height // factor, factor, width // factor, factor).mean(axis=(1, 3))
-    box = (HIGH_PASS, HIGH_PASS)
-    total, count = (
-        cv2.boxFilter(of, -1, box, normalize=False, borderType=cv2.BORDER_CONSTANT) for of in (gray, np.ones_like(gray))
-    )
-    return np.asarray(gray - total / count, np.float32)
+def _mean_picture(pictures: Sequence[U8], poses: Poses) -> U8:
+    """Average registered pictures, smaller, each in the light of all, where they are seen; and what lies around that
+    where hardly one is."""
+    height, width = (max(1, side // _SMALLER) for side in pictures[0].shape[:2])
+    small = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pictures]
+    laid = np.stack([warp(picture.astype(np.float32), pose) for picture, pose in zip(small, poses, strict=True)])
+    seen = np.stack([_seen_at(pose, (height, width)) for pose in poses])
+    count = seen.sum(axis=0)
+    is_known = count >= min(_SEEN_BY, int(count.max()))
+    light = np.zeros_like(laid)
+    for _ in range(_ROUNDS):
+        total = ((laid - light) * seen[..., None]).sum(axis=0)
+        mean = total / np.maximum(count, 1)[..., None]
+        mean = np.where(is_known[..., None], mean, _extend_light(mean, is_known))
+        light = np.stack(
+            [_extend_light(picture - mean, there & is_known) for picture, there in zip(laid, seen, strict=True)]
+        )
+    return np.asarray(np.clip(np.rint(mean), 0, 255), np.uint8)
 
 
-def _mean_picture(pictures: Sequence[U8], poses: Poses) -> F32:
-    """Average registered pictures where they are seen; where hardly one is, the middle of all values."""
-    height, width = pictures[0].shape[:2]
-    total, count = np.zeros((height, width, 3), np.float32), np.zeros((height, width, 1), np.float32)
-    everything = np.ones((height, width), np.float32)
-    for picture, pose in zip(pictures, poses, strict=True):
-        is_seen = (warp(everything, pose, cv2.BORDER_CONSTANT) > 1 - 1e-3)[..., None]
-        total += warp(picture.astype(np.float32), pose) * is_seen
-        count += is_seen
-    return np.where(count >= _SEEN_BY, total / np.maximum(count, 1), np.float32(127.5)).astype(np.float32)
+def _extend_light(values: npt.NDArray[np.floating], is_seen: npt.NDArray[np.bool_]) -> F32:
+    """Give what values [rows, columns, 3] are about, where they are seen and beyond it, as the graph does."""
+    rows, columns = values.shape[:2]
+    grid = light_grid(values.shape)
+    parts = [
+        cv2.resize(of, grid[::-1], interpolation=cv2.INTER_AREA).reshape(grid[0] * grid[1], -1)
+        for of in (values * is_seen[..., None], is_seen.astype(np.float32))
+    ]
+    more, share = (spread_light(grid) @ part for part in parts)
+    found = (more / np.maximum(share, 1e-6)).astype(np.float32).reshape(*grid, 3)
+    return np.asarray(cv2.resize(found, (columns, rows), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def fine_factor(width: int, height: int) -> int:
-    """Say how many pixels of the input are one place of what is compared: a power of two, which divides both sides."""
-    return int(2 ** max(0, round(np.log2(max(width, height) / _FINE))))
-
-
-def warp(view: npt.NDArray[Any], pose: Poses, border: int = cv2.BORDER_REPLICATE) -> npt.NDArray[Any]:
-    """Bring a view, or a picture, of a pose to lie as the template."""
-    rows, columns = view.shape[:2]
-    angle, across, down = (float(value) for value in pose)
-    cos, sin, x, y = np.cos(angle), np.sin(angle), (columns - 1) / 2, (rows - 1) / 2
-    right, below = across * columns / 2, down * columns / 2
-    matrix = np.array([[cos, -sin, x - cos * x + sin * y + right], [sin, cos, y - sin * x - cos * y + below]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(view, matrix, (columns, rows), flags=flags, borderMode=border))
-
-
-def _turn(view: F32, angle: float) -> F32:
-    return warp(view, np.array([angle, 0, 0], np.float32))
-
-
-def _radius(shape: tuple[int, ...]) -> float:
-    return _WITHIN * min(shape) / 2
-
-
-def _circle(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """True where a part is seen at every angle."""
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    return np.asarray(np.hypot(y - (shape[0] - 1) / 2, x - (shape[1] - 1) / 2) <= _radius(shape))
-
-
-def _unit(values: F32, of: npt.NDArray[np.bool_] | None = None) -> F32:
-    """Take off the mean, and bring to length 1; both of what is looked at."""
-    looked = values if of is None else values[of]
-    centred = values - looked.mean()
-    length = np.linalg.norm(centred if of is None else centred[of])
-    return np.asarray(centred / max(float(length), 1e-6), np.float32)
-
-
-def _fit_of_each(views: Sequence[F32]) -> F32:
-    """Correlate each with the mean of the others."""
-    units = np.stack([_unit(view) for view in views])
+def _fit_of_each(views: Sequence[F32], *, is_circle: bool) -> F32:
+    """Correlate each with the mean of the others, in what is compared of them."""
+    where = region(views[0].shape, is_circle=is_circle)
+    units = np.stack([unit(view[where]) for view in views])
     others = units.sum(axis=0) - units
     others -= others.mean(axis=1, keepdims=True)
     return np.asarray((units * others).sum(axis=1) / np.maximum(np.linalg.norm(others, axis=1), 1e-6), np.float32)
@@ -334,14 +301,30 @@ def lay_alike(registration: Registration | None, size: tuple[int, int], picture:
     height, width = picture.shape[:2]
     small = shrink(picture, size)
     pose = find_poses(registration.search, [see(small)])[0][0]
-    is_seen = warp(np.ones((height, width), np.float32), pose, cv2.BORDER_CONSTANT) > 1 - 1e-3
-    mean = cv2.resize(registration.search.mean, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(np.where(is_seen[..., None], warp(picture, pose), np.rint(mean).astype(np.uint8)))
+    mean = registration.search.mean
+    filled = mean.astype(np.float32) + _light_of(small, mean, pose)
+    filled = np.clip(np.rint(cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)), 0, 255)
+    is_seen = _seen_at(pose, (height, width))
+    return np.ascontiguousarray(np.where(is_seen[..., None], warp(picture, pose), filled.astype(np.uint8)))
+
+
+def _light_of(picture: U8, mean: U8, pose: Poses) -> F32:
+    """Tell by how much a picture is brighter than the mean one, as large as that."""
+    small = cv2.resize(picture, mean.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return _extend_light(warp(small.astype(np.float32), pose) - mean.astype(np.float32), _seen_at(pose, mean.shape))
+
+
+def _seen_at(pose: Poses, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """True where a registered picture shows what the camera saw."""
+    return np.asarray(warp(np.ones(shape[:2], np.float32), pose, cv2.BORDER_CONSTANT) > 1 - 1e-3)
 
 
 def lay_all_alike(registration: Registration | None, size: tuple[int, int], pictures: list[U8]) -> list[U8]:
     """Bring pictures of the input's `size` to lie alike; without a registration they stay what they are."""
-    return [*map(Registrar(registration.search, *size), pictures)] if registration else pictures
+    if registration is None:
+        return pictures
+    lay = Registrar(registration.search, *size)
+    return side_by_side([partial(lay, picture) for picture in pictures])
 
 
 def describe(registration: Registration, size: tuple[int, int]) -> Sentence:

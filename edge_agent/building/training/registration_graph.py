@@ -17,16 +17,19 @@ import numpy as np
 from edge_agent.building.training import backbone
 from edge_agent.building.training.features import F32, input_spec
 from edge_agent.building.training.graph import Graph
+from edge_agent.inference.imaging.resize import U8
 
 VIEW, POSE, CORRELATION, REGISTERED = "register.view", "register.pose", "register.correlation", "register.picture"
 #: sides of what is compared with, in its places: a fine one is compared with what is around it
 HIGH_PASS, SOFTEN, COARSER = 9, 3, 2
 STEPS = 6  # of the least squares
 #: of a step, at the most: radians, and halves of the width
-_LONGEST = (0.06, 0.05, 0.05)
+LONGEST = np.array([0.06, 0.05, 0.05], np.float32)
 _TRIED = 2  # angles from which the exact pose is sought: a part may look nearly alike when it is turned by half
-_BESIDE = 7  # of the angles, one is tried of so many
+BESIDE = 7  # of the angles, one is tried of so many
 _LEAST = 1e-6
+#: places of the mean picture, each side, of which one light is known
+LIGHT = 16
 
 
 class Search(NamedTuple):
@@ -47,8 +50,8 @@ class Search(NamedTuple):
     solved: F32
     #: rows and columns of the fine grid
     grid: tuple[int, int]
-    #: what good parts look like in the mean [height, width, 3], 0..255: what a turned picture has not is filled in
-    mean: F32
+    #: what good parts look like in the mean [rows, columns, 3], in any size: what a turned picture has not is filled in
+    mean: U8
 
 
 def register(source: Any, search: Search, width: int, height: int) -> Any:
@@ -95,9 +98,9 @@ def add_registration(graph: Graph, search: Search, width: int, height: int) -> N
     graph.weight("register.inside", np.array(1 - 1 / min(width, height)))
     is_seen = graph.op("Less", "register.seen.rows", most, "register.inside")
     is_seen = graph.reshape("register.seen", is_seen, 1, 1, height, width)
-    mean = np.asarray(cv2.resize(search.mean, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-    graph.weight("register.mean", _normalized(mean)[None])
-    graph.op("Where", REGISTERED, is_seen, "register.warped", "register.mean")
+    mean = _add_mean(graph, search.mean, width, height)
+    light = _add_light(graph, "register.warped", is_seen, search.mean, width, height)
+    graph.op("Where", REGISTERED, is_seen, "register.warped", graph.op("Add", "register.filled", mean, light))
 
 
 def add_search(graph: Graph, search: Search) -> None:
@@ -108,10 +111,10 @@ def add_search(graph: Graph, search: Search) -> None:
     pose = graph.op("Concat", "register.first", angle, across, down, axis=1)
     graph.weight("register.solved", search.solved)
     graph.weight("register.shown", search.shown[:, None])
-    graph.weight("register.longest", np.array([_LONGEST], np.float32))
-    graph.weight("register.longest.back", -np.array([_LONGEST], np.float32))
+    graph.weight("register.longest", LONGEST[None])
+    graph.weight("register.longest.back", -LONGEST[None])
     graph.weight("register.points", _homogeneous(search.points))
-    graph.weight("register.tried.shape", _sizes(_tried(search), 1, 1, 1))
+    graph.weight("register.tried.shape", _sizes(tried_angles(search), 1, 1, 1))
     tried = graph.op("Expand", "register.fine.tried", VIEW, "register.tried.shape")
     for step in range(STEPS + 1):
         seen = _add_look(graph, f"register.look.{step}", tried, pose, search, columns / rows)
@@ -127,13 +130,16 @@ def add_search(graph: Graph, search: Search) -> None:
 
 def add_warp(graph: Graph, name: str, of: str, pose: str, width: int, height: int) -> None:
     """Add `of` [1, c, height, width] as it is seen where the pose brings its places, 0 beyond it."""
-    y, x = np.mgrid[:height, :width]
-    points = np.stack([(2 * x + 1 - width) / width, (2 * y + 1 - height) / width], axis=-1).reshape(-1, 2)
-    graph.weight(f"{name}.points", _homogeneous(points.astype(np.float32)))
+    # Rows and columns are brought there each by itself: all places would be most of the model's file.
+    x, y = ((2 * np.arange(side) + 1 - side) / width for side in (width, height))
+    graph.weight(f"{name}.columns", np.column_stack([x, np.zeros(width), np.ones(width)]))
+    graph.weight(f"{name}.rows", np.column_stack([np.zeros(height), y, np.zeros(height)]))
     matrix = _add_matrix(graph, name, pose, width / height)
-    grid = graph.op("MatMul", f"{name}.grid.flat", f"{name}.points", matrix)
-    grid = graph.reshape(f"{name}.grid", grid, 1, height, width, 2)
-    graph.op("GridSample", name, of, grid, mode="bilinear", align_corners=0)
+    across = graph.op("MatMul", f"{name}.across", f"{name}.columns", matrix)
+    down = graph.op("MatMul", f"{name}.down", f"{name}.rows", matrix)
+    down = graph.reshape(f"{name}.down.rows", down, 1, height, 1, 2)
+    across = graph.reshape(f"{name}.across.columns", across, 1, 1, width, 2)
+    graph.op("GridSample", name, of, graph.op("Add", f"{name}.grid", across, down), mode="bilinear", align_corners=0)
 
 
 def add_inverse(graph: Graph, name: str, pose: str) -> str:
@@ -146,7 +152,8 @@ def add_inverse(graph: Graph, name: str, pose: str) -> str:
     return name
 
 
-def _tried(search: Search) -> int:
+def tried_angles(search: Search) -> int:
+    """Say from how many angles the exact pose is sought."""
     return min(_TRIED, len(search.angles)) if search.is_circle else 1
 
 
@@ -168,9 +175,72 @@ def _add_view(graph: Graph, search: Search, width: int) -> None:
     graph.op("Sub", VIEW, gray, _add_box(graph, "register.light", gray, HIGH_PASS))
 
 
-def _normalized(picture: F32) -> F32:
+def _add_mean(graph: Graph, mean: U8, width: int, height: int) -> str:
+    """Add what good parts look like in the mean, as the input is: constant, so that it is made once."""
+    spec = input_spec(width, height)
+    graph.weight("register.mean.pixels", mean.transpose(2, 0, 1)[None])
+    pixels = graph.cast("register.mean.values", "register.mean.pixels", "float32")
+    graph.weight("register.mean.scale", np.array(spec.scale))
+    graph.weight("register.mean.taken_off", np.asarray(spec.mean)[:, None, None])
+    scaled = graph.op("Mul", "register.mean.scaled", pixels, "register.mean.scale")
+    normalized = graph.op("Sub", "register.mean.small", scaled, "register.mean.taken_off")
+    return _add_enlarged(graph, "register.mean", normalized, width, height)
+
+
+def light_grid(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Say in how many rows and columns the light is known of a picture as large as the mean one."""
+    rows, columns = (max(1, side // LIGHT) for side in shape[:2])
+    return rows, columns
+
+
+def spread_light(grid: tuple[int, int]) -> F32:
+    """Weigh what is known of the light at each place for each other one: the nearest by far the most."""
+    places = np.argwhere(np.ones(grid))
+    away = ((places[:, None] - places) ** 2).sum(axis=2)
+    return np.asarray(1 / (away**2 + 0.25), np.float32)
+
+
+def _add_light(graph: Graph, warped: str, is_seen: str, mean: U8, width: int, height: int) -> str:
+    """Add by how much the picture is brighter than the mean, drawn out to where it is not seen.
+
+    Else its own border would be an edge, which lies elsewhere on each part: of a disc that repeats itself and lies at
+    any angle good parts would differ by little else.
+    """
+    grid = light_grid(mean.shape)
+    tile = np.array([height // grid[0], width // grid[1]])
+    part = tile // 4
+    small = cv2.resize(mean, (width // int(part[1]), height // int(part[0])), interpolation=cv2.INTER_AREA)
+    known = graph.weight("register.light.mean", _normalized(np.asarray(small, np.uint8)))
+    seen = graph.cast("register.light.seen", is_seen, "float32")
+
+    def pool(name: str, of: str, by: Any) -> str:
+        return graph.op("AveragePool", f"register.light.{name}", of, kernel_shape=by.tolist(), strides=by.tolist())
+
+    seen = pool("seen.small", seen, part)
+    expected = graph.op("Mul", "register.light.expected", known, seen)
+    more = graph.op("Sub", "register.light.more", pool("small", warped, part), expected)
+    count = grid[0] * grid[1]
+    spread = graph.weight("register.light.spread", spread_light(grid))
+    both = []
+    for name, of, planes in (("more", more, 3), ("seen", seen, 1)):
+        rows = graph.reshape(f"register.light.{name}.rows", pool(f"{name}.tiles", of, tile // part), planes, count)
+        both.append(graph.op("MatMul", f"register.light.{name}.spread", rows, spread))
+    some = graph.op("Max", "register.light.seen.some", both[1], graph.weight("register.light.least", np.array(_LEAST)))
+    light = graph.reshape("register.light.grid", graph.op("Div", "register.light.rows", both[0], some), 1, 3, *grid)
+    return _add_enlarged(graph, "register.light", light, width, height)
+
+
+def _add_enlarged(graph: Graph, name: str, of: str, width: int, height: int) -> str:
+    sizes = graph.weight(f"{name}.sizes", _sizes(1, 3, height, width))
+    how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return graph.op("Resize", f"{name}.enlarged", of, "", "", sizes, **how)
+
+
+def _normalized(picture: U8) -> F32:
+    """Bring a picture to what the input is: [3, rows, columns]."""
     spec = input_spec(picture.shape[1], picture.shape[0])
-    return np.asarray(picture.transpose(2, 0, 1) * spec.scale - np.asarray(spec.mean)[:, None, None], np.float32)
+    mean = np.asarray(spec.mean, np.float32)[:, None, None]
+    return np.asarray(picture.transpose(2, 0, 1) * np.float32(spec.scale) - mean, np.float32)
 
 
 def _add_box(graph: Graph, name: str, of: str, side: int) -> str:
@@ -200,9 +270,9 @@ def _add_coarse(graph: Graph, search: Search) -> tuple[str, str, str]:
     fits = graph.op("Div", "register.coarse.fits", products, graph.op("Sqrt", "register.length", energy))
     fits = graph.reshape("register.coarse.rows", fits, count, side * side)
     best = graph.op("ReduceMax", "register.by_angle", fits, "register.axis.channel", keepdims=0)
-    if _tried(search) > 1:
+    if tried_angles(search) > 1:
         best = _add_only_peaks(graph, best, count)
-    chosen = f"{graph.top('register.top', best, _tried(search))}.indices"
+    chosen = f"{graph.top('register.top', best, tried_angles(search))}.indices"
     rows = graph.op("Gather", "register.top.rows", fits, chosen, axis=0)
     place = graph.op("ArgMax", "register.top.place", rows, axis=1, keepdims=1)
     # Of each place: how far down and across, in halves of the width.
@@ -220,10 +290,10 @@ def _add_coarse(graph: Graph, search: Search) -> tuple[str, str, str]:
 
 def _add_only_peaks(graph: Graph, best: str, count: int) -> str:
     """Leave of each angle and those beside it only the one that fits best."""
-    beside = _BESIDE // 2
+    beside = BESIDE // 2
     around = np.arange(-beside, count + beside) % count
     wide = graph.reshape("register.by_angle.wide", graph.gather("register.by_angle.around", best, around, 0), 1, 1, -1)
-    pooled = graph.op("MaxPool", "register.by_angle.pooled", wide, kernel_shape=[_BESIDE])
+    pooled = graph.op("MaxPool", "register.by_angle.pooled", wide, kernel_shape=[BESIDE])
     most = graph.reshape("register.by_angle.most", pooled, -1)
     is_less = graph.op("Less", "register.by_angle.less", best, most)
     graph.weight("register.none", np.array(-2.0, np.float32))
@@ -233,9 +303,9 @@ def _add_only_peaks(graph: Graph, best: str, count: int) -> str:
 def _add_look(graph: Graph, name: str, fine: str, pose: str, search: Search, ratio: float) -> str:
     """Add what is seen at the template's points, its mean taken off, of length 1: [tried, n]."""
     grid = graph.op("MatMul", f"{name}.grid.flat", "register.points", _add_matrix(graph, name, pose, ratio))
-    grid = graph.reshape(f"{name}.grid", grid, _tried(search), 1, len(search.points), 2)
+    grid = graph.reshape(f"{name}.grid", grid, tried_angles(search), 1, len(search.points), 2)
     seen = graph.op("GridSample", f"{name}.seen", fine, grid, mode="bilinear", align_corners=0)
-    seen = graph.reshape(f"{name}.rows", seen, _tried(search), len(search.points))
+    seen = graph.reshape(f"{name}.rows", seen, tried_angles(search), len(search.points))
     mean = graph.op("ReduceMean", f"{name}.mean", seen, "register.axis.channel", keepdims=1)
     centred = graph.op("Sub", f"{name}.centred", seen, mean)
     length = graph.op("ReduceL2", f"{name}.length", centred, "register.axis.channel", keepdims=1)

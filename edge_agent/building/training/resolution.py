@@ -10,7 +10,6 @@ decide.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.counting import count_up
 from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.split import folds
 from edge_agent.building.training.cores import one_thread_each, side_by_side
@@ -201,18 +201,16 @@ def speck_middles(size: tuple[int, int], number: int) -> F32:
     return np.asarray((speck_places(size, number) + _speck_side(size) / 2) / size[::-1], np.float32)
 
 
-def specks_seen(
-    good: Features, specks: Features, middles: Iterable[F32], *, seed: int, same: Sequence[str] = ()
-) -> float:
+def specks_seen(good: Features, specks: Features, middles: Iterable[F32], *, seed: int) -> float:
     """Give the area under the ROC curve of specks on good parts, each judged by what the others show at its places.
 
     `specks` are of the same pictures as `good`, in the same order, `middles` say where they are in each. A speck counts
-    as if its picture had no other. There must be two pictures. `same` is as for `fit_head`: beside a remembered copy of
-    its picture a speck would be seen better than on a part that is new.
+    as if its picture had no other. There must be two pictures, and no copies: beside a remembered copy of its picture
+    a speck would be seen better than on a part that is new.
     """
     number = len(good.fine)
     count = min(_FOLDS, number)
-    fold = np.asarray(folds([0] * number, count, seed=seed, same=same))
+    fold = np.asarray(folds([0] * number, count, seed=seed))
     with_specks = np.arange(2 * number) >= number
     both = join([lean(good), lean(specks)])
     view = choose_view(both, ~with_specks, seed=seed)
@@ -253,14 +251,13 @@ def try_specks(
     *,
     seed: int,
     progress: Progress,
-    same: Sequence[str] = (),
     prepare: Callable[[U8], U8] = lambda picture: picture,
 ) -> tuple[float, float]:
     """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve.
 
     `prepare` brings a picture in full size to lie as the others.
     """
-    done = itertools.count(1)
+    one_more = count_up(progress, len(good))
 
     def see(number: int, example: Example) -> list[list[Features]]:
         plain = prepare(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
@@ -269,7 +266,7 @@ def try_specks(
         for extract, known in looks:
             wanted = (False,) if known else (False, True)
             found.append([lean(extract([shrink(pixels[which], extract.size)])) for which in wanted])
-        progress(next(done), len(good))
+        one_more()
         return found
 
     # Few at once: in full size all of them could fill the memory.
@@ -278,7 +275,7 @@ def try_specks(
     areas = []
     for which, look in enumerate(looks):
         specks, *plain = (join(parts) for parts in zip(*(found[which] for found in seen), strict=True))
-        areas.append(specks_seen(look.plain or plain[0], specks, middles, seed=seed, same=same))
+        areas.append(specks_seen(look.plain or plain[0], specks, middles, seed=seed))
     usual, larger = areas
     return usual, larger
 

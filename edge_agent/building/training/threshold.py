@@ -25,9 +25,9 @@ _OUTLIER_SHARE = 10  # at most one in this many normal pictures is left out
 #: deviations above what is usual of normal pictures, when there are no others
 NORMAL_ONLY_DEVIATIONS = 2.0
 #: the same, when it is known where drawn defects score, and how much of the way to there is gone
-_DRAWN_DEVIATIONS, _DRAWN_SHARE = 1.25, 0.15
+_DRAWN_DEVIATIONS, _DRAWN_SHARE = 1.5, 0.2
 _MOST_DEVIATIONS = 3.0  # however far off they are: real defects may be much smaller
-_LEAST_DRAWN = 0.25  # of them lie below the score that is taken for where they are
+_LEAST_DRAWN = 0.2  # of them lie below the score that is taken for where they are
 _NORMAL_DEVIATIONS = 2.25  # the same, when there are some: what they score decides with it
 _NORMAL_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
 _PRIOR_COUNT = 3  # anomalies' worth of belief that their scores spread as widely as they lie apart

@@ -20,7 +20,8 @@ from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.evaluation.known import remember
 from edge_agent.building.evaluation.metrics import classification_metrics, intervals
 from edge_agent.building.training.assembly import MARKS, assemble
-from edge_agent.building.training.component import Identity, Made, choose_samples, write
+from edge_agent.building.training.component import Identity, Made, Samples, choose_samples, judge_samples, write
+from edge_agent.building.training.cores import meanwhile
 from edge_agent.building.training.features import CLASS_SCORES, class_scores_shape
 from edge_agent.building.training.fitting import fit, judge, try_larger
 from edge_agent.building.training.head import Head
@@ -85,9 +86,10 @@ def train(
     require(report)
     for warning in report.warnings:
         steps.note(warning)
-    assert report.size is not None
+    picture = report.size
+    assert picture is not None
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
-    usual, larger = pictures.sizes(report.size)
+    usual, larger = pictures.sizes(picture)
     examples = datasets.train.labelled
     anomalous = np.array([example.label == ANOMALY for example in examples])
     if segmentation or len(examples) > MOST_PICTURES:
@@ -107,11 +109,31 @@ def train(
     pictures.keep((), ())
     size, source, _, features, head, moved, _ = fitted
     lies = describe(registration, size) if registration else None
-    outlook = look_ahead(
-        head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed, wanted=options.wanted,
-        sizes=(report.size, size), refused=resolution is not None and size == usual, moved=moved,
-    )  # fmt: skip
     held_out = head.calibrated(head.out_of_fold)
+    labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
+
+    def finish() -> tuple[Made, Samples]:
+        made = Made(
+            graph=_graph(head, size, source, len(datasets.labels) if segmentation else 0, registration),
+            head=head,
+            image_size=picture,
+            input_size=size,
+            labels=labels,
+            mask=mask,
+            precision=options.precision,
+            training={},
+        )
+        chosen = choose_samples(examples, held_out.tolist(), head.calibrated_threshold)
+        return made, judge_samples(identity, made, chosen)
+
+    # Both take seconds with a larger input, and neither uses both cores all the time.
+    with meanwhile(finish) as finished:
+        outlook = look_ahead(
+            head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed,
+            wanted=options.wanted, sizes=(picture, size), refused=resolution is not None and size == usual,
+            moved=moved,
+        )  # fmt: skip
+        made, samples = finished()
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}
     between = {"out_of_fold": _intervals(head, held_out, anomalous)}
     if datasets.test:
@@ -120,42 +142,31 @@ def train(
         truth = np.array([example.label == ANOMALY for example in datasets.test.labelled])
         figures["test"] = _figures(head, judged, truth)
         between["test"] = _intervals(head, judged, truth)
-    graph = _graph(head, size, source, len(datasets.labels) if segmentation else 0, registration)
-    labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
-    made = Made(
-        graph=graph,
-        head=head,
-        image_size=report.size,
-        input_size=size,
-        labels=labels,
-        mask=mask,
-        precision=options.precision,
-        training={
-            "dataset": {
-                "sha256": report.digest,
-                "normal": int((~anomalous).sum()),
-                "anomaly": int(anomalous.sum()),
-                "source": datasets.train.source.name,
-                **remember(report.seen[: len(examples)]),
-            },
-            "pixel_format": examples[0].pixel_format._asdict(),
-            "seed": options.seed,
-            "precision": options.precision,
-            "quality": options.quality,
-            **({"resolution": resolution.named()} if resolution else {}),
-            **({"registration": lies.named()} if lies else {}),
-            "libraries": _versions(),
-            "backbone": "EfficientNet-Lite0",
-            "figures": figures,
-            "intervals": between,
-            "outlook": msgspec.to_builtins(outlook.named()),
-            "appearance": msgspec.to_builtins(summarize([sight.look for sight in sights])),
-            "sharpness": msgspec.to_builtins(summarize_sharpness(sights)),
-            "scores": {"normal": _histogram(held_out[~anomalous])},
-            "seconds": round(time.monotonic() - begun, 1),
+    training = {
+        "dataset": {
+            "sha256": report.digest,
+            "normal": int((~anomalous).sum()),
+            "anomaly": int(anomalous.sum()),
+            "source": datasets.train.source.name,
+            **remember(report.seen[: len(examples)]),
         },
-    )
-    folder = write(models, identity, made, choose_samples(examples, held_out.tolist(), head.calibrated_threshold))
+        "pixel_format": examples[0].pixel_format._asdict(),
+        "seed": options.seed,
+        "precision": options.precision,
+        "quality": options.quality,
+        **({"resolution": resolution.named()} if resolution else {}),
+        **({"registration": lies.named()} if lies else {}),
+        "libraries": _versions(),
+        "backbone": "EfficientNet-Lite0",
+        "figures": figures,
+        "intervals": between,
+        "outlook": msgspec.to_builtins(outlook.named()),
+        "appearance": msgspec.to_builtins(summarize([sight.look for sight in sights])),
+        "sharpness": msgspec.to_builtins(summarize_sharpness(sights)),
+        "scores": {"normal": _histogram(held_out[~anomalous])},
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+    folder = write(models, identity, made._replace(training=training), samples)
     return Trained(folder, report, figures, outlook, resolution, lies)
 
 

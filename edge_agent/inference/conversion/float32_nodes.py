@@ -11,6 +11,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from edge_agent.inference.conversion.onnx_model import captured, weights_of
+from edge_agent.inference.conversion.positions import position_nodes
 from edge_agent.inference.imaging.tensor import Tensor
 
 LARGEST = 65504.0
@@ -45,7 +46,7 @@ def float32_nodes(model: ModelProto, largest: Mapping[str, float]) -> set[int]:
     weights = {name: tensor for name, tensor in weights_of(model).items() if tensor.data_type == TensorProto.FLOAT}
     too_large_weights = {name for name, tensor in weights.items() if _sizes(tensor).max(initial=0) > LARGEST}
     too_small = {name for name, tensor in weights.items() if _sizes(tensor).size and _is_small(tensor)}
-    kept = _verdict(model)
+    kept = _verdict(model) | position_nodes(model)
     for number, node in enumerate(nodes):
         divides = node.op_type == "Div" and node.input[1] not in weights  # by what may be next to nothing
         # That an upper limit is cut to 65504 changes nothing.

@@ -28,7 +28,7 @@ class OnnxRuntimeCpu:
         session_options.log_severity_level = LOG_FATAL
         session_options.intra_op_num_threads = threads or threads_within_quota()
         # A thread that waits for the others' share of a layer must sleep, not spin: the core that it holds is what
-        # they, another model, or the client need. docs/performance.md has the figures.
+        # they, another model, or the client need. docs/performance-tried.md has the figures.
         session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not multiplies_exactly() and has_wide_int8(path):
             session_options.add_session_config_entry("session.x64quantprecision", "1")

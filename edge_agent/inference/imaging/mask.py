@@ -40,16 +40,22 @@ class Mask(NamedTuple):
     areas: list[float]
 
 
-def copy_mask(buffers: Iterable[memoryview], target: U8) -> None:
-    """Lay a mask's buffers out in `target`, uint8 [bytes], one after the other.
+def is_blank(buffers: Iterable[memoryview]) -> bool:
+    """Tell whether a mask is nothing but background, as that of a normal picture is."""
+    return all(buffer.obj is _BACKGROUND for buffer in buffers)
 
-    Filling memory takes a third to half of the time of copying to it: docs/performance.md.
+
+def copy_mask(buffers: Iterable[memoryview], target: U8, *, white: bool = False) -> None:
+    """Lay a mask's buffers out in `target`, uint8 [bytes], one after the other; background not where it is `white`.
+
+    Filling memory takes a third to half of the time of copying to it: docs/performance-tried.md.
     """
     data, start = target.data, 0
     for buffer in buffers:
         end = start + len(buffer)
         if buffer.obj is _BACKGROUND:
-            target[start:end].fill(_WHITE)
+            if not white:
+                target[start:end].fill(_WHITE)
         else:
             data[start:end] = buffer
         start = end

@@ -6,7 +6,7 @@ the area it covers, fractions of pixels included, within half a grey level.
 
 OpenCV's INTER_AREA is fast for whole factors (2 input pixels for 1, 3 for 1, …) and used for them. For the others it is
 slow: its loops run over single pixels. Here the vertical sums are taken over whole rows, by functions of numpy's and
-OpenCV's that are vectorised, and its filter does the horizontal part on what is left. docs/performance.md has the
+OpenCV's that are vectorised, and its filter does the horizontal part on what is left. docs/performance-tried.md has the
 figures.
 """
 

@@ -1,7 +1,7 @@
 """What is on its way to a client: buffers that are sent from where they lie.
 
 asyncio's transport copies what a socket does not take at once, and moves the rest to the front for each piece that
-goes: for a mask that travels as bytes that was most of what a call cost. docs/performance.md has the figures.
+goes: for a mask that travels as bytes that was most of what a call cost. docs/performance-tried.md has the figures.
 """
 
 from __future__ import annotations

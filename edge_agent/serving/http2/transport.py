@@ -13,6 +13,7 @@ from edge_agent.access.names import describe_client
 from edge_agent.access.peer import Peer, program_of, read_peer
 from edge_agent.serving.http2.connection import Connection
 from edge_agent.serving.http2.frames import ProtocolError
+from edge_agent.serving.http2.lull import Lull
 from edge_agent.serving.http2.outbox import Outbox, Told
 from edge_agent.serving.http2.streams import ClientReceiver
 
@@ -58,6 +59,7 @@ class ClientProtocol(asyncio.BufferedProtocol, Generic[R]):
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._descriptor = peer.fileno()
         self.peer = read_peer(peer)
+        self._lull = Lull(asyncio.get_running_loop())
         self._clients.add(self)
         # The client that does not read its answers: its calls are not read either.
         told = Told(self._transport.pause_reading, self._on_drained, self._transport.close)
@@ -86,23 +88,34 @@ class ClientProtocol(asyncio.BufferedProtocol, Generic[R]):
         self.receiver.on_turn()
         try:
             self._take(_received[:nbytes], nbytes)
-            # Much data is read while there is more of it, without asking the event loop in between.
-            for _ in range(_READS_IN_A_ROW if self._direct else 0):
-                if self._outbox.is_blocked:
-                    break
-                buffer = self.get_buffer(-1)
-                try:
-                    nbytes = os.readv(self._descriptor, [buffer])
-                except OSError:  # there is no more now; the event loop tells what there will be
-                    break
-                if not nbytes:
-                    break
-                self._take(buffer, nbytes)
+            if self._direct:
+                self._read_on()
         except ProtocolError as error:
             # In a thread, since a user's name may have to be asked for.
             loop = asyncio.get_running_loop()
             loop.run_in_executor(None, _tell_disconnected, self.peer, program_of(self.peer.pid), str(error))
             self.close()
+
+    def _read_on(self) -> None:
+        """Read much data while there is more of it, without asking the event loop in between."""
+        self._lull.begin()
+        for _ in range(_READS_IN_A_ROW):
+            if self._outbox.is_blocked:
+                return
+            buffer = self.get_buffer(-1)
+            nbytes = self._read_into(buffer)
+            if not nbytes and self._direct and self._lull.wait():  # in the middle of a frame there soon is more
+                nbytes = self._read_into(buffer)
+            if not nbytes:  # the event loop tells what there will be
+                return
+            self._take(buffer, nbytes)
+
+    def _read_into(self, buffer: memoryview) -> int:
+        """Read what there is now; 0 for nothing, and for the end, which the event loop tells too."""
+        try:
+            return os.readv(self._descriptor, [buffer])
+        except OSError:
+            return 0
 
     def _take(self, buffer: memoryview, count: int) -> None:
         """Take `count` bytes that have been read to where `get_buffer` wanted them."""

@@ -13,7 +13,7 @@ from edge_agent.component.manifest import Manifest
 from edge_agent.errors import EdgeAgentError, InvalidRequest
 from edge_agent.inference.imaging.bitmap import CHANNELS, Place, bitmap_bytes, check_byte_count
 from edge_agent.inference.imaging.guarded import GuardedMapping
-from edge_agent.inference.imaging.mask import copy_mask
+from edge_agent.inference.imaging.mask import copy_mask, is_blank
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, Pixels
 from edge_agent.inference.imaging.segment import check_still_large_enough, open_segment, read_into, write_from
 from edge_agent.inference.pipeline import Inspection, Pipeline, run_each
@@ -146,6 +146,8 @@ class Inspector:
         #: who passes pictures on to other processes
         self._passers = [passer for passer in (self._sender, self._shadow) if passer is not None]
         self._tap = LiveTap(Path(live), manifest) if live else None
+        #: whether the mask that `inspect` has just written to a parcel is nothing but background
+        self.blank = False
 
     @property
     def batch(self) -> int:
@@ -232,11 +234,13 @@ class Inspector:
             pixels.check()
         if isinstance(result, EdgeAgentError):
             raise result
+        self.blank = False
         if result.mask is not None and job.mask is not None:
             if isinstance(job.mask, Place):
                 _write(result.mask, job.mask, call)
             else:
-                self._parcels[job.mask.parcel].write(result.mask, job.mask.start)
+                self._parcels[job.mask.parcel].write(result.mask, job.mask.start, white=job.white)
+                self.blank = is_blank(result.mask)
         # Before the answer: afterwards the client may change the picture.
         if self._tap is not None:
             self._tap.show(pixels, result)

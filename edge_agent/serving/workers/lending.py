@@ -21,6 +21,8 @@ class Lent(NamedTuple):
     target: Place | Span | None
     bitmap: Parcel | None
     mask: Parcel | None
+    #: whether the mask's memory is white already
+    white: bool
 
 
 class Lender:
@@ -49,6 +51,7 @@ class Lender:
             OSError: no memory, or no file descriptor, can be had; nothing is held then.
         """
         bitmap = mask = None
+        white = False
         picture: Place | Span
         target: Place | Span | None = call.mask if self._makes_masks else None
         if isinstance(call.bitmap, Enclosed):
@@ -58,13 +61,19 @@ class Lender:
             picture = call.bitmap
         if target is None and self._inline:
             try:
-                mask = self._shelf.get(MASK_AT + self._mask_bytes)
+                mask = self._shelf.get_for_mask(self._mask_bytes)
             except OSError:
                 if bitmap is not None:
                     bitmap.release()
                 raise
             target = Span(mask.number, MASK_AT)
-        return Lent(picture, target, bitmap, mask)
+            white = mask.white == self._mask_bytes
+            mask.white = 0  # until it is answered nobody knows what is in it
+        return Lent(picture, target, bitmap, mask, white)
+
+    def answered(self, mask: Parcel, *, blank: bool) -> None:
+        """Take note of what a worker has written to the memory of a mask: nothing but background, or something."""
+        mask.white = self._mask_bytes if blank else 0
 
     def _parcel_of(self, enclosed: Enclosed) -> tuple[Parcel, int]:
         """Hold the parcel in which a call's pixels lie, or copy them into one; also give where in it they begin."""

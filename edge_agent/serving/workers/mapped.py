@@ -24,9 +24,9 @@ class MappedParcel:
         #: uint8 [bytes]
         self.content: U8 = np.frombuffer(memory, np.uint8)
 
-    def write(self, mask: Sequence[memoryview], start: int) -> None:
-        """Write a mask's buffers, one after the other, from `start` on."""
-        copy_mask(mask, self.content[start:])
+    def write(self, mask: Sequence[memoryview], start: int, *, white: bool) -> None:
+        """Write a mask's buffers, one after the other, from `start` on, where everything may be `white` already."""
+        copy_mask(mask, self.content[start:], white=white)
 
 
 class MappedParcels:

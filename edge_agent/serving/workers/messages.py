@@ -76,6 +76,8 @@ class Detect(_Message, frozen=True):
     parcels: tuple[int, ...] = ()
     #: the client wants the picture to be kept
     keep: bool = False
+    #: where the mask goes everything is white already, as its background is
+    white: bool = False
 
 
 class Forget(_Message, frozen=True):
@@ -138,6 +140,8 @@ class Answer(_Message, frozen=True):
     stages: Stages
     #: it looks once more at the pixels that lie in a parcel, and says when it has
     needs_pixels: bool = False
+    #: the mask is nothing but background
+    blank: bool = False
 
 
 class Settled(_Message, frozen=True):

@@ -29,12 +29,14 @@ _MOST_TOO_LARGE = 4  # a parcel may be so many times larger than what is put int
 class Parcel:
     """So many bytes, for whoever holds it; it goes back to its shelf when the last of them has released it."""
 
-    __slots__ = ("_holders", "_map", "_shelf", "descriptor", "free_since", "memory", "number", "size")
+    __slots__ = ("_holders", "_map", "_shelf", "descriptor", "free_since", "memory", "number", "size", "white")
 
     def __init__(self, shelf: ParcelShelf, number: int, size: int) -> None:
         self._shelf, self.number, self.size = shelf, number, size
         self._holders = 1
         self.free_since = 0.0
+        #: bytes from MASK_AT on that are white, as the mask of a normal picture has left them; 0 when that is not known
+        self.white = 0
         self.descriptor = os.memfd_create("edge-agent-parcel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(self.descriptor, size)  # pages that are never used take no memory
@@ -80,9 +82,27 @@ class ParcelShelf:
 
     def get(self, size: int) -> Parcel:
         """Give a parcel of `size` bytes or more; it holds whatever was in it. OSError when there is none to be had."""
-        for place in range(len(self._free) - 1, -1, -1):
-            if size <= self._free[place].size <= max(size, LARGE) * _MOST_TOO_LARGE:
-                return self._free.pop(place).hold()
+        parcel = self._take(size, white=0)
+        parcel.white = 0
+        return parcel
+
+    def get_for_mask(self, size: int) -> Parcel:
+        """Give a parcel for a mask of `size` bytes from MASK_AT on, one that is white already if there is one.
+
+        Whoever writes to it says how much of it is white then. OSError when there is none to be had.
+        """
+        return self._take(MASK_AT + size, white=size)
+
+    def _take(self, size: int, white: int) -> Parcel:
+        """Take one from the shelf that fits, the last used of those with so many white bytes first; or make one."""
+        fitting = [
+            place
+            for place, parcel in enumerate(self._free)
+            if size <= parcel.size <= max(size, LARGE) * _MOST_TOO_LARGE
+        ]
+        if fitting:
+            alike = [place for place in fitting if self._free[place].white == white]
+            return self._free.pop((alike or fitting)[-1]).hold()
         self._made += 1
         return Parcel(self, self._made, -(-size // LARGE) * LARGE)
 

@@ -203,7 +203,7 @@ class WorkerPool:
 
     def _hand_over(self, seat: Seat, call: Call) -> None:
         try:
-            picture, target, bitmap, mask = self._lender.lend(call)
+            picture, target, bitmap, mask, white = self._lender.lend(call)
         except OSError as error:
             call.fail(Overloaded(f"no memory can be had for the call's pixels: {os.strerror(error.errno or 0)}"))
             return
@@ -212,7 +212,7 @@ class WorkerPool:
         new = seat.link.unknown([parcel for parcel in (bitmap, mask) if parcel is not None])
         numbers = tuple(parcel.number for parcel in new)
         try:
-            seat.link.send(Detect(number, picture, target, call.deadline, call.peer, numbers, call.keep), new)
+            seat.link.send(Detect(number, picture, target, call.deadline, call.peer, numbers, call.keep, white), new)
         except WorkerDied:
             seat.link.kill()  # if it is not dead, it does not listen; its end fails every call that it has
 
@@ -260,6 +260,8 @@ class WorkerPool:
         self._line.observe(message.seconds)
         held = self._end(seat, message.call, needs_pixels=message.needs_pixels)
         if held is not None:
+            if held.mask is not None:
+                self._lender.answered(held.mask, blank=message.blank)
             if held.call.on_stages is not None:
                 held.call.on_stages(held.call.submitted, message.stages)
             held.call.answer(message.verdict, held.mask)

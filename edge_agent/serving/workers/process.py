@@ -192,7 +192,8 @@ class Worker:
                     now = time.monotonic()
                     stages = self._inspector.stages(begun, before, now)
                     needs_pixels = self._inspector.needs_pixels
-                    self._send(Answer(job.call, result, (now - begun) / count, stages, needs_pixels))
+                    blank = self._inspector.blank
+                    self._send(Answer(job.call, result, (now - begun) / count, stages, needs_pixels, blank))
                 wanted = [other for other in wanted if other is not job]
                 if not isinstance(result, Exception):
                     try:

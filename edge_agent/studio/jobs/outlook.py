@@ -48,6 +48,8 @@ class Outlook(msgspec.Struct, frozen=True):
     advice: list[Advice] = []
     #: which input was chosen for large pictures, and why; None where none was tried beside the usual one
     resolution: Advice | None = None
+    #: how parts lie, and that pictures are turned and shifted for it; None where parts lie alike
+    registration: Advice | None = None
 
 
 class _Hard(msgspec.Struct):
@@ -81,6 +83,7 @@ class _Result(msgspec.Struct):
 
     outlook: _Said
     resolution: _Sentence | str | None = None  # likewise
+    registration: _Sentence | None = None
 
 
 def outlook(store: Store, jobs: Jobs, project: str, version: str) -> Outlook:
@@ -94,7 +97,8 @@ def outlook(store: Store, jobs: Jobs, project: str, version: str) -> Outlook:
             hardest = [_hard(store, project, hard) for hard in said.hardest]
             advice = [_words(sentence, "advice") for sentence in said.advice]
             chosen = _words(result.resolution, "resolution") if result.resolution else None
-            return Outlook(said.f1, said.false_alarms, hardest, said.seen_once, advice, chosen)
+            lie = _words(result.registration, "registration") if result.registration else None
+            return Outlook(said.f1, said.false_alarms, hardest, said.seen_once, advice, chosen, lie)
     return Outlook()
 
 

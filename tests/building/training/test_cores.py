@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from edge_agent.building.training import cores
-from edge_agent.building.training.cores import one_thread_each, side_by_side
+from edge_agent.building.training.cores import meanwhile, one_thread_each, side_by_side
 from edge_agent.building.training.head import Wanted, fit_head
 from tests.building.training.test_outlook import made_up
 
@@ -52,6 +52,26 @@ def test_steps_of_steps_have_no_core_more(cores: int, monkeypatch: pytest.Monkey
 
     assert side_by_side([stays] * 2) == [True, True]
     assert not stays(), "outside of steps there are several again"
+
+
+def test_a_step_beside_the_caller_has_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_cores(2, monkeypatch)
+    both = threading.Barrier(2)
+
+    def step() -> list[int]:
+        both.wait(20)
+        return [threading.get_ident(), *side_by_side([threading.get_ident] * 3)]
+
+    with meanwhile(step) as found:
+        both.wait(20)
+        threads = set(found())
+    assert len(threads) == 1
+    assert threads != {threading.get_ident()}
+
+
+def test_what_goes_wrong_beside_the_caller_is_told() -> None:
+    with pytest.raises(ZeroDivisionError), meanwhile(partial(divmod, 1, 0)) as found:
+        found()
 
 
 def test_steps_of_steps_have_the_cores_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:

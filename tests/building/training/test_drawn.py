@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect
+from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect, smaller_by
 from edge_agent.building.training.features import Extractor, source_model
 from edge_agent.building.training.head import Wanted, fit_head
 from tests.support.parts import HEIGHT, WIDTH, draw_part
@@ -23,6 +23,20 @@ def test_a_drawn_defect_changes_a_small_part_of_the_picture(number: int) -> None
     assert 0 < changed < 0.1
     np.testing.assert_array_equal(picture, before, "the good part itself stays as it is")
     np.testing.assert_array_equal(draw_defect(picture, number), found, "the same number draws the same")
+
+
+def test_half_of_the_defects_are_small_in_a_large_picture() -> None:
+    assert smaller_by((640, 480)) == 1.0 and smaller_by((1200, 1600)) == smaller_by((1280, 960)) < 0.5
+    picture = np.full((288, 384, 3), 120, np.uint8)
+
+    def changed(smaller: float) -> np.ndarray:
+        found = [(draw_defect(picture, number, smaller) != picture).any(axis=2).sum() for number in range(40)]
+        return np.array(found).reshape(-1, 4)
+
+    usual, small = changed(1.0), changed(smaller_by((1600, 1200)))
+    np.testing.assert_array_equal(small[:, :2], usual[:, :2], "the others are as they were")
+    assert (small[:, 2:] < usual[:, 2:]).all() and small.min() > 0
+    assert small[:, 2].sum() < usual[:, 2].sum() / 3 and small[:, 3].sum() < usual[:, 3].sum() / 8
 
 
 def test_a_picture_of_one_colour_can_be_drawn_on() -> None:

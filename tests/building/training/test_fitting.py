@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.building.datasets.dataset import NORMAL, Example
-from edge_agent.building.training.features import Extractor, join, source_model
+from edge_agent.building.training.features import Extractor, Joining, join, source_model
 from edge_agent.building.training.fitting import resized_pictures
 from edge_agent.building.training.options import Options
 from edge_agent.building.training.pictures import Pictures
@@ -108,8 +108,14 @@ def test_several_threads_see_what_one_sees() -> None:
     one = join([extract([picture]) for picture in pictures])
     with ThreadPoolExecutor(4) as pool:
         several = join(list(pool.map(extract, [[picture] for picture in pictures])))
-    for seen, expected in zip(several[:4], one[:4], strict=True):
-        np.testing.assert_array_equal(seen, expected)
+        joining = Joining(len(pictures))
+        # From the last to the first, two at a time.
+        firsts = range(len(pictures) - 2, -1, -2)
+        list(pool.map(lambda first: joining.put(first, extract(pictures[first : first + 2])), firsts))
+    for found in (several, joining.features):
+        assert found.grid == one.grid
+        for seen, expected in zip(found[:4], one[:4], strict=True):
+            np.testing.assert_array_equal(seen, expected)
 
 
 def test_a_network_that_rested_sees_the_same() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import pytest
 from onnx import ModelProto
 
 from edge_agent.building.training import backbone
 from edge_agent.building.training.assembly import assemble
-from edge_agent.building.training.bank import choose_bank, choose_whitening, distances, picture_scores
-from edge_agent.building.training.features import Extractor, choose_input_size, input_spec, source_model
+from edge_agent.building.training.bank import choose_bank, choose_banks, choose_whitening, distances, picture_scores
+from edge_agent.building.training.features import F32, Extractor, choose_input_size, input_spec, source_model
 from edge_agent.building.training.head import Wanted, fit_head
 from edge_agent.building.training.likeness import likeness_out_of_fold, remember_anomalies
 from edge_agent.building.training.usual import usual_distances
@@ -88,6 +89,27 @@ def test_a_bank_covers_what_it_was_chosen_from() -> None:
     bank = choose_bank(points, seed=1)
     assert len(bank) == 60
     assert distances(points[None], bank).max() < 5, "one of every cluster is in it"
+
+
+def test_each_point_of_a_bank_is_the_furthest_from_those_before() -> None:
+    """Of each fold by itself, however the products that tell are divided."""
+    rng = np.random.default_rng(0)
+    points, fold = rng.normal(size=(2500, 16)).astype(np.float32), np.arange(2500) % 3
+    rng = np.random.default_rng(5)
+    projected = points @ rng.normal(size=(16, 32)).astype(np.float32)
+    for number, bank in enumerate(choose_banks(points, fold, 3, seed=5)):
+        allowed = np.flatnonzero(fold != number)
+        kept = _furthest_first(projected, allowed, int(allowed[rng.integers(len(allowed))]), round(len(allowed) * 0.1))
+        np.testing.assert_array_equal(bank, points[sorted(kept)])
+
+
+def _furthest_first(points: F32, allowed: npt.NDArray[np.intp], first: int, count: int) -> list[int]:
+    chosen = [first]
+    nearest = np.linalg.norm(points[allowed] - points[first], axis=1)
+    while len(chosen) < count:
+        chosen.append(int(allowed[nearest.argmax()]))
+        nearest = np.minimum(nearest, np.linalg.norm(points[allowed] - points[chosen[-1]], axis=1))
+    return chosen
 
 
 @pytest.mark.parametrize("anomalies", [0, 1, 8])

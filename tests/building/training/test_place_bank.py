@@ -11,11 +11,13 @@ from edge_agent.building.training.features import Features
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.place_bank import (
     Moved,
+    PlaceBank,
+    View,
     choose_view,
     chosen_to_move,
     compare_places,
+    in_half_precision,
     move,
-    remember_places,
     straying,
 )
 
@@ -39,6 +41,13 @@ def every(features: Features) -> np.ndarray:
     return np.ones(len(features.fine), bool)
 
 
+def remember_places(
+    features: Features, good: np.ndarray, view: View, *, seed: int, moved: Moved | None = None
+) -> PlaceBank:
+    """Keep what `good` parts and their `moved` copies show, without comparing any."""
+    return compare_places(features, view, ~good, np.zeros(len(good), np.int64), 0, seed=seed, moved=moved)[1]
+
+
 def fit(features: Features) -> Head:
     normal = np.zeros(len(features.fine), bool)
     return fit_head(features, normal, seed=0, wanted=Wanted(), progress=lambda done, total: None)
@@ -50,6 +59,13 @@ def test_distances_are_those_to_the_nearest_of_the_same_place() -> None:
     known, seen = view(good), view(asked)
     brute = np.linalg.norm(seen[:, None] - known[None], axis=3).min(axis=1)
     np.testing.assert_allclose(remember_places(good, every(good), view, seed=0)(asked), brute, rtol=0.02, atol=0.02)
+
+
+def test_places_are_compared_as_they_are_kept() -> None:
+    values = np.random.default_rng(0).normal(0, 3, (50, 40)).astype(np.float32)
+    values[0, :4] = 0, 1 + 2**-11, 1 + 3 * 2**-11, -2049  # the last three lie in the middle: to the even one
+    as_kept = values.astype(np.float16).astype(np.float32)
+    np.testing.assert_allclose(in_half_precision(values), as_kept, rtol=0, atol=2**-24)
 
 
 def test_a_fine_place_is_seen_with_what_is_around_it() -> None:
@@ -118,7 +134,12 @@ def test_copies_of_some_parts_know_their_new_numbers() -> None:
     some = copies.of(np.array([False, True, False, True, False]))
     assert some is not None
     assert some.owner.tolist() == [0] * 4 + [1] * 4
-    np.testing.assert_array_equal(some.features.fine, copies.features.fine[[4, 5, 6, 7, 12, 13, 14, 15]])
+    taken = [4, 5, 6, 7, 12, 13, 14, 15]
+    np.testing.assert_array_equal(some.row(1).fine, copies.row(1).fine[taken])
+    fewer = some.of(np.array([False, True]))
+    assert fewer is not None
+    assert fewer.owner.tolist() == [0] * 4
+    np.testing.assert_array_equal(fewer.row(2).sharp, copies.row(2).sharp[taken[4:]])
     assert copies.of(np.zeros(5, bool)) is None
     assert Moved.join([], np.zeros(0, np.intp)) is None
 

@@ -19,7 +19,9 @@ from edge_agent.building.training.assembly import ANOMALY_MAP
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import input_spec
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.registration import Registrar, describe, find_poses, lay_alike, registration_of, see
+from edge_agent.building.training.registration import Registrar, describe, lay_alike, registration_of
+from edge_agent.building.training.registration_graph import CORRELATION, POSE, VIEW, pose_model, registration_model
+from edge_agent.building.training.registration_search import find_poses, see
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer
 from tests.support.commands import run
@@ -90,6 +92,7 @@ def test_a_picture_in_full_size_is_brought_to_lie_as_a_small_one() -> None:
     middle = slice(SIDE // 4, -SIDE // 4)
     small = Registrar(registration.search, *SIZE)(pictures[3])
     assert np.abs(laid.astype(float) - small)[middle, middle].mean() < 4
+    assert np.abs(laid.astype(float) - small).mean() < 4
     assert np.abs(laid.astype(float) - pictures[3])[middle, middle].mean() > 10
     assert lay_alike(None, SIZE, large) is large
 
@@ -184,3 +187,90 @@ def test_parts_that_lie_the_same_way_are_not_turned_around() -> None:
         poses, _ = find_poses(registration.search, [see(picture) for picture in pictures])
         angles = (poses[:, 0] + np.pi) % (2 * np.pi) - np.pi
         assert np.abs(angles).max() < np.radians(10)
+
+
+def draw_wide(rng: np.random.Generator, angle: float) -> U8:
+    """Draw a printed strip that is turned by `angle` degrees: its ends move, its middle hardly does."""
+    part = np.full((128, 512, 3), 60, np.uint8)
+    cv2.rectangle(part, (24, 36), (488, 92), (150, 150, 150), -1)
+    for place in (50, 96, 130, 210, 300, 330, 402, 440, 466):
+        cv2.rectangle(part, (place, 48), (place + 9, 78), (50, 50, 50), -1)
+    turned = cv2.warpAffine(
+        part, cv2.getRotationMatrix2D((256, 64), angle, 1.0), (512, 128), borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(np.clip(turned + rng.normal(0, 2, turned.shape), 0, 255), np.uint8)
+
+
+def test_wide_parts_that_are_turned_a_little_are_brought_to_lie_alike() -> None:
+    rng = np.random.default_rng(2)
+    pictures = [draw_wide(rng, rng.uniform(-4, 4)) for _ in range(GOOD)]
+    registration = registration_of(pictures, all_good(pictures))
+    assert registration is not None
+    assert not registration.search.is_circle
+    assert registration.registered > registration.as_they_lie + 0.1
+    registrar = Registrar(registration.search, 512, 128)
+    unseen = [draw_wide(rng, angle) for angle in (-4, -2, 2, 4)]
+    registered = np.stack([registrar(picture) for picture in unseen])[:, 16:-16, 32:-32].astype(float)
+    assert registered.std(axis=0).mean() < 0.4 * np.stack(unseen)[:, 16:-16, 32:-32].std(axis=0).mean()
+
+
+@pytest.mark.parametrize(("angle", "shift"), [(180, 6), (8, 8)])
+def test_a_training_finds_the_poses_that_the_model_finds(angle: float, shift: float) -> None:
+    pictures = draw_many(GOOD, angle, shift)
+    registration = registration_of(pictures, all_good(pictures))
+    assert registration is not None
+    views = [see(picture) for picture in draw_many(GOOD, angle, shift, seed=9)]
+    poses, fits = find_poses(registration.search, views)
+    session = onnxruntime.InferenceSession(
+        pose_model(registration.search).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    for view, pose, fit in zip(views, poses, fits, strict=True):
+        there, how_well = session.run([POSE, CORRELATION], {VIEW: view[None, None]})
+        np.testing.assert_allclose(there[0], pose, atol=0.004)  # a tenth of a place
+        assert how_well[0] == pytest.approx(fit, abs=0.005)
+
+
+@pytest.mark.parametrize("gray", [0, 128, 255])
+def test_pictures_of_one_colour_are_left_alone(gray: int) -> None:
+    blank = np.full((SIDE, SIDE, 3), gray, np.uint8)
+    assert registration_of([blank] * GOOD, np.ones(GOOD, bool)) is None
+    # Beside one that is not, too.
+    assert registration_of([*[blank] * GOOD, *draw_many(1, 0, 0)], np.ones(GOOD + 1, bool)) is None
+
+
+def test_a_blank_picture_is_registered_to_something() -> None:
+    """As a camera gives it whose light has failed."""
+    pictures = draw_many(6, 180, 6)  # as few as can be
+    registration = registration_of(pictures, all_good(pictures))
+    assert registration is not None
+    for gray in (0, 255):
+        blank = np.full((SIDE, SIDE, 3), gray, np.uint8)
+        poses, fits = find_poses(registration.search, [see(blank)])
+        assert np.isfinite(poses).all() and np.isfinite(fits).all()
+        registered = Registrar(registration.search, *SIZE)(blank)
+        middle = slice(SIDE // 4, -SIDE // 4)
+        assert (registered[middle, middle] == gray).all()
+
+
+def test_what_a_turned_picture_lacks_is_filled_in_its_own_light() -> None:
+    """Else the picture's border is an edge on every part, each time elsewhere."""
+    rng = np.random.default_rng(4)
+
+    def lit(pictures: list[U8]) -> list[U8]:
+        return [np.clip(picture * rng.uniform(0.7, 1.5), 0, 255).astype(np.uint8) for picture in pictures]
+
+    pictures = lit(draw_many(GOOD, 180, 6))
+    registration = registration_of(pictures, all_good(pictures))
+    assert registration is not None
+    for picture in lit(draw_many(GOOD, 180, 6, seed=9)):
+        background = picture[:16, :16].astype(float).mean()
+        registered = Registrar(registration.search, *SIZE)(picture).astype(float)
+        for corner in (registered[:24, :24], registered[:24, -24:], registered[-24:, :24], registered[-24:, -24:]):
+            assert abs(corner.mean() - background) < 4
+
+
+def test_a_registration_adds_little_to_a_model() -> None:
+    pictures = [resized(picture, (640, 640), cv2.INTER_CUBIC) for picture in draw_many(GOOD, 180, 6)]
+    registration = registration_of(pictures, all_good(pictures))
+    assert registration is not None
+    assert len(registration_model(registration.search, 640, 640).SerializeToString()) < 2_000_000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_agent.component.manifest import Label
-from edge_agent.inference.imaging.mask import Mask, MaskPainter, copy_mask
+from edge_agent.inference.imaging.mask import Mask, MaskPainter, copy_mask, is_blank
 from edge_agent.inference.imaging.resize import U8
 
 LABELS = (
@@ -52,6 +52,10 @@ def test_mask_and_areas(width: int, height: int, map_width: int, map_height: int
     copy_mask(mask.buffers, copied[1:-1])
     assert (copied[1:-1].reshape(found.shape) == expected).all()
     assert (copied[0], copied[-1]) == (7, 7)
+    copied[1:-1] = 255
+    copy_mask(mask.buffers, copied[1:-1], white=True)
+    assert (copied[1:-1].reshape(found.shape) == expected).all()
+    assert is_blank(mask.buffers) == (not classes.any())
     shares = [(expected == color).all(axis=2).mean() for color in PALETTE]
     assert mask.areas == pytest.approx(shares, abs=1e-12)
 

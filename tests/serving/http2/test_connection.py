@@ -296,6 +296,9 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
         (_frame(4, 0, 0) * 101, ErrorCode.ENHANCE_YOUR_CALM),
         (_frame(1, 4, 3, b"\x20" * 270_000), ErrorCode.ENHANCE_YOUR_CALM),
         (b"\xff\xff\xff" + bytes(6), ErrorCode.FRAME_SIZE_ERROR),
+        # Only data may be as large as the settings say: other frames are collected.
+        (b"\x10\0\1\1\4\0\0\0\3", ErrorCode.FRAME_SIZE_ERROR),
+        (b"\x10\0\1\xfa\0\0\0\0\0", ErrorCode.FRAME_SIZE_ERROR),
     ],
 )
 def test_a_client_that_breaks_the_protocol_is_told_how(data: bytes, code: ErrorCode) -> None:

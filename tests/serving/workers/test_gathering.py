@@ -65,7 +65,7 @@ class _Inspector:
     def stages(self, begun: float, before: float, now: float) -> Stages:
         return Stages(begun, 0.0, 0.0, 0.0)
 
-    needs_pixels = False
+    needs_pixels = blank = False
 
     def settle(self) -> None:
         pass

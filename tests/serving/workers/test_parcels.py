@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.workers.mapped import MappedParcels
 from edge_agent.serving.workers.parcels import LARGE, ParcelShelf
 from tests.conftest import Segments
@@ -58,6 +59,23 @@ def test_the_last_used_is_lent_first_if_it_is_large_enough_and_not_much_too_larg
     shelf.close()
 
 
+def test_a_mask_gets_memory_that_a_normal_picture_s_mask_has_left_white_and_a_picture_other_memory() -> None:
+    shelf = _Shelf()
+    white, other, painted = (shelf.get_for_mask(LARGE) for _ in range(3))
+    white.white = LARGE
+    for parcel in (painted, other, white):
+        parcel.release()
+    picture_s = shelf.get(LARGE)
+    assert picture_s is other
+    assert shelf.get_for_mask(LARGE) is white
+    assert shelf.get_for_mask(LARGE).white == 0, "the next best one, of which nothing is known"
+    white.release()
+    assert shelf.get(LARGE) is white, "rather than another one is made"
+    assert white.white == 0, "a picture is written to it"
+    for parcel in (white, other, painted):
+        parcel.destroy()
+
+
 def test_what_nobody_needs_for_long_is_destroyed_and_told() -> None:
     shelf = _Shelf()
     first, second = shelf.get(LARGE), shelf.get(LARGE)
@@ -100,7 +118,7 @@ def test_a_worker_sees_what_the_front_writes_until_it_forgets() -> None:
     mapped.add(parcel.number, os.dup(parcel.descriptor))
     parcel.memory[:4] = b"abcd"
     assert bytes(mapped[parcel.number].content[:4]) == b"abcd"
-    mapped[parcel.number].write([memoryview(b"12"), memoryview(b"3")], 2)
+    mapped[parcel.number].write([memoryview(b"12"), memoryview(b"3")], 2, white=False)
     assert bytes(parcel.memory[:6]) == b"ab123\0"
     assert _parcels(os.getpid()) == 2
     mapped.forget([parcel.number, 99])
@@ -144,6 +162,24 @@ def test_a_client_after_the_other_needs_no_more_memory_than_one(large: Daemon) -
         assert set(np.unique(np.frombuffer(result.anomaly_mask.byte_data, np.uint8))) == expected
     # One for the picture and one for the mask; the next picture may arrive while the last mask is being sent.
     assert (_parcels(front), _parcels(worker.pid)) in ((2, 2), (3, 3))
+
+
+def test_a_mask_is_right_whatever_its_memory_held_before(large: Daemon) -> None:
+    """Normal and anomalous pictures in every order, with masks of other sizes and pictures in the same memory."""
+    write_echo(large.models, "small", 200, 120)
+    wait_until(lambda: "small" in large.stub.listed(), "the component is noticed")
+    large.stub.start("small")
+    sizes = {"large": (256, 128), "small": (200, 120)}
+    rng = np.random.default_rng(5)
+    for _ in range(150):
+        model = str(rng.choice(["large", "large", "small"]))
+        level = int(rng.choice([10, 20, 30, 250]))
+        call = bytes_request(model, picture(level, *sizes[model]))
+        mask = large.stub("DetectAnomalies", call).detect_anomaly_result.anomaly_mask.byte_data
+        expected = b"\xff\xff\xff" if level < 127.5 else bytes.fromhex("23A436")
+        assert mask == expected * (sizes[model][0] * sizes[model][1])
+    large.stub("StopModel", pb2.StopModelRequest(model_component="small"))
+    large.stub.wait_for("small", "STOPPED")
 
 
 def test_pictures_of_cancelled_calls_are_not_mixed_up_with_later_ones(large: Daemon) -> None:

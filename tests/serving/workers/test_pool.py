@@ -87,7 +87,7 @@ def test_a_mask_that_there_is_no_memory_for_fails_its_call_alone(
         pool = _pool(write_echo(tmp_path), 1.0, 1.0)
         seat: Any = type("Seat", (), {"calls": {}, "free": 1, "begun": 0.0, "watch": True})
         pool._seats = [seat]
-        monkeypatch.setattr(ParcelShelf, "get", fail)
+        monkeypatch.setattr(ParcelShelf, "get_for_mask", fail)
         said: list[str] = []
         pool.submit(
             Call(Place("x", 1, 0), None, None, own_peer(), lambda *answer: None, lambda error: said.append(repr(error)))

@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from PIL import Image
 
 from edge_agent.building.training.advice import advise
+from edge_agent.building.training.registration import describe as lies
+from edge_agent.building.training.registration import registration_of
 from edge_agent.building.training.resolution import Trial, describe
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.studio.jobs.kinds import TRAINING
@@ -22,6 +25,7 @@ from edge_agent.studio.jobs.table import Jobs, State
 from edge_agent.studio.pages.words import words
 from edge_agent.studio.store.store import Store
 from tests.building.training.test_advice import LARGE, NORMAL, held, view
+from tests.support.turned import SIDE, draw_many
 
 
 def _said() -> Iterator[Sentence]:
@@ -77,6 +81,23 @@ def test_a_page_has_words_for_what_is_said_of_a_larger_input_with_every_number(l
         said = _rendered(known[f"resolution.{key}"], values)
         assert set(re.findall(r"\d+(?:\.\d+)?", text)) == set(re.findall(r"\d+(?:\.\d+)?", said)), (text, said)
     assert used == {key for key in known if key.startswith("resolution.")}
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh"])
+def test_a_page_has_words_for_how_parts_lie_with_every_number(language: str) -> None:
+    known = words(language)
+    used = set()
+    for angle, shift in ((180, 6), (8, 8)):
+        pictures = draw_many(12, angle, shift)
+        registration = registration_of(pictures, np.ones(len(pictures), bool))
+        assert registration is not None
+        text, key, values, _ = lies(registration, (SIDE, SIDE))
+        used.add(f"registration.{key}")
+        told, said = (
+            re.findall(r"\d+(?:\.\d+)?", of) for of in (text, _rendered(known[f"registration.{key}"], values))
+        )
+        assert sorted([*told, "1"]) == sorted(said), (text, said)
+    assert used == {key for key in known if key.startswith("registration.")}
 
 
 @pytest.fixture
@@ -141,3 +162,15 @@ def test_so_does_what_is_said_of_a_larger_input(store: Store) -> None:
         "tried", "resolution.refused_both", {"auc": "0.9"}
     )
     assert outlook(store, jobs, "part", "2.0.0").resolution == Advice("tried"), "of an earlier version"
+    assert outlook(store, jobs, "part", "2.0.0").registration is None
+
+
+def test_so_does_how_parts_lie(store: Store) -> None:
+    jobs = Jobs(store)
+    number = jobs.prepare("part", TRAINING, "part 1.0.0", version="1.0.0")
+    said = {"outlook": {}, "registration": Sentence("turned", "any_angle", {"alike": "0.9"}).named()}
+    (jobs.folder(number) / RESULT).write_bytes(msgspec.json.encode(said))
+    jobs.set(number, "done")
+    assert outlook(store, jobs, "part", "1.0.0").registration == Advice(
+        "turned", "registration.any_angle", {"alike": "0.9"}
+    )

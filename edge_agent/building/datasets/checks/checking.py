@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from edge_agent.building.counting import count_up
 from edge_agent.building.datasets.checks import numbers, together
 from edge_agent.building.datasets.checks.depths import depths, mosaics
 from edge_agent.building.datasets.checks.looking import look
@@ -51,12 +51,12 @@ def look_at(
     names = tuple(label.name for label in datasets.labels)
     parts = _parts(datasets)
     total = sum(len(part.labelled) for part in parts)
-    done = itertools.count(1)
+    one_more = count_up(progress, total)
 
     def one(is_training: bool, example: Example) -> Seen:
         told = partial(on_picture, example) if on_picture and is_training else None
         seen = look(example, names, masks=masks, on_picture=told)
-        progress(next(done), total)
+        one_more()
         return seen
 
     with ThreadPoolExecutor(_THREADS) as pool:

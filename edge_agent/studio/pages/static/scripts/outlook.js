@@ -14,12 +14,14 @@ export function toggleOutlook(element, model, outlook) {
   $("td", place).replaceChildren(...(place.hidden ? [] : [draw(outlook)]));
 }
 
-function draw({ f1, false_alarms: alarms, hardest, seen_once: once, advice, resolution }) {
+function draw({ f1, false_alarms: alarms, hardest, seen_once: once, advice, resolution, registration }) {
   const drawn = fromTemplate("outlook");
   say(drawn, ".nothing", !f1 && !alarms && !hardest.length && !advice.length);
   say(drawn, ".f1-of", f1, () => w("outlook.f1", { low: fraction(f1[0], 2), high: fraction(f1[1], 2) }));
   say(drawn, ".alarms-of", alarms, () => w("outlook.alarms", { low: percent(alarms[0]), high: percent(alarms[1]) }));
   say(drawn, ".once", once.length, () => w("outlook.once", { kinds: once.join(", ") }));
+  say(drawn, ".seen", registration || resolution);
+  say(drawn, ".registration", registration, () => sentence(registration));
   say(drawn, ".resolution", resolution, () => sentence(resolution));
   say(drawn, ".hard", hardest.length);
   $(".hard ul", drawn).append(...hardest.map(drawPicture));

@@ -19,6 +19,7 @@ from benchmarks.objects.canvas import U8
 from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
 from benchmarks.objects.larger_input import (
     Larger,
+    fit,
     fit_best,
     larger_of,
     moved_copies,
@@ -37,7 +38,8 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Precision
 from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.quantization import quantize
-from edge_agent.building.training.registration import lay_alike, lay_all_alike, registration_of
+from edge_agent.building.training.registration import Registration, lay_alike, lay_all_alike, registration_of
+from edge_agent.building.training.registration_choice import Worth, can_tell, choose_good, try_registered
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.picture import read_picture
 
@@ -188,12 +190,15 @@ def measure(
     chosen = choose(anomalous, *way, seed)
     found_registration = registration_of([*kept.pictures[chosen]], ~anomalous[chosen])
     if found_registration:
-        size = kept.pictures.shape[2], kept.pictures.shape[1]
-        laid = lay_all_alike(found_registration, size, [*kept.pictures])
-        kept = _see(laid, anomalous, chosen, kept.smaller, precision)
-        if larger and full_size:
-            alike = ((lay_alike(found_registration, size, picture), is_bad) for picture, is_bad in full_size())
-            larger = larger_of(alike, None)
+        laid = _laid(kept, found_registration, full_size, chosen, seed, precision)
+        if laid is None:
+            found_registration = None
+        else:
+            kept = laid
+            if larger and full_size:
+                size = kept.pictures.shape[2], kept.pictures.shape[1]
+                alike = ((lay_alike(found_registration, size, picture), is_bad) for picture, is_bad in full_size())
+                larger = larger_of(alike, None)
     head, features = fit_best(kept.features, kept.drawn, kept.moved, larger, anomalous, chosen, seed)
     threshold = head.calibrated_threshold
     scores, truth = head.calibrated(head.raw_scores(features.of(~chosen))), anomalous[~chosen]
@@ -210,6 +215,30 @@ def measure(
         is_larger=larger is not None and features is larger.plain,
         is_registered=found_registration is not None,
     )
+
+
+def _laid(
+    kept: Kept,
+    registration: Registration,
+    full_size: Callable[[], Iterable[tuple[U8, bool]]] | None,
+    chosen: Bools,
+    seed: int,
+    precision: Precision,
+) -> Kept | None:
+    """Give what is fitted of registered pictures; None where the trainer would rather judge parts as they lie."""
+    anomalous, size = kept.anomalous, (kept.pictures.shape[2], kept.pictures.shape[1])
+    full = [picture for picture, _ in full_size()] if full_size else [*kept.pictures]
+    train, truth = np.flatnonzero(chosen), anomalous[chosen]
+    good = [partial(full.__getitem__, int(place)) for place in train[choose_good(~truth)]]
+    extract = Extractor(*size, source_model(*size), threads=1)
+    worth = Worth(try_registered(good, extract, registration, seed=seed, progress=lambda done, total: None))
+    if not worth.is_seen:
+        return None
+    laid = _see(lay_all_alike(registration, size, [*kept.pictures]), anomalous, chosen, kept.smaller, precision)
+    if can_tell(truth):
+        usual, registered = (fit(of.features, of.drawn, of.moved, anomalous, chosen, seed) for of in (kept, laid))
+        worth = worth.weigh(usual, registered, truth)
+    return laid if worth.is_worth_it else None
 
 
 def _promised(head: Head, anomalous: Bools, truth: Bools) -> float:

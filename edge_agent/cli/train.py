@@ -100,7 +100,7 @@ def command(
     from edge_agent.building.training.component import Identity
     from edge_agent.building.training.head import Wanted
     from edge_agent.building.training.options import Options, Steps
-    from edge_agent.building.training.pictures import Pictures
+    from edge_agent.building.training.pictures import TrainingPictures
     from edge_agent.building.training.trainer import train
 
     begun = time.monotonic()
@@ -109,7 +109,7 @@ def command(
         task, precision, seed, input_size, Wanted(recall, precision_wanted), locate,  # type: ignore[arg-type]
         quality="speed" if speed else quality,  # type: ignore[arg-type]
     )  # fmt: skip
-    pictures = Pictures(options)
+    pictures = TrainingPictures(options)
     loaded = load(dataset, test, given, masks=masks, advice=True, on_picture=pictures.see)
     refuse(loaded.report, dataset)
     datasets, report = loaded

@@ -202,3 +202,32 @@ def test_what_is_not_installed_is_said(data: Path, tmp_path: Path) -> None:
     done = without("torch", "train", data, "-o", tmp_path / "models", "--name", "part", "--task", "segmentation")
     assert "needs the package 'torch'" in done.stderr
     assert done.returncode == 1
+
+
+def test_neither_scikit_learn_nor_scipy_is_needed(data: Path, tmp_path: Path) -> None:
+    """They are there for tests and benchmarks; an import of one would go unnoticed where they are installed."""
+    program = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('sklearn', 'scipy'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "try:\n"
+        "    import scipy\n"
+        "except ModuleNotFoundError:\n"
+        "    from edge_agent.cli import main\n"
+        "    main()\n"
+    )
+
+    def without(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    models = tmp_path / "models"
+    done = without("train", data, "-o", models, "--name", "part", "--task", "classification")
+    assert done.returncode == 0, done.stderr
+    assert f"{models}/part/1.0.0 was built" in done.stdout
+    done = without("evaluate", models / "part" / "1.0.0", data, "-o", tmp_path / "evaluation")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "evaluation" / "evaluation.html").is_file()

@@ -34,6 +34,23 @@ def draw_turned(rng: np.random.Generator, angle: float, shift: Place, *, is_bad:
     return np.clip(noisy, 0, 255).astype(np.uint8), (float(at[0]), float(at[1]))
 
 
+def draw_toothed(rng: np.random.Generator) -> U8:
+    """Draw a disc of many teeth at any angle, lit from one side, its surface rough: it looks much the same anyway."""
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32) - SIDE / 2
+    turn = rng.uniform(0, 2 * np.pi)
+    far, angle = np.hypot(x, y), np.arctan2(y, x)
+    rim = 104 + 6 * np.clip(3 * np.cos((angle - turn) * 20), -1, 1)
+    gray = np.full((SIDE, SIDE), 180, np.float32)
+    rough = cv2.GaussianBlur(rng.normal(0, 24, (SIDE, SIDE)).astype(np.float32), (0, 0), 1.2)
+    part = 100 + rough + 40 * np.cos(angle + 2.2) * np.exp(-(((far - rim + 4) / 5) ** 2))
+    gray = np.where((far < rim) & (far > 40), part, gray)
+    for number in range(5):
+        way = turn + 2 * np.pi * number / 5
+        gray[np.hypot(x - 70 * np.cos(way), y - 70 * np.sin(way)) < 11] = 40
+    gray = cv2.GaussianBlur(gray, (0, 0), 0.7)[..., None] * rng.normal(1, 0.03)
+    return np.clip(gray + rng.normal(0, 3, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+
+
 def draw_many(count: int, angle: float, shift: float, *, is_bad: bool = False, seed: int = 0) -> list[U8]:
     """Draw plates, each turned by up to `angle` degrees and shifted by up to `shift` pixels, both ways."""
     rng = np.random.default_rng(seed)

@@ -20,7 +20,7 @@ from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect, 
 from edge_agent.building.training.features import Extractor, Features, Joining, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move, lean, move
 from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
 from edge_agent.building.training.resolution import Look, choose_larger, describe, milliseconds, try_specks
@@ -86,7 +86,7 @@ def fit(
 def try_larger(
     usual: Fitted,
     size: tuple[int, int],
-    pictures: Pictures,
+    pictures: TrainingPictures,
     datasets: Datasets,
     options: Options,
     steps: Steps,

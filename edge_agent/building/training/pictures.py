@@ -22,7 +22,7 @@ from edge_agent.inference.imaging.sight import Sight, copy_rows, measure
 Size = tuple[int, int]
 
 
-class Pictures:
+class TrainingPictures:
     """What was seen of pictures when they were read, which may be when they were checked; from any thread."""
 
     def __init__(self, options: Options) -> None:

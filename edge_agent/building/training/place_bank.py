@@ -26,7 +26,6 @@ F16 = npt.NDArray[np.float16]
 _DIMENSIONS = 152  # of the half-whitened features, those in which good parts differ most
 _MOST = 16  # good parts that are remembered, which bounds the time of an inspection
 _MOST_VALUES = 17_000_000  # that are remembered, which bounds the size of a model: two bytes each
-_AT_ONCE = 16  # pictures, which bounds the memory
 #: pixels of the input by which good parts are moved, and how many of them: each copy is looked at like a picture
 _MOVES, _MOST_MOVED = ((2, 0), (-2, 0), (0, 2), (0, -2)), 20
 COPIES = len(_MOVES)  # of each part that is moved
@@ -108,13 +107,18 @@ class PlaceBank(NamedTuple):
     def __call__(self, features: Features) -> F32:
         """Give the distance of each place to the nearest good part's: [pictures, 4 * positions]."""
         found = np.empty(features.fine.shape[:2], np.float32)
-        bank = self.bank.astype(np.float32)
-        lengths = (bank**2).sum(axis=1)[:, None, :]
-        for first in range(0, len(found), _AT_ONCE):
-            asked = self.view(features.of(slice(first, first + _AT_ONCE))).transpose(1, 0, 2)
+        per_row = features.fine.shape[1] // features.grid[0]
+        # A row of coarse places at a time: what is calculated of it stays in the processor's cache.
+        for row in range(features.grid[0]):
+            here = slice(row * per_row, (row + 1) * per_row)
+            bank = self.bank[here].astype(np.float32)
+            asked = self.view(features.row(row)).transpose(1, 0, 2)
             # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
-            nearest = (lengths - 2 * (asked @ bank)).min(axis=2) + (asked**2).sum(axis=2)
-            found[first : first + _AT_ONCE] = np.sqrt(np.maximum(nearest, 0)).T
+            nearest = asked @ bank
+            nearest *= -2
+            nearest += np.einsum("pcg,pcg->pg", bank, bank)[:, None]
+            squares = nearest.min(axis=2) + np.einsum("pnc,pnc->pn", asked, asked)
+            found[:, here] = np.sqrt(np.maximum(squares, 0)).T
         return found
 
 
@@ -237,18 +241,27 @@ def straying(features: Features, good: npt.NDArray[np.bool_], view: View, *, see
     chosen = _choose(good, _MOST, seed)
     if len(chosen) < 2:
         return 1.0
-    shown = view(features.of(chosen))
-    count, positions, _ = shown.shape
+
+    def see(number: int) -> F32:
+        return np.asarray(view(features.of([number]))[0], np.float32)
+
+    shown = side_by_side([partial(see, number) for number in chosen.tolist()])
+    count, positions = len(shown), len(shown[0])
     places = np.random.default_rng(seed).choice(positions, min(_ASKED_PLACES, positions), replace=False)
-    asked = np.ascontiguousarray(shown[::_EVERY, places])
+    asked = np.stack([part[places] for part in shown[::_EVERY]])
     lengths = np.einsum("npc,npc->np", asked, asked)
 
     def compare(other: int) -> tuple[F32, F32]:
         """Give squared distances of what is asked for to the same place of another part, and to its nearest place."""
         there = shown[other]
         same = ((there[places] - asked) ** 2).sum(axis=2)
-        squares = np.einsum("pc,pc->p", there, there)
-        nearest = np.stack([(squares - 2 * (part @ there.T)).min(axis=1) for part in asked]) + lengths
+        squares, nearest = np.einsum("pc,pc->p", there, there), np.empty_like(lengths)
+        for found, part in zip(nearest, asked, strict=True):
+            products = part @ there.T
+            products *= -2
+            products += squares
+            np.min(products, axis=1, out=found)
+        nearest += lengths
         itself, is_asked = divmod(other, _EVERY)
         if not is_asked:
             same[itself] = nearest[itself] = np.inf

@@ -9,7 +9,7 @@ are registered. A screw that lies the wrong way round in a tray stays what it is
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.counting import count_up
 from edge_agent.building.training import backbone
 from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.features import F32, input_spec
@@ -319,12 +320,24 @@ def _seen_at(pose: Poses, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     return np.asarray(warp(np.ones(shape[:2], np.float32), pose, cv2.BORDER_CONSTANT) > 1 - 1e-3)
 
 
-def lay_all_alike(registration: Registration | None, size: tuple[int, int], pictures: list[U8]) -> list[U8]:
-    """Bring pictures of the input's `size` to lie alike; without a registration they stay what they are."""
+def lay_all_alike(
+    registration: Registration | None,
+    size: tuple[int, int],
+    pictures: list[U8],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[U8]:
+    """Bring pictures of the input's `size` to lie alike; without a registration they stay what they are. `progress` is
+    told how many are done of all."""
     if registration is None:
         return pictures
-    lay = Registrar(registration.search, *size)
-    return side_by_side([partial(lay, picture) for picture in pictures])
+    lay, one_more = Registrar(registration.search, *size), count_up(progress, len(pictures))
+
+    def one(picture: U8) -> U8:
+        found = lay(picture)
+        one_more()
+        return found
+
+    return side_by_side([partial(one, picture) for picture in pictures])
 
 
 def describe(registration: Registration, size: tuple[int, int]) -> Sentence:

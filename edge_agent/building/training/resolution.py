@@ -104,7 +104,7 @@ def choose_larger(
         see_specks: of good parts, tells with which area under the ROC curve specks on them are seen, with both inputs.
         same: a key for each picture; of those with the same key, which are copies, specks are put on the first.
     """
-    good = chosen_evenly(_without_copies(~anomalous, same), _TRIED_ON)
+    good = chosen_evenly(without_copies(~anomalous, same), _TRIED_ON)
     wrong = share_wrong(usual.head, anomalous)
     can_try_specks = len(good) >= _LEAST_TRIED_ON
     specks_decide = int(anomalous.sum()) < _ENOUGH_ANOMALIES or (wrong is not None and wrong <= _FEW_ERRORS)
@@ -131,7 +131,7 @@ def choose_larger(
     return (larger if is_better else usual), Trial(is_better, specks, (wrong, more_wrong))
 
 
-def _without_copies(chosen: npt.NDArray[np.bool_], same: Sequence[str]) -> npt.NDArray[np.bool_]:
+def without_copies(chosen: npt.NDArray[np.bool_], same: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Leave out of the `chosen` pictures those that are copies of one before."""
     if not same:
         return chosen

@@ -23,12 +23,13 @@ from edge_agent.building.training.assembly import MARKS, assemble
 from edge_agent.building.training.component import Identity, Made, Samples, choose_samples, judge_samples, write
 from edge_agent.building.training.cores import meanwhile
 from edge_agent.building.training.features import CLASS_SCORES, class_scores_shape
-from edge_agent.building.training.fitting import fit, judge, try_larger
+from edge_agent.building.training.fitting import judge, try_larger
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
-from edge_agent.building.training.pictures import Pictures
-from edge_agent.building.training.registration import Registration, describe, lay_all_alike, registration_of
+from edge_agent.building.training.pictures import TrainingPictures
+from edge_agent.building.training.registration import Registration, describe
+from edge_agent.building.training.registration_choice import fit_usual
 from edge_agent.building.training.resolution import MOST_PICTURES
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
@@ -63,7 +64,7 @@ def train(
     options: Options,
     steps: Steps,
     checked: Report | None = None,
-    pictures: Pictures | None = None,
+    pictures: TrainingPictures | None = None,
 ) -> Trained:
     """Check the datasets, build a model of the training pictures, and write the component.
 
@@ -76,7 +77,7 @@ def train(
         ComponentError: name or version is not allowed.
     """
     begun = time.monotonic()
-    pictures = pictures or Pictures(options)
+    pictures = pictures or TrainingPictures(options)
     if checked is None:
         with steps.bar("reading pictures") as progress:
             # Masks matter where they are learned only.
@@ -96,12 +97,8 @@ def train(
         larger = None
     pictures.keep(examples, (usual, larger) if larger else (usual,))
     shrunk = pictures.take(examples, usual)
-    # What masks are learned with lies as the picture does.
-    registration = None if segmentation else registration_of(shrunk, ~anomalous)
-    fitted = fit(
-        datasets, lay_all_alike(registration, usual, shrunk), usual, options, steps, report, segmentation=segmentation,
-        registration=registration,
-    )  # fmt: skip
+    fitted = fit_usual(datasets, shrunk, usual, options, steps, report, segmentation=segmentation)
+    registration = fitted.registration
     sights = pictures.sights(examples)
     resolution = None
     if larger:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -17,6 +16,7 @@ from edge_agent.children.command import child_command
 from edge_agent.children.said import last_words
 from edge_agent.errors import Conflict, NotThere, StudioError
 from edge_agent.line.checking import check_text
+from edge_agent.studio.lines.trial_folder import TrialFolder
 from edge_agent.studio.lines.trial_process import Row
 
 _COUNT, _WAIT_SECONDS = 10, 5.0
@@ -62,7 +62,7 @@ class Trials:
     """The latest trials; they end with the studio."""
 
     def __init__(self) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="edge-agent-trials-"))
+        self._root = TrialFolder()
         self._lock = threading.Lock()
         self._runs: OrderedDict[int, _Run] = OrderedDict()
         self._last = 0
@@ -81,7 +81,7 @@ class Trials:
                 raise Conflict(f"{_AT_ONCE} trials are going on already; wait until one of them is over")
             self._last += 1
             number = self._last
-            folder = self._root / str(number)
+            folder = self._root.path / str(number)
             folder.mkdir()
             (folder / "line.toml").write_text(text, encoding="utf-8")
             module = "edge_agent.studio.lines.trial_process"
@@ -126,4 +126,4 @@ class Trials:
                     run.process.kill()
                     run.process.wait()
             self._runs.clear()
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._root.close()

@@ -14,7 +14,7 @@ from edge_agent.building.datasets.dataset import NORMAL, Example
 from edge_agent.building.training.features import Extractor, Joining, join, source_model
 from edge_agent.building.training.fitting import resized_pictures
 from edge_agent.building.training.options import Options
-from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.errors import InvalidRequest
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.sight import Sight
@@ -35,7 +35,7 @@ def test_several_cores_shrink_the_same_pictures_in_the_same_order(
 ) -> None:
     def shrink(cores: int) -> tuple[list[np.ndarray], list[Sight]]:
         monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
-        pictures = Pictures(Options(input_size=target))
+        pictures = TrainingPictures(Options(input_size=target))
         return pictures.take(examples, target), pictures.sights(examples)
 
     examples = build_pictures(tmp_path, 12)
@@ -48,7 +48,7 @@ def test_several_cores_shrink_the_same_pictures_in_the_same_order(
 
 def test_pictures_that_were_checked_are_not_decoded_again(tmp_path: Path) -> None:
     examples = build_pictures(tmp_path, 6)
-    read, checked = Pictures(Options(input_size=(64, 64))), Pictures(Options(input_size=(64, 64)))
+    read, checked = TrainingPictures(Options(input_size=(64, 64))), TrainingPictures(Options(input_size=(64, 64)))
     expected = read.take(examples, (64, 64))
     for example in examples:
         checked.see(example, read_picture(example.path))
@@ -64,7 +64,7 @@ def test_for_the_larger_input_few_pictures_are_kept_and_no_file_is_read_twice(
     examples = tuple(Example(tmp_path / f"{number}.png", "", NORMAL) for number in range(3))
     for example in examples:
         Image.fromarray(rng.integers(0, 256, (900, 900, 3), np.uint8)).save(example.path)
-    pictures, many = Pictures(Options()), Pictures(Options())
+    pictures, many = TrainingPictures(Options()), TrainingPictures(Options())
     usual, larger = pictures.sizes((900, 900))
     assert (usual, larger) == ((320, 320), (640, 640))
     assert larger is not None
@@ -87,7 +87,7 @@ def test_for_the_larger_input_few_pictures_are_kept_and_no_file_is_read_twice(
 
 def test_of_pictures_that_were_seen_only_those_to_train_on_are_kept(tmp_path: Path) -> None:
     examples = build_pictures(tmp_path, 3)
-    pictures = Pictures(Options(input_size=(64, 64)))
+    pictures = TrainingPictures(Options(input_size=(64, 64)))
     for example in examples:
         pictures.see(example, read_picture(example.path))
         example.path.unlink()

@@ -14,7 +14,7 @@ import pytest
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.results import evaluate
-from edge_agent.building.training import backbone, trainer
+from edge_agent.building.training import backbone, registration_choice, trainer
 from edge_agent.building.training.assembly import ANOMALY_MAP
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import input_spec
@@ -135,7 +135,7 @@ def test_a_hole_too_many_is_seen_at_any_angle_because_pictures_are_registered(
     model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unseen = write_turned(tmp_path / "unseen", normal=10, anomaly=10, seed=5)
-    monkeypatch.setattr(trainer, "registration_of", lambda pictures, good: None)
+    monkeypatch.setattr(registration_choice, "registration_of", lambda pictures, good: None)
     without = build(data, tmp_path, "without")
     assert f1(model, unseen) >= 0.94
     assert f1(without, unseen) <= 0.85

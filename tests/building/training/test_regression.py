@@ -7,12 +7,11 @@ import pytest
 
 from edge_agent.building.training.regression import fit_logistic
 
-linear_model = pytest.importorskip("sklearn.linear_model")
-
 
 @pytest.mark.parametrize("anomalies", [1, 10, 25])
 @pytest.mark.parametrize(("features", "strength", "apart"), [(456, 300 / 456, 0.2), (5, 1.0, 1.0), (5, 1e4, 4.0)])
 def test_the_weights_are_those_of_scikit_learn(anomalies: int, features: int, strength: float, apart: float) -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(anomalies)
     truth = np.arange(30) < anomalies
     values = rng.normal(size=(30, features)) + apart * truth[:, None]

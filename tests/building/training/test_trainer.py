@@ -26,7 +26,7 @@ from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, source_model
 from edge_agent.building.training.head import Wanted, fit_head
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.pictures import Pictures
+from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.building.training.trainer import train
 from edge_agent.client.client import Client
@@ -124,7 +124,7 @@ def test_of_pictures_that_were_set_apart_nothing_is_kept(
         return nullcontext(lambda done, total: None)
 
     monkeypatch.setattr("edge_agent.building.training.pictures.shrink", watched)
-    datasets, pictures = read_datasets(data), Pictures(FAST)
+    datasets, pictures = read_datasets(data), TrainingPictures(FAST)
     for example in datasets.train.examples:
         pictures.see(example, read_picture(example.path))
     assert len(made) == NORMAL + ANOMALY

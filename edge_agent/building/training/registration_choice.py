@@ -1,0 +1,213 @@
+"""Is it worth to bring parts to lie alike? Where they could be, both is tried on them, and the data decide.
+
+That good parts look alike once they are registered does not yet say that more is seen on them. To turn a picture
+softens it, cuts off what was in a corner, and turns the light with the part: a disc of many teeth looks much the same
+at any angle, and may only lose by it. Specks that are put on good parts as the camera gives them tell what is seen
+better; with anomalies, the verdicts that are expected to be wrong tell whether it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.building.counting import count_up
+from edge_agent.building.datasets.checks.report import Report
+from edge_agent.building.datasets.dataset import ANOMALY
+from edge_agent.building.datasets.reading import Datasets
+from edge_agent.building.training.cores import one_thread_each, side_by_side
+from edge_agent.building.training.drawn import chosen_evenly
+from edge_agent.building.training.features import F32, Extractor, Features, join, source_model
+from edge_agent.building.training.fitting import Fitted, fit
+from edge_agent.building.training.head import Head
+from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.place_bank import lean
+from edge_agent.building.training.registration import Registrar, Registration, lay_all_alike, registration_of
+from edge_agent.building.training.registration_search import Poses, find_poses, see
+from edge_agent.building.training.resolution import (
+    add_specks,
+    share_wrong,
+    speck_middles,
+    specks_seen,
+    without_copies,
+)
+from edge_agent.building.training.shrinking import shrink
+from edge_agent.errors import TrainingError
+from edge_agent.inference.imaging.picture import read_picture
+from edge_agent.inference.imaging.resize import U8
+
+_TRIED_ON = 16  # good parts that specks are put on
+_ENOUGH_ANOMALIES = 5  # that tell by themselves
+#: registered, specks may lack so many times of what they lack of an area of 1 as parts lie: areas of a few specks vary
+_AS_GOOD = 1.25
+_CLOSED_IN = 1e-3  # what was turned out of the picture is looked for at its border, where it is missed
+
+Progress = Callable[[int, int], None]
+
+
+class Worth(NamedTuple):
+    """What was found with pictures as they lie, and registered: areas under the ROC curve of specks on good parts, and
+    shares of the verdicts that are expected to be wrong, None where the anomalies are too few to tell."""
+
+    specks: tuple[float, float]
+    wrong: tuple[float, float] | None = None
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether specks are seen as well once parts are registered."""
+        return 1 - self.specks[1] <= _AS_GOOD * (1 - self.specks[0])
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether nothing that was found speaks against it."""
+        return self.is_seen and (self.wrong is None or self.wrong[1] <= self.wrong[0])
+
+    def weigh(self, usual: Head, registered: Head, anomalous: npt.NDArray[np.bool_]) -> Worth:
+        """Ask the anomalies, too."""
+        before, after = (share_wrong(head, anomalous) for head in (usual, registered))
+        return self if before is None or after is None else self._replace(wrong=(before, after))
+
+
+def fit_usual(
+    datasets: Datasets,
+    pictures: list[U8],
+    size: tuple[int, int],
+    options: Options,
+    steps: Steps,
+    report: Report,
+    *,
+    segmentation: bool,
+) -> Fitted:
+    """Fit the verdict of training pictures of the usual input's size; where they could be brought to lie alike, and no
+    masks are learned, both ways as far as that is needed to choose.
+
+    Raises:
+        TrainingError: the wanted precision can't be reached either way.
+    """
+
+    def as_they_lie() -> Fitted:
+        return fit(datasets, pictures, size, options, steps, report, segmentation=segmentation)
+
+    examples = datasets.train.labelled
+    anomalous = np.array([example.label == ANOMALY for example in examples])
+    # Beside a copy of its picture a speck would be seen better than on a part that is new.
+    good = without_copies(~anomalous, [seen.digest for seen in report.seen[: len(examples)]])
+    registration = registration_of(pictures, good)
+    if registration and segmentation:
+        # What masks are learned with lies as the picture does.
+        steps.note(_stays_as_it_lies(registration))
+        registration = None
+    if registration is None:
+        return as_they_lie()
+    chosen = choose_good(good)
+    with steps.bar("trying parts laid alike") as progress:
+        specks = try_registered(
+            [partial(read_picture, examples[i].path, examples[i].pixel_format) for i in chosen],
+            Extractor(*size, source_model(*size)),
+            registration,
+            seed=options.seed,
+            progress=progress,
+        )
+    worth = Worth(specks)
+    registered, imprecise = None, ""
+    if worth.is_seen:
+        with steps.bar("laying parts alike") as progress:
+            laid = lay_all_alike(registration, size, pictures, progress)
+        try:
+            registered = fit(
+                datasets, laid, size, options, steps, report, segmentation=False, registration=registration
+            )
+        except TrainingError as error:
+            imprecise = str(error)
+    if registered and not can_tell(anomalous):
+        return registered
+    try:
+        usual = as_they_lie()
+    except TrainingError:
+        if registered:
+            return registered
+        raise
+    if registered:
+        worth = worth.weigh(usual.head, registered.head, anomalous)
+        if worth.is_worth_it:
+            return registered
+    steps.note(describe_refusal(worth, imprecise))
+    return usual
+
+
+def _stays_as_it_lies(registration: Registration) -> str:
+    return (
+        "good parts lie otherwise each time: turned and shifted to lie alike they would be alike with a correlation of "
+        f"{registration.registered:.2f} instead of {registration.as_they_lie:.2f}; that is not done where masks are "
+        "learned, but with --task classification and with --locate"
+    )
+
+
+def can_tell(anomalous: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether there are so many anomalies that verdicts are worth comparing."""
+    return int(anomalous.sum()) >= _ENOUGH_ANOMALIES
+
+
+def choose_good(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Choose those of the `good` parts that specks are put on."""
+    return chosen_evenly(good, _TRIED_ON)
+
+
+@one_thread_each()
+def try_registered(
+    pictures: Sequence[Callable[[], U8]],
+    extract: Extractor,
+    registration: Registration,
+    *,
+    seed: int,
+    progress: Progress,
+) -> tuple[float, float]:
+    """Tell how well specks on good parts are seen as they lie, and registered: areas under the ROC curve.
+
+    `pictures` read those in full size; none may be a copy of another.
+    """
+    lay, one_more = Registrar(registration.search, *extract.size), count_up(progress, len(pictures))
+
+    def look(number: int, read: Callable[[], U8]) -> tuple[list[Features], tuple[F32, F32]]:
+        picture = np.ascontiguousarray(read())
+        plain, specks = (shrink(of, extract.size) for of in (picture, add_specks(picture, number)))
+        middles = speck_middles((picture.shape[1], picture.shape[0]), number)
+        pose = find_poses(registration.search, [see(specks)])[0][0]
+        found = [lean(extract([of])) for of in (plain, specks, lay(plain), lay(specks))]
+        one_more()
+        return found, (middles, registered_places(middles, pose, extract.size))
+
+    seen = side_by_side([partial(look, number, read) for number, read in enumerate(pictures)])
+    plain, specks, laid, laid_specks = (join(of) for of in zip(*(found for found, _ in seen), strict=True))
+    return (
+        specks_seen(plain, specks, [before for _, (before, _) in seen], seed=seed),
+        specks_seen(laid, laid_specks, [after for _, (_, after) in seen], seed=seed),
+    )
+
+
+def registered_places(places: F32, pose: Poses, size: tuple[int, int]) -> F32:
+    """Tell where places of a picture, rows and columns [n, 2] in shares of its sides, are once it is registered."""
+    width, height = size
+    angle, across, down = (float(value) for value in pose)
+    # In halves of the width from the middle, as poses are.
+    x, y = 2 * places[:, 1] - 1 - across, (2 * places[:, 0] - 1) * height / width - down
+    cos, sin = np.cos(angle), np.sin(angle)
+    found = np.stack([((cos * y - sin * x) * width / height + 1) / 2, (cos * x + sin * y + 1) / 2], axis=1)
+    return np.asarray(np.clip(found, _CLOSED_IN, 1 - _CLOSED_IN), np.float32)
+
+
+def describe_refusal(worth: Worth, imprecise: str) -> str:
+    """Say why parts are judged as they lie, though they could be brought to lie alike; `imprecise` says what else there
+    is to say of them then."""
+    if imprecise:
+        why = imprecise
+    elif worth.is_seen and worth.wrong:
+        why = f"{worth.wrong[1]:.1%} instead of {worth.wrong[0]:.1%} of the verdicts would be expected to be wrong"
+    else:
+        before, after = worth.specks
+        why = f"specks on good parts would be told with a ROC AUC of {after:.3f} instead of {before:.3f}"
+    return f"parts do not lie alike, and could be turned and shifted to; they are judged as they lie, since else {why}"

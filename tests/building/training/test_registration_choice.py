@@ -1,0 +1,115 @@
+"""Parts that could be brought to lie alike are, where more is seen on them then, and not where that costs."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.training.component import Identity
+from edge_agent.building.training.features import Extractor, source_model
+from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.registration import Registrar, Registration, registration_of
+from edge_agent.building.training.registration_choice import (
+    Worth,
+    describe_refusal,
+    registered_places,
+    try_registered,
+)
+from edge_agent.building.training.registration_search import find_poses, see
+from edge_agent.building.training.trainer import Trained, train
+from edge_agent.inference.imaging.resize import U8
+from tests.support.turned import SIDE, draw_many, draw_toothed, write_turned
+
+GOOD = 16
+
+
+@pytest.mark.parametrize(
+    ("specks", "wrong", "is_worth_it"),
+    [
+        ((0.60, 0.80), None, True),
+        ((0.95, 0.95), None, True),  # nothing speaks against it
+        ((0.96, 0.93), None, False),
+        ((0.80, 0.70), (0.2, 0.1), False),  # of a few anomalies it may be luck
+        ((0.60, 0.80), (0.1, 0.1), True),
+        ((0.60, 0.80), (0.1, 0.2), False),
+    ],
+)
+def test_nothing_may_speak_against_it(
+    specks: tuple[float, float], wrong: tuple[float, float] | None, is_worth_it: bool
+) -> None:
+    assert Worth(specks, wrong).is_worth_it == is_worth_it
+
+
+def test_what_is_said_is_what_spoke_against_it() -> None:
+    assert "ROC AUC of 0.930 instead of 0.960" in describe_refusal(Worth((0.96, 0.93)), "")
+    assert "20.0% instead of 10.0% of the verdicts" in describe_refusal(Worth((0.6, 0.8), (0.1, 0.2)), "")
+    assert "no threshold" in describe_refusal(Worth((0.6, 0.8)), "no threshold has a precision of 1")
+
+
+def registration_and(pictures: list[U8]) -> Registration:
+    found = registration_of(pictures, np.ones(len(pictures), bool))
+    assert found is not None
+    return found
+
+
+def test_a_place_is_known_again_in_the_registered_picture() -> None:
+    pictures = draw_many(GOOD, 180, 6)
+    registration = registration_and(pictures)
+    lay = Registrar(registration.search, SIDE, SIDE)
+    for number, picture in enumerate(draw_many(6, 180, 6, seed=9)):
+        row, column = np.random.default_rng(number).integers(90, SIDE - 90, 2)
+        marked = picture.copy()
+        marked[row - 2 : row + 3, column - 2 : column + 3] = 255
+        pose = find_poses(registration.search, [see(marked)])[0][0]
+        place = np.array([[(row + 0.5) / SIDE, (column + 0.5) / SIDE]], np.float32)
+        (found,) = registered_places(place, pose, (SIDE, SIDE)) * SIDE
+        there = np.argwhere(lay(marked).min(axis=2) > 230).mean(axis=0) + 0.5
+        assert np.hypot(*(there - found)) < 2
+
+
+def test_on_parts_with_few_marks_more_is_seen_once_they_are_registered() -> None:
+    pictures = draw_many(GOOD, 180, 6)
+    extract = Extractor(SIDE, SIDE, source_model(SIDE, SIDE))
+    done: list[tuple[int, int]] = []
+    usual, registered = try_registered(
+        [partial(pictures.__getitem__, i) for i in range(GOOD)], extract, registration_and(pictures), seed=0,
+        progress=lambda *of: done.append(of),
+    )  # fmt: skip
+    assert registered > usual
+    assert len(done) == GOOD
+
+
+def build(data: Path, models: Path, notes: list[str]) -> Trained:
+    steps = Steps(lambda what: nullcontext(lambda done, total: None), notes.append)
+    return train(read_datasets(data), models, Identity("part", "1.0.0"), Options(task="classification"), steps)
+
+
+def write_toothed(root: Path) -> Path:
+    rng = np.random.default_rng(0)
+    (root / "normal").mkdir(parents=True)
+    for number in range(GOOD):
+        Image.fromarray(draw_toothed(rng)).save(root / "normal" / f"{number}.png")
+    return root
+
+
+def test_a_disc_that_repeats_itself_is_judged_as_it_lies(tmp_path: Path) -> None:
+    data, notes = write_toothed(tmp_path / "toothed"), list[str]()
+    registration_and([np.asarray(Image.open(path)) for path in sorted((data / "normal").iterdir())])
+    trained = build(data, tmp_path, notes)
+    assert trained.registration is None
+    (said,) = (note for note in notes if "judged as they lie" in note)
+    assert "specks on good parts would be told with a ROC AUC of" in said
+
+
+def test_anomalies_that_would_be_missed_speak_against_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, notes = write_turned(tmp_path / "turned", normal=12, anomaly=6), list[str]()
+    assert build(data, tmp_path / "with", notes).registration is not None
+    monkeypatch.setattr(Worth, "weigh", lambda self, usual, registered, anomalous: self._replace(wrong=(0.01, 0.02)))
+    assert build(data, tmp_path / "without", notes).registration is None
+    assert any("2.0% instead of 1.0% of the verdicts" in note for note in notes)

@@ -1,0 +1,55 @@
+"""The folder that trials are made in is removed with its studio, and by the next one where that was killed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from edge_agent.studio.lines.trial_folder import TrialFolder
+from tests.support.studio import running_studio
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return tmp_path / "tmp"
+
+
+def test_it_is_there_until_it_is_closed_twice_or_more(temporary: Path) -> None:
+    folder = TrialFolder()
+    assert folder.path.parent == temporary
+    (folder.path / "1").mkdir()
+    folder.close()
+    folder.close()
+    assert not list(temporary.iterdir())
+
+
+def test_what_is_in_use_and_what_is_no_folder_of_ours_stays(temporary: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (temporary / "edge-agent-trials-link").symlink_to(tmp_path / "elsewhere")
+    (temporary / "edge-agent-trials-file").write_text("somebody's")
+    (temporary / "edge-agent-trials-left" / "1").mkdir(parents=True)
+    first, second = TrialFolder(), TrialFolder()
+    assert sorted(temporary.iterdir()) == sorted(
+        [temporary / "edge-agent-trials-file", temporary / "edge-agent-trials-link", first.path, second.path]
+    )
+    assert (tmp_path / "elsewhere").is_dir()
+    first.close()
+    second.close()
+
+
+def test_a_studio_removes_that_of_one_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    environment = {"TMPDIR": str(tmp_path / "tmp")}
+    with running_studio(tmp_path / "data", environment=environment) as killed:
+        (left,) = (tmp_path / "tmp").glob("edge-agent-trials-*")
+        killed.process.kill()
+        killed.process.wait()
+        assert left.exists()
+    with running_studio(tmp_path / "data", environment=environment):
+        (new,) = (tmp_path / "tmp").glob("edge-agent-trials-*")
+        assert new != left
+    assert not list((tmp_path / "tmp").glob("edge-agent-trials-*"))

@@ -241,7 +241,12 @@ def _watch(line: Line) -> None:
             break
         time.sleep(_PAUSE)
     pins.close()
-    log.error("line '%s' is at its safe state: its supervisor has ended", line.name)
+    if pins.broken():
+        log.critical(
+            "line '%s': %d of its pins can't be made safe, and its supervisor has ended", line.name, pins.broken()
+        )
+    else:
+        log.error("line '%s' is at its safe state: its supervisor has ended", line.name)
     os._exit(1)
 
 

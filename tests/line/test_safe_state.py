@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -82,22 +83,51 @@ def test_whatever_fails_the_pins_are_safe_within_the_cycle(tmp_path: Path, make:
 def test_a_supervisor_that_is_killed_while_it_is_told_something(agent: Daemon, make: Callable[..., Line]) -> None:
     """Its end of our output closes before its end of our input: writing fails first, and the pins are still unsafe."""
     line = make(agent.socket)
-    log, command = line.folder / "log", child_command("edge_agent.line.process", str(line.file), "0")
-    with (
-        log.open("ab") as said,
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=line.environment
-        ) as process,
-    ):
+    with _inspecting_alone(line) as process:
         assert process.stdin is not None and process.stdout is not None
         (line.folder / "able").write_text("1")
-        assert process.stdout.readline(), f"it is at work: {line.log()}"
         process.stdout.close()
         wait_until(lambda: "listens no more" in line.log() or process.poll() is not None, "it has noticed")
         assert process.poll() is None, f"nobody would make the pins safe: {line.log()}"
         process.stdin.close()
         assert process.wait(PATIENCE) == 1
     assert (line.pin("able"), line.pin("reject")) == ("0", "1"), line.log()
+    assert "line 'flange' is at its safe state: its supervisor has ended" in line.log()
+
+
+def test_pins_that_can_not_be_made_safe_without_a_supervisor_are_told(
+    agent: Daemon, make: Callable[..., Line], tmp_path: Path
+) -> None:
+    line = make(agent.socket, f'[[pin]]\non = "look"\npath = "{tmp_path}/gone/pin"\n')
+    (tmp_path / "gone").mkdir()
+    with _inspecting_alone(line) as process:
+        assert process.stdin is not None
+        (tmp_path / "gone").rmdir()
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 1
+    assert "line 'flange': 1 of its pins can't be made safe, and its supervisor has ended" in line.log()
+    assert "is at its safe state" not in line.log()
+    assert (line.pin("able"), line.pin("reject")) == ("0", "1"), "the others are safe"
+
+
+@contextlib.contextmanager
+def _inspecting_alone(line: Line) -> Iterator[subprocess.Popen[bytes]]:
+    """Have the process that inspects at work, and be its supervisor."""
+    command = child_command("edge_agent.line.process", str(line.file), "0")
+    with (line.folder / "log").open("ab") as said:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=line.environment
+        )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline(), f"it is at work: {line.log()}"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for end in (process.stdin, process.stdout):
+            assert end is not None
+            end.close()
 
 
 def test_a_pin_that_can_not_be_set_is_the_safe_state(agent: Daemon, make: Callable[..., Line]) -> None:

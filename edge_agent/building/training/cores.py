@@ -54,7 +54,10 @@ def side_by_side(steps: Sequence[Callable[[], T]]) -> list[T]:
 
 @contextmanager
 def meanwhile(step: Callable[[], T]) -> Iterator[Callable[[], T]]:
-    """Run a step on one core beside what the caller does; what is given waits for it, and returns what it returns."""
+    """Run a step beside what the caller does; what is given waits for it, and returns what it returns.
+
+    Steps of its own it runs one after another; an engine that it loads has threads as ever.
+    """
     with ThreadPoolExecutor(1, initializer=_give, initargs=(1,)) as pool:
         yield pool.submit(step).result
 

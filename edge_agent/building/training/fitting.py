@@ -135,6 +135,7 @@ def try_larger(
             )
 
     chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks, digests)
+    usual.extract.rest()
     if trial is None:
         return usual, None
     times = None

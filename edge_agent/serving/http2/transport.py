@@ -27,6 +27,8 @@ _FRAME_HEAD = 1 << 10
 _SEND_BUFFER = 1 << 22
 #: how often a socket is read in a row while much data is under way; then others have their turn
 _READS_IN_A_ROW = 8
+#: what a client sends in one piece that is worth a wait for the next: less than a packet of its kernel
+_PIECE = 1 << 15
 
 
 R = TypeVar("R", bound=ClientReceiver)
@@ -89,22 +91,23 @@ class ClientProtocol(asyncio.BufferedProtocol, Generic[R]):
         try:
             self._take(_received[:nbytes], nbytes)
             if self._direct:
-                self._read_on()
+                self._read_on(nbytes)
         except ProtocolError as error:
             # In a thread, since a user's name may have to be asked for.
             loop = asyncio.get_running_loop()
             loop.run_in_executor(None, _tell_disconnected, self.peer, program_of(self.peer.pid), str(error))
             self.close()
 
-    def _read_on(self) -> None:
-        """Read much data while there is more of it, without asking the event loop in between."""
+    def _read_on(self, nbytes: int) -> None:
+        """Read much data while there is more of it, as after the `nbytes` before, without asking the event loop."""
         self._lull.begin()
         for _ in range(_READS_IN_A_ROW):
             if self._outbox.is_blocked:
                 return
             buffer = self.get_buffer(-1)
-            nbytes = self._read_into(buffer)
-            if not nbytes and self._direct and self._lull.wait():  # in the middle of a frame there soon is more
+            before, nbytes = nbytes, self._read_into(buffer)
+            # In the middle of a frame there soon is more, unless a client sends it by driblets: nobody waits for those.
+            if not nbytes and self._direct and before >= _PIECE and self._lull.wait():
                 nbytes = self._read_into(buffer)
             if not nbytes:  # the event loop tells what there will be
                 return

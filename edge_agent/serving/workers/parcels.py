@@ -95,14 +95,16 @@ class ParcelShelf:
 
     def _take(self, size: int, white: int) -> Parcel:
         """Take one from the shelf that fits, the last used of those with so many white bytes first; or make one."""
-        fitting = [
-            place
-            for place, parcel in enumerate(self._free)
-            if size <= parcel.size <= max(size, LARGE) * _MOST_TOO_LARGE
-        ]
-        if fitting:
-            alike = [place for place in fitting if self._free[place].white == white]
-            return self._free.pop((alike or fitting)[-1]).hold()
+        found = -1
+        for place in range(len(self._free) - 1, -1, -1):
+            parcel = self._free[place]
+            if not size <= parcel.size <= max(size, LARGE) * _MOST_TOO_LARGE:
+                continue
+            if parcel.white == white:
+                return self._free.pop(place).hold()
+            found = max(found, place)
+        if found >= 0:
+            return self._free.pop(found).hold()
         self._made += 1
         return Parcel(self, self._made, -(-size // LARGE) * LARGE)
 

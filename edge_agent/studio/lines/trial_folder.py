@@ -1,6 +1,7 @@
 """A folder for trials that is removed even when the studio was killed: by the next studio of the same user.
 
-Each is locked as long as its studio lives; the kernel unlocks it when that ends, however it does.
+Each is locked as long as its studio lives; the kernel unlocks it when that ends, however it does. Where folders can't
+be locked (NFS as TMPDIR), what a killed studio leaves stays.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ class TrialFolder:
         _remove_left()
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            self._lock = _lock(self.path)
+            try:
+                self._lock = _lock(self.path)
+            except OSError:
+                self._lock = None  # nobody can lock it, and so nobody takes it for one that was left
+                return
             if self._lock is not None and self.path.exists():
                 return
             self.close()  # another studio, which began at the same moment, has taken it for one that was left
@@ -44,14 +49,16 @@ def _remove_left() -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """Lock a folder; None where somebody else has, or where it is none."""
+    """Lock a folder; None where somebody else has, or where it is none. OSError where folders can't be locked."""
     try:
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(opened)
-        return None
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
     return opened

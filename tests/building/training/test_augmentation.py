@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,3 +40,26 @@ def test_a_pixel_that_an_outline_crosses_has_a_share_of_both_sides() -> None:
         assert ((shares[1] > 0.2) & (shares[1] < 0.8) & (shares[0] > 0.2)).any()
         wholes.append([float((shares[label] > 0.99).mean()) for label in (1, 2)])
     assert np.mean(wholes, axis=0).min() > 0.05
+
+
+def test_a_disc_is_seen_longer_one_way_than_across() -> None:
+    """By half and more in some copies, along any direction, and as large in the mean as where nothing is stretched."""
+    rng = np.random.default_rng(2)
+    classes = np.zeros((192, 192), np.uint8)
+    rows, columns = np.mgrid[:192, :192]
+    classes[(rows - 96) ** 2 + (columns - 96) ** 2 < 25**2] = 1
+    ratios, directions, areas = [], [], []
+    for _ in range(100):
+        _, shares = augment(np.zeros((192, 192, 3), np.uint8), classes, 2, 1, rng)
+        # Beyond the picture's border it is seen mirrored; each of the discs that are whole has the same shape.
+        _, numbers, found, _ = cv2.connectedComponentsWithStats((shares[1] >= 0.5).astype(np.uint8))
+        disc = numbers == 1 + found[1:, cv2.CC_STAT_AREA].argmax()
+        places = np.cov(np.stack([rows[disc], columns[disc]]))
+        (small, large), axes = np.linalg.eigh(places)
+        ratios.append(float((large / small) ** 0.5))
+        areas.append(float(disc.sum()) / (np.pi * 25**2))
+        directions.append(np.arctan2(*axes[:, 1]) % np.pi)
+    assert 1.6 < max(ratios) < 2
+    assert min(ratios) < 1.1
+    assert len(np.unique(np.floor(np.array(directions) / np.pi * 4))) == 4
+    assert np.mean(np.log(areas)) == pytest.approx(0, abs=0.15)

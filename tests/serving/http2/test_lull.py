@@ -68,3 +68,14 @@ def test_a_loop_that_can_not_be_waited_for_has_no_lulls() -> None:
         assert not lull.wait()
 
     _in_loop(scenario, selectors.SelectSelector())
+
+
+def test_what_the_loop_has_to_do_already_is_not_kept_waiting() -> None:
+    def scenario(lull: Lull, reading: int, writing: int) -> None:
+        os.write(writing, b"x")
+        lull.begin()
+        assert lull.wait()
+        asyncio.get_running_loop().call_soon(lambda: None)
+        assert not lull.wait()
+
+    _in_loop(scenario)

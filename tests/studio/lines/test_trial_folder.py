@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import tempfile
 from pathlib import Path
 
@@ -39,6 +42,17 @@ def test_what_is_in_use_and_what_is_no_folder_of_ours_stays(temporary: Path, tmp
     assert (tmp_path / "elsewhere").is_dir()
     first.close()
     second.close()
+
+
+def test_there_is_one_where_folders_can_not_be_locked(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    folder = TrialFolder()
+    assert list(temporary.iterdir()) == [folder.path]
+    folder.close()
+    assert not list(temporary.iterdir())
 
 
 def test_a_studio_removes_that_of_one_that_was_killed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge_agent.building.training.features import F32
 from edge_agent.inference.imaging.resize import U8
@@ -11,6 +12,8 @@ from edge_agent.inference.imaging.resize import U8
 # Far more than a camera does: with few pictures it is what keeps the network from learning them by heart.
 _TURN = 180.0  # degrees
 _ZOOM, _SHIFT = 0.3, 0.12  # of the size
+#: longer one way and narrower across, or the widest crack of ten pictures is the widest that will be marked whole
+_STRETCH = 0.3
 _LIGHT, _TINT, _CONTRAST, _NOISE = 0.1, 0.03, 0.08, 6.0
 _GREY = 127.0
 _WHOLE = 255  # a share, in steps that OpenCV averages
@@ -35,7 +38,10 @@ def augment(picture: U8, classes: U8, labels: int, stride: int, rng: np.random.G
     matrix = cv2.getRotationMatrix2D(
         (width / 2, height / 2), float(rng.uniform(-_TURN, _TURN)), float(np.exp(rng.uniform(-_ZOOM, _ZOOM)))
     )
-    matrix[:, 2] = matrix[:, 2] + rng.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
+    # In one matrix with the turn: a picture that is moved twice is learned more blurred than a camera takes it.
+    matrix[:, :2] = matrix[:, :2] @ _stretch(rng)
+    middle = np.array([width / 2, height / 2])
+    matrix[:, 2] = middle - matrix[:, :2] @ middle + rng.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
 
     def move(plane: U8) -> U8:
         moved = cv2.warpAffine(plane, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
@@ -56,3 +62,11 @@ def augment(picture: U8, classes: U8, labels: int, stride: int, rng: np.random.G
     lit = moved.astype(np.float32) * np.exp(rng.normal(0, _LIGHT)) * np.exp(rng.normal(0, _TINT, 3)).astype(np.float32)
     lit = (lit + rng.normal(0, _NOISE) - _GREY) * np.exp(rng.normal(0, _CONTRAST)) + _GREY
     return np.clip(lit, 0, 255).astype(np.float32), np.ascontiguousarray(shares)
+
+
+def _stretch(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Choose a matrix [2, 2] that stretches along some direction and narrows across it, by as much."""
+    angle, amount = float(rng.uniform(0, np.pi)), float(rng.uniform(-_STRETCH, _STRETCH))
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-along[1], along[0]])
+    return np.exp(amount) * np.outer(along, along) + np.exp(-amount) * np.outer(across, across)

@@ -29,7 +29,10 @@ from edge_agent.building.training.place_bank import lean
 from edge_agent.building.training.registration import Registrar, Registration, lay_all_alike, registration_of
 from edge_agent.building.training.registration_search import Poses, find_poses, see
 from edge_agent.building.training.resolution import (
+    ENOUGH_ANOMALIES,
+    TRIED_ON,
     add_specks,
+    has_something_to_gain,
     share_wrong,
     speck_middles,
     specks_seen,
@@ -40,8 +43,6 @@ from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8
 
-_TRIED_ON = 16  # good parts that specks are put on
-_ENOUGH_ANOMALIES = 5  # that tell by themselves
 #: registered, specks may lack so many times of what they lack of an area of 1 as parts lie: areas of a few specks vary
 _AS_GOOD = 1.25
 _CLOSED_IN = 1e-3  # what was turned out of the picture is looked for at its border, where it is missed
@@ -59,7 +60,9 @@ class Worth(NamedTuple):
     @property
     def is_seen(self) -> bool:
         """Whether specks are seen as well once parts are registered."""
-        return 1 - self.specks[1] <= _AS_GOOD * (1 - self.specks[0])
+        before, after = self.specks
+        # Of an area near 1 one pair of scores is more than its share.
+        return not has_something_to_gain(after) or 1 - after <= _AS_GOOD * (1 - before)
 
     @property
     def is_worth_it(self) -> bool:
@@ -149,12 +152,12 @@ def _stays_as_it_lies(registration: Registration) -> str:
 
 def can_tell(anomalous: npt.NDArray[np.bool_]) -> bool:
     """Tell whether there are so many anomalies that verdicts are worth comparing."""
-    return int(anomalous.sum()) >= _ENOUGH_ANOMALIES
+    return int(anomalous.sum()) >= ENOUGH_ANOMALIES
 
 
 def choose_good(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Choose those of the `good` parts that specks are put on."""
-    return chosen_evenly(good, _TRIED_ON)
+    return chosen_evenly(good, TRIED_ON)
 
 
 @one_thread_each()

@@ -28,6 +28,7 @@ LONGEST = np.array([0.06, 0.05, 0.05], np.float32)
 _TRIED = 2  # angles from which the exact pose is sought: a part may look nearly alike when it is turned by half
 BESIDE = 7  # of the angles, one is tried of so many
 _LEAST = 1e-6
+_ROUNDED = 1e-4  # halves of a side, by which the middle of an outermost pixel may seem to be outside
 #: places of the mean picture, each side, of which one light is known
 LIGHT = 16
 
@@ -91,16 +92,21 @@ def add_registration(graph: Graph, search: Search, width: int, height: int) -> N
     _add_view(graph, search, width)
     add_search(graph, search)
     add_warp(graph, "register.warped", backbone.INPUT, POSE, width, height)
-    # Between the middles of the outermost pixels, so that nothing is mixed with what is beyond them.
+    # Between the middles of the outermost pixels, so that nothing is mixed with what is beyond them; each axis has its
+    # own limit, once a column, which is compared faster than once for all.
     far = graph.op("Abs", "register.warped.far", "register.warped.grid")
+    inside = np.array([1 - 1 / side + _ROUNDED for side in (width, height)], np.float32)
+    graph.weight("register.inside", np.tile(inside, (1, 1, width, 1)))
+    is_inside = graph.op("Less", "register.inside.axes", far, "register.inside")
+    is_inside = graph.cast("register.seen.axes", is_inside, "float32")
     graph.weight("register.axis.last", _sizes(3))
-    most = graph.op("ReduceMax", "register.outside", far, "register.axis.last", keepdims=0)
-    graph.weight("register.inside", np.array(1 - 1 / min(width, height)))
-    is_seen = graph.op("Less", "register.seen.rows", most, "register.inside")
-    is_seen = graph.reshape("register.seen", is_seen, 1, 1, height, width)
+    seen = graph.op("ReduceMin", "register.seen.rows", is_inside, "register.axis.last", keepdims=0)
+    seen = graph.reshape("register.seen", seen, 1, 1, height, width)
     mean = _add_mean(graph, search.mean, width, height)
-    light = _add_light(graph, "register.warped", is_seen, search.mean, width, height)
-    graph.op("Where", REGISTERED, is_seen, "register.warped", graph.op("Add", "register.filled", mean, light))
+    light = _add_light(graph, "register.warped", seen, search.mean, width, height)
+    filled = graph.op("Add", "register.filled", mean, light)
+    is_seen = graph.op("Greater", "register.is_seen", seen, graph.weight("register.half", np.array(0.5)))
+    graph.op("Where", REGISTERED, is_seen, "register.warped", filled)
 
 
 def add_search(graph: Graph, search: Search) -> None:
@@ -197,11 +203,11 @@ def spread_light(grid: tuple[int, int]) -> F32:
     """Weigh what is known of the light at each place for each other one: the nearest by far the most."""
     places = np.argwhere(np.ones(grid))
     away = ((places[:, None] - places) ** 2).sum(axis=2)
-    return np.asarray(1 / (away**2 + 0.25), np.float32)
+    return np.asarray(1 / (away**3 + 0.25), np.float32)
 
 
-def _add_light(graph: Graph, warped: str, is_seen: str, mean: U8, width: int, height: int) -> str:
-    """Add by how much the picture is brighter than the mean, drawn out to where it is not seen.
+def _add_light(graph: Graph, warped: str, seen: str, mean: U8, width: int, height: int) -> str:
+    """Add by how much the picture is brighter than the mean, drawn out to where it is not seen (`seen` 0).
 
     Else its own border would be an edge, which lies elsewhere on each part: of a disc that repeats itself and lies at
     any angle good parts would differ by little else.
@@ -211,14 +217,15 @@ def _add_light(graph: Graph, warped: str, is_seen: str, mean: U8, width: int, he
     part = tile // 4
     small = cv2.resize(mean, (width // int(part[1]), height // int(part[0])), interpolation=cv2.INTER_AREA)
     known = graph.weight("register.light.mean", _normalized(np.asarray(small, np.uint8)))
-    seen = graph.cast("register.light.seen", is_seen, "float32")
+    # What is mixed with what is beyond the picture would count as light, and not as seen.
+    shown = graph.op("Mul", "register.light.shown", warped, seen)
 
     def pool(name: str, of: str, by: Any) -> str:
         return graph.op("AveragePool", f"register.light.{name}", of, kernel_shape=by.tolist(), strides=by.tolist())
 
     seen = pool("seen.small", seen, part)
     expected = graph.op("Mul", "register.light.expected", known, seen)
-    more = graph.op("Sub", "register.light.more", pool("small", warped, part), expected)
+    more = graph.op("Sub", "register.light.more", pool("small", shown, part), expected)
     count = grid[0] * grid[1]
     spread = graph.weight("register.light.spread", spread_light(grid))
     both = []

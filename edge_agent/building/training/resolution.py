@@ -39,15 +39,15 @@ SHRUNK = 2.5
 _TIMES = 2  # the sides of a larger input
 _MOST_SIDE = 1024
 MOST_PICTURES = 150  # of a training, which take 2.4 GB: of more the features at the larger size would fill the memory
-_ENOUGH_ANOMALIES = 5  # that tell by themselves what a larger input is good for
-_LEAST_TRIED_ON, _TRIED_ON = 8, 16  # good parts that specks are put on
+ENOUGH_ANOMALIES = 5  # that tell by themselves what something is good for
+_LEAST_TRIED_ON, TRIED_ON = 8, 16  # good parts that specks are put on
 _SPECK, _LEAST_SPECK = 0.006, 4  # of the longer side, and pixels
 _CELLS = (2, 3)  # rows and columns of a picture's parts, each of which gets a speck
 _WITHIN = 0.6  # of such a part: so far from its neighbour that each speck is seen alone
 _REACH = 2  # fine places beside a speck that see it
 _LOOKED_AT = 8  # pieces of surface, of which the one that differs most is the speck
 _FOLDS = 5
-_SHARP_ENOUGH = 0.985  # area under the ROC curve, from which on a larger input has little to add
+_SHARP_ENOUGH = 0.985  # area under the ROC curve, from which on there is little to add
 _HARDLY_ANY_ERRORS = 0.005  # of all verdicts, likewise
 _FEW_ERRORS = 0.015  # up to which half of them are a few pictures, so that specks have to be seen far better
 _MISSING = 0.5  # a larger input may leave so much of what the usual one lacks of an area of 1, or of its errors
@@ -104,10 +104,10 @@ def choose_larger(
         see_specks: of good parts, tells with which area under the ROC curve specks on them are seen, with both inputs.
         same: a key for each picture; of those with the same key, which are copies, specks are put on the first.
     """
-    good = chosen_evenly(without_copies(~anomalous, same), _TRIED_ON)
+    good = chosen_evenly(without_copies(~anomalous, same), TRIED_ON)
     wrong = share_wrong(usual.head, anomalous)
     can_try_specks = len(good) >= _LEAST_TRIED_ON
-    specks_decide = int(anomalous.sum()) < _ENOUGH_ANOMALIES or (wrong is not None and wrong <= _FEW_ERRORS)
+    specks_decide = int(anomalous.sum()) < ENOUGH_ANOMALIES or (wrong is not None and wrong <= _FEW_ERRORS)
     if len(anomalous) > MOST_PICTURES or (specks_decide and not can_try_specks):
         return usual, None
     if wrong is not None and wrong <= _HARDLY_ANY_ERRORS:
@@ -149,7 +149,7 @@ def larger_size(picture: tuple[int, int], usual: tuple[int, int]) -> tuple[int, 
 
 
 def has_something_to_gain(area: float) -> bool:
-    """Tell whether a larger input could rank pictures better."""
+    """Tell whether pictures could be ranked better, by the area under the ROC curve."""
     return area < _SHARP_ENOUGH
 
 

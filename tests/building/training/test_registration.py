@@ -19,9 +19,9 @@ from edge_agent.building.training.assembly import ANOMALY_MAP
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import input_spec
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.registration import Registrar, describe, lay_alike, registration_of
+from edge_agent.building.training.registration import Registrar, Registration, describe, lay_alike, registration_of
 from edge_agent.building.training.registration_graph import CORRELATION, POSE, VIEW, pose_model, registration_model
-from edge_agent.building.training.registration_search import find_poses, see
+from edge_agent.building.training.registration_search import find_poses, make_search, see
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer
 from tests.support.commands import run
@@ -267,6 +267,47 @@ def test_what_a_turned_picture_lacks_is_filled_in_its_own_light() -> None:
         registered = Registrar(registration.search, *SIZE)(picture).astype(float)
         for corner in (registered[:24, :24], registered[:24, -24:], registered[-24:, :24], registered[-24:, -24:]):
             assert abs(corner.mean() - background) < 4
+
+
+def draw_patch(size: tuple[int, int], background: int, shift: int) -> U8:
+    """Draw a patterned square on a background of one colour, `shift` pixels to the right of the middle."""
+    width, height = size
+    side = min(size) // 2
+    picture = np.full((height, width, 3), background, np.uint8)
+    rng = np.random.default_rng(0)
+    pattern = resized(rng.integers(60, 200, (12, 12, 3)).astype(np.uint8), (side, side), cv2.INTER_CUBIC)
+    row, column = (height - side) // 2, (width - side) // 2 + shift
+    picture[row : row + side, column : column + side] = pattern
+    return picture
+
+
+def registration_by(picture: U8, mean: U8) -> Registration:
+    """Register pictures as one picture lies, that turn and shift a little; `mean` fills in what they lack."""
+    search = make_search(see(picture), np.radians(5) * np.arange(-2, 3), 0.12, is_circle=False, mean=mean)
+    return Registration(search, lie_alike=False, as_they_lie=0, registered=1, angle=0, moved=0)
+
+
+@pytest.mark.parametrize("size", [(448, 448), (512, 256)])
+@pytest.mark.parametrize("background", [20, 235])
+@pytest.mark.parametrize("shift", [6, 24, 40])
+def test_the_light_of_what_is_filled_in_is_that_of_what_is_seen(
+    size: tuple[int, int], background: int, shift: int
+) -> None:
+    template, moved = (draw_patch(size, background, by) for by in (0, shift))
+    registration = registration_by(template, resized(template, (size[0] // 2, size[1] // 2)))
+    filled = slice(-shift - 1, None)
+    for laid in (Registrar(registration.search, *size)(moved), lay_alike(registration, size, moved)):
+        assert np.abs(laid[:, filled].astype(int) - background).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(448, 448), (512, 128)])
+def test_the_outermost_pixels_of_a_part_that_lies_right_are_its_own(size: tuple[int, int]) -> None:
+    picture = draw_patch(size, 128, 0)
+    for border in (picture[:1], picture[-1:], picture[:, :1], picture[:, -1:]):
+        border[:] = 200
+    registration = registration_by(picture, np.full((size[1] // 2, size[0] // 2, 3), 128, np.uint8))
+    laid = Registrar(registration.search, *size)(picture)
+    assert np.abs(laid.astype(int) - picture).max() <= 3
 
 
 def test_a_registration_adds_little_to_a_model() -> None:

@@ -30,6 +30,7 @@ from edge_agent.building.training.registration import Registrar, Registration, l
 from edge_agent.building.training.registration_search import Poses, find_poses, see
 from edge_agent.building.training.resolution import (
     ENOUGH_ANOMALIES,
+    MOST_PICTURES,
     TRIED_ON,
     add_specks,
     has_something_to_gain,
@@ -46,6 +47,10 @@ from edge_agent.inference.imaging.resize import U8
 #: registered, specks may lack so many times of what they lack of an area of 1 as parts lie: areas of a few specks vary
 _AS_GOOD = 1.25
 _CLOSED_IN = 1e-3  # what was turned out of the picture is looked for at its border, where it is missed
+
+_LEARNED_TWICE = (
+    "parts do not lie alike, and anomalies enough tell whether they should: the verdict is learned both ways"
+)
 
 Progress = Callable[[int, int], None]
 
@@ -67,12 +72,32 @@ class Worth(NamedTuple):
     @property
     def is_worth_it(self) -> bool:
         """Whether nothing that was found speaks against it."""
-        return self.is_seen and (self.wrong is None or self.wrong[1] <= self.wrong[0])
+        if not self.is_seen or self.wrong is None:
+            return self.is_seen
+        before, after = (round(100 * share, 1) for share in self.wrong)  # what can't be told apart in print is alike
+        return after <= before
 
     def weigh(self, usual: Head, registered: Head, anomalous: npt.NDArray[np.bool_]) -> Worth:
         """Ask the anomalies, too."""
         before, after = (share_wrong(head, anomalous) for head in (usual, registered))
         return self if before is None or after is None else self._replace(wrong=(before, after))
+
+
+class _Some(NamedTuple):
+    """Some of the training pictures, with what is known of them."""
+
+    datasets: Datasets
+    pictures: list[U8]
+    report: Report
+
+    def of(self, chosen: npt.NDArray[np.intp]) -> _Some:
+        """Take some of these."""
+        examples = self.datasets.train.labelled
+        train = self.datasets.train._replace(examples=tuple(examples[i] for i in chosen))
+        seen = tuple(self.report.seen[i] for i in chosen)
+        return _Some(
+            self.datasets._replace(train=train), [self.pictures[i] for i in chosen], self.report._replace(seen=seen)
+        )
 
 
 def fit_usual(
@@ -92,8 +117,17 @@ def fit_usual(
         TrainingError: the wanted precision can't be reached either way.
     """
 
-    def as_they_lie() -> Fitted:
-        return fit(datasets, pictures, size, options, steps, report, segmentation=segmentation)
+    everything = _Some(datasets, pictures, report)
+
+    def fitted(some: _Some, registration: Registration | None = None) -> Fitted:
+        lying = some.pictures
+        if registration:
+            with steps.bar("laying parts alike") as progress:
+                lying = lay_all_alike(registration, size, lying, progress)
+        return fit(
+            some.datasets, lying, size, options, steps, some.report, segmentation=segmentation,
+            registration=registration,
+        )  # fmt: skip
 
     examples = datasets.train.labelled
     anomalous = np.array([example.label == ANOMALY for example in examples])
@@ -105,7 +139,7 @@ def fit_usual(
         steps.note(_stays_as_it_lies(registration))
         registration = None
     if registration is None:
-        return as_they_lie()
+        return fitted(everything)
     chosen = choose_good(good)
     with steps.bar("trying parts laid alike") as progress:
         specks = try_registered(
@@ -115,21 +149,28 @@ def fit_usual(
             seed=options.seed,
             progress=progress,
         )
-    worth = Worth(specks)
+    worth, tells = Worth(specks), can_tell(anomalous)
+    if worth.is_seen and tells:
+        steps.note(_LEARNED_TWICE)
+        if len(examples) > MOST_PICTURES:
+            # What was seen of all of them, twice, could fill the memory.
+            few = choose_some(anomalous)
+            some, tells = everything.of(few), False
+            try:
+                usual_head, registered_head = fitted(some).head, fitted(some, registration).head
+                worth = worth.weigh(usual_head, registered_head, anomalous[few])
+            except TrainingError:
+                pass  # with all pictures the wanted precision may be reached
     registered, imprecise = None, ""
-    if worth.is_seen:
-        with steps.bar("laying parts alike") as progress:
-            laid = lay_all_alike(registration, size, pictures, progress)
+    if worth.is_worth_it:
         try:
-            registered = fit(
-                datasets, laid, size, options, steps, report, segmentation=False, registration=registration
-            )
+            registered = fitted(everything, registration)
         except TrainingError as error:
             imprecise = str(error)
-    if registered and not can_tell(anomalous):
+    if registered and not tells:
         return registered
     try:
-        usual = as_they_lie()
+        usual = fitted(everything)
     except TrainingError:
         if registered:
             return registered
@@ -146,13 +187,21 @@ def _stays_as_it_lies(registration: Registration) -> str:
     return (
         "good parts lie otherwise each time: turned and shifted to lie alike they would be alike with a correlation of "
         f"{registration.registered:.2f} instead of {registration.as_they_lie:.2f}; that is not done where masks are "
-        "learned, but with --task classification and with --locate"
+        "learned, but may be with --task classification and with --locate"
     )
 
 
 def can_tell(anomalous: npt.NDArray[np.bool_]) -> bool:
     """Tell whether there are so many anomalies that verdicts are worth comparing."""
     return int(anomalous.sum()) >= ENOUGH_ANOMALIES
+
+
+def choose_some(anomalous: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Choose, of more than MOST_PICTURES, as many that tell which way is better: of each kind evenly its share, and
+    anomalies enough."""
+    bad = max(ENOUGH_ANOMALIES, round(MOST_PICTURES * float(anomalous.mean())))
+    of_bad = chosen_evenly(anomalous, min(bad, MOST_PICTURES // 2))
+    return np.sort(np.concatenate([of_bad, chosen_evenly(~anomalous, MOST_PICTURES - len(of_bad))]))
 
 
 def choose_good(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.datasets.reading import Datasets, read_datasets
+from edge_agent.building.training import registration_choice
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, source_model
+from edge_agent.building.training.fitting import Fitted, fit
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.registration import Registrar, Registration, registration_of
 from edge_agent.building.training.registration_choice import (
@@ -40,6 +43,8 @@ GOOD = 16
         ((0.80, 0.70), (0.2, 0.1), False),  # of a few anomalies it may be luck
         ((0.60, 0.80), (0.1, 0.1), True),
         ((0.60, 0.80), (0.1, 0.2), False),
+        ((0.60, 0.80), (0.0200, 0.0202), True),  # both are printed as 2.0%
+        ((0.60, 0.80), (0.0200, 0.0206), False),
     ],
 )
 def test_nothing_may_speak_against_it(
@@ -115,3 +120,18 @@ def test_anomalies_that_would_be_missed_speak_against_it(tmp_path: Path, monkeyp
     monkeypatch.setattr(Worth, "weigh", lambda self, usual, registered, anomalous: self._replace(wrong=(0.01, 0.02)))
     assert build(data, tmp_path / "without", notes).registration is None
     assert any("2.0% instead of 1.0% of the verdicts" in note for note in notes)
+
+
+def test_of_many_pictures_some_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen of all, both ways, is never in memory together."""
+    data, notes, fitted = write_turned(tmp_path / "turned", normal=14, anomaly=6), list[str](), list[tuple[int, bool]]()
+
+    def counted(datasets: Datasets, pictures: list[U8], *rest: Any, **named: Any) -> Fitted:
+        fitted.append((len(pictures), named["registration"] is not None))
+        return fit(datasets, pictures, *rest, **named)
+
+    monkeypatch.setattr(registration_choice, "MOST_PICTURES", 15)
+    monkeypatch.setattr(registration_choice, "fit", counted)
+    assert build(data, tmp_path, notes).registration is not None
+    assert fitted == [(15, False), (15, True), (20, True)]
+    assert sum("learned both ways" in note for note in notes) == 1

@@ -19,7 +19,7 @@ from edge_agent.building.training.features import F32, input_spec
 from edge_agent.building.training.graph import Graph
 from edge_agent.inference.imaging.resize import U8
 
-VIEW, POSE, CORRELATION, REGISTERED = "register.view", "register.pose", "register.correlation", "register.picture"
+VIEW, POSE, FITS, REGISTERED = "register.view", "register.pose", "register.fits", "register.picture"
 #: sides of what is compared with, in its places: a fine one is compared with what is around it
 HIGH_PASS, SOFTEN, COARSER = 9, 3, 2
 STEPS = 6  # of the least squares
@@ -80,13 +80,6 @@ def registration_model(search: Search, width: int, height: int) -> Any:
     return graph.model({backbone.INPUT: plane}, {REGISTERED: plane}, "registration")
 
 
-def pose_model(search: Search) -> Any:
-    """Make a model that finds the pose in a picture's view on the fine grid, and tells how well it then fits."""
-    graph = Graph()
-    add_search(graph, search)
-    return graph.model({VIEW: [1, 1, *search.grid]}, {POSE: [1, 3], CORRELATION: [1]}, "pose")
-
-
 def add_registration(graph: Graph, search: Search, width: int, height: int) -> None:
     """Add what finds the pose of the picture, and the picture registered by it."""
     _add_view(graph, search, width)
@@ -126,12 +119,10 @@ def add_search(graph: Graph, search: Search) -> None:
         seen = _add_look(graph, f"register.look.{step}", tried, pose, search, columns / rows)
         if step < STEPS:
             pose = _add_step(graph, f"register.step.{step}", seen, pose)
-    fits = graph.op("MatMul", "register.fits", seen, "register.shown")
+    fits = graph.op("MatMul", FITS, seen, "register.shown")
     graph.weight("register.axis.first", _sizes(0))
     best = graph.op("ArgMax", "register.best", fits, axis=0, keepdims=0)
     graph.op("Gather", POSE, pose, best, axis=0)
-    fit = graph.op("Gather", "register.best.fit", fits, best, axis=0)
-    graph.reshape(CORRELATION, fit, 1)
 
 
 def add_warp(graph: Graph, name: str, of: str, pose: str, width: int, height: int) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_agent.building.training.segmentation.augmentation import augment
+from edge_agent.building.training.segmentation.augmentation import augment, stretch_for
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
@@ -63,3 +63,15 @@ def test_a_disc_is_seen_longer_one_way_than_across() -> None:
     assert min(ratios) < 1.1
     assert len(np.unique(np.floor(np.array(directions) / np.pi * 4))) == 4
     assert np.mean(np.log(areas)) == pytest.approx(0, abs=0.15)
+
+
+def test_the_more_pictures_are_marked_the_less_they_are_stretched() -> None:
+    assert stretch_for(1) == stretch_for(10) == pytest.approx(0.3)
+    assert stretch_for(15) == pytest.approx(0.15)
+    assert stretch_for(20) == stretch_for(500) == 0
+    picture, classes = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), np.uint8)
+    classes[38:58, 38:58] = 1
+    one, other = np.random.default_rng(3), np.random.default_rng(3)
+    augment(picture, classes, 2, 1, one, stretch_for(20))
+    augment(picture, classes, 2, 1, other, stretch_for(19))
+    assert one.random() != other.random(), "only what is stretched asks how"

@@ -12,14 +12,23 @@ from edge_agent.inference.imaging.resize import U8
 # Far more than a camera does: with few pictures it is what keeps the network from learning them by heart.
 _TURN = 180.0  # degrees
 _ZOOM, _SHIFT = 0.3, 0.12  # of the size
-#: longer one way and narrower across, or the widest crack of ten pictures is the widest that will be marked whole
+#: longer one way and narrower across, or the widest crack of ten pictures is the widest that will be marked whole; with
+#: twenty pictures outlines that are not so true cost more than that brings
 _STRETCH = 0.3
+_FEW, _ENOUGH = 10, 20
 _LIGHT, _TINT, _CONTRAST, _NOISE = 0.1, 0.03, 0.08, 6.0
 _GREY = 127.0
 _WHOLE = 255  # a share, in steps that OpenCV averages
 
 
-def augment(picture: U8, classes: U8, labels: int, stride: int, rng: np.random.Generator) -> tuple[F32, F32]:
+def stretch_for(marked: int) -> float:
+    """Say how far, as a logarithm, to stretch where so many pictures show a label."""
+    return _STRETCH * float(np.clip((_ENOUGH - marked) / (_ENOUGH - _FEW), 0, 1))
+
+
+def augment(
+    picture: U8, classes: U8, labels: int, stride: int, rng: np.random.Generator, stretch: float = _STRETCH
+) -> tuple[F32, F32]:
     """Change a picture [h, w, 3] and its classes [h, w], both in the same way.
 
     Args:
@@ -28,6 +37,7 @@ def augment(picture: U8, classes: U8, labels: int, stride: int, rng: np.random.G
         labels: how many there are, the background included.
         stride: of the shares.
         rng: says how.
+        stretch: of the sides, as a logarithm, at the most.
 
     Returns:
         float32 of 0..255 [h, w, 3], and float32 of 0..1 [labels, h / stride, w / stride]: how much of each pixel of
@@ -39,7 +49,8 @@ def augment(picture: U8, classes: U8, labels: int, stride: int, rng: np.random.G
         (width / 2, height / 2), float(rng.uniform(-_TURN, _TURN)), float(np.exp(rng.uniform(-_ZOOM, _ZOOM)))
     )
     # In one matrix with the turn: a picture that is moved twice is learned more blurred than a camera takes it.
-    matrix[:, :2] = matrix[:, :2] @ _stretch(rng)
+    if stretch:
+        matrix[:, :2] = matrix[:, :2] @ _stretch(stretch, rng)
     middle = np.array([width / 2, height / 2])
     matrix[:, 2] = middle - matrix[:, :2] @ middle + rng.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
 
@@ -64,9 +75,9 @@ def augment(picture: U8, classes: U8, labels: int, stride: int, rng: np.random.G
     return np.clip(lit, 0, 255).astype(np.float32), np.ascontiguousarray(shares)
 
 
-def _stretch(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def _stretch(most: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Choose a matrix [2, 2] that stretches along some direction and narrows across it, by as much."""
-    angle, amount = float(rng.uniform(0, np.pi)), float(rng.uniform(-_STRETCH, _STRETCH))
+    angle, amount = float(rng.uniform(0, np.pi)), float(rng.uniform(-most, most))
     along = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-along[1], along[0]])
     return np.exp(amount) * np.outer(along, along) + np.exp(-amount) * np.outer(across, across)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edge_agent.building.training import backbone
 from edge_agent.building.training.features import F32
-from edge_agent.building.training.segmentation.augmentation import augment
+from edge_agent.building.training.segmentation.augmentation import augment, stretch_for
 from edge_agent.building.training.segmentation.frozen import FrozenStages
 from edge_agent.building.training.segmentation.network import Network
 from edge_agent.hardware.processor import has_flag
@@ -65,6 +65,7 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
             optimiser, [_RATE, _TUNED_RATE], total_steps=steps, pct_start=_WARM_UP
         )
         weights = torch.tensor(label_weights(data.classes, labels))
+        stretch = stretch_for(sum(bool(classes.any()) for classes in data.classes))
         autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bfloat16())
         averaged: Network | None = None
         for step in range(steps):
@@ -72,7 +73,7 @@ def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Calla
             batch = _choose(data, labels, rng)
             for first in range(0, _BATCH, _PART):
                 chosen = [(data.pictures[i], data.classes[i]) for i in batch[first : first + _PART]]
-                pictures, shares = _arrays([augment(*pair, labels, network.stride, rng) for pair in chosen])
+                pictures, shares = _arrays([augment(*pair, labels, network.stride, rng, stretch) for pair in chosen])
                 with autocast:
                     scores = network(frozen(pictures))
                 loss = _loss(scores, shares, weights)

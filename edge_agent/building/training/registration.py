@@ -25,6 +25,7 @@ from edge_agent.building.training.registration_graph import (
     REGISTERED,
     Search,
     light_grid,
+    normalized,
     registration_model,
     spread_light,
 )
@@ -117,8 +118,7 @@ class Registrar:
 
     def __call__(self, picture: U8) -> U8:
         """Register one picture; from any thread."""
-        values = picture.transpose(2, 0, 1) * self._scale - self._mean
-        (found,) = self._session.run([REGISTERED], {backbone.INPUT: values[None]})
+        (found,) = self._session.run([REGISTERED], {backbone.INPUT: normalized(picture)[None]})
         pixels = np.rint((found[0] + self._mean) / self._scale)
         return np.ascontiguousarray(np.clip(pixels, 0, 255).astype(np.uint8).transpose(1, 2, 0))
 

@@ -180,8 +180,8 @@ def _add_mean(graph: Graph, mean: U8, width: int, height: int) -> str:
     graph.weight("register.mean.scale", np.array(spec.scale))
     graph.weight("register.mean.taken_off", np.asarray(spec.mean)[:, None, None])
     scaled = graph.op("Mul", "register.mean.scaled", pixels, "register.mean.scale")
-    normalized = graph.op("Sub", "register.mean.small", scaled, "register.mean.taken_off")
-    return _add_enlarged(graph, "register.mean", normalized, width, height)
+    small = graph.op("Sub", "register.mean.small", scaled, "register.mean.taken_off")
+    return _add_enlarged(graph, "register.mean", small, width, height)
 
 
 def light_grid(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -207,7 +207,7 @@ def _add_light(graph: Graph, warped: str, seen: str, mean: U8, width: int, heigh
     tile = np.array([height // grid[0], width // grid[1]])
     part = tile // 4
     small = cv2.resize(mean, (width // int(part[1]), height // int(part[0])), interpolation=cv2.INTER_AREA)
-    known = graph.weight("register.light.mean", _normalized(np.asarray(small, np.uint8)))
+    known = graph.weight("register.light.mean", normalized(np.asarray(small, np.uint8)))
     # What is mixed with what is beyond the picture would count as light, and not as seen.
     shown = graph.op("Mul", "register.light.shown", warped, seen)
 
@@ -234,8 +234,8 @@ def _add_enlarged(graph: Graph, name: str, of: str, width: int, height: int) -> 
     return graph.op("Resize", f"{name}.enlarged", of, "", "", sizes, **how)
 
 
-def _normalized(picture: U8) -> F32:
-    """Bring a picture to what the input is: [3, rows, columns]."""
+def normalized(picture: U8) -> F32:
+    """Bring a picture to what the input is: [3, rows, columns]; from any thread."""
     spec = input_spec(picture.shape[1], picture.shape[0])
     mean = np.asarray(spec.mean, np.float32)[:, None, None]
     return np.asarray(picture.transpose(2, 0, 1) * np.float32(spec.scale) - mean, np.float32)

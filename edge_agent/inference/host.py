@@ -10,7 +10,7 @@ from edge_agent.errors import EngineFailed
 from edge_agent.inference.batch import BatchPipeline
 from edge_agent.inference.engines.engine import Engine
 from edge_agent.inference.engines.signature import check_signature, takes_batches
-from edge_agent.inference.imaging.helped import make_helped_resizer
+from edge_agent.inference.imaging.helped import HelpedResizer, make_helped_resizer
 from edge_agent.inference.imaging.mask import MaskPainter
 from edge_agent.inference.imaging.resize import U8, Pixels, make_resizer
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
@@ -47,7 +47,11 @@ class HostPipeline(BatchPipeline[list[Tensor]]):
         self._normalize(self._resize(pixels), place)
 
     def _execute(self, count: int) -> list[Tensor]:
-        return self._engine.run(self.manifest.input.name, self._normalize.tensor[:count], self._outputs)
+        try:
+            return self._engine.run(self.manifest.input.name, self._normalize.tensor[:count], self._outputs)
+        finally:
+            if isinstance(self._resize, HelpedResizer):
+                self._resize.finish()
 
     def run_engine(self) -> None:
         """See Pipeline.run_engine."""

@@ -1,13 +1,15 @@
 """Strips of a bitmap resized by two threads, while the engine has nothing to do yet and a core would idle.
 
 Whoever is free takes the next strip, so that a helper whose core somebody else has holds nobody up: what it has not
-begun is done without it. OpenCV and numpy let go of the interpreter's lock while they calculate. Which thread resizes
-a strip makes no difference to it. docs/performance-tried.md has the figures.
+begun is done without it, and what it does not end in time is done once more. It comes to the same. OpenCV and numpy let
+go of the interpreter's lock while they calculate. docs/performance-tried.md has the figures.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 
 from edge_agent.inference.imaging.resize import U8, Filter, InStrips, Pixels, Resizer, make_resizer
 
@@ -24,20 +26,30 @@ def make_helped_resizer(source: tuple[int, int], target: tuple[int, int], kind: 
 
 
 class _Work:
-    """A bitmap, and which of its strips nobody has begun. A list gives each of them to one thread."""
+    """A bitmap, and its strips: a list gives each of them to one thread."""
 
     def __init__(self, pixels: Pixels, strips: int) -> None:
-        self._pixels = pixels
+        self.pixels = pixels
         self._left = list(range(strips))[::-1]
+        self._all = frozenset(self._left)
+        self._done: list[int] = []
 
-    def do(self, resizer: InStrips) -> None:
-        """Resize strips until none is left."""
+    def do(self, resizer: InStrips) -> int:
+        """Resize strips until none is left, and return how many."""
+        count = 0
         while True:
             try:
                 strip = self._left.pop()
             except IndexError:
-                return
-            resizer.resize_strip(self._pixels, strip)
+                return count
+            resizer.resize_strip(self.pixels, strip)
+            self._done.append(strip)
+            count += 1
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """Which strips nobody has done yet."""
+        return self._all.difference(self._done)
 
     def give_up(self) -> None:
         """Leave what nobody has begun."""
@@ -50,7 +62,6 @@ class HelpedResizer:
     def __init__(self, resizer: InStrips) -> None:
         self._resizer, self._twin = resizer, resizer.twin()
         self._work: _Work | None = None
-        self._error: BaseException | None = None
         #: held while there is nothing to do
         self._asleep = threading.Lock()
         self._asleep.acquire()
@@ -59,37 +70,44 @@ class HelpedResizer:
         threading.Thread(target=self._help, name="preparation", daemon=True).start()
 
     def __call__(self, pixels: Pixels) -> U8:
+        """See Resizer; the helper may still look at the bitmap, until `finish`."""
+        self.finish()
         if not pixels.in_memory:  # their rows are read into one buffer
             return self._resizer(pixels)
-        work = self._begin(pixels)
-        try:
-            work.do(self._resizer)
-        finally:
-            out = self._end(work)
-        return out
-
-    def _begin(self, pixels: Pixels) -> _Work:
-        """Have the helper begin."""
         work = self._work = _Work(pixels, self._resizer.strips)
         if self._asleep.locked():
             self._asleep.release()
-        return work
-
-    def _end(self, work: _Work) -> U8:
-        """Wait for the strip that the helper is at, if it is at one, and return what has come together."""
-        work.give_up()
-        with self._looking:
-            self._work, error, self._error = None, self._error, None
-        if error is not None:
-            raise error
+        try:
+            begun = time.perf_counter()
+            count = work.do(self._resizer)
+            if work.missing:  # the helper is at one, and either ends soon or stands still
+                self._wait((time.perf_counter() - begun) / max(1, count))
+                for strip in work.missing:
+                    self._resizer.resize_strip(pixels, strip)
+        except BaseException:
+            work.give_up()
+            self.finish()
+            raise
         return self._resizer.out
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the helper, but for so long at the most."""
+        if self._looking.acquire(timeout=seconds):
+            self._looking.release()
+
+    def finish(self) -> None:
+        """Wait until the helper does not look at the last bitmap any more, which is long ago as a rule."""
+        self._work = None
+        with self._looking:
+            pass
 
     def _help(self) -> None:
         while True:
             self._asleep.acquire()
             with self._looking:
-                if self._work is not None:  # else it was done before we were there
-                    try:
-                        self._work.do(self._twin)
-                    except BaseException as error:
-                        self._error = error
+                work = self._work
+                if work is not None:  # else it was done before we were there
+                    # What goes wrong here goes wrong, and is told, where the strip is done once more.
+                    with contextlib.suppress(BaseException):
+                        work.do(self._twin)
+                    del work

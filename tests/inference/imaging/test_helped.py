@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge_agent.inference.imaging.guarded import GuardedMapping
 from edge_agent.inference.imaging.helped import HelpedResizer, make_helped_resizer
 from edge_agent.inference.imaging.resize import U8, ArrayPixels, Filter, make_resizer
 
@@ -136,3 +139,20 @@ def test_what_goes_wrong_for_the_helper_alone_does_not_matter() -> None:
         assert np.array_equal(helped(pixels), alone(pixels))
         with pytest.raises(MemoryError, match="no room"):
             helped(_Meeting(_noise(1), 2, functools.partial(fail, caller_fails=True)))
+
+
+def test_a_segment_that_is_cut_short_under_both(tmp_path: Path) -> None:
+    path = tmp_path / "segment"
+    path.write_bytes(_noise(0).tobytes())
+    helped = make_helped_resizer(SOURCE, TARGET, "area")
+    with path.open("r+b") as file:
+        mapping = GuardedMapping(file.fileno(), 0, SOURCE[0] * SOURCE[1] * 3, write=False)
+        content = mapping.content.reshape(SOURCE[1], SOURCE[0], 3)
+        assert helped(_Meeting(content, 2)).any()
+        assert isinstance(helped, HelpedResizer)
+        helped.finish()
+        assert not helped(_Meeting(content, 2, functools.partial(os.ftruncate, file.fileno(), 0))).any()
+        helped.finish()
+        assert mapping.is_lost
+        del content
+        mapping.close()

@@ -26,24 +26,11 @@ _STARTUP_SECONDS = 600
 # step: the agent sees the old one or the new one. The folder that the link named before stays, because workers run from
 # it until the new version serves, and the deployment may be given up. A note of it is left in the registry: the agent
 # removes note and folder when the new version serves (serving/catalogue/predecessors.py). A folder without a note is
-# one that the agent was not allowed to remove.
+# one that the agent was not allowed to remove. A version that is deployed again may just be what the agent removes: it
+# looks at the link once the folder has another name, and this looks at the folder once the link is made and what is
+# half removed is gone, so that one of them sees the other.
 _STARTUP = """\
 set -eu
-folder="{artifacts:decompressedPath}/@STEM@"
-notes="$EDGE_AGENT_REGISTRY/.@NAME@.before-"
-if [ ! -e "$folder/manifest.json" ]; then
-  folder="{work:path}/@VERSION@-@SHORT@"
-  rm -f "$notes$(basename "$folder")"
-  if [ ! -s "$folder/manifest.json" ]; then
-    echo "@SHA256@  {artifacts:path}/@STEM@.zip" | sha256sum --check --quiet
-    new="$folder.$$"
-    rm -rf "$folder" "$new"
-    python3 -I -m zipfile -e "{artifacts:path}/@STEM@.zip" "$new"
-    chmod -R a+rX "{work:path}"
-    sync
-    mv -T "$new" "$folder" || rm -rf "$new"
-  fi
-fi
 waited=0
 while [ ! -d "$EDGE_AGENT_REGISTRY" ]; do
   if [ $waited -ge @PATIENCE@ ]; then
@@ -53,18 +40,41 @@ while [ ! -d "$EDGE_AGENT_REGISTRY" ]; do
   waited=$((waited + 1))
   sleep 1
 done
-before=$(readlink "$EDGE_AGENT_REGISTRY/@NAME@" || true)
-case "$before" in
-  "$folder") ;;
-  "{work:path}"/*) ln -sfn "$before" "$notes$(basename "$before")" ;;
-esac
-ln -sfn "$folder" "$EDGE_AGENT_REGISTRY/.@NAME@.new"
-mv -fT "$EDGE_AGENT_REGISTRY/.@NAME@.new" "$EDGE_AGENT_REGISTRY/@NAME@"
-for other in "{work:path}"/*-????????????; do
-  if [ "$other" != "$folder" ] && [ ! -L "$notes$(basename "$other")" ]; then rm -rf "$other"; fi
+notes="$EDGE_AGENT_REGISTRY/.@NAME@.before-"
+for try in 1 2 3; do
+  folder="{artifacts:decompressedPath}/@STEM@"
+  if [ ! -e "$folder/manifest.json" ]; then
+    folder="{work:path}/@VERSION@-@SHORT@"
+    rm -f "$notes$(basename "$folder")"
+    if [ ! -s "$folder/manifest.json" ]; then
+      echo "@SHA256@  {artifacts:path}/@STEM@.zip" | sha256sum --check --quiet
+      new="$folder.$$"
+      rm -rf "$folder" "$new"
+      python3 -I -m zipfile -e "{artifacts:path}/@STEM@.zip" "$new"
+      chmod a+rX "{work:path}"
+      chmod -R a+rX "$new"
+      sync
+      mv -T "$new" "$folder" || rm -rf "$new"
+    fi
+  fi
+  before=$(readlink "$EDGE_AGENT_REGISTRY/@NAME@" || true)
+  case "$before" in
+    "$folder") ;;
+    "{work:path}"/*) ln -sfn "$before" "$notes$(basename "$before")" ;;
+  esac
+  ln -sfn "$folder" "$EDGE_AGENT_REGISTRY/.@NAME@.new"
+  mv -fT "$EDGE_AGENT_REGISTRY/.@NAME@.new" "$EDGE_AGENT_REGISTRY/@NAME@"
+  for other in "{work:path}"/*-????????????; do
+    if [ "$other" != "$folder" ] && [ ! -L "$notes$(basename "$other")" ]; then rm -rf "$other"; fi
+  done
+  rm -rf "{work:path}"/*-????????????.[0-9]*
+  if [ -s "$folder/manifest.json" ]; then break; fi
+  if [ $try = 3 ]; then
+    echo "@NAME@ @VERSION@ could not be registered: $folder/manifest.json is not there" >&2
+    exit 1
+  fi
+  echo "$folder was taken away while it was registered" >&2
 done
-rm -rf "{work:path}"/*-????????????.[0-9]*
-test -s "$folder/manifest.json"
 echo "@NAME@ @VERSION@ is registered in $EDGE_AGENT_REGISTRY"
 systemd-notify --ready || true
 exit 0

@@ -38,3 +38,14 @@ def cpuinfo(path: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
 def has_flag(flag: str) -> bool:
     """Tell whether the processor knows an instruction set, by the kernel's name for it."""
     return flag in cpuinfo().get("flags", "").split()
+
+
+def second_level_bytes(caches: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:
+    """Return how large a core's second-level cache is; 0 when the kernel does not say."""
+    for cache in sorted(caches.glob("index*")):
+        try:
+            if int((cache / "level").read_text()) == 2:
+                return int((cache / "size").read_text().strip().removesuffix("K")) << 10
+        except (OSError, ValueError):
+            continue
+    return 0

@@ -10,6 +10,7 @@ from edge_agent.errors import EngineFailed
 from edge_agent.inference.batch import BatchPipeline
 from edge_agent.inference.engines.engine import Engine
 from edge_agent.inference.engines.signature import check_signature, takes_batches
+from edge_agent.inference.imaging.helped import HelpedResizer, make_helped_resizer
 from edge_agent.inference.imaging.mask import MaskPainter
 from edge_agent.inference.imaging.resize import U8, Pixels, make_resizer
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
@@ -20,20 +21,23 @@ from edge_agent.inference.verdict import calibrate, decide, found_areas
 class HostPipeline(BatchPipeline[list[Tensor]]):
     """Runs one model; a Pipeline."""
 
-    def __init__(self, manifest: Manifest, engine: Engine, batch: int = 1) -> None:
+    def __init__(self, manifest: Manifest, engine: Engine, batch: int = 1, *, helped: bool = False) -> None:
         """Bind a manifest to a loaded engine, for as many as `batch` bitmaps at once if the model takes so many.
+
+        With `helped` a second thread resizes large bitmaps along with the one that calls.
 
         Raises:
             ComponentError: the engine's inputs or outputs are not those of the manifest.
         """
         check_signature(engine.signature, manifest)
-        # The pictures of a line come one by one; what a second core is worth is the engine's to decide.
+        # The pictures of a line come one by one: how many cores work at one is for the engine, and `helped`, to say.
         cv2.setNumThreads(1)
         self.manifest = manifest
         self.batch = batch if takes_batches(engine.signature, manifest) else 1
         self._engine = engine
         image, spec = manifest.image, manifest.input
-        self._resize = make_resizer((image.width, image.height), (spec.width, spec.height), spec.resize)
+        make = make_helped_resizer if helped else make_resizer
+        self._resize = make((image.width, image.height), (spec.width, spec.height), spec.resize)
         self._normalize = Normalizer(spec, self.batch)
         self._mask = manifest.outputs.mask
         self._outputs = [manifest.outputs.score.name, *([self._mask.name] if self._mask else [])]
@@ -43,7 +47,11 @@ class HostPipeline(BatchPipeline[list[Tensor]]):
         self._normalize(self._resize(pixels), place)
 
     def _execute(self, count: int) -> list[Tensor]:
-        return self._engine.run(self.manifest.input.name, self._normalize.tensor[:count], self._outputs)
+        try:
+            return self._engine.run(self.manifest.input.name, self._normalize.tensor[:count], self._outputs)
+        finally:
+            if isinstance(self._resize, HelpedResizer):
+                self._resize.finish()
 
     def run_engine(self) -> None:
         """See Pipeline.run_engine."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.component.manifest import Manifest
 from edge_agent.errors import ComponentError
+from edge_agent.hardware.cpu_quota import threads_within_quota
 from edge_agent.inference.engines.engine import load_on_processor
 from edge_agent.inference.engines.gpu_engine import load_on_gpu
 from edge_agent.inference.engines.options import CPU, EngineName, EngineOptions
@@ -41,8 +43,12 @@ def load_pipeline(
     options: EngineOptions,
     progress: Progress = silent,
     examine: Callable[[], Device] = examine_device,
+    *,
+    helped: bool = False,
 ) -> Loaded:
     """Load a component into the best engine that can run it here, check its golden samples, and warm it up.
+
+    With `helped` a second thread prepares pictures on the processor too, where the engine may have more than one.
 
     Raises:
         ComponentError: no engine can, and why; or the answer to a golden sample is another than expected, or another
@@ -58,7 +64,7 @@ def load_pipeline(
             continue
         progress(f"{LOADING}{engine}")
         try:
-            pipeline = _open(engine, folder, manifest, options, progress)
+            pipeline = _open(engine, folder, manifest, options, progress, helped=helped)
         except ComponentError as error:
             if len(candidates) == 1:
                 raise
@@ -75,11 +81,19 @@ def load_pipeline(
     raise ComponentError("; ".join(lacking))
 
 
-def _open(engine: EngineName, folder: Path, manifest: Manifest, options: EngineOptions, progress: Progress) -> Pipeline:
+def _open(
+    engine: EngineName,
+    folder: Path,
+    manifest: Manifest,
+    options: EngineOptions,
+    progress: Progress,
+    *,
+    helped: bool,
+) -> Pipeline:
     if engine == CPU:
-        return HostPipeline(
-            manifest, load_on_processor(folder / manifest.onnx_file, options.threads), options.batch or 1
-        )
+        threads = options.threads or threads_within_quota() or len(os.sched_getaffinity(0))
+        loaded = load_on_processor(folder / manifest.onnx_file, options.threads)
+        return HostPipeline(manifest, loaded, options.batch or 1, helped=helped and threads > 1)
     from edge_agent.inference.gpu import GpuPipeline  # with what only a GPU needs
 
     return GpuPipeline(manifest, load_on_gpu(engine, folder, manifest, options, progress))

@@ -153,7 +153,9 @@ class Nucleus:
         """Run a phase to its end and return what it printed; it must succeed."""
         process = self.launch(component, phase)
         output, _ = process.communicate(timeout=2 * PATIENCE)
-        assert process.returncode == 0, f"{phase} of {component.name}: {output}"
+        assert process.returncode == 0, (
+            f"{phase} of {component.name} {component.version} ended with {process.returncode}: {output!r}"
+        )
         return output
 
     def _end(self, component: Component) -> None:

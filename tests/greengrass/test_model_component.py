@@ -116,6 +116,41 @@ def test_a_startup_that_is_killed_at_each_step_leaves_a_model_that_starts(agent:
         wait_until(lambda: _threshold(agent) == 0.6, "in the end the new version answers")
 
 
+@pytest.mark.parametrize("seen", [False, True], ids=["before the link is there", "and it comes back"])
+def test_what_the_agent_is_just_removing_is_registered_whole(tmp_path: Path, seen: bool) -> None:
+    """A version is deployed again while the agent takes it away: at each step of its startup.
+
+    What predecessors.py does is done by the script itself, between two of its lines: the folder gets another name. That
+    the agent has looked at the link before it was there, and removes the folder, is one half; the other is that it sees
+    the link and gives the folder back, a line later.
+    """
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    folder = make_package(tmp_path, "1.0.0", 0.5)
+    with running_nucleus("lite") as nucleus:
+        component = _deploy(nucleus, folder, registry, local=True)
+        unpacked = _unpacked(nucleus, component)
+        whole = component.lifecycle["startup"]["Script"].splitlines()
+        linked = next(number for number, line in enumerate(whole) if line.strip().startswith("mv -fT"))
+        taken = 0
+        for number in range(linked + 1, len(whole)) if seen else range(linked + 1):
+            line = whole[number].strip()
+            if line.split()[0] in ("else", "fi", "done", "esac", "exit") or line.endswith(";;"):
+                continue
+            script = [*whole]
+            go = f'if [ ! -e "{tmp_path}/gone" ]; then touch "{tmp_path}/gone"; mv -T "{unpacked}" "{unpacked}.0"; fi'
+            if seen:
+                script.insert(number + 1, f'mv -T "{unpacked}.0" "{unpacked}" || true')
+            script.insert(number, go)
+            (tmp_path / "gone").unlink(missing_ok=True)
+            component.lifecycle = {**component.lifecycle, "startup": {"Script": "\n".join([*script, ""])}}
+            nucleus.run_phase(component, "startup")
+            assert (registry / "echo" / "manifest.json").is_file(), f"taken away before {line!r}"
+            assert list(nucleus.work(component).iterdir()) == [unpacked]
+            taken += (tmp_path / "gone").exists()
+        assert taken > 4, "its lines were come to"
+
+
 def _unpacked_versions(nucleus: Nucleus) -> list[str]:
     return sorted(path.name.partition("-")[0] for path in (nucleus.root / "work" / "echo").iterdir())
 

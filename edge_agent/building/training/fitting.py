@@ -70,9 +70,12 @@ def fit(
     drawn_on = np.zeros(0, np.intp) if anomalous.any() else chosen_for_drawing(~anomalous)
     to_move = chosen_to_move(~anomalous)
     extract = seen.extract if seen else Extractor(*size, source)
-    with steps.bar("looking at pictures") as progress:
-        features = (seen and seen.plain) or extract_features(extract, pictures, progress)
-        smaller = smaller_by(report.size or size)
+    features = seen and seen.plain
+    if features is None:
+        with steps.bar("looking at pictures") as progress:
+            features = extract_features(extract, pictures, progress)
+    smaller = smaller_by(report.size or size)
+    with steps.bar("looking at changed copies") as progress:
         drawn, moved = _look_further(extract, source, pictures, drawn_on, to_move, smaller, progress)
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
@@ -98,16 +101,21 @@ def try_larger(
     digests = [seen.digest for seen in report.seen[: len(examples)]]
     assert picture is not None
     anomalous = np.array([example.label == ANOMALY for example in examples])
+    larger_steps = steps.of("larger input")
     is_plain = options.precision == "fp32"
 
     @cache
     def shrunk() -> list[U8]:
-        return lay_all_alike(usual.registration, size, pictures.take(examples, size))
+        taken = pictures.take(examples, size)
+        if usual.registration is None:
+            return taken
+        with larger_steps.bar("laying parts alike") as progress:
+            return lay_all_alike(usual.registration, size, taken, progress)
 
     @cache
     def look() -> Look:
         extract = Extractor(*size, source_model(*size))
-        with steps.bar("looking at pictures") as progress:
+        with larger_steps.bar("looking at pictures") as progress:
             return Look(extract, extract_features(extract, shrunk(), progress))
 
     def fit_larger() -> Fitted:
@@ -115,7 +123,7 @@ def try_larger(
         # A network of int8 sees them otherwise.
         seen = look() if is_plain else None
         return fit(
-            datasets, shrunk(), size, options, steps, report, segmentation=False, seen=seen,
+            datasets, shrunk(), size, options, larger_steps, report, segmentation=False, seen=seen,
             registration=usual.registration,
         )  # fmt: skip
 

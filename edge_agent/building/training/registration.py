@@ -61,6 +61,9 @@ _SMALLER = 2  # the sides of the picture of that
 _MORE, _BEYOND = 1.5, 0.01  # of the largest angle and shift that was seen is searched, and a share of the longer side
 
 
+Progress = Callable[[int, int], None]
+
+
 class Range(NamedTuple):
     """How far parts may lie off: angles in radians that are tried first, and a share of the longer side."""
 
@@ -133,7 +136,7 @@ def _session(model: Any) -> Any:
 
 
 @one_thread_each()
-def learn_registration(pictures: Sequence[U8]) -> Registration | None:
+def learn_registration(pictures: Sequence[U8], progress: Progress = lambda done, total: None) -> Registration | None:
     """Learn from good parts, pictures of the input's size, how they lie; None where there are too few."""
     if len(pictures) < _LEAST_PARTS:
         return None
@@ -141,7 +144,8 @@ def learn_registration(pictures: Sequence[U8]) -> Registration | None:
     pictures = [pictures[place] for place in evenly]
     views = side_by_side([partial(see, picture) for picture in pictures])
     chosen = _learn(views, _RANGES[0])
-    for more in _RANGES[1:]:
+    for tried, more in enumerate(_RANGES[1:], start=1):
+        progress(tried, len(_RANGES))
         if chosen.fit >= _ALIKE_ENOUGH and chosen.within.ends(chosen.poses, views[0].shape) < _SHARE_FAR:
             break  # of what is left then, a share is chance
         # A weld's bead looks much the same further along it, or the other way round, which is no reason to move it.
@@ -150,6 +154,7 @@ def learn_registration(pictures: Sequence[U8]) -> Registration | None:
             continue
         if 1 - found.fit <= _LESS * (1 - chosen.fit_within(views, is_circle=more.is_circle)):
             chosen = found
+    progress(len(_RANGES), len(_RANGES))
     return _describe(chosen, pictures, views)
 
 
@@ -283,10 +288,12 @@ def _signed(angles: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return (angles + np.pi) % (2 * np.pi) - np.pi
 
 
-def registration_of(pictures: Sequence[U8], good: npt.NDArray[np.bool_]) -> Registration | None:
+def registration_of(
+    pictures: Sequence[U8], good: npt.NDArray[np.bool_], progress: Progress = lambda done, total: None
+) -> Registration | None:
     """Learn from the `good` ones of pictures of the input's size how to bring them to lie alike; None where they do, or
     can't be brought to."""
-    found = learn_registration([picture for picture, is_good in zip(pictures, good, strict=True) if is_good])
+    found = learn_registration([picture for picture, is_good in zip(pictures, good, strict=True) if is_good], progress)
     return found if found and is_needed(found) else None
 
 
@@ -324,7 +331,7 @@ def lay_all_alike(
     registration: Registration | None,
     size: tuple[int, int],
     pictures: list[U8],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> list[U8]:
     """Bring pictures of the input's `size` to lie alike; without a registration they stay what they are. `progress` is
     told how many are done of all."""

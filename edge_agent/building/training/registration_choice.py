@@ -39,6 +39,7 @@ from edge_agent.building.training.resolution import (
     specks_seen,
     without_copies,
 )
+from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.picture import read_picture
@@ -109,9 +110,9 @@ def fit_usual(
     report: Report,
     *,
     segmentation: bool,
-) -> Fitted:
+) -> tuple[Fitted, Sentence | None]:
     """Fit the verdict of training pictures of the usual input's size; where they could be brought to lie alike, and no
-    masks are learned, both ways as far as that is needed to choose.
+    masks are learned, both ways as far as that is needed to choose. Say why, where they are not.
 
     Raises:
         TrainingError: the wanted precision can't be reached either way.
@@ -119,7 +120,7 @@ def fit_usual(
 
     everything = _Some(datasets, pictures, report)
 
-    def fitted(some: _Some, registration: Registration | None = None) -> Fitted:
+    def fitted(some: _Some, steps: Steps, registration: Registration | None = None) -> Fitted:
         lying = some.pictures
         if registration:
             with steps.bar("laying parts alike") as progress:
@@ -133,13 +134,14 @@ def fit_usual(
     anomalous = np.array([example.label == ANOMALY for example in examples])
     # Beside a copy of its picture a speck would be seen better than on a part that is new.
     good = without_copies(~anomalous, [seen.digest for seen in report.seen[: len(examples)]])
-    registration = registration_of(pictures, good)
-    if registration and segmentation:
-        # What masks are learned with lies as the picture does.
-        steps.note(_stays_as_it_lies(registration))
-        registration = None
+    with steps.bar("looking how parts lie") as progress:
+        registration = registration_of(pictures, good, progress)
     if registration is None:
-        return fitted(everything)
+        return fitted(everything, steps), None
+    if segmentation:
+        # What masks are learned with lies as the picture does.
+        return fitted(everything, steps), describe_masks(registration)
+    as_they_lie, laid_alike = steps.of("parts as they lie"), steps.of("parts laid alike")
     chosen = choose_good(good)
     with steps.bar("trying parts laid alike") as progress:
         specks = try_registered(
@@ -157,38 +159,32 @@ def fit_usual(
             few = choose_some(anomalous)
             some, tells = everything.of(few), False
             try:
-                usual_head, registered_head = fitted(some).head, fitted(some, registration).head
+                usual_head, registered_head = (
+                    fitted(some, as_they_lie.of("some of them")).head,
+                    fitted(some, laid_alike.of("some of them"), registration).head,
+                )
                 worth = worth.weigh(usual_head, registered_head, anomalous[few])
             except TrainingError:
                 pass  # with all pictures the wanted precision may be reached
-    registered, imprecise = None, ""
+    registered, is_imprecise = None, False
     if worth.is_worth_it:
         try:
-            registered = fitted(everything, registration)
-        except TrainingError as error:
-            imprecise = str(error)
+            registered = fitted(everything, laid_alike, registration)
+        except TrainingError:
+            is_imprecise = True
     if registered and not tells:
-        return registered
+        return registered, None
     try:
-        usual = fitted(everything)
+        usual = fitted(everything, as_they_lie)
     except TrainingError:
         if registered:
-            return registered
+            return registered, None
         raise
     if registered:
         worth = worth.weigh(usual.head, registered.head, anomalous)
         if worth.is_worth_it:
-            return registered
-    steps.note(describe_refusal(worth, imprecise))
-    return usual
-
-
-def _stays_as_it_lies(registration: Registration) -> str:
-    return (
-        "good parts lie otherwise each time: turned and shifted to lie alike they would be alike with a correlation of "
-        f"{registration.registered:.2f} instead of {registration.as_they_lie:.2f}; that is not done where masks are "
-        "learned, but may be with --task classification and with --locate"
-    )
+            return registered, None
+    return usual, describe_refusal(worth, is_imprecise=is_imprecise)
 
 
 def can_tell(anomalous: npt.NDArray[np.bool_]) -> bool:
@@ -252,14 +248,29 @@ def registered_places(places: F32, pose: Poses, size: tuple[int, int]) -> F32:
     return np.asarray(np.clip(found, _CLOSED_IN, 1 - _CLOSED_IN), np.float32)
 
 
-def describe_refusal(worth: Worth, imprecise: str) -> str:
-    """Say why parts are judged as they lie, though they could be brought to lie alike; `imprecise` says what else there
-    is to say of them then."""
-    if imprecise:
-        why = imprecise
+def describe_masks(registration: Registration) -> Sentence:
+    """Say why parts are judged as they lie where masks are learned."""
+    values = {"alike": f"{registration.registered:.2f}", "before": f"{registration.as_they_lie:.2f}"}
+    return Sentence(
+        "parts do not lie alike: turned and shifted to, good ones would look alike with a correlation of "
+        f"{values['alike']} instead of {values['before']}; that is not done where masks are learned, but may be with "
+        "--task classification and with --locate",
+        "refused_masks",
+        values,
+    )
+
+
+def describe_refusal(worth: Worth, *, is_imprecise: bool) -> Sentence:
+    """Say why parts are judged as they lie, though they could be brought to lie alike; `is_imprecise`: the wanted
+    precision can't be reached then."""
+    values: dict[str, str] = {}
+    if is_imprecise:
+        key, why = "refused_precision", "the wanted precision can't be reached"
     elif worth.is_seen and worth.wrong:
-        why = f"{worth.wrong[1]:.1%} instead of {worth.wrong[0]:.1%} of the verdicts would be expected to be wrong"
+        key, values = "refused_verdicts", {"usual_wrong": f"{worth.wrong[0]:.1%}", "wrong": f"{worth.wrong[1]:.1%}"}
+        why = f"{values['wrong']} instead of {values['usual_wrong']} of the verdicts would be expected to be wrong"
     else:
-        before, after = worth.specks
-        why = f"specks on good parts would be told with a ROC AUC of {after:.3f} instead of {before:.3f}"
-    return f"parts do not lie alike, and could be turned and shifted to; they are judged as they lie, since else {why}"
+        key, values = "refused_specks", {"usual_auc": f"{worth.specks[0]:.3f}", "auc": f"{worth.specks[1]:.3f}"}
+        why = f"specks on good parts would be told with a ROC AUC of {values['auc']} instead of {values['usual_auc']}"
+    text = f"parts do not lie alike, and could be turned and shifted to; they are judged as they lie, since else {why}"
+    return Sentence(text, key, values)

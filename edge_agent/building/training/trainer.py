@@ -53,7 +53,7 @@ class Trained(NamedTuple):
     figures: dict[str, Any]
     outlook: Outlook
     resolution: Sentence | None = None
-    #: how parts lie, where they don't lie alike
+    #: how parts lie, where they don't lie alike, and what is done about it, or why nothing is
     registration: Sentence | None = None
 
 
@@ -97,7 +97,7 @@ def train(
         larger = None
     pictures.keep(examples, (usual, larger) if larger else (usual,))
     shrunk = pictures.take(examples, usual)
-    fitted = fit_usual(datasets, shrunk, usual, options, steps, report, segmentation=segmentation)
+    fitted, lies = fit_usual(datasets, shrunk, usual, options, steps, report, segmentation=segmentation)
     registration = fitted.registration
     sights = pictures.sights(examples)
     resolution = None
@@ -105,7 +105,8 @@ def train(
         fitted, resolution = try_larger(fitted, larger, pictures, datasets, options, steps, report)
     pictures.keep((), ())
     size, source, _, features, head, moved, _ = fitted
-    lies = describe(registration, size) if registration else None
+    if registration:
+        lies = describe(registration, size)
     held_out = head.calibrated(head.out_of_fold)
     labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
 

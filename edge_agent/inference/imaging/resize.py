@@ -12,14 +12,18 @@ figures.
 
 from __future__ import annotations
 
+import copy
+import functools
 import itertools
 import math
+from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.hardware.processor import second_level_bytes
 from edge_agent.inference.imaging.bitmap import CHANNELS
 
 U8 = npt.NDArray[np.uint8]
@@ -31,17 +35,22 @@ _CV_FILTERS = {
     "bicubic": cv2.INTER_CUBIC,
     "nearest": cv2.INTER_NEAREST,
 }
-#: bytes of a strip: half of a small core's L2 cache, so that strip and sums stay in it
-STRIP_BYTES = 1 << 18
+#: bytes of a strip: half of a core's L2 cache, so that strip and sums stay in it, but no more than is of use
+_LEAST_STRIP, _LARGEST_STRIP = 1 << 18, 1 << 19
 #: below this vertical factor an output row sums so few whole rows that OpenCV's own loop is faster than a call for each
 _FEW_ROWS = 2.6
-#: so many groups of rows in a strip make summing them at once faster than row by row
+#: so many groups of rows in the smallest strip make summing them at once faster than row by row
 _ENOUGH_GROUPS = 4
 _MOST_IN_16_BITS = 0xFFFF // 0xFF  # bytes of the largest value
 
 
 class Pixels(Protocol):
     """A bitmap that is read by rows, or as a whole."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether rows are looked at where they lie: they stay valid, and several threads may read at once."""
+        ...
 
     def rows(self, first: int, last: int) -> U8:
         """Give rows first..last-1 as [rows, width * 3]; what was given before is no longer valid."""
@@ -54,6 +63,8 @@ class Pixels(Protocol):
 
 class ArrayPixels:
     """A bitmap that is already in memory: uint8 [height, width, 3], C-contiguous."""
+
+    in_memory = True
 
     def __init__(self, array: U8) -> None:
         self._rows = array.reshape(array.shape[0], -1)
@@ -83,7 +94,8 @@ def make_resizer(source: tuple[int, int], target: tuple[int, int], kind: Filter)
     if kind != "area" or target[0] > source[0] or target[1] > source[1]:
         return _Whole(source, target, _CV_FILTERS[kind])
     groups = _group(source, target)
-    if not whole_factor and groups.at_once >= _ENOUGH_GROUPS and groups.rows_in <= _MOST_IN_16_BITS:
+    enough = _LEAST_STRIP // groups.size >= _ENOUGH_GROUPS
+    if not whole_factor and enough and groups.rows_in <= _MOST_IN_16_BITS:
         return _AreaByGroups(source, target, groups)
     if whole_factor or source[1] / target[1] < _FEW_ROWS:
         return _ByStrips(source, target, cv2.INTER_AREA)
@@ -106,29 +118,74 @@ class _Whole:
         return self._out
 
 
-class _ByStrips:
+@functools.cache
+def _strip_bytes() -> int:
+    return min(max(_LEAST_STRIP, second_level_bytes() // 2), _LARGEST_STRIP)
+
+
+class InStrips(ABC):
+    """A Resizer whose strips have nothing in common: they may be resized in any order.
+
+    A strip is so many units, which are the smallest that can be resized by themselves; the last may have fewer.
+    """
+
+    def __init__(self, target: tuple[int, int], units: int, unit_bytes: float) -> None:
+        """Make (width, height) `target` of so many units, each of so many bytes of the bitmap."""
+        self._units = units
+        step = max(1, int(_strip_bytes() / unit_bytes))
+        #: into how many strips a bitmap is divided, as evenly as may be
+        self.strips = -(-units // step)
+        self._step = -(-units // self.strips)
+        #: where the strips come together, uint8 [height, width, 3]
+        self.out: U8 = np.empty((target[1], target[0], CHANNELS), np.uint8)
+        self._make_buffers()
+
+    def __call__(self, pixels: Pixels) -> U8:
+        for strip in range(self.strips):
+            self.resize_strip(pixels, strip)
+        return self.out
+
+    def resize_strip(self, pixels: Pixels, strip: int) -> None:
+        """Resize one of `strips` strips."""
+        first = strip * self._step
+        self._resize(pixels, first, min(first + self._step, self._units))
+
+    def twin(self) -> InStrips:
+        """Return another whose strips come together at the same place, for another thread."""
+        other = copy.copy(self)
+        other._make_buffers()
+        return other
+
+    @abstractmethod
+    def _make_buffers(self) -> None:
+        """Make the memory that one strip takes."""
+
+    @abstractmethod
+    def _resize(self, pixels: Pixels, first: int, last: int) -> None:
+        """Resize units first..last-1."""
+
+
+class _ByStrips(InStrips):
     """A filter of OpenCV's that needs no neighbours, on strips that begin and end where rows of input and output do."""
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int], cv_filter: int) -> None:
         self._source, self._target, self._filter = source, target, cv_filter
         common = math.gcd(source[1], target[1])
         self._rows_in, self._rows_out = source[1] // common, target[1] // common  # of the smallest such strip
-        self._step = max(1, STRIP_BYTES // (source[0] * CHANNELS * self._rows_in))
-        self._strips = common
-        self._out = np.empty((target[1], target[0], CHANNELS), np.uint8)
+        super().__init__(target, common, source[0] * CHANNELS * self._rows_in)
 
-    def __call__(self, pixels: Pixels) -> U8:
-        for first in range(0, self._strips, self._step):
-            last = min(first + self._step, self._strips)
-            strip = pixels.rows(first * self._rows_in, last * self._rows_in)
-            out = self._out[first * self._rows_out : last * self._rows_out]
-            cv2.resize(
-                strip.reshape(strip.shape[0], self._source[0], CHANNELS),
-                (self._target[0], out.shape[0]),
-                dst=out,
-                interpolation=self._filter,
-            )
-        return self._out
+    def _make_buffers(self) -> None:
+        pass
+
+    def _resize(self, pixels: Pixels, first: int, last: int) -> None:
+        strip = pixels.rows(first * self._rows_in, last * self._rows_in)
+        out = self.out[first * self._rows_out : last * self._rows_out]
+        cv2.resize(
+            strip.reshape(strip.shape[0], self._source[0], CHANNELS),
+            (self._target[0], out.shape[0]),
+            dst=out,
+            interpolation=self._filter,
+        )
 
 
 class _Group(NamedTuple):
@@ -137,16 +194,15 @@ class _Group(NamedTuple):
     number: int
     rows_in: int
     rows_out: int
-    #: groups in a strip
-    at_once: int
+    #: bytes of the input's rows
+    size: int
 
 
 def _group(source: tuple[int, int], target: tuple[int, int]) -> _Group:
     """Divide rows into the smallest such groups."""
     number = math.gcd(source[1], target[1])
     rows_in = source[1] // number
-    at_once = min(number, STRIP_BYTES // (source[0] * CHANNELS * rows_in))
-    return _Group(number, rows_in, target[1] // number, at_once)
+    return _Group(number, rows_in, target[1] // number, source[0] * CHANNELS * rows_in)
 
 
 class _GroupRow(NamedTuple):
@@ -158,7 +214,7 @@ class _GroupRow(NamedTuple):
     parts: list[tuple[int, int]]
 
 
-class _AreaByGroups:
+class _AreaByGroups(InStrips):
     """What an output row is made of is the same in all groups, so all of a strip's are summed at once.
 
     A row counts as many shares as there are output rows in a group: so all weights are whole numbers, and sums exact.
@@ -166,21 +222,18 @@ class _AreaByGroups:
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int], group: _Group) -> None:
         self._width, self._columns = source[0], target[0]
-        self._groups, self._rows_in, self._rows_out, self._step = group
-        row = source[0] * CHANNELS
+        self._rows_in, self._rows_out = group.rows_in, group.rows_out
         self._made_of = [_of_group(place, self._rows_in, self._rows_out) for place in range(self._rows_out)]
+        super().__init__(target, group.number, group.size)
+
+    def _make_buffers(self) -> None:
+        row = self._width * CHANNELS
         self._sums = np.empty((self._step, row), np.uint16)
         self._part = np.empty((self._step, row), np.uint16)
         self._tall = np.empty((self._step, self._rows_out, row), np.float32)
-        self._small = np.empty((self._step * self._rows_out, target[0], CHANNELS), np.float32)
-        self._out = np.empty((target[1], target[0], CHANNELS), np.uint8)
+        self._small = np.empty((self._step * self._rows_out, self._columns, CHANNELS), np.float32)
 
-    def __call__(self, pixels: Pixels) -> U8:
-        for first in range(0, self._groups, self._step):
-            self._resize_strip(pixels, first, min(first + self._step, self._groups))
-        return self._out
-
-    def _resize_strip(self, pixels: Pixels, first: int, last: int) -> None:
+    def _resize(self, pixels: Pixels, first: int, last: int) -> None:
         strip = pixels.rows(first * self._rows_in, last * self._rows_in).reshape(last - first, self._rows_in, -1)
         for place, made_of in enumerate(self._made_of):
             self._tall[: last - first, place] = self._sum(strip, made_of)
@@ -192,7 +245,7 @@ class _AreaByGroups:
             dst=small,
             interpolation=cv2.INTER_AREA,
         )
-        out = self._out[first * self._rows_out : last * self._rows_out]
+        out = self.out[first * self._rows_out : last * self._rows_out]
         cv2.convertScaleAbs(small, dst=out, alpha=1 / self._rows_in)  # rounds
 
     def _sum(self, strip: U8, made_of: _GroupRow) -> npt.NDArray[np.uint16]:
@@ -239,27 +292,23 @@ class _OutputRow(NamedTuple):
     scale: float
 
 
-class _AreaByAnyFactor:
+class _AreaByAnyFactor(InStrips):
     """Output row i covers input rows [i * f, (i + 1) * f): a first part, whole rows, and a last part."""
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int]) -> None:
         self._source, self._target = source, target
         width, height = source
-        factor = height / target[1]
-        self._step = max(1, int(STRIP_BYTES / (width * CHANNELS * factor)))  # output rows a strip
         edges = [i * height / target[1] for i in range(target[1] + 1)]
         self._rows = [_cover(first, last, height) for first, last in itertools.pairwise(edges)]
         self._scales = np.array([row.scale for row in self._rows], np.float32).reshape(-1, 1, 1)
-        self._tall = np.empty((self._step, width * CHANNELS), np.float32)
-        self._small = np.empty((self._step, target[0], CHANNELS), np.float32)
-        self._out = np.empty((target[1], target[0], CHANNELS), np.uint8)
+        factor = height / target[1]
+        super().__init__(target, target[1], width * CHANNELS * factor)
 
-    def __call__(self, pixels: Pixels) -> U8:
-        for first in range(0, self._target[1], self._step):
-            self._resize_strip(pixels, first, min(first + self._step, self._target[1]))
-        return self._out
+    def _make_buffers(self) -> None:
+        self._tall = np.empty((self._step, self._source[0] * CHANNELS), np.float32)
+        self._small = np.empty((self._step, self._target[0], CHANNELS), np.float32)
 
-    def _resize_strip(self, pixels: Pixels, first: int, last: int) -> None:
+    def _resize(self, pixels: Pixels, first: int, last: int) -> None:
         count = last - first
         base = self._rows[first].head
         strip = pixels.rows(base, self._rows[last - 1].tail + 1)
@@ -277,7 +326,7 @@ class _AreaByAnyFactor:
             interpolation=cv2.INTER_AREA,
         )
         np.multiply(small, self._scales[first:last], out=small)
-        cv2.convertScaleAbs(small, dst=self._out[first:last])  # rounds
+        cv2.convertScaleAbs(small, dst=self.out[first:last])  # rounds
 
 
 def _cover(first: float, last: float, height: int) -> _OutputRow:

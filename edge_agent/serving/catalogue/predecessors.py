@@ -46,24 +46,38 @@ class Predecessors:
                 continue
             for name, folder in serving.items():
                 found = note.name.removeprefix(f".{name}.before-")
-                is_registered = Path(os.path.realpath(self._registry / name)) == folder
-                if is_registered and _FOLDER.fullmatch(found):
+                if self._is_registered(name, folder) and _FOLDER.fullmatch(found):
                     self._remove(name, note, folder.parent / found, folder)
 
     def _remove(self, name: str, note: Path, predecessor: Path, served: Path) -> None:
-        """Remove a sibling of the folder that is served. The note goes first: who finds none, finds no half folder."""
+        """Remove a sibling of the folder that is served. The note goes first: who finds none, finds no half folder.
+
+        Meanwhile the predecessor may be deployed again. Its startup makes the link and then looks whether the folder is
+        there; this gives the folder another name and then looks at the link.
+        """
         try:
             is_meant = Path(os.path.realpath(note)) == predecessor != served
             note.unlink()
             if is_meant and predecessor.is_dir():
                 going = predecessor.rename(f"{predecessor}{_GOING}")
+                is_wanted = self._is_registered(name, predecessor)
+                if is_wanted:
+                    with contextlib.suppress(OSError):  # it has been unpacked anew
+                        going.rename(predecessor)
                 shutil.rmtree(going, ignore_errors=True)
-                log.info("model %s: the version before, %s, is removed", name, predecessor, extra=fields(MODEL=name))
+                if not is_wanted:
+                    text = "model %s: the version before, %s, is removed"
+                    log.info(text, name, predecessor, extra=fields(MODEL=name))
+        except FileNotFoundError:
+            return  # a startup has taken the note, or the component was removed: there is nothing left to do
         except OSError as error:
             log.info(
                 "model %s: the version before, %s, stays until the component is started again: %s",
                 name, predecessor, describe_refusal(error, predecessor), extra=fields(MODEL=name),
             )  # fmt: skip
+
+    def _is_registered(self, name: str, folder: Path) -> bool:
+        return Path(os.path.realpath(self._registry / name)) == folder
 
 
 def _notes(registry: Path) -> Iterator[Path]:

@@ -56,6 +56,11 @@ class SegmentPixels:
         self._copied = 0
         return self
 
+    @property
+    def in_memory(self) -> bool:
+        """See Pixels.in_memory."""
+        return self._mapping is not None and self._copy is None
+
     def finish_copy(self) -> None:
         """Read into the copy what has not been read yet, and leave it to somebody else; InvalidRequest as below."""
         if self._copy is not None and self._copied < len(self._copy):

@@ -108,7 +108,7 @@ class Worker:
 
         self._progress("checking the artifacts")
         with checked_component(Path(load.folder), load.manifest_digest, load.trust) as (folder, manifest):
-            loaded = load_pipeline(folder, manifest, load.options, self._progress)
+            loaded = load_pipeline(folder, manifest, load.options, self._progress, helped=True)
         self._inspector = Inspector(
             loaded.pipeline, self._parcels, load.keeping, load.learned, load.shadow_dir, load.live
         )

@@ -48,7 +48,7 @@ class Outlook(msgspec.Struct, frozen=True):
     advice: list[Advice] = []
     #: which input was chosen for large pictures, and why; None where none was tried beside the usual one
     resolution: Advice | None = None
-    #: how parts lie, and that pictures are turned and shifted for it; None where parts lie alike
+    #: how parts lie, and that pictures are turned and shifted for it, or why not; None where parts lie alike
     registration: Advice | None = None
 
 

@@ -143,7 +143,7 @@ def test_a_hole_too_many_is_seen_at_any_angle_because_pictures_are_registered(
     model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unseen = write_turned(tmp_path / "unseen", normal=10, anomaly=10, seed=5)
-    monkeypatch.setattr(registration_choice, "registration_of", lambda pictures, good: None)
+    monkeypatch.setattr(registration_choice, "registration_of", lambda *of: None)
     without = build(data, tmp_path, "without")
     assert f1(model, unseen) >= 0.94
     assert f1(without, unseen) <= 0.85

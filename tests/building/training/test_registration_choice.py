@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -54,9 +55,12 @@ def test_nothing_may_speak_against_it(
 
 
 def test_what_is_said_is_what_spoke_against_it() -> None:
-    assert "ROC AUC of 0.930 instead of 0.960" in describe_refusal(Worth((0.96, 0.93)), "")
-    assert "20.0% instead of 10.0% of the verdicts" in describe_refusal(Worth((0.6, 0.8), (0.1, 0.2)), "")
-    assert "no threshold" in describe_refusal(Worth((0.6, 0.8)), "no threshold has a precision of 1")
+    said = [describe_refusal(Worth((0.96, 0.93)), is_imprecise=False)]
+    said += [describe_refusal(Worth((0.6, 0.8), (0.1, 0.2)), is_imprecise=of) for of in (False, True)]
+    assert [one.key for one in said] == ["refused_specks", "refused_verdicts", "refused_precision"]
+    told = "ROC AUC of 0.930 instead of 0.960", "20.0% instead of 10.0% of the verdicts", "precision can't be reached"
+    assert all(words in one.text for words, one in zip(told, said, strict=True))
+    assert all(value in one.text for one in said for value in one.values.values())
 
 
 def registration_and(pictures: list[U8]) -> Registration:
@@ -92,8 +96,13 @@ def test_on_parts_with_few_marks_more_is_seen_once_they_are_registered() -> None
     assert len(done) == GOOD
 
 
-def build(data: Path, models: Path, notes: list[str]) -> Trained:
-    steps = Steps(lambda what: nullcontext(lambda done, total: None), notes.append)
+def build(data: Path, models: Path, notes: list[str], bars: list[str] | None = None) -> Trained:
+    def bar(what: str) -> Any:
+        if bars is not None:
+            bars.append(what)
+        return nullcontext(lambda done, total: None)
+
+    steps = Steps(bar, notes.append)
     return train(read_datasets(data), models, Identity("part", "1.0.0"), Options(task="classification"), steps)
 
 
@@ -108,18 +117,24 @@ def write_toothed(root: Path) -> Path:
 def test_a_disc_that_repeats_itself_is_judged_as_it_lies(tmp_path: Path) -> None:
     data, notes = write_toothed(tmp_path / "toothed"), list[str]()
     registration_and([np.asarray(Image.open(path)) for path in sorted((data / "normal").iterdir())])
-    trained = build(data, tmp_path, notes)
-    assert trained.registration is None
-    (said,) = (note for note in notes if "judged as they lie" in note)
-    assert "specks on good parts would be told with a ROC AUC of" in said
+    said = build(data, tmp_path, notes).registration
+    assert said is not None
+    assert said.key == "refused_specks"
+    manifest = json.loads((tmp_path / "part" / "1.0.0" / "manifest.json").read_text())
+    assert manifest["training"]["registration"] == said.named()
 
 
 def test_anomalies_that_would_be_missed_speak_against_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, notes = write_turned(tmp_path / "turned", normal=12, anomaly=6), list[str]()
-    assert build(data, tmp_path / "with", notes).registration is not None
+    data, notes, bars = write_turned(tmp_path / "turned", normal=12, anomaly=6), list[str](), list[str]()
+    said = build(data, tmp_path / "with", notes, bars).registration
+    assert said is not None
+    assert said.key == "any_angle"
+    assert len(set(bars)) == len(bars), "no step looks as if it began again"
+    assert {"learning the verdict, parts as they lie", "learning the verdict, parts laid alike"} < set(bars)
     monkeypatch.setattr(Worth, "weigh", lambda self, usual, registered, anomalous: self._replace(wrong=(0.01, 0.02)))
-    assert build(data, tmp_path / "without", notes).registration is None
-    assert any("2.0% instead of 1.0% of the verdicts" in note for note in notes)
+    said = build(data, tmp_path / "without", notes).registration
+    assert said is not None
+    assert (said.key, said.values) == ("refused_verdicts", {"usual_wrong": "1.0%", "wrong": "2.0%"})
 
 
 def test_of_many_pictures_some_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +147,10 @@ def test_of_many_pictures_some_choose(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(registration_choice, "MOST_PICTURES", 15)
     monkeypatch.setattr(registration_choice, "fit", counted)
-    assert build(data, tmp_path, notes).registration is not None
+    bars = list[str]()
+    said = build(data, tmp_path, notes, bars).registration
+    assert said is not None
+    assert said.key == "any_angle"
+    assert len(set(bars)) == len(bars), "no step looks as if it began again"
     assert fitted == [(15, False), (15, True), (20, True)]
     assert sum("learned both ways" in note for note in notes) == 1

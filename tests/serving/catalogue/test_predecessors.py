@@ -62,6 +62,57 @@ def test_nothing_else_goes(place: Path, target: str, name: str | None) -> None:
     assert (place / "elsewhere" / "1.0.0-0123456789ab").is_dir()
 
 
+def test_one_that_is_deployed_again_meanwhile_stays(
+    place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its startup makes the link just before the folder goes, and was content with the folder."""
+    rename = Path.rename
+
+    def register(folder: Path, target: str) -> Path:
+        (place / "registry" / "cookies").unlink(missing_ok=True)
+        (place / "registry" / "cookies").symlink_to(place / "work" / OLD)
+        return rename(folder, target)
+
+    monkeypatch.setattr(Path, "rename", register)
+    _note(place, place / "work" / OLD)
+    with caplog.at_level(logging.INFO):
+        assert _look(place) == [OLD, NEW]
+    assert not caplog.records
+
+
+def test_one_that_is_unpacked_again_meanwhile_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def unpack(folder: Path, target: str) -> Path:
+        (place / "registry" / "cookies").unlink(missing_ok=True)
+        (place / "registry" / "cookies").symlink_to(place / "work" / OLD)
+        renamed = rename(folder, target)
+        (place / "work" / OLD / "new").mkdir(parents=True, exist_ok=True)
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", unpack)
+    _note(place, place / "work" / OLD)
+    assert _look(place) == [OLD, NEW]
+    assert (place / "work" / OLD / "new").is_dir()
+
+
+def test_what_a_startup_has_claimed_stays(
+    place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It takes the note away while the agent is at it."""
+    unlink = Path.unlink
+
+    def claimed(note: Path, missing_ok: bool = False) -> None:
+        unlink(note)
+        unlink(note, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", claimed)
+    _note(place, place / "work" / OLD)
+    with caplog.at_level(logging.INFO):
+        assert _look(place) == [OLD, NEW]
+    assert not caplog.records
+
+
 def test_what_can_not_be_removed_is_said_once(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     note = _note(place, place / "work" / OLD)
     (place / "work" / f"{OLD}.0" / "left").mkdir(parents=True)

@@ -40,9 +40,9 @@ def _score(folder: Path, trust: Trust, monkeypatch: pytest.MonkeyPatch, swap: An
     """Load a component in a worker, with `swap` done when it has been checked and before the engine opens it."""
     load_pipeline = loading.load_pipeline
 
-    def late(*arguments: Any) -> Any:
+    def late(*arguments: Any, **named: Any) -> Any:
         swap()
-        return load_pipeline(*arguments)
+        return load_pipeline(*arguments, **named)
 
     monkeypatch.setattr(loading, "load_pipeline", late)
     front, back = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

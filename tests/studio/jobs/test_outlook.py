@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent import cli
+from edge_agent.building import training
 from edge_agent.building.training.advice import advise
 from edge_agent.building.training.registration import describe as lies
 from edge_agent.building.training.registration import registration_of
+from edge_agent.building.training.registration_choice import Worth, describe_masks, describe_refusal
 from edge_agent.building.training.resolution import Trial, describe
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.studio.jobs.kinds import TRAINING
@@ -26,6 +29,9 @@ from edge_agent.studio.pages.words import words
 from edge_agent.studio.store.store import Store
 from tests.building.training.test_advice import LARGE, NORMAL, held, view
 from tests.support.turned import SIDE, draw_many
+
+#: commands whose progress the page with the models shows
+_TELLING = ("datasets", "evaluate")
 
 
 def _said() -> Iterator[Sentence]:
@@ -97,7 +103,33 @@ def test_a_page_has_words_for_how_parts_lie_with_every_number(language: str) -> 
             re.findall(r"\d+(?:\.\d+)?", of) for of in (text, _rendered(known[f"registration.{key}"], values))
         )
         assert sorted([*told, "1"]) == sorted(said), (text, said)
+    assert registration is not None
+    worth = Worth((0.9604, 0.9302), (0.011, 0.022))
+    for refused in (
+        describe_masks(registration),
+        describe_refusal(worth, is_imprecise=True),
+        describe_refusal(worth._replace(wrong=None), is_imprecise=False),
+        describe_refusal(worth, is_imprecise=False),
+        describe_refusal(worth._replace(specks=(0.8, 0.9)), is_imprecise=False),
+    ):
+        used.add(f"registration.{refused.key}")
+        written = _rendered(known[f"registration.{refused.key}"], refused.values)
+        assert all(value in text for value in refused.values.values() for text in (refused.text, written))
     assert used == {key for key in known if key.startswith("registration.")}
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh"])
+def test_a_page_has_words_for_each_step_of_a_training(language: str) -> None:
+    sources = [*Path(training.__path__[0]).rglob("*.py"), *(Path(cli.__path__[0]) / f"{of}.py" for of in _TELLING)]
+    found = {
+        step
+        for source in sources
+        for step in re.findall(r'(?:\.bar|\.of|progress_bar)\("([a-z ]+)"\)', source.read_text(encoding="utf-8"))
+    }
+    assert {"learning the verdict", "parts laid alike", "inspecting"} < found
+    assert {f"step.{step.replace(' ', '_')}" for step in found} == {
+        key for key in words(language) if key.startswith("step.")
+    }
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import { get, name, post, send } from "./api.js";
 import { $, $$, ask, fromTemplate, hideForbidden, setText } from "./dom.js";
 import { ended, onJobs } from "./events.js";
 import { attempt, say } from "./messages.js";
-import { duration, fraction, mebibytes, w, when } from "./words.js";
+import { duration, fraction, mebibytes, stepWords, w, when } from "./words.js";
 
 const { project } = document.body.dataset;
 const api = `/projects/${name(project)}`;
@@ -89,7 +89,7 @@ function drawProgress(job) {
     bar.value = done;
   } else bar.removeAttribute("value");
   const passed = job.started ? Date.now() / 1000 - job.started : 0;
-  const text = progress ? w("train.running", { what: progress }) : w(`job.${job.state}`);
+  const text = progress ? w("train.running", { what: stepWords(progress) }) : w(`job.${job.state}`);
   const left = remaining(job.progress);
   const more = left === null ? "" : ` · ${w("train.left", { time: duration(left) })}`;
   $("#progress .what").textContent = `${text} ${passed > 1 ? duration(passed) : ""}${more}`;

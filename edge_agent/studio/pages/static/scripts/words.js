@@ -11,6 +11,12 @@ export function w(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+// Words for the step that a job is at, and of what: another program says both in English, behind commas.
+export const stepWords = (said) => said.split(", ").map((part) => {
+  const key = `step.${part.replaceAll(" ", "_")}`;
+  return knows(key) ? w(key) : part;
+}).join(", ");
+
 const language = document.documentElement.lang;
 const bytes = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 const times = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short" });

@@ -23,11 +23,11 @@ from edge_agent.building.training.features import (
     feature_graph,
 )
 from edge_agent.building.training.graph import Graph
+from edge_agent.building.training.half_precision import F16
 from edge_agent.building.training.head import Fine, Head, Scale
 from edge_agent.building.training.likeness import ALIKE_PLACES
 from edge_agent.building.training.marks import ANOMALY_MAP, MAP_STRIDE, MARKS, SCORE, Plane, add_map, add_marks
 from edge_agent.building.training.memory import FINE_WORST, FINEST_SHARE
-from edge_agent.building.training.place_bank import F16
 from edge_agent.building.training.registration_graph import Search, register
 from edge_agent.building.training.usual import Usual
 

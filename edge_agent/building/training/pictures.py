@@ -9,7 +9,7 @@ from threading import Lock
 
 import numpy as np
 
-from edge_agent.building.datasets.dataset import Example
+from edge_agent.building.datasets.dataset import NORMAL, Example
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.features import choose_input_size
 from edge_agent.building.training.options import Options
@@ -21,6 +21,9 @@ from edge_agent.inference.imaging.sight import Sight, copy_rows, measure
 
 Size = tuple[int, int]
 
+#: of pictures in full size that are kept for specks, where they may be wanted: they are let go before most is needed
+_MOST_IN_FULL = 128 << 20
+
 
 class TrainingPictures:
     """What was seen of pictures when they were read, which may be when they were checked; from any thread."""
@@ -30,6 +33,8 @@ class TrainingPictures:
         self._lock = Lock()
         self._shrunk: dict[Size, dict[Path, U8]] = {}
         self._sights: dict[Path, Sight] = {}
+        self._full: dict[Path, U8] = {}
+        self._room = _MOST_IN_FULL
 
     def sizes(self, picture: Size) -> tuple[Size, Size | None]:
         """Give the usual input for pictures of a size, and the larger one that may be tried beside it."""
@@ -47,6 +52,9 @@ class TrainingPictures:
                     self._shrunk.setdefault(size, {})[example.path] = shrunk
         with self._lock:
             self._sights[example.path] = sight
+            if larger and example.label == NORMAL and picture.nbytes <= self._room:
+                self._full[example.path] = picture
+                self._room -= picture.nbytes
             # Of so many pictures no larger input is tried, and what was kept for it is let go.
             if larger and len(self._sights) > MOST_PICTURES:
                 self._shrunk.pop(larger, None)
@@ -60,6 +68,8 @@ class TrainingPictures:
             for size, shrunk in self._shrunk.items()
             if size in sizes
         }
+        # In full size they are asked for where a larger input is tried.
+        self._full = {path: picture for path, picture in self._full.items() if path in paths and len(sizes) > 1}
 
     def take(self, examples: Sequence[Example], size: Size) -> list[U8]:
         """Give pictures as uint8 [height, width, 3] of one of the sizes, and keep them no longer; those that were not
@@ -79,6 +89,15 @@ class TrainingPictures:
         for path in found:
             self._shrunk.get(size, {}).pop(path, None)
         return [found[example.path] for example in examples]
+
+    def read(self, example: Example) -> U8:
+        """Give a picture in full size, and keep it no longer; it is read again where it was not kept."""
+        found = self._full.pop(example.path, None)
+        return read_picture(example.path, example.pixel_format) if found is None else found
+
+    def forget_full(self) -> None:
+        """Let go of pictures in full size."""
+        self._full.clear()
 
     def sights(self, examples: Sequence[Example]) -> list[Sight]:
         """Tell how pictures that were seen look."""

@@ -17,19 +17,19 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.training.bank import Whitening, choose_whitening, half_whitening
+from edge_agent.building.training.bank import F64, Whitening, half_whitening
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
 from edge_agent.building.training.features import F32, FINER, STRIDE_8_CHANNELS, Features, join
+from edge_agent.building.training.half_precision import F16, from_half, in_half_precision, to_half
 from edge_agent.inference.imaging.resize import U8
-
-F16 = npt.NDArray[np.float16]
 
 _DIMENSIONS = 152  # of the half-whitened features, those in which good parts differ most
 _MOST = 16  # good parts that are remembered, which bounds the time of an inspection
 _MOST_VALUES = 17_000_000  # that are remembered, which bounds the size of a model: two bytes each
-#: pixels of the input by which good parts are moved, and how many of them: each copy is looked at like a picture
-_MOVES, _MOST_MOVED = ((2, 0), (-2, 0), (0, 2), (0, -2)), 20
+#: pixels of the input by which good parts are moved, and how many of them
+MOVED_BY, _MOST_MOVED = 2, 20
+_MOVES = ((MOVED_BY, 0), (-MOVED_BY, 0), (0, MOVED_BY), (0, -MOVED_BY))  # down and right
 COPIES = len(_MOVES)  # of each part that is moved
 _ASKED_PLACES, _EVERY = 150, 3  # of every third good part, to find out whether parts lie alike
 
@@ -92,19 +92,30 @@ class Moved(NamedTuple):
 
 def lean(part: Features) -> Features:
     """Leave out what places are not compared by: there are many copies."""
-    none = np.zeros((len(part.fine), 0), np.float32)
-    return part._replace(patches=none[:, :, None], pooled=none)
+    return lean_features(part.sharp, part.fine, part.grid)
+
+
+def lean_features(sharp: F32, fine: F32, grid: tuple[int, int]) -> Features:
+    """Make features of what places are compared by alone."""
+    none = np.zeros((len(fine), 0), np.float32)
+    return Features(none[:, :, None], sharp, fine, none, grid)
 
 
 def move(picture: U8) -> list[U8]:
     """Give a picture a little further up, down, left and right; what comes in at the side is what was at the side."""
-    reach = max(abs(offset) for offsets in _MOVES for offset in offsets)
-    wider = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    wider = surround(picture)
     height, width = picture.shape[:2]
     return [
-        np.ascontiguousarray(wider[reach - down : reach - down + height, reach - right : reach - right + width])
+        np.ascontiguousarray(
+            wider[MOVED_BY - down : MOVED_BY - down + height, MOVED_BY - right : MOVED_BY - right + width]
+        )
         for down, right in _MOVES
     ]
+
+
+def surround(picture: U8) -> U8:
+    """Give a picture that goes on at each side as far as copies are moved."""
+    return np.pad(picture, ((MOVED_BY, MOVED_BY), (MOVED_BY, MOVED_BY), (0, 0)), mode="edge")
 
 
 def chosen_to_move(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
@@ -134,7 +145,7 @@ class PlaceBank(NamedTuple):
 
 def _nearest(asked: F32, bank: F16) -> F32:
     """Give the distance of places [pictures, places, channels] to the nearest in their part of a bank."""
-    asked, known = asked.transpose(1, 0, 2), bank.astype(np.float32)
+    asked, known = asked.transpose(1, 0, 2), from_half(bank)
     # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
     nearest = asked @ known
     nearest *= -2
@@ -145,17 +156,33 @@ def _nearest(asked: F32, bank: F16) -> F32:
 
 def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -> View:
     """Choose how places are looked at: as half-whitened features of `good` parts."""
-    some = features.of(_choose(good, _MOST, seed))
-    own, around = some.fine[..., :STRIDE_8_CHANNELS], some.sharp[..., STRIDE_8_CHANNELS:]
-    means = [of.mean(axis=(0, 1), dtype=np.float64) for of in (own, around)]
-    own, around = (of - mean.astype(np.float32) for of, mean in zip((own, around), means, strict=True))
-    # A place around is that of several fine ones: it counts as often, and is multiplied once.
-    together = _by_coarse_place(own, some.grid, FINER).sum(axis=(2, 4)).reshape(-1, own.shape[2])
-    own, around = own.reshape(-1, own.shape[2]), around.reshape(len(together), -1)
-    across = together.T @ around
-    products = np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]])
-    finest = choose_whitening(some.fine[..., STRIDE_8_CHANNELS:].reshape(len(own), -1))
-    return View(half_whitening(np.concatenate(means), products.astype(np.float64) / len(own)), finest)
+    chosen = _choose(good, _MOST, seed).tolist()
+
+    def take(number: int) -> tuple[F32, F32, F32]:
+        fine, sharp = features.fine[number], features.sharp[number]
+        return fine[:, :STRIDE_8_CHANNELS], sharp[:, STRIDE_8_CHANNELS:], fine[:, STRIDE_8_CHANNELS:]
+
+    def average(number: int) -> list[F64]:
+        return [of.mean(axis=0, dtype=np.float64) for of in take(number)]
+
+    means: list[F64] = [
+        np.mean(of, axis=0) for of in zip(*side_by_side([partial(average, number) for number in chosen]), strict=True)
+    ]
+
+    def multiply(number: int) -> tuple[F64, F64]:
+        own, around, finest = (of - mean.astype(np.float32) for of, mean in zip(take(number), means, strict=True))
+        # A place around is that of several fine ones: it counts as often, and is multiplied once.
+        together = _by_coarse_place(own[None], features.grid, FINER).sum(axis=(2, 4)).reshape(len(around), -1)
+        across = together.T @ around
+        both = np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]])
+        return both.astype(np.float64), (finest.T @ finest).astype(np.float64)
+
+    count = len(chosen) * features.fine.shape[1]
+    both, finest = (
+        np.sum(of, axis=0) / count
+        for of in zip(*side_by_side([partial(multiply, number) for number in chosen]), strict=True)
+    )
+    return View(half_whitening(np.concatenate(means[:2]), both), half_whitening(means[2], finest))
 
 
 def compare_places(
@@ -237,7 +264,7 @@ def _see(
 
 def _remember(bank: F16, shown: F32, kept: npt.NDArray[np.intp]) -> None:
     """Put those that are kept at each place in a bank."""
-    bank[:] = np.take_along_axis(shown, kept[:, :, None], axis=1).transpose(0, 2, 1)
+    bank[:] = to_half(shown[np.arange(len(shown))[:, None], kept]).transpose(0, 2, 1)
 
 
 def _measure(
@@ -250,21 +277,10 @@ def _measure(
     """Put the distances [pictures, places] of each fold's pictures to the nearest of what is remembered for it."""
     if not held:
         return
-    squares = _squares(seen, shown)
+    squares, places = _squares(seen, shown), np.arange(len(seen))[:, None, None]
     for pictures, of in zip(held, remembered, strict=True):
-        nearest = np.take_along_axis(squares[:, pictures], of[:, None], axis=2)
-        found[pictures] = np.sqrt(np.maximum(nearest.min(axis=2), 0)).T
-
-
-def in_half_precision(values: F32) -> F32:
-    """Round to the 11 bits of half precision, to even, as kept: numpy takes five times as long for there and back."""
-    bits = values.view(np.uint32)
-    found = bits >> 13
-    found &= 1
-    found += 0xFFF
-    found += bits
-    found &= np.uint32(0xFFFFE000)
-    return found.view(np.float32)
+        nearest = squares[places, pictures[:, None], of[:, None]].min(axis=2)
+        found[pictures] = np.sqrt(np.maximum(nearest, 0)).T
 
 
 def _squares(some: F32, others: F32) -> F32:

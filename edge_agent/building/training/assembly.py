@@ -23,13 +23,9 @@ from edge_agent.building.training.features import (
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.head import FINE_WORST, Fine, Head, Scale
 from edge_agent.building.training.likeness import ALIKE_PLACES
-from edge_agent.building.training.registration_graph import POSE, Search, add_inverse, add_warp, register
+from edge_agent.building.training.marks import ANOMALY_MAP, MAP_STRIDE, MARKS, SCORE, Plane, add_map, add_marks
+from edge_agent.building.training.registration_graph import Search, register
 from edge_agent.building.training.usual import Usual
-
-SCORE, ANOMALY_MAP, MARKS = "score", "anomaly_map", "marks"
-#: the anomaly map is given at 1 / MAP_STRIDE of the input's width and height, between the patches bilinearly
-MAP_STRIDE = 4
-_MARKED_SHARE = 0.5  # of the worst place's distance
 
 
 def assemble(
@@ -39,6 +35,8 @@ def assemble(
     source: Any,
     classes: tuple[int, int, int] | None = None,
     search: Search | None = None,
+    *,
+    is_marked: bool = False,
 ) -> Any:
     """Write the model.
 
@@ -49,16 +47,18 @@ def assemble(
         classes: labels, height and width of the class scores.
         search: brings a picture to lie as those did that the verdict was fitted on. The anomaly map is given as the
             picture lies.
+        is_marked: what is out of what is normal is marked, too.
 
     Returns:
         An onnx.ModelProto: picture [1, 3, h, w] -> score [1], anomaly_map [1, 1, h / 4, w / 4] in deviations of
-        normal pictures' scores, and class_scores [1, labels, h', w'] if there are any.
+        normal pictures' scores, marks of the same shape, from 1 on, and class_scores [1, labels, h', w'], if there
+        are any.
     """
     graph = feature_graph(width, height, register(source, search, width, height) if search else source)
     rows, columns = height // GRID, width // GRID
     found = _add_bank(graph, head, rows, columns)
-    _add_map(graph, found, rows, columns, is_registered=search is not None)
-    _add_marks(graph, head)
+    plane = Plane(rows, columns, is_registered=search is not None)
+    add_map(graph, found, plane)
     parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
     graph.weight("places", places(rows, columns, head.placed.weight))
     patches = graph.op("Concat", "placed.patches", PATCHES, "places", axis=1)
@@ -85,8 +85,11 @@ def assemble(
         score = graph.op("ReduceMean", "likeness.score", top, "axis.first", keepdims=1)
         parts.append(_add_scale(graph, "likeness", score, head.likeness_scale))
     graph.op("Sum", SCORE, *parts)
-    plane = [1, 1, height // MAP_STRIDE, width // MAP_STRIDE]
-    outputs = {SCORE: [1], ANOMALY_MAP: plane, MARKS: plane}
+    of_map = [1, 1, height // MAP_STRIDE, width // MAP_STRIDE]
+    outputs = {SCORE: [1], ANOMALY_MAP: of_map}
+    if is_marked:
+        add_marks(graph, head, plane)
+        outputs[MARKS] = of_map
     if classes:
         outputs[CLASS_SCORES] = [1, *classes]
     return graph.model({backbone.INPUT: [1, 3, height, width]}, outputs, "anomaly-model")
@@ -162,30 +165,6 @@ def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> str:
     graph.weight("map.mean", np.array(head.bank_scale.spread.mean))
     graph.weight("map.deviation", np.array(head.bank_scale.spread.deviation))
     return graph.op("Div", "map.scaled", graph.op("Sub", "map.centred", distance, "map.mean"), "map.deviation")
-
-
-def _add_map(graph: Graph, found: str, rows: int, columns: int, *, is_registered: bool) -> None:
-    """Add the anomaly map, where a picture was registered as it lay before: 0 is usual, and so is what is not seen."""
-    factor = GRID // MAP_STRIDE
-    graph.weight("map.shape", np.array([1, 1, rows, columns], np.int64))
-    patches = graph.op("Reshape", "map.patches", found, "map.shape")
-    graph.enlarge("map.registered" if is_registered else ANOMALY_MAP, patches, factor)
-    if is_registered:
-        back = add_inverse(graph, "map.pose", POSE)
-        add_warp(graph, ANOMALY_MAP, "map.registered", back, columns * factor, rows * factor)
-
-
-def _add_marks(graph: Graph, head: Head) -> None:
-    """Add what is 1 and more where a picture is out of what is normal and at least half as far out as its worst place.
-
-    The second condition keeps the marks tight: a feature sees some way around its place.
-    """
-    graph.weight("marks.least", np.array(head.map_threshold))
-    graph.weight("marks.share", np.array(_MARKED_SHARE))
-    graph.weight("axes.all", np.array([0, 1, 2, 3], np.int64))
-    most = graph.op("ReduceMax", "marks.most", ANOMALY_MAP, "axes.all", keepdims=0)
-    limit = graph.op("Max", "marks.limit", graph.op("Mul", "marks.shared", most, "marks.share"), "marks.least")
-    graph.op("Div", MARKS, ANOMALY_MAP, limit)
 
 
 def _add_scale(graph: Graph, name: str, score: str, scale: Scale) -> str:

@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image as PilImage
 
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example, LabelColor
-from edge_agent.building.training.assembly import SCORE
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.features import input_spec
 from edge_agent.building.training.head import Head
+from edge_agent.building.training.marks import SCORE
 from edge_agent.component.manifest import (
     Artifact,
     Calibration,

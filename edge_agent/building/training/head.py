@@ -56,6 +56,7 @@ _COMPRESSION = 3.0  # deviations: half way between linear and logarithmic
 _FOLDS, _FOLDS_OF_MANY, _MANY = 10, 5, 150
 _STRENGTH = 300.0  # of the regression's fit, divided by the number of features
 _TRUSTED_ANOMALIES = 5  # below this many regression and likeness count for less
+_DECIMALS = 4  # at which a score is compared with the threshold, as inference/verdict.py does
 _FURTHEST_LOGIT = 5.0  # of the threshold, when it is not where the calibrated score is 0.5
 _LEAST_ANOMALIES = 2  # one would leave none to fit on when it is held out
 #: how much the first two banks count of what is left to them where no anomaly decides: the first separates more kinds
@@ -167,6 +168,12 @@ class Head(NamedTuple):
     def calibrated_threshold(self) -> float:
         """The threshold among calibrated scores."""
         return float(self.calibrated(np.array([self.threshold]))[0])
+
+    @property
+    def least_anomalous(self) -> float:
+        """The raw score from which on a picture is anomalous: calibrated scores are compared at four decimals."""
+        least = round(self.calibrated_threshold, _DECIMALS) - 0.5 * 10**-_DECIMALS
+        return self.middle + float(np.log(least / (1 - least))) / self.slope
 
     def calibrated(self, raw: F64) -> F64:
         """Turn raw scores into 0..1."""

@@ -19,12 +19,13 @@ from edge_agent.building.datasets.dataset import ANOMALY, PALETTE, LabelColor
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.evaluation.known import remember
 from edge_agent.building.evaluation.metrics import classification_metrics, intervals
-from edge_agent.building.training.assembly import MARKS, assemble
+from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.component import Identity, Made, Samples, choose_samples, judge_samples, write
 from edge_agent.building.training.cores import meanwhile
 from edge_agent.building.training.features import CLASS_SCORES, class_scores_shape
 from edge_agent.building.training.fitting import judge, try_larger
 from edge_agent.building.training.head import Head
+from edge_agent.building.training.marks import MARKS
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.pictures import TrainingPictures
@@ -112,7 +113,9 @@ def train(
 
     def finish() -> tuple[Made, Samples]:
         made = Made(
-            graph=_graph(head, size, source, len(datasets.labels) if segmentation else 0, registration),
+            graph=_graph(
+                head, size, source, len(datasets.labels) if segmentation else 0, registration, is_marked=options.locate
+            ),
             head=head,
             image_size=picture,
             input_size=size,
@@ -194,10 +197,19 @@ def _mask_output(
     return (), None
 
 
-def _graph(head: Head, size: tuple[int, int], source: Any, labels: int, registration: Registration | None) -> bytes:
+def _graph(
+    head: Head,
+    size: tuple[int, int],
+    source: Any,
+    labels: int,
+    registration: Registration | None,
+    *,
+    is_marked: bool,
+) -> bytes:
     classes = class_scores_shape(labels + 1, *size) if labels else None
     search = registration.search if registration else None
-    data: bytes = assemble(head, *size, source, classes, search).SerializeToString(deterministic=True)
+    model = assemble(head, *size, source, classes, search, is_marked=is_marked)
+    data: bytes = model.SerializeToString(deterministic=True)
     return data
 
 

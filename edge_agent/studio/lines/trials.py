@@ -12,13 +12,14 @@ from typing import Literal
 
 import msgspec
 
+from edge_agent.access.locked_folder import LockedFolder
 from edge_agent.children.command import child_command
 from edge_agent.children.said import last_words
 from edge_agent.errors import Conflict, NotThere, StudioError
 from edge_agent.line.checking import check_text
-from edge_agent.studio.lines.trial_folder import TrialFolder
 from edge_agent.studio.lines.trial_process import Row
 
+_PREFIX = "edge-agent-trials-"
 _COUNT, _WAIT_SECONDS = 10, 5.0
 #: a camera that gives a picture now and then must not keep a trial for ever
 _MOST_SECONDS = 90.0
@@ -62,7 +63,7 @@ class Trials:
     """The latest trials; they end with the studio."""
 
     def __init__(self) -> None:
-        self._root = TrialFolder()
+        self._root = LockedFolder(_PREFIX)
         self._lock = threading.Lock()
         self._runs: OrderedDict[int, _Run] = OrderedDict()
         self._last = 0

@@ -19,9 +19,10 @@ from PIL import Image
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import load_component
 from edge_agent.building.training import backbone, trainer
-from edge_agent.building.training.assembly import SCORE, assemble
+from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, input_spec
+from edge_agent.building.training.marks import SCORE
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.registration import Registrar
 from edge_agent.building.training.registration_graph import REGISTERED
@@ -77,9 +78,9 @@ def parts() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def trained(data: Path, parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    def watched(head: Any, width: int, height: int, source: Any, classes: Any, search: Any) -> Any:
+    def watched(head: Any, width: int, height: int, source: Any, classes: Any, search: Any, **marked: bool) -> Any:
         parts.update(head=head, size=(width, height), source=source, search=search)
-        return assemble(head, width, height, source, classes, search)
+        return assemble(head, width, height, source, classes, search, **marked)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edge_agent.building.training.trainer.assemble", watched)

@@ -15,10 +15,10 @@ from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.results import evaluate
 from edge_agent.building.training import backbone, registration_choice, trainer
-from edge_agent.building.training.assembly import ANOMALY_MAP
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import input_spec
 from edge_agent.building.training.graph import Graph
+from edge_agent.building.training.marks import ANOMALY_MAP
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.registration import Registrar, Registration, describe, lay_alike, registration_of
 from edge_agent.building.training.registration_graph import (

@@ -130,7 +130,7 @@ def test_of_pictures_that_were_set_apart_nothing_is_kept(
     assert len(made) == NORMAL + ANOMALY
     some = datasets._replace(train=datasets.train._replace(examples=datasets.train.examples[2:]))
     train(some, tmp_path, Identity("part", "1.0.0"), FAST, Steps(bar, print), check_datasets(some), pictures)
-    assert held["looking at pictures"] == NORMAL + ANOMALY - 2
+    assert {held[what] for what in held if what.startswith("looking at pictures")} == {NORMAL + ANOMALY - 2}
 
 
 def test_the_same_seed_gives_the_same_model(data: Path, model: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""A folder for trials that is removed even when the studio was killed: by the next studio of the same user.
+"""A temporary folder that is this process's alone, and is removed even when the process was killed: by the next one.
 
-Each is locked as long as its studio lives; the kernel unlocks it when that ends, however it does. Where folders can't
-be locked (NFS as TMPDIR), what a killed studio leaves stays.
+It is locked (flock(2)) as long as its process lives; the kernel unlocks it when that ends, however it does. Where
+folders can't be locked (NFS as TMPDIR), what a killed process leaves stays.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_PREFIX = "edge-agent-trials-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class TrialFolder:
-    """A new folder in the folder for temporary files; those that nobody has any more are removed first."""
+class LockedFolder:
+    """A new folder of mode 0700 among the temporary files (TMPDIR, else /tmp), and a context that closes it."""
 
-    def __init__(self) -> None:
-        _remove_left()
+    def __init__(self, prefix: str) -> None:
+        """Make it, after those of this user whose names begin with `prefix` and that nobody has any more are removed.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        _remove_left(prefix)
         while True:
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            self.path = Path(tempfile.mkdtemp(prefix=prefix))
             try:
                 self._lock = _lock(self.path)
             except OSError:
@@ -30,7 +35,7 @@ class TrialFolder:
                 return
             if self._lock is not None and self.path.exists():
                 return
-            self.close()  # another studio, which began at the same moment, has taken it for one that was left
+            self.close()  # another process, which began at the same moment, has taken it for one that was left
 
     def close(self) -> None:
         """Remove it; doing so twice is harmless."""
@@ -39,9 +44,15 @@ class TrialFolder:
             os.close(self._lock)
             self._lock = None
 
+    def __enter__(self) -> Path:
+        return self.path
 
-def _remove_left() -> None:
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _remove_left(prefix: str) -> None:
+    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
             if path.lstat().st_uid == os.geteuid() and (lock := _lock(path)) is not None:
                 shutil.rmtree(path, ignore_errors=True)
@@ -51,7 +62,7 @@ def _remove_left() -> None:
 def _lock(folder: Path) -> int | None:
     """Lock a folder; None where somebody else has, or where it is none. OSError where folders can't be locked."""
     try:
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        opened = os.open(folder, _FOLDER)
     except OSError:
         return None
     try:

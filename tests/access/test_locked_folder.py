@@ -1,4 +1,4 @@
-"""The folder that trials are made in is removed with its studio, and by the next one where that was killed."""
+"""A folder of a process is removed with it, and by the next one where that was killed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.studio.lines.trial_folder import TrialFolder
+from edge_agent.access.locked_folder import LockedFolder
 from tests.support.studio import running_studio
+
+PREFIX = "edge-agent-trials-"
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_is_there_until_it_is_closed_twice_or_more(temporary: Path) -> None:
-    folder = TrialFolder()
+    folder = LockedFolder(PREFIX)
     assert folder.path.parent == temporary
     (folder.path / "1").mkdir()
     folder.close()
@@ -35,7 +37,7 @@ def test_what_is_in_use_and_what_is_no_folder_of_ours_stays(temporary: Path, tmp
     (temporary / "edge-agent-trials-link").symlink_to(tmp_path / "elsewhere")
     (temporary / "edge-agent-trials-file").write_text("somebody's")
     (temporary / "edge-agent-trials-left" / "1").mkdir(parents=True)
-    first, second = TrialFolder(), TrialFolder()
+    first, second = LockedFolder(PREFIX), LockedFolder(PREFIX)
     assert sorted(temporary.iterdir()) == sorted(
         [temporary / "edge-agent-trials-file", temporary / "edge-agent-trials-link", first.path, second.path]
     )
@@ -49,7 +51,7 @@ def test_there_is_one_where_folders_can_not_be_locked(temporary: Path, monkeypat
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    folder = TrialFolder()
+    folder = LockedFolder(PREFIX)
     assert list(temporary.iterdir()) == [folder.path]
     folder.close()
     assert not list(temporary.iterdir())

@@ -105,9 +105,10 @@ class TrainingPictures:
         found = self._full.pop(example.path, None)
         return read_picture(example.path, example.pixel_format) if found is None else found
 
-    def forget_full(self) -> None:
-        """Let go of pictures in full size."""
-        self._full.clear()
+    def forget_full(self, but: Sequence[Example] = ()) -> None:
+        """Let go of pictures in full size `but` these: any that is left holds the memory of all."""
+        paths = {example.path for example in but}
+        self._full = {path: picture for path, picture in self._full.items() if path in paths}
 
     def sights(self, examples: Sequence[Example]) -> list[Sight]:
         """Tell how pictures that were seen look."""

@@ -18,7 +18,9 @@ _SHARE = 0.1  # of the patches of good parts that are kept
 _MOST = 1024  # of them, which bounds the time of an inspection whatever the number of pictures
 _MOST_CANDIDATES = 40_000  # so that a thousand pictures can be learned from in minutes
 _PROJECTED = 32  # dimensions in which the coreset is chosen
-_BLOCK = 1024  # points that a product is taken with: BLAS multiplies a few rows with many columns far slower
+#: points that a product is taken with: BLAS multiplies a few rows with many columns far slower, and with 1024, whose
+#: rows lie just a page apart and displace each other in the cache, a third slower
+_BLOCK = 704
 #: of how far good parts' patches differ from their mean: a step to the next place counts as much
 _PLACE_SHARE = 0.3
 _WHITENED = 0.25  # of a direction's variance: its deviation becomes its own square root

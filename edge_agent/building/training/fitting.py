@@ -15,15 +15,16 @@ from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
 from edge_agent.building.datasets.masks import read_mask
 from edge_agent.building.datasets.reading import Datasets
+from edge_agent.building.training.copies import look_at_copies
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect, smaller_by
 from edge_agent.building.training.features import Extractor, Features, Joining, source_model
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import TrainingPictures
-from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move, lean, move
+from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move
 from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
-from edge_agent.building.training.resolution import Look, choose_larger, describe, milliseconds, try_specks
+from edge_agent.building.training.resolution import Look, choose_larger, describe, try_specks
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.building.training.threshold import F64
@@ -73,9 +74,9 @@ def fit(
     if features is None:
         with steps.bar("looking at pictures") as progress:
             features = extract_features(extract, pictures, progress)
+    smaller = smaller_by(report.size or size)
     with steps.bar("looking at changed copies") as progress:
-        drawn, moved = _look_further(extract, pictures, drawn_on, to_move, smaller_by(report.size or size), progress)
-    extract.rest()
+        drawn, moved = _look_further(extract, source, pictures, drawn_on, to_move, smaller, progress)
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [look.digest for look in report.seen[: len(anomalous)]]
@@ -118,6 +119,7 @@ def try_larger(
             return Look(extract, extract_features(extract, shrunk(), progress))
 
     def fit_larger() -> Fitted:
+        pictures.forget_full()
         # A network of int8 sees them otherwise.
         seen = look() if is_plain else None
         return fit(
@@ -126,9 +128,10 @@ def try_larger(
         )  # fmt: skip
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
+        pictures.forget_full(but=[examples[i] for i in good])
         extract = usual.extract if is_plain else Extractor(*usual.size, source_model(*usual.size))
         larger = look()
-        looks = (Look(extract, usual.features) if is_plain else Look(extract)), larger
+        looks = (Look(extract, usual.features, good) if is_plain else Look(extract)), larger._replace(some=good)
         if usual.registration:
             # Registered in full size they are a little other pictures: with specks and without alike.
             looks = Look(extract), Look(larger.extract)
@@ -136,20 +139,18 @@ def try_larger(
             return try_specks(
                 [examples[i] for i in good],
                 picture,
-                (looks[0].of(good), looks[1].of(good)),
+                looks,
                 seed=options.seed,
                 progress=progress,
                 prepare=partial(lay_alike, usual.registration, usual.size),
+                read=pictures.read,
             )
 
     chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks, digests)
     usual.extract.rest()
     if trial is None:
         return usual, None
-    times = None
-    if trial.is_better:
-        times = milliseconds(usual.extract), milliseconds(chosen.extract)
-        chosen.extract.rest()
+    times = (usual.extract.milliseconds, chosen.extract.milliseconds) if trial.is_better else None
     return chosen, describe(trial, picture, (usual.size, size), times)
 
 
@@ -218,12 +219,14 @@ def resized_pictures(examples: Sequence[Example], target: tuple[int, int]) -> li
 def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
     """Extract the features of pictures of the input's size; `progress` is told how many are done of all."""
     found = Joining(len(pictures))
-    _look([_Asked(found, number, partial(extract, [picture])) for number, picture in enumerate(pictures)], progress)
+    one_more = count_up(progress, len(pictures))
+    _look([_Asked(found, number, partial(extract, [picture])) for number, picture in enumerate(pictures)], one_more)
     return found.features
 
 
 def _look_further(
     extract: Extractor,
+    source: Any,
     pictures: list[U8],
     drawn_on: npt.NDArray[np.intp],
     to_move: npt.NDArray[np.intp],
@@ -231,20 +234,24 @@ def _look_further(
     progress: Callable[[int, int], None],
 ) -> tuple[Features | None, Moved | None]:
     """Look at some pictures with drawn defects, some of them `smaller`, and at moved copies of some, which are made one
-    by one."""
+    by one. `extract` rests then."""
 
     def drawn(place: int, number: int) -> Features:
         return extract([draw_defect(pictures[place], number, smaller)])
 
-    def moved(place: int) -> Features:
-        return lean(extract(move(pictures[place])))
-
     defects, copies = Joining(len(drawn_on)), Joining(COPIES * len(to_move))
-    asked = [
-        *(_Asked(defects, number, partial(drawn, place, number)) for number, place in enumerate(drawn_on.tolist())),
-        *(_Asked(copies, COPIES * number, partial(moved, place)) for number, place in enumerate(to_move.tolist())),
-    ]
-    _look(asked, progress)
+    one_more = count_up(progress, len(drawn_on) + len(to_move))
+    _look(
+        [_Asked(defects, number, partial(drawn, place, number)) for number, place in enumerate(drawn_on.tolist())],
+        one_more,
+    )
+    extract.rest()
+    see = look_at_copies(extract, source)
+    _look(
+        [_Asked(copies, COPIES * n, partial(see, pictures[place])) for n, place in enumerate(to_move.tolist())],
+        one_more,
+    )
+    extract.rest()
     return (
         defects.features if len(drawn_on) else None,
         Moved.join([copies.features], to_move) if len(to_move) else None,
@@ -259,9 +266,8 @@ class _Asked(NamedTuple):
     look: Callable[[], Features]
 
 
-def _look(asked: Sequence[_Asked], progress: Callable[[int, int], None]) -> None:
+def _look(asked: Sequence[_Asked], one_more: Callable[[], None]) -> None:
     """Look at pictures side by side."""
-    one_more = count_up(progress, len(asked))
 
     def one(joining: Joining, first: int, look: Callable[[], Features]) -> None:
         joining.put(first, look())

@@ -26,7 +26,7 @@ from edge_agent.building.training.bank import (
     place_weight,
     with_places,
 )
-from edge_agent.building.training.cores import one_thread_each, side_by_side
+from edge_agent.building.training.cores import meanwhile, one_thread_each, side_by_side
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
 from edge_agent.building.training.memory import Memory, bank_out_of_fold, describe_usual, rows
@@ -219,19 +219,20 @@ def fit_head(
         TrainingError: the wanted precision can't be reached.
     """
     fold, count = _folds(anomalous, seed, same, most_folds)
-    whitening = choose_whitening(rows(features.sharp[~anomalous]))
-    whitened = whitening(features.sharp)
-    step = place_weight(rows(features.patches[~anomalous]))
-    with_their_places = with_places(features.patches, *features.grid, step)
-    view = choose_view(features, ~anomalous, seed=seed)
 
     def remember(patches: F32) -> tuple[F32, Memory]:
         bank, found = bank_out_of_fold(patches, anomalous, fold, count, seed=seed)
         return bank, describe_usual(found, features.grid, anomalous, fold, count)
 
-    (bank, plain), (placed_bank, placed) = side_by_side(
-        [partial(remember, whitened), partial(remember, with_their_places)]
-    )
+    with meanwhile(partial(choose_view, features, ~anomalous, seed=seed)) as viewed:
+        whitening = choose_whitening(rows(features.sharp[~anomalous]))
+        whitened = whitening(features.sharp)
+        step = place_weight(rows(features.patches[~anomalous]))
+        with_their_places = with_places(features.patches, *features.grid, step)
+        (bank, plain), (placed_bank, placed) = side_by_side(
+            [partial(remember, whitened), partial(remember, with_their_places)]
+        )
+        view = viewed()
     progress(2, 3)
     found, places = compare_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
     fine = describe_usual(found, features.fine_grid, anomalous, fold, count, FINE_WORST)

@@ -15,19 +15,19 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.training.bank import Whitening, half_whitening
+from edge_agent.building.training.bank import F64, Whitening, half_whitening
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
 from edge_agent.building.training.features import F32, FINER, Features, join
+from edge_agent.building.training.half_precision import F16, from_half, in_half_precision, to_half
 from edge_agent.inference.imaging.resize import U8
-
-F16 = npt.NDArray[np.float16]
 
 _DIMENSIONS = 152  # of the half-whitened features, those in which good parts differ most
 _MOST = 16  # good parts that are remembered, which bounds the time of an inspection
 _MOST_VALUES = 17_000_000  # that are remembered, which bounds the size of a model: two bytes each
-#: pixels of the input by which good parts are moved, and how many of them: each copy is looked at like a picture
-_MOVES, _MOST_MOVED = ((2, 0), (-2, 0), (0, 2), (0, -2)), 20
+#: pixels of the input by which good parts are moved, and how many of them
+MOVED_BY, _MOST_MOVED = 2, 20
+_MOVES = ((MOVED_BY, 0), (-MOVED_BY, 0), (0, MOVED_BY), (0, -MOVED_BY))  # down and right
 COPIES = len(_MOVES)  # of each part that is moved
 _ASKED_PLACES, _EVERY = 150, 3  # of every third good part, to find out whether parts lie alike
 
@@ -78,19 +78,30 @@ class Moved(NamedTuple):
 
 def lean(part: Features) -> Features:
     """Leave out what places are not compared by: there are many copies."""
-    none = np.zeros((len(part.fine), 0), np.float32)
-    return part._replace(patches=none[:, :, None], pooled=none)
+    return lean_features(part.sharp, part.fine, part.grid)
+
+
+def lean_features(sharp: F32, fine: F32, grid: tuple[int, int]) -> Features:
+    """Make features of what places are compared by alone."""
+    none = np.zeros((len(fine), 0), np.float32)
+    return Features(none[:, :, None], sharp, fine, none, grid)
 
 
 def move(picture: U8) -> list[U8]:
     """Give a picture a little further up, down, left and right; what comes in at the side is what was at the side."""
-    reach = max(abs(offset) for offsets in _MOVES for offset in offsets)
-    wider = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    wider = surround(picture)
     height, width = picture.shape[:2]
     return [
-        np.ascontiguousarray(wider[reach - down : reach - down + height, reach - right : reach - right + width])
+        np.ascontiguousarray(
+            wider[MOVED_BY - down : MOVED_BY - down + height, MOVED_BY - right : MOVED_BY - right + width]
+        )
         for down, right in _MOVES
     ]
+
+
+def surround(picture: U8) -> U8:
+    """Give a picture that goes on at each side as far as copies are moved."""
+    return np.pad(picture, ((MOVED_BY, MOVED_BY), (MOVED_BY, MOVED_BY), (0, 0)), mode="edge")
 
 
 def chosen_to_move(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
@@ -111,7 +122,7 @@ class PlaceBank(NamedTuple):
         # A row of coarse places at a time: what is calculated of it stays in the processor's cache.
         for row in range(features.grid[0]):
             here = slice(row * per_row, (row + 1) * per_row)
-            bank = self.bank[here].astype(np.float32)
+            bank = from_half(self.bank[here])
             asked = self.view(features.row(row)).transpose(1, 0, 2)
             # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
             nearest = asked @ bank
@@ -124,16 +135,27 @@ class PlaceBank(NamedTuple):
 
 def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -> View:
     """Choose how places are looked at: as half-whitened features of `good` parts."""
-    some = features.of(_choose(good, _MOST, seed))
-    own, around = some.fine, some.sharp[..., some.fine.shape[2] :]
-    means = [of.mean(axis=(0, 1), dtype=np.float64) for of in (own, around)]
-    own, around = (of - mean.astype(np.float32) for of, mean in zip((own, around), means, strict=True))
-    # A place around is that of several fine ones: it counts as often, and is multiplied once.
-    together = _by_coarse_place(own, some.grid, FINER).sum(axis=(2, 4)).reshape(-1, own.shape[2])
-    own, around = own.reshape(-1, own.shape[2]), around.reshape(len(together), -1)
-    across = together.T @ around
-    products = np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]])
-    return View(half_whitening(np.concatenate(means), products.astype(np.float64) / len(own)))
+    chosen, channels = _choose(good, _MOST, seed).tolist(), features.fine.shape[2]
+
+    def take(number: int) -> tuple[F32, F32]:
+        return features.fine[number], features.sharp[number, :, channels:]
+
+    def average(number: int) -> F64:
+        return np.concatenate([of.mean(axis=0, dtype=np.float64) for of in take(number)])
+
+    mean: F64 = np.mean(side_by_side([partial(average, number) for number in chosen]), axis=0)
+    centre = mean.astype(np.float32)
+
+    def multiply(number: int) -> F64:
+        own, around = take(number)
+        own, around = own - centre[:channels], around - centre[channels:]
+        # A place around is that of several fine ones: it counts as often, and is multiplied once.
+        together = _by_coarse_place(own[None], features.grid, FINER).sum(axis=(2, 4)).reshape(len(around), -1)
+        across = together.T @ around
+        return np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]]).astype(np.float64)
+
+    covariance = np.sum(side_by_side([partial(multiply, number) for number in chosen]), axis=0)
+    return View(half_whitening(mean, covariance / (len(chosen) * features.fine.shape[1])))
 
 
 def compare_places(
@@ -176,36 +198,25 @@ def compare_places(
         """Compare a row of coarse places: of all pictures and the good parts of all folds at once, each seen once."""
         here = slice(row * per_row, (row + 1) * per_row)
         seen = view(asked.row(row)).transpose(1, 0, 2)
+        places = np.arange(len(seen))[:, None]
         shown = seen[:, used] if compared else seen
         if moved is not None:
             shown = np.concatenate([shown, view(moved.row(row)).transpose(1, 0, 2)], axis=1)
         shown = in_half_precision(shown)
         apart = _squares(shown, shown) if len(all_known) > most else None
         kept = all_known[None] if apart is None else _spread(apart, all_known, most)
-        bank[here] = np.take_along_axis(shown, kept[:, :, None], axis=1).transpose(0, 2, 1)
+        bank[here] = to_half(shown[places, kept]).transpose(0, 2, 1)
         if not compared:
             return
         squares = _squares(seen, shown)
         for held, good, others in compared:
             of = known(good, others)
-            nearest = squares[:, held]
-            remembered = _spread(apart, of, most)[:, None] if apart is not None and len(of) > most else of[None, None]
-            nearest = np.take_along_axis(nearest, remembered, axis=2)
-            found[held, here] = np.sqrt(np.maximum(nearest.min(axis=2), 0)).T
+            remembered = _spread(apart, of, most) if apart is not None and len(of) > most else of[None]
+            nearest = squares[places[..., None], held[:, None], remembered[:, None]].min(axis=2)
+            found[held, here] = np.sqrt(np.maximum(nearest, 0)).T
 
     side_by_side([partial(compare, row) for row in range(features.grid[0])])
     return found, PlaceBank(view, bank)
-
-
-def in_half_precision(values: F32) -> F32:
-    """Round to the 11 bits of half precision, to even, as kept: numpy takes five times as long for there and back."""
-    bits = values.view(np.uint32)
-    found = bits >> 13
-    found &= 1
-    found += 0xFFF
-    found += bits
-    found &= np.uint32(0xFFFFE000)
-    return found.view(np.float32)
 
 
 def _squares(some: F32, others: F32) -> F32:

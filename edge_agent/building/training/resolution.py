@@ -10,7 +10,6 @@ decide.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
@@ -23,7 +22,7 @@ from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.split import folds
 from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
-from edge_agent.building.training.features import F32, Extractor, Features, join
+from edge_agent.building.training.features import F32, Extractor, Features, Joining, join
 from edge_agent.building.training.head import FINE_WORST, Head
 from edge_agent.building.training.memory import describe_usual
 from edge_agent.building.training.place_bank import choose_view, compare_places, lean
@@ -54,8 +53,6 @@ _MISSING = 0.5  # a larger input may leave so much of what the usual one lacks o
 #: of so many anomalies one may be judged worse with a larger input that sees specks far better, and of more as well:
 #: whether one of ten is found is luck
 _ONE_OF = 10
-
-_TIMED = 3  # runs
 
 Progress = Callable[[int, int], None]
 
@@ -208,16 +205,20 @@ def specks_seen(good: Features, specks: Features, middles: Iterable[F32], *, see
     as if its picture had no other. There must be two pictures, and no copies: beside a remembered copy of its picture
     a speck would be seen better than on a part that is new.
     """
-    number = len(good.fine)
+    return _seen_beside(join([lean(good), lean(specks)]), middles, seed=seed)
+
+
+def _seen_beside(both: Features, middles: Iterable[F32], *, seed: int) -> float:
+    """Give the same of good parts, and of the same with specks after them."""
+    number, grid = len(both.fine) // 2, both.fine_grid
     count = min(_FOLDS, number)
     fold = np.asarray(folds([0] * number, count, seed=seed))
     with_specks = np.arange(2 * number) >= number
-    both = join([lean(good), lean(specks)])
     view = choose_view(both, ~with_specks, seed=seed)
     found, _ = compare_places(both, view, with_specks, np.tile(fold, 2), count, seed=seed)
-    memory = describe_usual(found[:number], good.fine_grid, np.zeros(number, bool), fold, count, FINE_WORST)
+    memory = describe_usual(found[:number], grid, np.zeros(number, bool), fold, count, FINE_WORST)
     unusual = memory.usual(found[number:])
-    scores = np.stack([_at_specks(of, good.fine_grid, here) for of, here in zip(unusual, middles, strict=True)])
+    scores = np.stack([_at_specks(of, grid, here) for of, here in zip(unusual, middles, strict=True)])
     scores = np.maximum(scores, memory.scores[:, None])[..., None]
     return float((scores > memory.scores).mean() + (scores == memory.scores).mean() / 2)
 
@@ -233,14 +234,26 @@ def _at_specks(unusual: F32, grid: tuple[int, int], middles: F32) -> F32:
 
 
 class Look(NamedTuple):
-    """What sees pictures in one size, and what it has seen of those that specks are put on; None where that is new."""
+    """What sees pictures in one size, and what it has seen of some that specks are put on; None where they are new."""
 
     extract: Extractor
     plain: Features | None = None
+    #: which of `plain` they are, where it is not all
+    some: npt.NDArray[np.intp] | None = None
 
-    def of(self, some: npt.NDArray[np.intp]) -> Look:
-        """Take what was seen of some pictures."""
-        return self._replace(plain=self.plain and self.plain.of(some))
+    def see(self, picture: U8) -> Features:
+        """Look at a picture in full size."""
+        return lean(self.extract([shrink(picture, self.extract.size)]))
+
+    def see_plain(self, number: int, picture: U8) -> Features:
+        """Look at a picture without specks, unless it was seen before."""
+        if self.plain is None:
+            return self.see(picture)
+        return lean(self.plain).of([number if self.some is None else self.some[number]])
+
+
+def _read(example: Example) -> U8:
+    return read_picture(example.path, example.pixel_format)
 
 
 @one_thread_each()
@@ -252,44 +265,28 @@ def try_specks(
     seed: int,
     progress: Progress,
     prepare: Callable[[U8], U8] = lambda picture: picture,
+    read: Callable[[Example], U8] = _read,
 ) -> tuple[float, float]:
     """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve.
 
-    `prepare` brings a picture in full size to lie as the others.
+    `read` gives a picture in full size, and `prepare` brings it to lie as the others.
     """
     one_more = count_up(progress, len(good))
+    joined = [Joining(2 * len(good)) for _ in looks]
 
-    def see(number: int, example: Example) -> list[list[Features]]:
-        plain = prepare(np.ascontiguousarray(read_picture(example.path, example.pixel_format)))
-        pixels = {True: plain, False: add_specks(plain, number)}
-        found = []
-        for extract, known in looks:
-            wanted = (False,) if known else (False, True)
-            found.append([lean(extract([shrink(pixels[which], extract.size)])) for which in wanted])
+    def see(number: int, example: Example) -> None:
+        plain = prepare(np.ascontiguousarray(read(example)))
+        specks = add_specks(plain, number)
+        for look, both in zip(looks, joined, strict=True):
+            both.put(number, look.see_plain(number, plain))
+            both.put(len(good) + number, look.see(specks))
         one_more()
-        return found
 
     # Few at once: in full size all of them could fill the memory.
-    seen = side_by_side([partial(see, number, example) for number, example in enumerate(good)])
+    side_by_side([partial(see, number, example) for number, example in enumerate(good)])
     middles = [speck_middles(picture, number) for number in range(len(good))]
-    areas = []
-    for which, look in enumerate(looks):
-        specks, *plain = (join(parts) for parts in zip(*(found[which] for found in seen), strict=True))
-        areas.append(specks_seen(look.plain or plain[0], specks, middles, seed=seed))
-    usual, larger = areas
+    usual, larger = (_seen_beside(both.features, middles, seed=seed) for both in joined)
     return usual, larger
-
-
-def milliseconds(extract: Extractor) -> float:
-    """Give the time that the features of a picture take here, with one thread: nearly all of an inspection."""
-    picture = np.zeros((extract.size[1], extract.size[0], 3), np.uint8)
-    extract([picture])  # the first may have to load the network
-    taken = []
-    for _ in range(_TIMED):
-        begun = time.perf_counter()
-        extract([picture])
-        taken.append(time.perf_counter() - begun)
-    return float(np.median(taken)) * 1000
 
 
 def describe(

@@ -128,6 +128,7 @@ def try_larger(
         )  # fmt: skip
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
+        pictures.forget_full(but=[examples[i] for i in good])
         extract = usual.extract if is_plain else Extractor(*usual.size, source_model(*usual.size))
         larger = look()
         looks = (Look(extract, usual.features, good) if is_plain else Look(extract)), larger._replace(some=good)

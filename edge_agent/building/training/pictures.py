@@ -33,8 +33,10 @@ class TrainingPictures:
         self._lock = Lock()
         self._shrunk: dict[Size, dict[Path, U8]] = {}
         self._sights: dict[Path, Sight] = {}
+        #: views of the block, one piece of memory that goes back to the kernel with the last of them
         self._full: dict[Path, U8] = {}
-        self._room = _MOST_IN_FULL
+        self._block: U8 | None = None
+        self._is_checking = True
 
     def sizes(self, picture: Size) -> tuple[Size, Size | None]:
         """Give the usual input for pictures of a size, and the larger one that may be tried beside it."""
@@ -52,12 +54,19 @@ class TrainingPictures:
                     self._shrunk.setdefault(size, {})[example.path] = shrunk
         with self._lock:
             self._sights[example.path] = sight
-            if larger and example.label == NORMAL and picture.nbytes <= self._room:
-                self._full[example.path] = picture
-                self._room -= picture.nbytes
+            if larger and example.label == NORMAL and self._is_checking:
+                self._keep_full(example.path, picture)
             # Of so many pictures no larger input is tried, and what was kept for it is let go.
             if larger and len(self._sights) > MOST_PICTURES:
                 self._shrunk.pop(larger, None)
+
+    def _keep_full(self, path: Path, picture: U8) -> None:
+        if self._block is None:
+            self._block = np.empty((_MOST_IN_FULL // picture.nbytes, *picture.shape), np.uint8)
+        place = len(self._full)
+        if place < len(self._block) and picture.shape == self._block.shape[1:] and path not in self._full:
+            self._block[place] = picture
+            self._full[path] = self._block[place]
 
     def keep(self, examples: Sequence[Example], sizes: Sequence[Size]) -> None:
         """Let go of everything but these pictures, shrunk to these sizes."""
@@ -68,6 +77,7 @@ class TrainingPictures:
             for size, shrunk in self._shrunk.items()
             if size in sizes
         }
+        self._block, self._is_checking = None, False
         # In full size they are asked for where a larger input is tried.
         self._full = {path: picture for path, picture in self._full.items() if path in paths and len(sizes) > 1}
 
@@ -95,9 +105,10 @@ class TrainingPictures:
         found = self._full.pop(example.path, None)
         return read_picture(example.path, example.pixel_format) if found is None else found
 
-    def forget_full(self) -> None:
-        """Let go of pictures in full size."""
-        self._full.clear()
+    def forget_full(self, but: Sequence[Example] = ()) -> None:
+        """Let go of pictures in full size `but` these: any that is left holds the memory of all."""
+        paths = {example.path for example in but}
+        self._full = {path: picture for path, picture in self._full.items() if path in paths}
 
     def sights(self, examples: Sequence[Example]) -> list[Sight]:
         """Tell how pictures that were seen look."""

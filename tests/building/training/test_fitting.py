@@ -85,6 +85,27 @@ def test_for_the_larger_input_few_pictures_are_kept_and_no_file_is_read_twice(
         many.take(examples, larger)
 
 
+def test_good_parts_in_full_size_are_kept_as_far_as_there_is_room_and_given_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    examples = tuple(Example(tmp_path / f"{number}.png", "", NORMAL) for number in range(3))
+    expected = [rng.integers(0, 256, (900, 900, 3), np.uint8) for _ in examples]
+    monkeypatch.setattr("edge_agent.building.training.pictures._MOST_IN_FULL", 2 * expected[0].nbytes)
+    pictures = TrainingPictures(Options())
+    usual, larger = pictures.sizes((900, 900))
+    assert larger is not None
+    for example, picture in zip(examples, expected, strict=True):
+        Image.fromarray(picture).save(example.path)
+        pictures.see(example, picture.copy())
+    pictures.keep(examples, (usual, larger))
+    for example, picture in zip(examples, expected, strict=True):
+        np.testing.assert_array_equal(pictures.read(example), picture)
+        example.path.unlink()
+        with pytest.raises(InvalidRequest):
+            pictures.read(example)
+
+
 def test_of_pictures_that_were_seen_only_those_to_train_on_are_kept(tmp_path: Path) -> None:
     examples = build_pictures(tmp_path, 3)
     pictures = TrainingPictures(Options(input_size=(64, 64)))

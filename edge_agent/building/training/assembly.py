@@ -15,15 +15,19 @@ from edge_agent.building.training.features import (
     FINE_CHANNELS,
     FINER,
     GRID,
+    PATCH_CHANNELS,
     PATCHES,
     POOLED,
     SHARP,
+    STRIDE_8_CHANNELS,
     feature_graph,
 )
 from edge_agent.building.training.graph import Graph
-from edge_agent.building.training.head import FINE_WORST, Fine, Head, Scale
+from edge_agent.building.training.half_precision import F16
+from edge_agent.building.training.head import Fine, Head, Scale
 from edge_agent.building.training.likeness import ALIKE_PLACES
 from edge_agent.building.training.marks import ANOMALY_MAP, MAP_STRIDE, MARKS, SCORE, Plane, add_map, add_marks
+from edge_agent.building.training.memory import FINE_WORST, FINEST_SHARE
 from edge_agent.building.training.registration_graph import Search, register
 from edge_agent.building.training.usual import Usual
 
@@ -118,34 +122,60 @@ def _add_usual(graph: Graph, name: str, distance: str, usual: Usual) -> str:
 
 
 def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
-    """Add the distance of every fine place to the nearest good part's at the place, beyond what is usual there."""
-    matrix, bias, _ = fine.places.view.whitening
-    bank = fine.places.bank
-    count, dimensions, _ = bank.shape
-    channels = FINE_CHANNELS
-    for name, number in (("first", channels), ("end", matrix.shape[0]), ("axis", 1)):
-        graph.weight(f"fine.around.{name}", np.array([number], np.int64))
-    names = ("fine.around.first", "fine.around.end", "fine.around.axis")
-    around = graph.op("Slice", "fine.around.patches", SHARP, *names)
-    graph.weight("fine.around.view", matrix[channels:])
+    """Add how far every fine place is from the nearest good part's at the place, beyond what is usual there: by strides
+    8 and 16, and by stride 4."""
+    view, count = fine.places.view, len(fine.places.bank)
+    matrix, bias, _ = view.whitening
+    dimensions = matrix.shape[1]
+    around = _slice(graph, "fine.around.patches", SHARP, STRIDE_8_CHANNELS, PATCH_CHANNELS)
+    graph.weight("fine.around.view", matrix[STRIDE_8_CHANNELS:])
     graph.weight("fine.bias", bias)
     around = graph.op("Gemm", "fine.around", around, "fine.around.view", "fine.bias")
     # Each place around is that of FINER x FINER fine ones.
     around = graph.reshape("fine.around.places", around, rows, 1, columns, 1, dimensions)
-    seen = graph.op("MatMul", "fine.seen.itself", FINE, graph.weight("fine.view", matrix[:channels]))
+    own = _slice(graph, "fine.own", FINE, 0, STRIDE_8_CHANNELS)
+    seen = graph.op("MatMul", "fine.seen.itself", own, graph.weight("fine.view", matrix[:STRIDE_8_CHANNELS]))
     seen = graph.reshape("fine.seen.places", seen, rows, FINER, columns, FINER, dimensions)
     seen = graph.reshape("fine.seen", graph.op("Add", "fine.seen.both", seen, around), count, 1, dimensions)
-    graph.weight("fine.bank.half", bank)
-    known = graph.cast("fine.bank", "fine.bank.half", "float32")
-    products = graph.op("MatMul", "fine.products", seen, known)
+    usual = _add_place_distance(graph, "fine.usual", seen, fine.places.bank, fine.usual.usual)
+    finest = _slice(graph, "finest.own", FINE, STRIDE_8_CHANNELS, FINE_CHANNELS)
+    graph.weight("finest.view", view.finest.matrix)
+    graph.weight("finest.bias", view.finest.bias)
+    seen = graph.op("Gemm", "finest.seen.rows", finest, "finest.view", "finest.bias")
+    seen = graph.reshape("finest.seen", seen, count, 1, view.finest.matrix.shape[1])
+    finest = _add_place_distance(graph, "finest", seen, fine.places.finest, fine.usual.finest)
+    graph.weight("finest.share", np.array(FINEST_SHARE))
+    graph.weight("finest.rest", np.array(1 - FINEST_SHARE))
+    parts = (
+        graph.op("Mul", "fine.usual.part", usual, "finest.rest"),
+        graph.op("Mul", "finest.part", finest, "finest.share"),
+    )
+    graph.op("Add", "fine.distance", *parts)
+
+
+def _slice(graph: Graph, name: str, of: str, first: int, end: int) -> str:
+    """Take some columns."""
+    names = [f"{name}.{what}" for what in ("first", "end", "axis")]
+    for what, number in zip(names, (first, end, 1), strict=True):
+        graph.weight(what, np.array([number], np.int64))
+    return graph.op("Slice", name, of, *names)
+
+
+def _add_place_distance(graph: Graph, name: str, seen: str, bank: F16, usual: Usual) -> str:
+    """Add the distance of every place [places, 1, channels] to the nearest in its part of a bank, beyond what is usual
+    there."""
+    graph.weight(f"{name}.bank.half", bank)
+    known = graph.cast(f"{name}.bank", f"{name}.bank.half", "float32")
+    products = graph.op("MatMul", f"{name}.products", seen, known)
     graph.weight("fine.two", np.array(2.0))
-    graph.weight("fine.squares", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :])
-    signed = graph.op("Sub", "fine.signed", "fine.squares", graph.op("Mul", "fine.twice", products, "fine.two"))
+    graph.weight(f"{name}.squares", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :])
+    twice = graph.op("Mul", f"{name}.twice", products, "fine.two")
+    signed = graph.op("Sub", f"{name}.signed", f"{name}.squares", twice)
     graph.weight("axes.each", np.array([1, 2], np.int64))
-    nearest = graph.op("ReduceMin", "fine.nearest", signed, "axes.each", keepdims=0)
-    squares = graph.op("ReduceSumSquare", "fine.seen.squares", seen, "axes.each", keepdims=0)
-    square = graph.op("Relu", "fine.square", graph.op("Add", "fine.square.signed", nearest, squares))
-    _add_usual(graph, "fine", graph.op("Sqrt", "fine.from_nearest", square), fine.usual)
+    nearest = graph.op("ReduceMin", f"{name}.nearest", signed, "axes.each", keepdims=0)
+    squares = graph.op("ReduceSumSquare", f"{name}.seen.squares", seen, "axes.each", keepdims=0)
+    square = graph.op("Relu", f"{name}.square", graph.op("Add", f"{name}.square.signed", nearest, squares))
+    return _add_usual(graph, name, graph.op("Sqrt", f"{name}.from_nearest", square), usual)
 
 
 def _add_worst(graph: Graph, name: str, count: int) -> str:

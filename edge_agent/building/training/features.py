@@ -3,7 +3,8 @@
 `patches` [positions, 152]: the backbone's maps of strides 8 and 16, averaged over 3x3 and brought to stride 16, one
 row a position: what a place looks like (PatchCore, https://arxiv.org/abs/2106.08265).
 `sharp` [positions, 152]: the same with stride 16 as it is: a defect of a few pixels is not lost among its neighbours.
-`fine` [4 * positions, 40]: the map of stride 8 as it is, for what is smaller than a place.
+`fine` [4 * positions, 88]: the map of stride 8 as it is, for what is smaller than a place, and the most and the least
+that the map of stride 4 has there, for what is smaller still.
 `pooled` [1, 456]: mean, standard deviation and maximum of each channel over the picture: what the whole looks like.
 """
 
@@ -27,13 +28,17 @@ from edge_agent.inference.imaging.tensor import Normalizer
 F32 = npt.NDArray[np.float32]
 
 PATCHES, SHARP, FINE, POOLED, CLASS_SCORES = "patches", "sharp", "fine", "pooled", "class_scores"
-_FINE, _COARSE = "stage3", "stage5"
+_FINEST, _FINE, _COARSE = "stage2", "stage3", "stage5"
 GRID = backbone.STAGES[_COARSE][1]
 _FINE_LABELS = 4  # the background included: to compare more scores at every pixel of the input takes too long
 #: rows and columns of `fine` for one of the others
 FINER = GRID // backbone.STAGES[_FINE][1]
-FINE_CHANNELS = backbone.STAGES[_FINE][0]
-PATCH_CHANNELS = backbone.STAGES[_FINE][0] + backbone.STAGES[_COARSE][0]
+#: and of the map of stride 4 for one of `fine`
+FINEST = backbone.STAGES[_FINE][1] // backbone.STAGES[_FINEST][1]
+#: of `fine`, those of stride 8, behind which are those of stride 4; in `sharp` and `patches` are as many of stride 8
+STRIDE_8_CHANNELS = backbone.STAGES[_FINE][0]
+FINE_CHANNELS = STRIDE_8_CHANNELS + 2 * backbone.STAGES[_FINEST][0]
+PATCH_CHANNELS = STRIDE_8_CHANNELS + backbone.STAGES[_COARSE][0]
 POOLED_CHANNELS = 3 * PATCH_CHANNELS
 Quality = Literal["speed", "normal", "best"]
 #: pixels of the model's input, about: 320x320 for a square picture. The time of an inspection goes with them
@@ -42,7 +47,7 @@ _MARGIN = 1.1  # how much more than that is allowed for sides that fit better
 
 
 class Features(NamedTuple):
-    """Of several pictures: patches and sharp [n, positions, 152], fine [n, 4 * positions, 40], pooled [n, 456];
+    """Of several pictures: patches and sharp [n, positions, 152], fine [n, 4 * positions, 88], pooled [n, 456];
     positions are rows by columns of `grid`, of fine twice as many."""
 
     patches: F32
@@ -145,7 +150,12 @@ def add_features(graph: Graph, width: int, height: int) -> None:
         rows = graph.op("Reshape", f"{name}.embedding.rows", both, "patches.shape")
         graph.op("Transpose", name, rows, perm=[1, 0])
     graph.weight("fine.shape", np.array([FINE_CHANNELS, FINER**2 * count], np.int64))
-    graph.op("Transpose", FINE, graph.op("Reshape", "fine.rows", _FINE, "fine.shape"), perm=[1, 0])
+    each = {"kernel_shape": [FINEST, FINEST], "strides": [FINEST, FINEST]}
+    most = graph.op("MaxPool", "finest.most", _FINEST, **each)
+    # ONNX has no pooling of the least: it is the most of what is negative.
+    negative = graph.op("MaxPool", "finest.negative.most", graph.op("Neg", "finest.negative", _FINEST), **each)
+    both = graph.op("Concat", "fine.both", _FINE, most, graph.op("Neg", "finest.least", negative), axis=1)
+    graph.op("Transpose", FINE, graph.op("Reshape", "fine.rows", both, "fine.shape"), perm=[1, 0])
     statistics = [part for stage in (_FINE, _COARSE) for part in _pool(graph, stage)]
     stacked = graph.op("Concat", "pooled.stacked", *statistics, axis=1)
     graph.weight("pooled.shape", np.array([1, POOLED_CHANNELS], np.int64))
@@ -181,7 +191,7 @@ def source_model(width: int, height: int, add_masks: Callable[[Graph], str] | No
     graph = Graph()
     graph.take(model.graph.node, model.graph.initializer)
     outputs: dict[str, list[int]] = {}
-    for stage in (_FINE, _COARSE):
+    for stage in (_FINEST, _FINE, _COARSE):
         channels, stride = backbone.STAGES[stage]
         outputs[stage] = [1, channels, height // stride, width // stride]
     if add_masks:

@@ -29,7 +29,15 @@ from edge_agent.building.training.bank import (
 from edge_agent.building.training.cores import meanwhile, one_thread_each, side_by_side
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
-from edge_agent.building.training.memory import Memory, bank_out_of_fold, describe_usual, rows
+from edge_agent.building.training.memory import (
+    FINE_WORST,
+    Memory,
+    UsualPlaces,
+    bank_out_of_fold,
+    describe_places,
+    describe_usual,
+    rows,
+)
 from edge_agent.building.training.place_bank import (
     Moved,
     PlaceBank,
@@ -69,8 +77,6 @@ _USUAL_SHARE, _DECIDE = 0.3, 10
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
 #: how many times as far the same place of other good parts may be as the nearest of all places, for the same
 _IN_PLACE, _ASTRAY = 1.05, 1.15
-#: a fine place is a small one: a picture's score is its worst
-FINE_WORST = 1
 
 Progress = Callable[[int, int], None]
 
@@ -114,7 +120,7 @@ class Fine(NamedTuple):
     """What good parts show at each fine place, what is usual there, and its score's part."""
 
     places: PlaceBank
-    usual: Usual
+    usual: UsualPlaces
     scale: Scale
 
 
@@ -235,7 +241,7 @@ def fit_head(
         view = viewed()
     progress(2, 3)
     found, places = compare_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
-    fine = describe_usual(found, features.fine_grid, anomalous, fold, count, FINE_WORST)
+    fine = describe_places(found, features.fine_grid, anomalous, fold, count)
     regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
     alike_out = likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count)
     progress(3, 3)

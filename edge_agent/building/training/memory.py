@@ -9,8 +9,14 @@ import numpy.typing as npt
 
 from edge_agent.building.training.bank import choose_banks, distances, picture_scores, worst_count
 from edge_agent.building.training.features import F32
+from edge_agent.building.training.place_bank import Distances
 from edge_agent.building.training.threshold import F64
 from edge_agent.building.training.usual import Usual, usual_distances
+
+#: a fine place is a small one: a picture's score is its worst
+FINE_WORST = 1
+#: what stride 4 counts of how unusual a fine place is; the rest is what strides 8 and 16 say
+FINEST_SHARE = 0.4
 
 
 class Memory(NamedTuple):
@@ -21,6 +27,26 @@ class Memory(NamedTuple):
     unusual: F32
     scores: F64
     distances: F64
+
+
+class UsualPlaces(NamedTuple):
+    """Of good parts' distances at each fine place: what is usual of both."""
+
+    usual: Usual
+    finest: Usual
+
+    def __call__(self, found: Distances) -> F32:
+        """Bring distances to deviations from what is usual at their place: [pictures, 4 * positions]."""
+        return _blend(self.usual(found.usual), self.finest(found.finest))
+
+
+class PlaceMemory(NamedTuple):
+    """What is usual of all normal pictures' fine places; of each picture, by what is usual without it: how unusual each
+    place is, and its score."""
+
+    usual: UsualPlaces
+    unusual: F32
+    scores: F64
 
 
 def rows(patches: F32) -> F32:
@@ -64,3 +90,19 @@ def describe_usual(
         scores=picture_scores(unusual, of).astype(np.float64),
         distances=picture_scores(found, of).astype(np.float64),
     )
+
+
+def describe_places(
+    found: Distances, grid: tuple[int, int], anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int
+) -> PlaceMemory:
+    """Describe what is usual of distances of fine places, each to good parts without the picture."""
+    usual, finest = (describe_usual(of, grid, anomalous, fold, count, FINE_WORST) for of in found)
+    unusual = _blend(usual.unusual, finest.unusual)
+    scores = picture_scores(unusual, FINE_WORST).astype(np.float64)
+    return PlaceMemory(UsualPlaces(usual.usual, finest.usual), unusual, scores)
+
+
+def _blend(usual: F32, finest: F32) -> F32:
+    found = usual * np.float32(1 - FINEST_SHARE)
+    found += np.float32(FINEST_SHARE) * finest
+    return np.asarray(found, np.float32)

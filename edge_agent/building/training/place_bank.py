@@ -3,12 +3,14 @@
 Where parts lie alike in every picture, a place is compared with the same place of good parts alone, as finely as the
 backbone sees (stride 8, and what stride 16 knows of its surroundings): a letter where another belongs is nothing new to
 a bank of all places, and a defect of a few pixels is lost in a place of stride 16. Each place has few neighbours, so
-that it costs less than a bank of all places.
+that it costs less than a bank of all places. It is compared a second time, by the most and the least of stride 4 in it:
+a defect of a pixel or two of the input is hardly there for stride 8, and good parts' edges, which lie a little
+differently, are a good deal for stride 4 alone. Both together know best.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -18,7 +20,7 @@ import numpy.typing as npt
 from edge_agent.building.training.bank import F64, Whitening, half_whitening
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
-from edge_agent.building.training.features import F32, FINER, Features, join
+from edge_agent.building.training.features import F32, FINER, STRIDE_8_CHANNELS, Features, join
 from edge_agent.building.training.half_precision import F16, from_half, in_half_precision, to_half
 from edge_agent.inference.imaging.resize import U8
 
@@ -33,19 +35,31 @@ _ASKED_PLACES, _EVERY = 150, 3  # of every third good part, to find out whether 
 
 
 class View(NamedTuple):
-    """What a place of `fine` looks like: half-whitened channels of its own and of what stride 16 knows around it."""
+    """What a place of `fine` looks like: half-whitened channels of stride 8 and of what stride 16 knows around it, and
+    those of stride 4."""
 
     whitening: Whitening
+    finest: Whitening
 
     def __call__(self, features: Features) -> F32:
-        """Bring pictures to [pictures, 4 * positions, 152]."""
+        """Bring pictures to [pictures, 4 * positions, 152], of strides 8 and 16."""
         matrix, bias, _ = self.whitening
-        channels = features.fine.shape[2]
-        around = features.sharp[..., channels:] @ matrix[channels:] + bias
-        seen = np.asarray(features.fine @ matrix[:channels], np.float32)
+        around = features.sharp[..., STRIDE_8_CHANNELS:] @ matrix[STRIDE_8_CHANNELS:] + bias
+        seen = np.asarray(features.fine[..., :STRIDE_8_CHANNELS] @ matrix[:STRIDE_8_CHANNELS], np.float32)
         coarsely = _by_coarse_place(seen, features.grid, FINER)
         coarsely += _by_coarse_place(around, features.grid, 1)
         return seen
+
+    def see_finest(self, features: Features) -> F32:
+        """Bring pictures to [pictures, 4 * positions, 48], of stride 4."""
+        return self.finest(features.fine[..., STRIDE_8_CHANNELS:])
+
+
+class Distances(NamedTuple):
+    """Of places to the nearest of good parts' there [pictures, 4 * positions]: of strides 8 and 16, and of 4."""
+
+    usual: F32
+    finest: F32
 
 
 class Moved(NamedTuple):
@@ -110,52 +124,65 @@ def chosen_to_move(good: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
 
 
 class PlaceBank(NamedTuple):
-    """What good parts show at each place: [4 * positions, 152, good parts]."""
+    """What good parts show at each place: [4 * positions, 152, good parts], and [4 * positions, 48, good parts] of the
+    same ones."""
 
     view: View
     bank: F16
+    finest: F16
 
-    def __call__(self, features: Features) -> F32:
-        """Give the distance of each place to the nearest good part's: [pictures, 4 * positions]."""
-        found = np.empty(features.fine.shape[:2], np.float32)
+    def __call__(self, features: Features) -> Distances:
+        """Give the distance of each place to the nearest good part's."""
+        found = Distances(*(np.empty(features.fine.shape[:2], np.float32) for _ in range(2)))
         per_row = features.fine.shape[1] // features.grid[0]
         # A row of coarse places at a time: what is calculated of it stays in the processor's cache.
         for row in range(features.grid[0]):
-            here = slice(row * per_row, (row + 1) * per_row)
-            bank = from_half(self.bank[here])
-            asked = self.view(features.row(row)).transpose(1, 0, 2)
-            # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
-            nearest = asked @ bank
-            nearest *= -2
-            nearest += np.einsum("pcg,pcg->pg", bank, bank)[:, None]
-            squares = nearest.min(axis=2) + np.einsum("pnc,pnc->pn", asked, asked)
-            found[:, here] = np.sqrt(np.maximum(squares, 0)).T
+            here, asked = slice(row * per_row, (row + 1) * per_row), features.row(row)
+            found.usual[:, here] = _nearest(self.view(asked), self.bank[here])
+            found.finest[:, here] = _nearest(self.view.see_finest(asked), self.finest[here])
         return found
+
+
+def _nearest(asked: F32, bank: F16) -> F32:
+    """Give the distance of places [pictures, places, channels] to the nearest in their part of a bank."""
+    asked, known = asked.transpose(1, 0, 2), from_half(bank)
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
+    nearest = asked @ known
+    nearest *= -2
+    nearest += np.einsum("pcg,pcg->pg", known, known)[:, None]
+    squares = nearest.min(axis=2) + np.einsum("pnc,pnc->pn", asked, asked)
+    return np.asarray(np.sqrt(np.maximum(squares, 0)).T)
 
 
 def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -> View:
     """Choose how places are looked at: as half-whitened features of `good` parts."""
-    chosen, channels = _choose(good, _MOST, seed).tolist(), features.fine.shape[2]
+    chosen = _choose(good, _MOST, seed).tolist()
 
-    def take(number: int) -> tuple[F32, F32]:
-        return features.fine[number], features.sharp[number, :, channels:]
+    def take(number: int) -> tuple[F32, F32, F32]:
+        fine, sharp = features.fine[number], features.sharp[number]
+        return fine[:, :STRIDE_8_CHANNELS], sharp[:, STRIDE_8_CHANNELS:], fine[:, STRIDE_8_CHANNELS:]
 
-    def average(number: int) -> F64:
-        return np.concatenate([of.mean(axis=0, dtype=np.float64) for of in take(number)])
+    def average(number: int) -> list[F64]:
+        return [of.mean(axis=0, dtype=np.float64) for of in take(number)]
 
-    mean: F64 = np.mean(side_by_side([partial(average, number) for number in chosen]), axis=0)
-    centre = mean.astype(np.float32)
+    means: list[F64] = [
+        np.mean(of, axis=0) for of in zip(*side_by_side([partial(average, number) for number in chosen]), strict=True)
+    ]
 
-    def multiply(number: int) -> F64:
-        own, around = take(number)
-        own, around = own - centre[:channels], around - centre[channels:]
+    def multiply(number: int) -> tuple[F64, F64]:
+        own, around, finest = (of - mean.astype(np.float32) for of, mean in zip(take(number), means, strict=True))
         # A place around is that of several fine ones: it counts as often, and is multiplied once.
         together = _by_coarse_place(own[None], features.grid, FINER).sum(axis=(2, 4)).reshape(len(around), -1)
         across = together.T @ around
-        return np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]]).astype(np.float64)
+        both = np.block([[own.T @ own, across], [across.T, FINER**2 * (around.T @ around)]])
+        return both.astype(np.float64), (finest.T @ finest).astype(np.float64)
 
-    covariance = np.sum(side_by_side([partial(multiply, number) for number in chosen]), axis=0)
-    return View(half_whitening(mean, covariance / (len(chosen) * features.fine.shape[1])))
+    count = len(chosen) * features.fine.shape[1]
+    both, finest = (
+        np.sum(of, axis=0) / count
+        for of in zip(*side_by_side([partial(multiply, number) for number in chosen]), strict=True)
+    )
+    return View(half_whitening(np.concatenate(means[:2]), both), half_whitening(means[2], finest))
 
 
 def compare_places(
@@ -167,10 +194,14 @@ def compare_places(
     *,
     seed: int,
     moved: Moved | None = None,
-) -> tuple[F32, PlaceBank]:
+) -> tuple[Distances, PlaceBank]:
     """Give each picture's distances to the good parts of the other folds, and to their `moved` copies; where there are
-    none, to all. Remember, as it is kept of each fold's others, what all good parts and their copies show."""
-    most, found = _most_remembered(features, view), np.zeros(features.fine.shape[:2], np.float32)
+    none, to all. Remember, as it is kept of each fold's others, what all good parts and their copies show.
+
+    Which are kept at a place is decided by what strides 8 and 16 show.
+    """
+    most = _most_remembered(features, view)
+    found = Distances(*(np.zeros(features.fine.shape[:2], np.float32) for _ in range(2)))
     chosen = _choose(~anomalous, most, seed)
     is_used = np.zeros(len(fold), bool)
     is_used[chosen] = True
@@ -191,32 +222,65 @@ def compare_places(
         return np.concatenate([np.searchsorted(used, good), len(used) + np.flatnonzero(kept[owner])])
 
     all_known = known(chosen, ~anomalous)
-    bank = np.empty((features.fine.shape[1], len(view.whitening.bias), min(most, len(all_known))), np.float16)
+    shape = features.fine.shape[1], min(most, len(all_known))
+    bank, finest = (
+        np.empty((shape[0], len(whitening.bias), shape[1]), np.float16) for whitening in (view.whitening, view.finest)
+    )
     per_row = features.fine.shape[1] // features.grid[0]
 
     def compare(row: int) -> None:
         """Compare a row of coarse places: of all pictures and the good parts of all folds at once, each seen once."""
         here = slice(row * per_row, (row + 1) * per_row)
-        seen = view(asked.row(row)).transpose(1, 0, 2)
-        places = np.arange(len(seen))[:, None]
-        shown = seen[:, used] if compared else seen
-        if moved is not None:
-            shown = np.concatenate([shown, view(moved.row(row)).transpose(1, 0, 2)], axis=1)
-        shown = in_half_precision(shown)
+        rows = asked.row(row), None if moved is None else moved.row(row)
+        seen, shown = _see(view.__call__, *rows, used if compared else None)
         apart = _squares(shown, shown) if len(all_known) > most else None
         kept = all_known[None] if apart is None else _spread(apart, all_known, most)
-        bank[here] = to_half(shown[places, kept]).transpose(0, 2, 1)
-        if not compared:
-            return
-        squares = _squares(seen, shown)
-        for held, good, others in compared:
-            of = known(good, others)
-            remembered = _spread(apart, of, most) if apart is not None and len(of) > most else of[None]
-            nearest = squares[places[..., None], held[:, None], remembered[:, None]].min(axis=2)
-            found[held, here] = np.sqrt(np.maximum(nearest, 0)).T
+        remembered = [
+            _spread(apart, of, most) if apart is not None and len(of) > most else of[None]
+            for of in (known(good, others) for _, good, others in compared)
+        ]
+        held = [of for of, _, _ in compared]
+        _remember(bank[here], shown, kept)
+        _measure(found.usual[:, here], seen, shown, held, remembered)
+        seen, shown = _see(view.see_finest, *rows, used if compared else None)
+        _remember(finest[here], shown, kept)
+        _measure(found.finest[:, here], seen, shown, held, remembered)
 
     side_by_side([partial(compare, row) for row in range(features.grid[0])])
-    return found, PlaceBank(view, bank)
+    return found, PlaceBank(view, bank, finest)
+
+
+def _see(
+    look: Callable[[Features], F32], asked: Features, moved: Features | None, used: npt.NDArray[np.intp] | None
+) -> tuple[F32, F32]:
+    """See places of all that is asked for [places, pictures, channels], and, as it is kept, what the `used` ones of
+    them (all with None) and the moved copies show."""
+    seen = look(asked).transpose(1, 0, 2)
+    shown = seen if used is None else seen[:, used]
+    if moved is not None:
+        shown = np.concatenate([shown, look(moved).transpose(1, 0, 2)], axis=1)
+    return seen, in_half_precision(shown)
+
+
+def _remember(bank: F16, shown: F32, kept: npt.NDArray[np.intp]) -> None:
+    """Put those that are kept at each place in a bank."""
+    bank[:] = to_half(shown[np.arange(len(shown))[:, None], kept]).transpose(0, 2, 1)
+
+
+def _measure(
+    found: F32,
+    seen: F32,
+    shown: F32,
+    held: Sequence[npt.NDArray[np.intp]],
+    remembered: Sequence[npt.NDArray[np.intp]],
+) -> None:
+    """Put the distances [pictures, places] of each fold's pictures to the nearest of what is remembered for it."""
+    if not held:
+        return
+    squares, places = _squares(seen, shown), np.arange(len(seen))[:, None, None]
+    for pictures, of in zip(held, remembered, strict=True):
+        nearest = squares[places, pictures[:, None], of[:, None]].min(axis=2)
+        found[pictures] = np.sqrt(np.maximum(nearest, 0)).T
 
 
 def _squares(some: F32, others: F32) -> F32:

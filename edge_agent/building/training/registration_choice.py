@@ -47,6 +47,9 @@ from edge_agent.inference.imaging.resize import U8
 
 #: registered, specks may lack so many times of what they lack of an area of 1 as parts lie: areas of a few specks vary
 _AS_GOOD = 1.25
+#: and must keep so much of what they have beyond the area of chance: where little is seen either way, all of it is lost
+#: before an area lacks much more
+_KEPT, _CHANCE = 0.8, 0.5
 _CLOSED_IN = 1e-3  # what was turned out of the picture is looked for at its border, where it is missed
 
 _LEARNED_TWICE = (
@@ -68,7 +71,9 @@ class Worth(NamedTuple):
         """Whether specks are seen as well once parts are registered."""
         before, after = self.specks
         # Of an area near 1 one pair of scores is more than its share.
-        return not has_something_to_gain(after) or 1 - after <= _AS_GOOD * (1 - before)
+        if not has_something_to_gain(after):
+            return True
+        return 1 - after <= _AS_GOOD * (1 - before) and after - _CHANCE >= _KEPT * (before - _CHANCE)
 
     @property
     def is_worth_it(self) -> bool:

@@ -23,9 +23,9 @@ from edge_agent.building.datasets.split import folds
 from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.drawn import chosen_evenly
 from edge_agent.building.training.features import F32, Extractor, Features, Joining, join
-from edge_agent.building.training.head import FINE_WORST, Head
-from edge_agent.building.training.memory import describe_usual
-from edge_agent.building.training.place_bank import choose_view, compare_places, lean
+from edge_agent.building.training.head import Head
+from edge_agent.building.training.memory import describe_places
+from edge_agent.building.training.place_bank import Distances, choose_view, compare_places, lean
 from edge_agent.building.training.sentence import Sentence, written_size
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.building.training.threshold import expected_errors
@@ -216,8 +216,9 @@ def _seen_beside(both: Features, middles: Iterable[F32], *, seed: int) -> float:
     with_specks = np.arange(2 * number) >= number
     view = choose_view(both, ~with_specks, seed=seed)
     found, _ = compare_places(both, view, with_specks, np.tile(fold, 2), count, seed=seed)
-    memory = describe_usual(found[:number], grid, np.zeros(number, bool), fold, count, FINE_WORST)
-    unusual = memory.usual(found[number:])
+    of_good, of_specks = (Distances(*(of[which] for of in found)) for which in (~with_specks, with_specks))
+    memory = describe_places(of_good, grid, np.zeros(number, bool), fold, count)
+    unusual = memory.usual(of_specks)
     scores = np.stack([_at_specks(of, grid, here) for of, here in zip(unusual, middles, strict=True)])
     scores = np.maximum(scores, memory.scores[:, None])[..., None]
     return float((scores > memory.scores).mean() + (scores == memory.scores).mean() / 2)

@@ -9,7 +9,7 @@ import pytest
 
 from edge_agent.building.datasets.checks.report import Seen
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
-from edge_agent.building.training.features import Features
+from edge_agent.building.training.features import STRIDE_8_CHANNELS, Features
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.learning_curve import f1_of_half
 from edge_agent.building.training.outlook import Outlook, look_ahead
@@ -31,9 +31,12 @@ def made_up(anomalies: int, *, moved: bool = False) -> tuple[Features, np.ndarra
 
 
 def finer(seen: np.ndarray) -> np.ndarray:
-    """Show the first channels in each of the four fine places of a patch."""
+    """Show the first channels in each of the four fine places of a patch, by stride 8 and by stride 4."""
     planes = seen[..., :3].reshape(-1, ROWS, COLUMNS, 3)
-    return planes.repeat(2, axis=1).repeat(2, axis=2).reshape(len(seen), -1, 3)
+    shown = planes.repeat(2, axis=1).repeat(2, axis=2).reshape(len(seen), -1, 3)
+    found = np.zeros((*shown.shape[:2], STRIDE_8_CHANNELS + 3), np.float32)
+    found[..., :3] = found[..., STRIDE_8_CHANNELS:] = shown
+    return found
 
 
 def fit(features: Features, anomalous: np.ndarray) -> Head:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_agent.building.training.features import Features
+from edge_agent.building.training.features import STRIDE_8_CHANNELS, Features
 from edge_agent.building.training.half_precision import in_half_precision
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.place_bank import (
@@ -21,7 +21,7 @@ from edge_agent.building.training.place_bank import (
     straying,
 )
 
-ROWS, COLUMNS, FINE, ALL = 3, 4, 5, 9
+ROWS, COLUMNS, FINE, ALL = 3, 4, STRIDE_8_CHANNELS + 5, STRIDE_8_CHANNELS + 4
 
 
 def made_up(count: int, *, seed: int = 0) -> Features:
@@ -56,9 +56,10 @@ def fit(features: Features) -> Head:
 def test_distances_are_those_to_the_nearest_of_the_same_place() -> None:
     good, asked = made_up(6), made_up(3, seed=1)
     view = choose_view(good, every(good), seed=0)
-    known, seen = view(good), view(asked)
-    brute = np.linalg.norm(seen[:, None] - known[None], axis=3).min(axis=1)
-    np.testing.assert_allclose(remember_places(good, every(good), view, seed=0)(asked), brute, rtol=0.02, atol=0.02)
+    found = remember_places(good, every(good), view, seed=0)(asked)
+    for look, of in ((view.__call__, found.usual), (view.see_finest, found.finest)):
+        brute = np.linalg.norm(look(asked)[:, None] - look(good)[None], axis=3).min(axis=1)
+        np.testing.assert_allclose(of, brute, rtol=0.02, atol=0.02)
 
 
 def test_places_are_compared_as_they_are_kept() -> None:
@@ -72,7 +73,7 @@ def test_a_fine_place_is_seen_with_what_is_around_it() -> None:
     good = made_up(6)
     view = choose_view(good, every(good), seed=0)
     around = good.sharp.copy()
-    around[0, COLUMNS + 2, FINE:] += 5  # row 1, column 2 of the coarse places
+    around[0, COLUMNS + 2, STRIDE_8_CHANNELS:] += 5  # row 1, column 2 of the coarse places
     moved = np.abs(view(good._replace(sharp=around)) - view(good))[0].max(axis=1).reshape(2 * ROWS, 2 * COLUMNS) > 0.1
     assert moved[2:4, 4:6].all()
     assert moved.sum() == 4
@@ -83,18 +84,32 @@ def test_what_lies_in_anothers_place_is_far_from_good_parts() -> None:
     fine = bad.fine.copy()
     fine[0, [9, 40]] = fine[0, [40, 9]]
     bank = remember_places(good, every(good), choose_view(good, every(good), seed=0), seed=0)
-    found = bank(bad._replace(fine=fine))[0]
-    assert set(np.argsort(-found)[:2]) == {9, 40}
+    for found in bank(bad._replace(fine=fine)):
+        assert set(np.argsort(-found[0])[:2]) == {9, 40}
+
+
+def test_each_stride_is_seen_by_itself() -> None:
+    good, asked = made_up(8), made_up(1, seed=2)
+    bank = remember_places(good, every(good), choose_view(good, every(good), seed=0), seed=0)
+    plain = bank(asked)
+    for channels, changed, same in ((slice(STRIDE_8_CHANNELS), 0, 1), (slice(STRIDE_8_CHANNELS, None), 1, 0)):
+        fine = asked.fine.copy()
+        fine[0, 17, channels] += 1
+        found = bank(asked._replace(fine=fine))
+        np.testing.assert_array_equal(found[same], plain[same])
+        assert np.flatnonzero(found[changed] != plain[changed]).tolist() == [17]
 
 
 def test_a_picture_is_not_compared_with_itself() -> None:
     good = made_up(6)
     view = choose_view(good, every(good), seed=0)
     found = compare_places(good, view, np.zeros(6, bool), np.arange(6) % 3, 3, seed=0)[0]
-    assert found.min() > 0.02
-    assert remember_places(good, every(good), view, seed=0)(good).max() < 0.02
+    itself = remember_places(good, every(good), view, seed=0)(good)
     alone = compare_places(good, view, np.zeros(6, bool), np.zeros(6, np.int64), 1, seed=0)[0]
-    assert alone.max() < 0.02, "there are no others"
+    for which in range(2):
+        assert found[which].min() > 0.02
+        assert itself[which].max() < 0.02
+        assert alone[which].max() < 0.02, "there are no others"
 
 
 def _copies(good: Features, *, seed: int) -> Moved:
@@ -109,7 +124,9 @@ def test_a_part_that_lies_as_a_copy_does_is_near() -> None:
     moved_part = copies.features.of([5])
     plain = remember_places(good, every(good), view, seed=0)
     both = remember_places(good, every(good), view, seed=0, moved=copies)
-    assert plain(moved_part).mean() > 3 * both(moved_part).mean()
+    for alone, known in zip(plain(moved_part), both(moved_part), strict=True):
+        assert alone.mean() > 3 * known.mean()
+    assert both.finest.shape == (4 * ROWS * COLUMNS, FINE - STRIDE_8_CHANNELS, 16)
     assert both.bank.shape == (4 * ROWS * COLUMNS, ALL, 16), "30 of them, of which 16 cover the others"
     fewer = np.arange(6) < 2
     assert remember_places(good, fewer, view, seed=0, moved=copies).bank.shape[2] == 10
@@ -119,14 +136,17 @@ def test_a_picture_is_not_compared_with_its_own_copies() -> None:
     good = made_up(6)
     view, fold, normal = choose_view(good, every(good), seed=0), np.arange(6) % 3, np.zeros(6, bool)
     itself = Moved(good.of(np.repeat(np.arange(6), 4)), np.repeat(np.arange(6), 4))
-    assert compare_places(good, view, normal, fold, 3, seed=0, moved=itself)[0].min() > 0.02
+    assert min(of.min() for of in compare_places(good, view, normal, fold, 3, seed=0, moved=itself)[0]) > 0.02
     copies = _copies(good, seed=3)
     others, all_of_them = compare_places(good, view, normal, fold, 3, seed=0, moved=copies)
-    np.testing.assert_array_equal(all_of_them.bank, remember_places(good, every(good), view, seed=0, moved=copies).bank)
+    known = remember_places(good, every(good), view, seed=0, moved=copies)
+    np.testing.assert_array_equal(all_of_them.bank, known.bank)
+    np.testing.assert_array_equal(all_of_them.finest, known.finest)
     bank = [remember_places(good, fold != number, view, seed=0, moved=copies) for number in range(3)]
     for number in range(3):
         held = fold == number
-        np.testing.assert_allclose(others[held], bank[number](good.of(held)), rtol=0.02, atol=0.02)
+        for of, without in zip(others, bank[number](good.of(held)), strict=True):
+            np.testing.assert_allclose(of[held], without, rtol=0.02, atol=0.02)
 
 
 def test_copies_of_some_parts_know_their_new_numbers() -> None:

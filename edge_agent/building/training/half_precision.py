@@ -12,6 +12,7 @@ _DROPPED = 13  # bits of a mantissa of 23
 #: between what exponents count from in both: with it, what is below half precision's range is below float32's, too
 _LOWER, _HIGHER = np.float32(2.0**-112), np.float32(2.0**112)
 _SIGN, _REST = 0x8000, 0x7FFF
+_MOST = np.float32(65504)  # that half precision has
 
 
 def in_half_precision(values: F32) -> F32:
@@ -26,8 +27,8 @@ def in_half_precision(values: F32) -> F32:
 
 
 def to_half(values: F32) -> F16:
-    """Convert finite values in the range of half precision, as `astype` does."""
-    bits = in_half_precision(values * _LOWER).view(np.uint32)
+    """Convert finite values as `astype` does; what is beyond the range of half precision becomes its end."""
+    bits = in_half_precision(np.clip(values, -_MOST, _MOST) * _LOWER).view(np.uint32)
     found = bits >> _DROPPED
     found &= _REST
     bits >>= 16

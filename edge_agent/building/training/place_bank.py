@@ -24,9 +24,8 @@ from edge_agent.building.training.features import F32, FINER, STRIDE_8_CHANNELS,
 from edge_agent.building.training.half_precision import F16, from_half, in_half_precision, to_half
 from edge_agent.inference.imaging.resize import U8
 
-_DIMENSIONS = 152  # of the half-whitened features, those in which good parts differ most
 _MOST = 16  # good parts that are remembered, which bounds the time of an inspection
-_MOST_VALUES = 17_000_000  # that are remembered, which bounds the size of a model: two bytes each
+_MOST_VALUES = 22_400_000  # that are remembered, which bounds the size of a model: two bytes each
 #: pixels of the input by which good parts are moved, and how many of them
 MOVED_BY, _MOST_MOVED = 2, 20
 _MOVES = ((MOVED_BY, 0), (-MOVED_BY, 0), (0, MOVED_BY), (0, -MOVED_BY))  # down and right
@@ -351,7 +350,7 @@ def straying(features: Features, good: npt.NDArray[np.bool_], view: View, *, see
 
 def _most_remembered(features: Features, view: View) -> int:
     """Say how many good parts are remembered at each place."""
-    values = features.fine.shape[1] * len(view.whitening.bias)
+    values = features.fine.shape[1] * (len(view.whitening.bias) + len(view.finest.bias))
     return int(max(1, min(_MOST, _MOST_VALUES // values)))
 
 

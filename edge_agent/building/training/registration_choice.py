@@ -73,7 +73,7 @@ class Worth(NamedTuple):
         # Of an area near 1 one pair of scores is more than its share.
         if not has_something_to_gain(after):
             return True
-        return 1 - after <= _AS_GOOD * (1 - before) and after - _CHANCE >= _KEPT * (before - _CHANCE)
+        return 1 - after <= _AS_GOOD * (1 - before) and after - _CHANCE >= _KEPT * max(0.0, before - _CHANCE)
 
     @property
     def is_worth_it(self) -> bool:

@@ -31,3 +31,8 @@ def test_what_is_asked_for_stays_as_it_is() -> None:
     from_half(halves)
     np.testing.assert_array_equal(some, values())
     np.testing.assert_array_equal(halves, values().astype(np.float16))
+
+
+def test_what_is_beyond_the_range_becomes_its_end() -> None:
+    found = from_half(to_half(np.array([2.0**17, -1e9, 65519], np.float32)))
+    np.testing.assert_array_equal(found, np.array([65504, -65504, 65504], np.float32))

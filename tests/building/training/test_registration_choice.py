@@ -43,6 +43,8 @@ GOOD = 16
         ((1.0, 0.98), None, False),
         ((0.595, 0.527), None, False),  # nothing is seen any more
         ((0.56, 0.55), None, True),
+        ((0.50, 0.50), None, True),  # they say nothing
+        ((0.45, 0.46), None, False),
         ((0.80, 0.70), (0.2, 0.1), False),  # of a few anomalies it may be luck
         ((0.60, 0.80), (0.1, 0.1), True),
         ((0.60, 0.80), (0.1, 0.2), False),

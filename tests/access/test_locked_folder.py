@@ -84,7 +84,8 @@ def test_one_that_can_not_be_locked_for_another_reason_is_told_and_removed(
 
 
 def test_another_is_made_where_somebody_took_the_first(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, taken = fcntl.flock, []
+    lock = fcntl.flock
+    taken: list[Path] = []
 
     def take_first(opened: int, how: int) -> None:
         if not taken:

@@ -7,6 +7,7 @@ folders can't be locked (NFS as TMPDIR), what a killed process leaves stays.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -14,6 +15,10 @@ import tempfile
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: what opening says of a folder that is gone, or of what is none
+_IS_NONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+#: what flock(2) says where folders can't be locked
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 class LockedFolder:
@@ -23,14 +28,17 @@ class LockedFolder:
         """Make it, after those of this user whose names begin with `prefix` and that nobody has any more are removed.
 
         Raises:
-            OSError: there is no room for it.
+            OSError: there is no room for it, or no descriptor; nothing is left of it then.
         """
         _remove_left(prefix)
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=prefix))
             try:
                 self._lock = _lock(self.path)
-            except OSError:
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    self.path.rmdir()  # without a descriptor, of which there may be none
+                    raise
                 self._lock = None  # nobody can lock it, and so nobody takes it for one that was left
                 return
             if self._lock is not None and self.path.exists():
@@ -60,11 +68,13 @@ def _remove_left(prefix: str) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """Lock a folder; None where somebody else has, or where it is none. OSError where folders can't be locked."""
+    """Lock a folder; None where somebody else has, or where it is none. OSError where it can't be opened or locked."""
     try:
         opened = os.open(folder, _FOLDER)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _IS_NONE:
+            return None
+        raise
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -28,7 +28,8 @@ _STARTUP_SECONDS = 600
 # removes note and folder when the new version serves (serving/catalogue/predecessors.py). A folder without a note is
 # one that the agent was not allowed to remove. A version that is deployed again may just be what the agent removes: it
 # looks at the link once the folder has another name, and this looks at the folder once the link is made and what is
-# half removed is gone, so that one of them sees the other.
+# half removed is gone, so that one of them sees the other. Both may remove the same at once, which rm takes for
+# an error: it must not end the script.
 _STARTUP = """\
 set -eu
 waited=0
@@ -65,12 +66,12 @@ for try in 1 2 3; do
   ln -sfn "$folder" "$EDGE_AGENT_REGISTRY/.@NAME@.new"
   mv -fT "$EDGE_AGENT_REGISTRY/.@NAME@.new" "$EDGE_AGENT_REGISTRY/@NAME@"
   for other in "{work:path}"/*-????????????; do
-    if [ "$other" != "$folder" ] && [ ! -L "$notes$(basename "$other")" ]; then rm -rf "$other"; fi
+    if [ "$other" != "$folder" ] && [ ! -L "$notes$(basename "$other")" ]; then rm -rf "$other" || true; fi
   done
-  rm -rf "{work:path}"/*-????????????.[0-9]*
+  rm -rf "{work:path}"/*-????????????.[0-9]* || true
   if [ -s "$folder/manifest.json" ]; then break; fi
   if [ $try = 3 ]; then
-    echo "@NAME@ @VERSION@ could not be registered: $folder/manifest.json is not there" >&2
+    echo "@NAME@ @VERSION@ could not be registered: $folder/manifest.json is not there or empty" >&2
     exit 1
   fi
   echo "$folder was taken away while it was registered" >&2

@@ -57,6 +57,48 @@ def test_there_is_one_where_folders_can_not_be_locked(temporary: Path, monkeypat
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EACCES])
+def test_one_that_can_not_be_opened_is_told_and_removed(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        with pytest.raises(OSError, match=os.strerror(number)):
+            LockedFolder(PREFIX)
+    assert not list(temporary.iterdir())
+
+
+def test_one_that_can_not_be_locked_for_another_reason_is_told_and_removed(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINTR, os.strerror(errno.EINTR))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match=os.strerror(errno.EINTR)):
+        LockedFolder(PREFIX)
+    assert not list(temporary.iterdir())
+
+
+def test_another_is_made_where_somebody_took_the_first(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = fcntl.flock
+    taken: list[Path] = []
+
+    def take_first(opened: int, how: int) -> None:
+        if not taken:
+            taken.append(next(temporary.iterdir()))
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        lock(opened, how)
+
+    monkeypatch.setattr(fcntl, "flock", take_first)
+    with LockedFolder(PREFIX) as path:
+        assert path not in taken
+        assert list(temporary.iterdir()) == [path]
+
+
 def test_a_studio_removes_that_of_one_that_was_killed(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     environment = {"TMPDIR": str(tmp_path / "tmp")}

@@ -151,6 +151,24 @@ def test_what_the_agent_is_just_removing_is_registered_whole(tmp_path: Path, see
         assert taken > 4, "its lines were come to"
 
 
+def test_a_startup_goes_on_where_the_agent_removes_the_same(tmp_path: Path) -> None:
+    """Rm then says that it could not, as it does here of each folder."""
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    folder = make_package(tmp_path, "1.0.0", 0.5)
+    with running_nucleus("lite") as nucleus:
+        component = _deploy(nucleus, folder, registry, local=True)
+        left = [nucleus.work(component) / name for name in ("0.9.0-0123456789ab", "0.9.0-0123456789ab.1")]
+        for path in left:
+            path.mkdir()
+        whole = component.lifecycle["startup"]["Script"].splitlines()
+        linked = next(number for number, line in enumerate(whole) if line.strip().startswith("mv -fT"))
+        script = [*whole[: linked + 1], 'rm() ( command rm "$@"; exit 1 )', *whole[linked + 1 :], ""]
+        component.lifecycle = {**component.lifecycle, "startup": {"Script": "\n".join(script)}}
+        assert "is registered in" in nucleus.run_phase(component, "startup")
+        assert not any(path.exists() for path in left)
+
+
 def _unpacked_versions(nucleus: Nucleus) -> list[str]:
     return sorted(path.name.partition("-")[0] for path in (nucleus.root / "work" / "echo").iterdir())
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from edge_agent.component.manifest import Artifact, Image, Input, Label, Manifes
 from edge_agent.errors import ComponentError, EngineFailed
 from edge_agent.inference.engines.signature import Signature, TensorSpec
 from edge_agent.inference.host import HostPipeline
+from edge_agent.inference.imaging.helped import HelpedResizer
 from edge_agent.inference.imaging.resize import ArrayPixels
 from edge_agent.inference.pipeline import Inspection
 
@@ -31,8 +34,8 @@ class _Fixed:
         return self._results[: len(outputs)]
 
 
-def _inspect(engine: _Fixed, kind: str, labels: tuple[Label, ...] = LABELS, index: int = 0) -> Inspection:
-    manifest = Manifest(
+def _manifest(kind: str, labels: tuple[Label, ...] = LABELS, index: int = 0) -> Manifest:
+    return Manifest(
         format=1,
         name="m",
         version="1.0.0",
@@ -47,11 +50,36 @@ def _inspect(engine: _Fixed, kind: str, labels: tuple[Label, ...] = LABELS, inde
         artifacts=(Artifact(path="model.onnx", sha256="0" * 64),),
         labels=labels,
     )
-    return HostPipeline(manifest, engine).run(ArrayPixels(np.zeros((64, 64, 3), np.uint8)))
+
+
+def _inspect(engine: _Fixed, kind: str, labels: tuple[Label, ...] = LABELS, index: int = 0) -> Inspection:
+    return HostPipeline(_manifest(kind, labels, index), engine).run(ArrayPixels(np.zeros((64, 64, 3), np.uint8)))
 
 
 def _areas(inspection: Inspection) -> dict[str, float]:
     return {area.label: area.fraction for area in inspection.verdict.areas}
+
+
+def test_waiting_for_a_helper_is_not_the_engines_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = _manifest("class_ids")
+    engine = _Fixed(np.zeros((1, 2, 2), np.int64), dtype="int64")
+    pipeline = HostPipeline(
+        msgspec.structs.replace(manifest, image=Image(width=1024, height=1024)), engine, helped=True
+    )
+    finished = []
+
+    def finish(helped: HelpedResizer) -> None:
+        finished.append(time.monotonic())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HelpedResizer, "finish", finish)
+        pipeline.run(ArrayPixels(np.zeros((1024, 1024, 3), np.uint8)))
+        _, done = pipeline.engine_times
+        assert [when >= done for when in finished] == [False, True]
+        patched.setattr(engine, "run", lambda *_: (_ for _ in ()).throw(EngineFailed("it broke")))
+        with pytest.raises(EngineFailed, match="it broke"):
+            pipeline.run(ArrayPixels(np.zeros((1024, 1024, 3), np.uint8)))
+        assert len(finished) == 4, "also where the engine fails"
 
 
 def test_class_scores_take_the_highest() -> None:

@@ -2,7 +2,7 @@
 
 What is marked is far out among good parts' furthest places, so that a good part has no marks. A verdict knows more than
 the map: it has other banks, and adds up what is a little unusual. A picture that is called anomalous and has no place
-so far out is marked where most of its score comes from.
+so far out is marked where most of its score comes from that comes from places.
 """
 
 from __future__ import annotations
@@ -57,29 +57,48 @@ def add_marks(graph: Graph, head: Head, plane: Plane) -> None:
 
 
 def _add_given(graph: Graph, head: Head, plane: Plane) -> str:
-    """Add what is 1 and more where a place gives nearly as much to the score as the one that gives most."""
-    coarse = _add_parts(graph, ("bank", "placed"), (plane.rows, plane.columns))
+    """Add what is 1 and more where a place gives nearly as much to the score as the one that gives most.
+
+    Only the banks' parts of a score have places. Where other parts decide, and no place gives anything, it is how much
+    more each gives than the picture's places on average.
+    """
+    banks = ("bank", "placed", "fine") if head.fine else ("bank", "placed")
+    parts = [_add_part(graph, name) for name in banks]
+    mosts = [
+        graph.op("ReduceMax", f"{name}.places.most", part, keepdims=0) for name, part in zip(banks, parts, strict=True)
+    ]
+    least_part = graph.weight("marks.given.least", np.array(_LEAST_PART))
+    is_some = graph.op("Greater", "marks.given.is_some", graph.op("Max", "marks.given.parts", *mosts), least_part)
+    graph.weight("marks.given.nothing", np.array(0.0))
+    coarse = _add_parts(graph, ("bank", "placed"), (plane.rows, plane.columns), is_some)
     factor = GRID // MAP_STRIDE
     if head.fine:
-        fine = _add_parts(graph, ("fine",), (plane.rows * FINER, plane.columns * FINER))
+        fine = _add_parts(graph, ("fine",), (plane.rows * FINER, plane.columns * FINER), is_some)
         coarse = graph.op("Add", "marks.given.all", graph.enlarge("marks.given.coarse", coarse, FINER), fine)
         factor //= FINER
     graph.enlarge("marks.given.laid", coarse, factor)
     _add_as_it_lies(graph, "marks.given", "marks.given.laid", plane)
     most = graph.op("ReduceMax", "marks.given.most", "marks.given", "axes.all", keepdims=0)
-    some = graph.op("Max", "marks.given.some", most, graph.weight("marks.given.least", np.array(_LEAST_PART)))
+    some = graph.op("Max", "marks.given.some", most, least_part)
     limit = graph.op("Mul", "marks.given.limit", some, graph.weight("marks.given.share", np.array(_MARKED_PART)))
     return graph.op("Div", "marks.given.shares", "marks.given", limit)
 
 
-def _add_parts(graph: Graph, banks: tuple[str, ...], shape: tuple[int, int]) -> str:
-    """Add what each place gives to banks' parts of the score, made as those are: [1, 1, rows, columns]."""
+def _add_part(graph: Graph, name: str) -> str:
+    """Add what each place gives to a bank's part of the score, made as that is."""
+    centred = graph.op("Sub", f"{name}.places.centred", f"{name}.distance", f"{name}.mean")
+    z = graph.op("Asinh", f"{name}.places.z", graph.op("Div", f"{name}.places.scaled", centred, f"{name}.divisor"))
+    return graph.op("Mul", f"{name}.places.part", z, f"{name}.weight")
+
+
+def _add_parts(graph: Graph, banks: tuple[str, ...], shape: tuple[int, int], is_some: str) -> str:
+    """Add what places give to banks, beyond 0 if `is_some`, else beyond each bank's mean: [1, 1, rows, columns]."""
     given = []
     for name in banks:
-        centred = graph.op("Sub", f"{name}.places.centred", f"{name}.distance", f"{name}.mean")
-        z = graph.op("Asinh", f"{name}.places.z", graph.op("Div", f"{name}.places.scaled", centred, f"{name}.divisor"))
-        part = graph.op("Mul", f"{name}.places.part", z, f"{name}.weight")
-        given.append(graph.op("Relu", f"{name}.places.more", part))
+        mean = graph.op("ReduceMean", f"{name}.places.mean", f"{name}.places.part", keepdims=0)
+        usual = graph.op("Where", f"{name}.places.usual", is_some, "marks.given.nothing", mean)
+        over = graph.op("Sub", f"{name}.places.over", f"{name}.places.part", usual)
+        given.append(graph.op("Relu", f"{name}.places.more", over))
     name = f"{banks[0]}.places"
     return graph.reshape(f"{name}.plane", graph.op("Sum", f"{name}.all", *given), 1, 1, *shape)
 

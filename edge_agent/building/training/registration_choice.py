@@ -257,7 +257,7 @@ def describe_masks(registration: Registration) -> Sentence:
     """Say why parts are judged as they lie where masks are learned."""
     values = {"alike": f"{registration.registered:.2f}", "before": f"{registration.as_they_lie:.2f}"}
     return Sentence(
-        "parts do not lie alike: turned and shifted to, good ones would look alike with a correlation of "
+        "parts do not lie alike: turned and shifted, good ones would look alike with a correlation of "
         f"{values['alike']} instead of {values['before']}; that is not done where masks are learned, but may be with "
         "--task classification and with --locate",
         "refused_masks",

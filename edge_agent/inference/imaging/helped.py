@@ -18,10 +18,14 @@ _ENOUGH_STRIPS = 4
 
 
 def make_helped_resizer(source: tuple[int, int], target: tuple[int, int], kind: Filter) -> Resizer:
-    """Make what make_resizer() does, with a helper where bitmaps are large enough and resized in strips."""
+    """Make what make_resizer() does, with a helper where bitmaps are large enough and resized in strips.
+
+    Where no more threads may be started (RLIMIT_NPROC, pids.max) there is none: it only makes things faster.
+    """
     resizer = make_resizer(source, target, kind)
     if isinstance(resizer, InStrips) and resizer.strips >= _ENOUGH_STRIPS:
-        return HelpedResizer(resizer)
+        with contextlib.suppress(RuntimeError):  # can't start new thread
+            return HelpedResizer(resizer)
     return resizer
 
 
@@ -60,6 +64,11 @@ class HelpedResizer:
     """A Resizer with a thread of its own, which lives as long as the process. Used by one thread at a time."""
 
     def __init__(self, resizer: InStrips) -> None:
+        """Start the thread.
+
+        Raises:
+            RuntimeError: no more threads may be started.
+        """
         self._resizer, self._twin = resizer, resizer.twin()
         self._work: _Work | None = None
         #: held while there is nothing to do

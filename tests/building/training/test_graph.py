@@ -13,7 +13,7 @@ from edge_agent.building.training import backbone
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.bank import choose_bank, choose_banks, choose_whitening, distances, picture_scores
 from edge_agent.building.training.features import F32, Extractor, choose_input_size, input_spec, source_model
-from edge_agent.building.training.head import Wanted, fit_head
+from edge_agent.building.training.head import Scale, Wanted, fit_head
 from edge_agent.building.training.likeness import likeness_out_of_fold, remember_anomalies
 from edge_agent.building.training.usual import usual_distances
 from edge_agent.inference.imaging.resize import U8
@@ -167,6 +167,36 @@ def test_what_is_called_anomalous_is_marked_where_its_score_comes_from(anomalies
     )
     just = head._replace(threshold=float(score) + 0.01, middle=float(score) + 0.01)
     assert not (run(assemble(just, *SIZE, source, is_marked=True), picture)["marks"] >= 1).any()
+
+
+@pytest.mark.parametrize("anomalies", [0, 8])
+def test_it_is_marked_though_no_place_gives_anything_to_its_score(anomalies: int) -> None:
+    """As where what was learned from anomalies decides, and places are nearer than good parts' furthest ones."""
+    pictures = [draw_part(i)[0] for i in range(12)] + [draw_part(100 + i, ("dent",))[0] for i in range(anomalies)]
+    source = source_model(*SIZE)
+    features = Extractor(*SIZE, source)(pictures)
+    head = fit_head(
+        features, np.arange(len(pictures)) >= 12, seed=0, wanted=Wanted(), progress=lambda done, total: None
+    )
+    picture, mask = draw_part(200, ("dent",))
+
+    def lower(scale: Scale) -> Scale:
+        return scale._replace(spread=scale.spread._replace(mean=scale.spread.mean + 100 * scale.spread.deviation))
+
+    head = head._replace(
+        bank_scale=lower(head.bank_scale),
+        placed=head.placed._replace(scale=lower(head.placed.scale)),
+        fine=head.fine and head.fine._replace(scale=lower(head.fine.scale)),
+        map_threshold=1e6,
+    )
+    (score,) = head.raw_scores(Extractor(*SIZE, source)([picture]))
+    head = head._replace(threshold=float(score) - 0.05, middle=float(score) - 0.05)
+    outputs = run(assemble(head, *SIZE, source, is_marked=True), picture)
+    dent = (np.asarray(mask)[::4, ::4] != 255).any(axis=2).astype(np.uint8)
+    dent = cv2.dilate(dent, np.ones((9, 9), np.uint8)) > 0
+    marks = outputs["marks"][0, 0] >= 1
+    assert 0 < marks.sum() < 0.1 * marks.size
+    assert dent[marks].mean() > 0.9
 
 
 def test_a_place_where_good_parts_differ_counts_for_less() -> None:

@@ -22,11 +22,6 @@ def _noise(seed: int, size: tuple[int, int] = SOURCE) -> U8:
     return np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
 
 
-def _helper() -> threading.Thread:
-    """Give the helper that was made last."""
-    return [thread for thread in threading.enumerate() if thread.name == "preparation"][-1]
-
-
 class _Meeting(ArrayPixels):
     """Pixels of which each thread's first rows are given when `most` threads want some, and after `act`."""
 
@@ -67,6 +62,16 @@ def test_a_small_bitmap_is_not_worth_a_thread() -> None:
     assert not isinstance(make_helped_resizer((320, 240), (96, 96), "area"), HelpedResizer)
     assert not isinstance(make_helped_resizer((4096, 4096), (1000, 1000), "bilinear"), HelpedResizer)  # as a whole
     assert threading.active_count() == before
+
+
+def test_one_thread_does_it_where_no_more_may_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    unhelped, alone = make_helped_resizer(SOURCE, TARGET, "area"), make_resizer(SOURCE, TARGET, "area")
+    assert not isinstance(unhelped, HelpedResizer)
+    assert np.array_equal(unhelped(ArrayPixels(_noise(0))), alone(ArrayPixels(_noise(0))))
 
 
 class _InOneBuffer(ArrayPixels):

@@ -137,7 +137,7 @@ def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
     seen = graph.op("MatMul", "fine.seen.itself", own, graph.weight("fine.view", matrix[:STRIDE_8_CHANNELS]))
     seen = graph.reshape("fine.seen.places", seen, rows, FINER, columns, FINER, dimensions)
     seen = graph.reshape("fine.seen", graph.op("Add", "fine.seen.both", seen, around), count, 1, dimensions)
-    usual = _add_place_distance(graph, "fine.usual", seen, fine.places.bank, fine.usual.usual)
+    usual = _add_place_distance(graph, "fine.usual", seen, fine.places.bank, fine.usual.fine)
     finest = _slice(graph, "finest.own", FINE, STRIDE_8_CHANNELS, FINE_CHANNELS)
     graph.weight("finest.view", view.finest.matrix)
     graph.weight("finest.bias", view.finest.bias)

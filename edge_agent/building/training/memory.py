@@ -32,12 +32,12 @@ class Memory(NamedTuple):
 class UsualPlaces(NamedTuple):
     """Of good parts' distances at each fine place: what is usual of both."""
 
-    usual: Usual
+    fine: Usual
     finest: Usual
 
     def __call__(self, found: Distances) -> F32:
         """Bring distances to deviations from what is usual at their place: [pictures, 4 * positions]."""
-        return _blend(self.usual(found.usual), self.finest(found.finest))
+        return _blend(self.fine(found.fine), self.finest(found.finest))
 
 
 class PlaceMemory(NamedTuple):
@@ -96,13 +96,13 @@ def describe_places(
     found: Distances, grid: tuple[int, int], anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int
 ) -> PlaceMemory:
     """Describe what is usual of distances of fine places, each to good parts without the picture."""
-    usual, finest = (describe_usual(of, grid, anomalous, fold, count, FINE_WORST) for of in found)
-    unusual = _blend(usual.unusual, finest.unusual)
+    fine, finest = (describe_usual(of, grid, anomalous, fold, count, FINE_WORST) for of in found)
+    unusual = _blend(fine.unusual, finest.unusual)
     scores = picture_scores(unusual, FINE_WORST).astype(np.float64)
-    return PlaceMemory(UsualPlaces(usual.usual, finest.usual), unusual, scores)
+    return PlaceMemory(UsualPlaces(fine.usual, finest.usual), unusual, scores)
 
 
-def _blend(usual: F32, finest: F32) -> F32:
-    found = usual * np.float32(1 - FINEST_SHARE)
+def _blend(fine: F32, finest: F32) -> F32:
+    found = fine * np.float32(1 - FINEST_SHARE)
     found += np.float32(FINEST_SHARE) * finest
     return np.asarray(found, np.float32)

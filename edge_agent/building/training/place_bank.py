@@ -57,7 +57,7 @@ class View(NamedTuple):
 class Distances(NamedTuple):
     """Of places to the nearest of good parts' there [pictures, 4 * positions]: of strides 8 and 16, and of 4."""
 
-    usual: F32
+    fine: F32
     finest: F32
 
 
@@ -137,7 +137,7 @@ class PlaceBank(NamedTuple):
         # A row of coarse places at a time: what is calculated of it stays in the processor's cache.
         for row in range(features.grid[0]):
             here, asked = slice(row * per_row, (row + 1) * per_row), features.row(row)
-            found.usual[:, here] = _nearest(self.view(asked), self.bank[here])
+            found.fine[:, here] = _nearest(self.view(asked), self.bank[here])
             found.finest[:, here] = _nearest(self.view.see_finest(asked), self.finest[here])
         return found
 
@@ -240,7 +240,7 @@ def compare_places(
         ]
         held = [of for of, _, _ in compared]
         _remember(bank[here], shown, kept)
-        _measure(found.usual[:, here], seen, shown, held, remembered)
+        _measure(found.fine[:, here], seen, shown, held, remembered)
         seen, shown = _see(view.see_finest, *rows, used if compared else None)
         _remember(finest[here], shown, kept)
         _measure(found.finest[:, here], seen, shown, held, remembered)

@@ -57,7 +57,7 @@ def test_distances_are_those_to_the_nearest_of_the_same_place() -> None:
     good, asked = made_up(6), made_up(3, seed=1)
     view = choose_view(good, every(good), seed=0)
     found = remember_places(good, every(good), view, seed=0)(asked)
-    for look, of in ((view.__call__, found.usual), (view.see_finest, found.finest)):
+    for look, of in ((view.__call__, found.fine), (view.see_finest, found.finest)):
         brute = np.linalg.norm(look(asked)[:, None] - look(good)[None], axis=3).min(axis=1)
         np.testing.assert_allclose(of, brute, rtol=0.02, atol=0.02)
 

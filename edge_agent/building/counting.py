@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
+#: is told how many are done of how many
+Progress = Callable[[int, int], None]
 
-def count_up(progress: Callable[[int, int], None], total: int) -> Callable[[], None]:
+
+def count_up(progress: Progress, total: int) -> Callable[[], None]:
     """Give what is to be called whenever one of `total` is done, from any thread: `progress` is told each number once,
     in order."""
     lock, done = Lock(), 0

@@ -108,13 +108,14 @@ def _add_distance(graph: Graph, name: str, patches: str, bank: F32, usual: Usual
     products = graph.op("Gemm", f"{name}.products", patches, f"{name}.minus_twice", f"{name}.squares")
     nearest = graph.op("ReduceMin", f"{name}.nearest", products, "axis.last", keepdims=0)
     squares = graph.op("ReduceSumSquare", f"{name}.patches.squares", patches, "axis.last", keepdims=0)
+    return _add_beyond_usual(graph, name, nearest, squares, usual)
+
+
+def _add_beyond_usual(graph: Graph, name: str, nearest: str, squares: str, usual: Usual) -> str:
+    """Add the distance, |b|^2 - 2 p b of the nearest and |p|^2 being there, beyond what is usual at its place."""
     # Rounding can leave a little less than nothing.
     square = graph.op("Relu", f"{name}.square", graph.op("Add", f"{name}.square.signed", nearest, squares))
-    return _add_usual(graph, name, graph.op("Sqrt", f"{name}.from_nearest", square), usual)
-
-
-def _add_usual(graph: Graph, name: str, distance: str, usual: Usual) -> str:
-    """Add what takes off a distance what is usual at its place."""
+    distance = graph.op("Sqrt", f"{name}.from_nearest", square)
     graph.weight(f"{name}.usual", usual.middle)
     graph.weight(f"{name}.usual.spread", usual.spread)
     beyond = graph.op("Sub", f"{name}.beyond", distance, f"{name}.usual")
@@ -174,8 +175,7 @@ def _add_place_distance(graph: Graph, name: str, seen: str, bank: F16, usual: Us
     graph.weight("axes.each", np.array([1, 2], np.int64))
     nearest = graph.op("ReduceMin", f"{name}.nearest", signed, "axes.each", keepdims=0)
     squares = graph.op("ReduceSumSquare", f"{name}.seen.squares", seen, "axes.each", keepdims=0)
-    square = graph.op("Relu", f"{name}.square", graph.op("Add", f"{name}.square.signed", nearest, squares))
-    return _add_usual(graph, name, graph.op("Sqrt", f"{name}.from_nearest", square), usual)
+    return _add_beyond_usual(graph, name, nearest, squares, usual)
 
 
 def _add_worst(graph: Graph, name: str, count: int) -> str:

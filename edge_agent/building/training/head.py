@@ -10,13 +10,14 @@ separates pictures that it was not fitted on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.counting import Progress
 from edge_agent.building.datasets.split import folds
 from edge_agent.building.training.bank import (
     Whitening,
@@ -77,8 +78,6 @@ _USUAL_SHARE, _DECIDE = 0.3, 10
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
 #: how many times as far the same place of other good parts may be as the nearest of all places, for the same
 _IN_PLACE, _ASTRAY = 1.05, 1.15
-
-Progress = Callable[[int, int], None]
 
 
 class Regression(NamedTuple):

@@ -9,7 +9,7 @@ are registered. A screw that lies the wrong way round in a tray stays what it is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.counting import count_up
+from edge_agent.building.counting import Progress, count_up
 from edge_agent.building.training import backbone
 from edge_agent.building.training.cores import one_thread_each, side_by_side
 from edge_agent.building.training.features import F32, input_spec
@@ -59,9 +59,6 @@ _TIMED = 5  # runs
 _SEEN_BY = 3  # parts, of which the mean is known at a place
 _SMALLER = 2  # the sides of the picture of that
 _MORE, _BEYOND = 1.5, 0.01  # of the largest angle and shift that was seen is searched, and a share of the longer side
-
-
-Progress = Callable[[int, int], None]
 
 
 class Range(NamedTuple):

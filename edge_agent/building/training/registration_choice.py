@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.counting import count_up
+from edge_agent.building.counting import Progress, count_up
 from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.dataset import ANOMALY
 from edge_agent.building.datasets.reading import Datasets
@@ -55,8 +55,6 @@ _CLOSED_IN = 1e-3  # what was turned out of the picture is looked for at its bor
 _LEARNED_TWICE = (
     "parts do not lie alike, and anomalies enough tell whether they should: the verdict is learned both ways"
 )
-
-Progress = Callable[[int, int], None]
 
 
 class Worth(NamedTuple):

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.counting import count_up
+from edge_agent.building.counting import Progress, count_up
 from edge_agent.building.datasets.dataset import Example
 from edge_agent.building.datasets.split import folds
 from edge_agent.building.training.cores import one_thread_each, side_by_side
@@ -53,8 +53,6 @@ _MISSING = 0.5  # a larger input may leave so much of what the usual one lacks o
 #: of so many anomalies one may be judged worse with a larger input that sees specks far better, and of more as well:
 #: whether one of ten is found is luck
 _ONE_OF = 10
-
-Progress = Callable[[int, int], None]
 
 
 class Judging(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +14,8 @@ from onnx import ModelProto
 from edge_agent.building.training import backbone
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.bank import choose_bank, choose_banks, choose_whitening, distances, picture_scores
-from edge_agent.building.training.features import F32, Extractor, choose_input_size, input_spec, source_model
-from edge_agent.building.training.head import Scale, Wanted, fit_head
+from edge_agent.building.training.features import F32, Extractor, Features, choose_input_size, input_spec, source_model
+from edge_agent.building.training.head import Head, Scale, Wanted, fit_head
 from edge_agent.building.training.likeness import likeness_out_of_fold, remember_anomalies
 from edge_agent.building.training.usual import usual_distances
 from edge_agent.inference.imaging.resize import U8
@@ -115,11 +117,7 @@ def _furthest_first(points: F32, allowed: npt.NDArray[np.intp], first: int, coun
 
 @pytest.mark.parametrize("anomalies", [0, 1, 8])
 def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
-    pictures = [draw_part(i)[0] for i in range(12)] + [draw_part(100 + i, ("dent",))[0] for i in range(anomalies)]
-    source = source_model(*SIZE)
-    features = Extractor(*SIZE, source)(pictures)
-    anomalous = np.arange(len(pictures)) >= 12
-    head = fit_head(features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None)
+    pictures, source, features, head = _fitted(anomalies)
     assert (head.regression is not None) == (anomalies == 8)
     assert (head.likeness is not None) == (anomalies == 8)
     model = assemble(head, *SIZE, source, is_marked=True)
@@ -143,22 +141,32 @@ def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
     assert scores.shape == (len(pictures),)
 
 
-@pytest.mark.parametrize("anomalies", [0, 8])
-def test_what_is_called_anomalous_is_marked_where_its_score_comes_from(anomalies: int) -> None:
-    """Though no place is as far out as marks begin."""
+def _fitted(anomalies: int) -> tuple[list[U8], Any, Features, Head]:
+    """Pictures of twelve good parts and of some with a dent, what they are looked at with, and their verdict."""
     pictures = [draw_part(i)[0] for i in range(12)] + [draw_part(100 + i, ("dent",))[0] for i in range(anomalies)]
     source = source_model(*SIZE)
     features = Extractor(*SIZE, source)(pictures)
-    head = fit_head(
-        features, np.arange(len(pictures)) >= 12, seed=0, wanted=Wanted(), progress=lambda done, total: None
-    )
+    anomalous = np.arange(len(pictures)) >= 12
+    head = fit_head(features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None)
+    return pictures, source, features, head
+
+
+def _around_dent(mask: Any) -> npt.NDArray[np.bool_]:
+    """Tell which places of the map a dent's mask marks, and those beside them."""
+    dent = (np.asarray(mask)[::4, ::4] != 255).any(axis=2).astype(np.uint8)
+    return np.asarray(cv2.dilate(dent, np.ones((9, 9), np.uint8)) > 0)
+
+
+@pytest.mark.parametrize("anomalies", [0, 8])
+def test_what_is_called_anomalous_is_marked_where_its_score_comes_from(anomalies: int) -> None:
+    """Though no place is as far out as marks begin."""
+    pictures, source, features, head = _fitted(anomalies)
     picture, mask = draw_part(200, ("dent",))
     (score,), (of_good,) = head.raw_scores(Extractor(*SIZE, source)([picture])), head.raw_scores(features.of([0]))
     assert score > of_good
     between = float(score + of_good) / 2
     head = head._replace(map_threshold=1e6, threshold=between, middle=between)
-    dent = (np.asarray(mask)[::4, ::4] != 255).any(axis=2).astype(np.uint8)
-    dent = cv2.dilate(dent, np.ones((9, 9), np.uint8)) > 0
+    dent = _around_dent(mask)
     marks = run(assemble(head, *SIZE, source, is_marked=True), picture)["marks"][0, 0] >= 1
     assert 0 < marks.sum() < 0.1 * marks.size
     assert dent[marks].mean() > 0.9
@@ -172,12 +180,7 @@ def test_what_is_called_anomalous_is_marked_where_its_score_comes_from(anomalies
 @pytest.mark.parametrize("anomalies", [0, 8])
 def test_it_is_marked_though_no_place_gives_anything_to_its_score(anomalies: int) -> None:
     """As where what was learned from anomalies decides, and places are nearer than good parts' furthest ones."""
-    pictures = [draw_part(i)[0] for i in range(12)] + [draw_part(100 + i, ("dent",))[0] for i in range(anomalies)]
-    source = source_model(*SIZE)
-    features = Extractor(*SIZE, source)(pictures)
-    head = fit_head(
-        features, np.arange(len(pictures)) >= 12, seed=0, wanted=Wanted(), progress=lambda done, total: None
-    )
+    _, source, _, head = _fitted(anomalies)
     picture, mask = draw_part(200, ("dent",))
 
     def lower(scale: Scale) -> Scale:
@@ -192,8 +195,7 @@ def test_it_is_marked_though_no_place_gives_anything_to_its_score(anomalies: int
     (score,) = head.raw_scores(Extractor(*SIZE, source)([picture]))
     head = head._replace(threshold=float(score) - 0.05, middle=float(score) - 0.05)
     outputs = run(assemble(head, *SIZE, source, is_marked=True), picture)
-    dent = (np.asarray(mask)[::4, ::4] != 255).any(axis=2).astype(np.uint8)
-    dent = cv2.dilate(dent, np.ones((9, 9), np.uint8)) > 0
+    dent = _around_dent(mask)
     marks = outputs["marks"][0, 0] >= 1
     assert 0 < marks.sum() < 0.1 * marks.size
     assert dent[marks].mean() > 0.9

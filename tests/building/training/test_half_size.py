@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
 from onnx import ModelProto
+from PIL import Image
 
-from edge_agent.building.training import backbone
+from edge_agent.building.datasets.checks.checking import check_datasets
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.training import backbone, fitting, resolution
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.features import Extractor, Features, Joining, input_spec, join, source_model
+from edge_agent.building.training.fitting import Fitted
 from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.marks import SCORE
 from edge_agent.building.training.memory import join_places
+from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import Moved, lean, move
+from edge_agent.building.training.registration_choice import fit_usual
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 from tests.support.parts import HEIGHT, WIDTH, draw_part
+from tests.support.turned import draw_turned
 
 SIZE = (WIDTH, HEIGHT)
 HALF = (WIDTH // 2, HEIGHT // 2)
@@ -99,3 +112,47 @@ def test_features_of_both_sizes_stay_together() -> None:
         assert found.half.grid == (HEIGHT // 32, WIDTH // 32)
         np.testing.assert_array_equal(of.half.fine, parts[2].half.fine)
     assert lean(together).half is not None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_larger_input_that_is_taken_sees_registered_parts_in_both_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Literal["fp32", "int8"]
+) -> None:
+    """The written model says of a camera's picture what the trainer's own functions say of it."""
+    rng = np.random.default_rng(3)
+    for folder, count, is_bad in (("normal", 12, False), ("anomaly", 6, True)):
+        (tmp_path / folder).mkdir()
+        for number in range(count):
+            picture, _ = draw_turned(rng, rng.uniform(-180, 180), (0.0, 0.0), is_bad=is_bad)
+            large = cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+            Image.fromarray(large).save(tmp_path / folder / f"{number}.png")
+
+    def take_larger(
+        usual: Fitted, anomalous: Any, fit_larger: Callable[[], Fitted], *_: Any
+    ) -> tuple[Fitted, resolution.Trial]:
+        return fit_larger(), resolution.Trial(True, (0.5, 0.9))
+
+    monkeypatch.setattr(fitting, "choose_larger", take_larger)
+    options = Options("classification", precision, quality="auto")
+    datasets = read_datasets(tmp_path, None)
+    report = check_datasets(datasets, lambda done, total: None)
+    pictures, usual, larger = TrainingPictures(options), (192, 192), (384, 384)
+    quiet = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
+    examples = datasets.train.labelled
+    fitted, _ = fit_usual(datasets, pictures.take(examples, usual), usual, options, quiet, report, segmentation=False)
+    assert fitted.registration is not None
+    fitted, _ = fitting.try_larger(fitted, larger, pictures, datasets, options, quiet, report)
+    assert fitted.registration is not None and fitted.features.half is not None
+    model = assemble(
+        fitted.head, *larger, fitted.source, search=fitted.registration.search, half_source=fitted.half_source
+    )
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    chosen = (examples[0], examples[-1])
+    expected = fitting.judge(chosen, fitted, lambda done, total: None)
+    assert expected[1] - expected[0] > 1.5
+    normalize = Normalizer(input_spec(*larger))
+    for picture, score in zip(fitting.resized_pictures(chosen, larger), expected, strict=True):
+        (found,) = session.run([SCORE], {backbone.INPUT: normalize(picture)})
+        # The trainer rounds registered pictures to whole numbers.
+        np.testing.assert_allclose(found, score, atol=0.15)

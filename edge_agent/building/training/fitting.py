@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.counting import count_up
+from edge_agent.building.counting import Progress, count_up
 from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
 from edge_agent.building.datasets.masks import read_mask
@@ -154,7 +154,7 @@ def try_larger(
     return chosen, describe(trial, picture, (usual.size, size), times)
 
 
-def judge(examples: tuple[Example, ...], fitted: Fitted, progress: Callable[[int, int], None]) -> F64:
+def judge(examples: tuple[Example, ...], fitted: Fitted, progress: Progress) -> F64:
     """Score pictures, one after another: together their features could fill the memory."""
     raw = []
     lay = Registrar(fitted.registration.search, *fitted.size) if fitted.registration else None
@@ -216,7 +216,7 @@ def resized_pictures(examples: Sequence[Example], target: tuple[int, int]) -> li
     return side_by_side([partial(one, example) for example in examples])
 
 
-def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
+def extract_features(extract: Extractor, pictures: list[U8], progress: Progress) -> Features:
     """Extract the features of pictures of the input's size; `progress` is told how many are done of all."""
     found = Joining(len(pictures))
     one_more = count_up(progress, len(pictures))
@@ -231,7 +231,7 @@ def _look_further(
     drawn_on: npt.NDArray[np.intp],
     to_move: npt.NDArray[np.intp],
     smaller: float,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> tuple[Features | None, Moved | None]:
     """Look at some pictures with drawn defects, some of them `smaller`, and at moved copies of some, which are made one
     by one. `extract` rests then."""

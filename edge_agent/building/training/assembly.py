@@ -9,13 +9,13 @@ import numpy as np
 from edge_agent.building.training import backbone
 from edge_agent.building.training.bank import places, worst_count
 from edge_agent.building.training.features import (
+    AROUND,
     CLASS_SCORES,
     F32,
-    FINE,
-    FINE_CHANNELS,
     FINER,
+    FINEST,
     GRID,
-    PATCH_CHANNELS,
+    OWN,
     PATCHES,
     POOLED,
     SHARP,
@@ -30,6 +30,9 @@ from edge_agent.building.training.marks import ANOMALY_MAP, MAP_STRIDE, MARKS, S
 from edge_agent.building.training.memory import FINE_WORST, FINEST_SHARE
 from edge_agent.building.training.registration_graph import Search, register
 from edge_agent.building.training.usual import Usual
+
+#: what a place shows times this, added to half of what another shows, is half of how they differ
+_LESS_HALF = np.float32(-0.5)
 
 
 def assemble(
@@ -107,7 +110,7 @@ def _add_distance(graph: Graph, name: str, patches: str, bank: F32, usual: Usual
     graph.weight("axis.last", np.array([1], np.int64))
     products = graph.op("Gemm", f"{name}.products", patches, f"{name}.minus_twice", f"{name}.squares")
     nearest = graph.op("ReduceMin", f"{name}.nearest", products, "axis.last", keepdims=0)
-    squares = graph.op("ReduceSumSquare", f"{name}.patches.squares", patches, "axis.last", keepdims=0)
+    squares = _add_squares(graph, f"{name}.patches", patches, "axis.last")
     return _add_beyond_usual(graph, name, nearest, squares, usual)
 
 
@@ -128,21 +131,19 @@ def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
     view, count = fine.places.view, len(fine.places.bank)
     matrix, bias, _ = view.whitening
     dimensions = matrix.shape[1]
-    around = _slice(graph, "fine.around.patches", SHARP, STRIDE_8_CHANNELS, PATCH_CHANNELS)
-    graph.weight("fine.around.view", matrix[STRIDE_8_CHANNELS:])
-    graph.weight("fine.bias", bias)
-    around = graph.op("Gemm", "fine.around", around, "fine.around.view", "fine.bias")
+    graph.weight("fine.around.view", _LESS_HALF * matrix[STRIDE_8_CHANNELS:])
+    graph.weight("fine.bias", _LESS_HALF * bias)
+    around = graph.op("Gemm", "fine.around", AROUND, "fine.around.view", "fine.bias")
     # Each place around is that of FINER x FINER fine ones.
     around = graph.reshape("fine.around.places", around, rows, 1, columns, 1, dimensions)
-    own = _slice(graph, "fine.own", FINE, 0, STRIDE_8_CHANNELS)
-    seen = graph.op("MatMul", "fine.seen.itself", own, graph.weight("fine.view", matrix[:STRIDE_8_CHANNELS]))
+    graph.weight("fine.view", _LESS_HALF * matrix[:STRIDE_8_CHANNELS])
+    seen = graph.op("MatMul", "fine.seen.itself", OWN, "fine.view")
     seen = graph.reshape("fine.seen.places", seen, rows, FINER, columns, FINER, dimensions)
     seen = graph.reshape("fine.seen", graph.op("Add", "fine.seen.both", seen, around), count, 1, dimensions)
     usual = _add_place_distance(graph, "fine.usual", seen, fine.places.bank, fine.usual.fine)
-    finest = _slice(graph, "finest.own", FINE, STRIDE_8_CHANNELS, FINE_CHANNELS)
-    graph.weight("finest.view", view.finest.matrix)
-    graph.weight("finest.bias", view.finest.bias)
-    seen = graph.op("Gemm", "finest.seen.rows", finest, "finest.view", "finest.bias")
+    graph.weight("finest.view", _LESS_HALF * view.finest.matrix)
+    graph.weight("finest.bias", _LESS_HALF * view.finest.bias)
+    seen = graph.op("Gemm", "finest.seen.rows", FINEST, "finest.view", "finest.bias")
     seen = graph.reshape("finest.seen", seen, count, 1, view.finest.matrix.shape[1])
     finest = _add_place_distance(graph, "finest", seen, fine.places.finest, fine.usual.finest)
     graph.weight("finest.share", np.array(FINEST_SHARE))
@@ -154,28 +155,28 @@ def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
     graph.op("Add", "fine.distance", *parts)
 
 
-def _slice(graph: Graph, name: str, of: str, first: int, end: int) -> str:
-    """Take some columns."""
-    names = [f"{name}.{what}" for what in ("first", "end", "axis")]
-    for what, number in zip(names, (first, end, 1), strict=True):
-        graph.weight(what, np.array([number], np.int64))
-    return graph.op("Slice", name, of, *names)
+def _add_place_distance(graph: Graph, name: str, less_half: str, bank: F16, usual: Usual) -> str:
+    """Add the distance of every place to the nearest in its part of a bank, beyond what is usual there.
 
-
-def _add_place_distance(graph: Graph, name: str, seen: str, bank: F16, usual: Usual) -> str:
-    """Add the distance of every place [places, 1, channels] to the nearest in its part of a bank, beyond what is usual
-    there."""
+    `less_half` [places, 1, channels] is -p/2, so that half a distance needs nothing but a product and sums:
+    |p/2 - b/2|^2 = |-p/2|^2 + |b/2|^2 + (-p/2) b. A product with a factor of its own would cost half as much again:
+    onnxruntime takes the two together, and then has no fast way for a single row.
+    """
     graph.weight(f"{name}.bank.half", bank)
     known = graph.cast(f"{name}.bank", f"{name}.bank.half", "float32")
-    products = graph.op("MatMul", f"{name}.products", seen, known)
-    graph.weight("fine.two", np.array(2.0))
-    graph.weight(f"{name}.squares", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :])
-    twice = graph.op("Mul", f"{name}.twice", products, "fine.two")
-    signed = graph.op("Sub", f"{name}.signed", f"{name}.squares", twice)
+    products = graph.op("MatMul", f"{name}.products", less_half, known)
+    graph.weight(f"{name}.squares", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :] / 4)
     graph.weight("axes.each", np.array([1, 2], np.int64))
+    signed = graph.op("Add", f"{name}.signed", f"{name}.squares", products)
     nearest = graph.op("ReduceMin", f"{name}.nearest", signed, "axes.each", keepdims=0)
-    squares = graph.op("ReduceSumSquare", f"{name}.seen.squares", seen, "axes.each", keepdims=0)
-    return _add_beyond_usual(graph, name, nearest, squares, usual)
+    squares = _add_squares(graph, f"{name}.seen", less_half, "axes.each")
+    half = Usual(*(np.asarray(of / 2, np.float32) for of in usual))
+    return _add_beyond_usual(graph, name, nearest, squares, half)
+
+
+def _add_squares(graph: Graph, name: str, of: str, axes: str) -> str:
+    """Add sums of squares over some axes: onnxruntime takes twice as long for ReduceSumSquare."""
+    return graph.op("ReduceSum", f"{name}.squares", graph.op("Mul", f"{name}.square", of, of), axes, keepdims=0)
 
 
 def _add_worst(graph: Graph, name: str, count: int) -> str:

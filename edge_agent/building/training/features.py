@@ -28,13 +28,15 @@ from edge_agent.inference.imaging.tensor import Normalizer
 F32 = npt.NDArray[np.float32]
 
 PATCHES, SHARP, FINE, POOLED, CLASS_SCORES = "patches", "sharp", "fine", "pooled", "class_scores"
+#: parts of `fine` (stride 8, and stride 4) and of `sharp` (stride 16), which the finished model takes by themselves
+OWN, FINEST, AROUND = "fine.own", "fine.finest", "sharp.around"
 _FINEST, _FINE, _COARSE = "stage2", "stage3", "stage5"
 GRID = backbone.STAGES[_COARSE][1]
 _FINE_LABELS = 4  # the background included: to compare more scores at every pixel of the input takes too long
 #: rows and columns of `fine` for one of the others
 FINER = GRID // backbone.STAGES[_FINE][1]
 #: and of the map of stride 4 for one of `fine`
-FINEST = backbone.STAGES[_FINE][1] // backbone.STAGES[_FINEST][1]
+_FINEST_EACH = backbone.STAGES[_FINE][1] // backbone.STAGES[_FINEST][1]
 #: of `fine`, those of stride 8, behind which are those of stride 4; in `sharp` and `patches` are as many of stride 8
 STRIDE_8_CHANNELS = backbone.STAGES[_FINE][0]
 FINE_CHANNELS = STRIDE_8_CHANNELS + 2 * backbone.STAGES[_FINEST][0]
@@ -144,22 +146,28 @@ def add_features(graph: Graph, width: int, height: int) -> None:
     fine = graph.op("AveragePool", "fine.smooth", _FINE, **smooth)
     fine = graph.op("AveragePool", "fine.grid", fine, kernel_shape=[FINER, FINER], strides=[FINER, FINER])
     coarse = graph.op("AveragePool", "coarse.smooth", _COARSE, **smooth)
-    graph.weight("patches.shape", np.array([PATCH_CHANNELS, count], np.int64))
     for name, of in ((PATCHES, coarse), (SHARP, _COARSE)):
-        both = graph.op("Concat", f"{name}.embedding", fine, of, axis=1)
-        rows = graph.op("Reshape", f"{name}.embedding.rows", both, "patches.shape")
-        graph.op("Transpose", name, rows, perm=[1, 0])
-    graph.weight("fine.shape", np.array([FINE_CHANNELS, FINER**2 * count], np.int64))
-    each = {"kernel_shape": [FINEST, FINEST], "strides": [FINEST, FINEST]}
+        _add_rows(graph, name, graph.op("Concat", f"{name}.embedding", fine, of, axis=1), PATCH_CHANNELS, count)
+    _add_rows(graph, AROUND, _COARSE, PATCH_CHANNELS - STRIDE_8_CHANNELS, count)
+    each = {"kernel_shape": [_FINEST_EACH] * 2, "strides": [_FINEST_EACH] * 2}
     most = graph.op("MaxPool", "finest.most", _FINEST, **each)
     # ONNX has no pooling of the least: it is the most of what is negative.
     negative = graph.op("MaxPool", "finest.negative.most", graph.op("Neg", "finest.negative", _FINEST), **each)
-    both = graph.op("Concat", "fine.both", _FINE, most, graph.op("Neg", "finest.least", negative), axis=1)
-    graph.op("Transpose", FINE, graph.op("Reshape", "fine.rows", both, "fine.shape"), perm=[1, 0])
+    both = graph.op("Concat", "finest.both", most, graph.op("Neg", "finest.least", negative), axis=1)
+    _add_rows(graph, OWN, _FINE, STRIDE_8_CHANNELS, FINER**2 * count)
+    _add_rows(graph, FINEST, both, FINE_CHANNELS - STRIDE_8_CHANNELS, FINER**2 * count)
+    graph.op("Concat", FINE, OWN, FINEST, axis=1)
     statistics = [part for stage in (_FINE, _COARSE) for part in _pool(graph, stage)]
     stacked = graph.op("Concat", "pooled.stacked", *statistics, axis=1)
     graph.weight("pooled.shape", np.array([1, POOLED_CHANNELS], np.int64))
     graph.op("Reshape", POOLED, stacked, "pooled.shape")
+
+
+def _add_rows(graph: Graph, name: str, plane: str, channels: int, count: int) -> None:
+    """Put the places of [1, channels, rows, columns] below each other: [count, channels]."""
+    # In this order: onnxruntime would take a transposition just before a product into it, and do it several times.
+    last = graph.op("Transpose", f"{name}.channels.last", plane, perm=[0, 2, 3, 1])
+    graph.reshape(name, last, count, channels)
 
 
 def _pool(graph: Graph, stage: str) -> tuple[str, str, str]:

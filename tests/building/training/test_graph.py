@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnxruntime
 import pytest
 from onnx import ModelProto
@@ -166,6 +168,21 @@ def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
             )
     scores = picture_scores(distances(head.whitening(features.sharp), head.bank))
     assert scores.shape == (len(pictures),)
+
+
+def test_no_product_is_one_that_onnxruntime_has_no_fast_way_for(tmp_path: Path) -> None:
+    """It takes a factor and a transposition into a product, which then takes up to half as long again."""
+    _, source, _, head = _fitted(8)
+    assert head.fine
+    optimised, options = tmp_path / "optimised.onnx", onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = str(optimised), 3
+    graph = assemble(head, *SIZE, source).SerializeToString()
+    onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    products = [node for node in onnx.load(optimised).graph.node if "MatMul" in node.op_type or node.op_type == "Gemm"]
+    assert len(products) >= 8
+    for node in products:
+        assert node.op_type in ("MatMul", "Gemm")
+        assert not any(attribute.i for attribute in node.attribute if attribute.name.startswith("trans"))
 
 
 def _fitted(anomalies: int) -> tuple[list[U8], Any, Features, Head]:

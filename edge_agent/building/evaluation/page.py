@@ -38,6 +38,7 @@ class Gallery:
             "anomalous": item.example.label == ANOMALY,
             "score": item.verdict.score,
             "areas": "".join(f", {area.label} {area.fraction:.2%}" for area in item.verdict.areas[1:]),
+            "bare": len(item.verdict.areas) == 1,
         }
         if not item.is_right or self._shown < _MOST:
             self._shown += item.is_right

@@ -73,6 +73,7 @@ def write_page(evaluation: Evaluation, gallery: Gallery, path: Path) -> None:
         f"{evaluation.inspections.seconds * 1000:.1f} ms a picture on this machine",
         "notes": evaluation.circumstances.sentences,
         "threshold": manifest.threshold,
+        "marks": len(manifest.labels) > 1,
         "roc_auc": evaluation.classification.roc_auc,
         "average_precision": evaluation.classification.average_precision,
         "intervals": evaluation.intervals._asdict(),

@@ -10,13 +10,14 @@ from edge_agent.building.training import backbone
 from edge_agent.building.training.bank import places, worst_count
 from edge_agent.building.training.features import (
     AROUND,
+    AROUND_SMOOTH,
     CLASS_SCORES,
+    COARSELY,
     F32,
     FINER,
     FINEST,
     GRID,
     OWN,
-    PATCHES,
     POOLED,
     SHARP,
     STRIDE_8_CHANNELS,
@@ -101,8 +102,9 @@ def _add_half(graph: Graph, places: HalfPlaces, source: Any, picture: str, width
 def _add_parts(graph: Graph, head: Head, rows: int, columns: int) -> list[str]:
     """Add each score's part of the whole; the first bank's distances, and those of fine places, are there."""
     parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
-    graph.weight("places", places(rows, columns, head.placed.weight))
-    patches = graph.op("Concat", "placed.patches", PATCHES, "places", axis=1)
+    where = places(rows, columns, head.placed.weight)
+    graph.weight("places", np.column_stack([where, np.ones(len(where), np.float32)]))
+    patches = graph.op("Concat", "placed.patches", COARSELY, AROUND_SMOOTH, "places", axis=1)
     _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
     parts.append(
         _add_scale(graph, "placed", _add_worst(graph, "placed", worst_count(rows * columns)), head.placed.scale)
@@ -118,7 +120,7 @@ def _add_parts(graph: Graph, head: Head, rows: int, columns: int) -> list[str]:
         score = graph.op("Add", "regression.score", flat, "regression.bias")
         parts.append(_add_scale(graph, "regression", score, head.regression_scale))
     if head.likeness and head.likeness_scale:
-        graph.weight("likeness.directions", head.likeness.directions)
+        graph.weight("likeness.directions", np.pad(head.likeness.directions, [(0, 1), (0, 0)]))
         alike = graph.op("MatMul", "likeness.alike", "bank.whitened", "likeness.directions")
         most = graph.op("ReduceMax", "likeness.most", alike, "axis.last", keepdims=0)
         top = graph.top("likeness.top", most, min(ALIKE_PLACES, rows * columns))
@@ -137,11 +139,11 @@ def _add_joined(graph: Graph, whole: str, half: str, rows: int, columns: int) ->
 
 def _add_distance(graph: Graph, name: str, patches: str, bank: F32, usual: Usual) -> str:
     """Add the distance of every patch to its nearest neighbour, |p - b|^2 = |p|^2 + |b|^2 - 2 p b, beyond what is usual
-    at its place."""
-    graph.weight(f"{name}.minus_twice", -2 * bank.T)
-    graph.weight(f"{name}.squares", (bank**2).sum(axis=1))
+    at its place. Behind a patch's channels is a 1, with which |b|^2 is a part of the product."""
+    # Less the square of that 1, which is in |p|^2.
+    graph.weight(f"{name}.known", np.vstack([-2 * bank.T, (bank**2).sum(axis=1) - 1]))
     graph.weight("axis.last", np.array([1], np.int64))
-    products = graph.op("Gemm", f"{name}.products", patches, f"{name}.minus_twice", f"{name}.squares")
+    products = graph.op("MatMul", f"{name}.products", patches, f"{name}.known")
     nearest = graph.op("ReduceMin", f"{name}.nearest", products, "axis.last", keepdims=0)
     squares = _add_squares(graph, f"{name}.patches", patches, "axis.last")
     return _add_beyond_usual(graph, name, nearest, squares, usual)
@@ -221,8 +223,10 @@ def _add_worst(graph: Graph, name: str, count: int) -> str:
 
 def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> str:
     """Add the bank's distances, their worst, and how far out each place is, in deviations."""
-    graph.weight("whitening", head.whitening.matrix)
-    graph.weight("whitening.bias", head.whitening.bias)
+    # Whitened, and a 1 behind it.
+    matrix, bias, _ = head.whitening
+    graph.weight("whitening", np.pad(matrix, [(0, 0), (0, 1)]))
+    graph.weight("whitening.bias", np.append(bias, np.float32(1)))
     whitened = graph.op("Gemm", "bank.whitened", SHARP, "whitening", "whitening.bias")
     distance = _add_distance(graph, "bank", whitened, head.bank, head.bank_usual)
     _add_worst(graph, "bank", worst_count(rows * columns))

@@ -30,8 +30,10 @@ from edge_agent.inference.imaging.tensor import Normalizer
 F32 = npt.NDArray[np.float32]
 
 PATCHES, SHARP, FINE, POOLED, CLASS_SCORES = "patches", "sharp", "fine", "pooled", "class_scores"
-#: parts of `fine` (stride 8, and stride 4) and of `sharp` (stride 16), which the finished model takes by themselves
-OWN, FINEST, AROUND = "fine.own", "fine.finest", "sharp.around"
+#: parts that the finished model takes by themselves: of `fine` (stride 8, and stride 4); of `patches` (stride 8, and
+#: stride 16), and what `sharp` has instead of the last
+OWN, FINEST = "fine.own", "fine.finest"
+COARSELY, AROUND_SMOOTH, AROUND = "patches.own", "patches.around", "sharp.around"
 _FINEST, _FINE, _COARSE = "stage2", "stage3", "stage5"
 GRID = backbone.STAGES[_COARSE][1]
 _FINE_LABELS = 4  # the background included: to compare more scores at every pixel of the input takes too long
@@ -159,10 +161,12 @@ def add_features(graph: Graph, width: int, height: int) -> None:
     smooth = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 0}
     fine = graph.op("AveragePool", "fine.smooth", _FINE, **smooth)
     fine = graph.op("AveragePool", "fine.grid", fine, kernel_shape=[FINER, FINER], strides=[FINER, FINER])
-    coarse = graph.op("AveragePool", "coarse.smooth", _COARSE, **smooth)
-    for name, of in ((PATCHES, coarse), (SHARP, _COARSE)):
-        _add_rows(graph, name, graph.op("Concat", f"{name}.embedding", fine, of, axis=1), PATCH_CHANNELS, count)
+    _add_rows(graph, COARSELY, fine, STRIDE_8_CHANNELS, count)
     _add_rows(graph, AROUND, _COARSE, PATCH_CHANNELS - STRIDE_8_CHANNELS, count)
+    coarse = graph.op("AveragePool", "coarse.smooth", _COARSE, **smooth)
+    _add_rows(graph, AROUND_SMOOTH, coarse, PATCH_CHANNELS - STRIDE_8_CHANNELS, count)
+    graph.op("Concat", PATCHES, COARSELY, AROUND_SMOOTH, axis=1)
+    graph.op("Concat", SHARP, COARSELY, AROUND, axis=1)
     each = {"kernel_shape": [_FINEST_EACH] * 2, "strides": [_FINEST_EACH] * 2}
     most = graph.op("MaxPool", "finest.most", _FINEST, **each)
     # ONNX has no pooling of the least: it is the most of what is negative.

@@ -15,14 +15,15 @@ from edge_agent.building.training.features import Extractor, Features, choose_in
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
 from edge_agent.building.training.resolution import add_specks, choose_larger, larger_size, speck_middles, specks_seen
+from edge_agent.building.training.shrinking import halve
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
 Bools = npt.NDArray[np.bool_]
 
 
 class Larger(NamedTuple):
-    """Features with the larger input of all pictures, of the same with drawn defects, of moved copies of the good ones,
-    and with specks with both inputs; where the specks are on each."""
+    """Features with the larger input and at half its size of all pictures, of the same with drawn defects, and of moved
+    copies of the good ones; with specks with both inputs; where the specks are on each."""
 
     plain: Features
     drawn: Features
@@ -58,6 +59,8 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     def look(picture: U8, of: tuple[int, int]) -> Features:
         return extract[of]([shrink(picture, of)])
 
+    see = extract[larger].beside(extract[usual])
+
     parts: list[tuple[Features, Features, Features, Features]] = []
     copies: list[Features] = []
     good: list[int] = []
@@ -65,9 +68,13 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
         small = shrink(picture, larger)
         if not is_anomalous:
             good.append(number)
-            copies += [lean(extract[larger]([copy])) for copy in move(small)]
+            halves = [extract[usual]([copy]) for copy in move(halve(small))]
+            copies += [
+                lean(extract[larger]([copy])._replace(half=half))
+                for copy, half in zip(move(small), halves, strict=True)
+            ]
         speck = add_specks(np.ascontiguousarray(picture), number)
-        plain, drawn = (extract[larger]([of]) for of in (small, draw_defect(small, number, smaller_by(size))))
+        plain, drawn = (see([of]) for of in (small, draw_defect(small, number, smaller_by(size))))
         parts.append((plain, drawn, look(speck, usual), look(speck, larger)))
     middles = np.stack([speck_middles(size, number) for number in range(len(parts))])
     plain, defects, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))
@@ -87,14 +94,16 @@ def _again(first: U8, is_bad: bool, rest: Iterator[tuple[U8, bool]]) -> Iterator
 
 def pack(features: Features, name: str) -> dict[str, Any]:
     """Name what is to be stored of features."""
-    return {f"{name}.{key}": value for key, value in features._asdict().items()}
+    found = {f"{name}.{key}": value for key, value in features._asdict().items() if key != "half"}
+    return found | (pack(features.half, f"{name}.half") if features.half else {})
 
 
 def unpack(found: Mapping[str, Any], name: str) -> Features:
     """Read what was stored by that name."""
     rows, columns = found[f"{name}.grid"].tolist()
     patches, sharp, fine, pooled = (found[f"{name}.{key}"] for key in ("patches", "sharp", "fine", "pooled"))
-    return Features(patches, sharp, fine, pooled, (rows, columns))
+    half = unpack(found, f"{name}.half") if f"{name}.half.grid" in found else None
+    return Features(patches, sharp, fine, pooled, (rows, columns), half)
 
 
 def moved_copies(copies: list[Features], good: Sequence[int]) -> Moved:

@@ -47,7 +47,7 @@ F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 #: of what is stored: a cache of another method is not read
-_CACHE_FORMAT = 7
+_CACHE_FORMAT = 8
 WAYS = ((20, 10), (20, 2), (20, 0), (60, 30))
 #: good and bad pictures that an int8 network is quantised on
 _QUANTISED_ON = (20, 10)

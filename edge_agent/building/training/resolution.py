@@ -1,11 +1,11 @@
 """Does a model need more pixels than it usually has? Where pictures are much larger than its input, the data decide.
 
-A model with twice the sides takes four times as long, so it has to be shown that it sees what the usual one does not.
-Two things tell. Specks of the picture's own surface, put on good parts where they don't belong, tell what is lost of
-what is small; they need no anomaly. Anomalies tell whether that matters: how many verdicts are expected to be wrong
-with both, by held-out scores and their distributions. Ten anomalies that happen to be ranked rightly say little of the
-next ones; how far they lie from good parts says more. Where hardly a verdict is wrong, or few anomalies tell, specks
-decide.
+A model with twice the sides, which looks at the usual size too, takes five times as long, so it has to be shown that it
+sees what the usual one does not. Two things tell. Specks of the picture's own surface, put on good parts where they
+don't belong, tell what is lost of what is small; they need no anomaly. Anomalies tell whether that matters: how many
+verdicts are expected to be wrong with both, by held-out scores and their distributions. Ten anomalies that happen to be
+ranked rightly say little of the next ones; how far they lie from good parts says more. Where hardly a verdict is wrong,
+or few anomalies tell, specks decide.
 """
 
 from __future__ import annotations
@@ -329,6 +329,6 @@ def describe(
         if trial.specks and trial.specks[1] > trial.specks[0]:
             key, why = "refused_though_seen", f"with it {of_specks}, but {more}"
     else:
-        key, why = f"refused_{of}", f"with it {both}, which is not enough for four times the time"
+        key, why = f"refused_{of}", f"with it {both}, which is not enough for five times the time"
     tried = f"an input of {larger} was tried for pictures of {values['picture']} and not taken: "
     return Sentence(tried + why, key, values)

@@ -105,7 +105,7 @@ def train(
     if larger:
         fitted, resolution = try_larger(fitted, larger, pictures, datasets, options, steps, report)
     pictures.keep((), ())
-    size, source, _, features, head, moved, _ = fitted
+    size, source, _, features, head, moved, _, half_source = fitted
     if registration:
         lies = describe(registration, size)
     held_out = head.calibrated(head.out_of_fold)
@@ -114,7 +114,13 @@ def train(
     def finish() -> tuple[Made, Samples]:
         made = Made(
             graph=_graph(
-                head, size, source, len(datasets.labels) if segmentation else 0, registration, is_marked=options.locate
+                head,
+                size,
+                source,
+                len(datasets.labels) if segmentation else 0,
+                registration,
+                is_marked=options.locate,
+                half_source=half_source,
             ),
             head=head,
             image_size=picture,
@@ -205,10 +211,11 @@ def _graph(
     registration: Registration | None,
     *,
     is_marked: bool,
+    half_source: Any,
 ) -> bytes:
     classes = class_scores_shape(labels + 1, *size) if labels else None
     search = registration.search if registration else None
-    model = assemble(head, *size, source, classes, search, is_marked=is_marked)
+    model = assemble(head, *size, source, classes, search, is_marked=is_marked, half_source=half_source)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 

@@ -210,14 +210,14 @@ def test_a_larger_input_that_misses_the_wanted_precision_does_not_end_the_traini
             Trial(False, verdicts=(0.04, 0.025)),
             "verdicts",
             "with it 2.5% of the verdicts on other pictures are expected to be wrong, with the usual 384x288 4.0%, "
-            "which is not enough for four times the time",
+            "which is not enough for five times the time",
         ),
         (
             Trial(False, (0.8, 0.85), (0.04, 0.025)),
             "both",
             "with it specks on good parts are told with a ROC AUC of 0.850, with the usual 384x288 with 0.800; 2.5% of "
             "the verdicts on other pictures are expected to be wrong, with the usual 384x288 4.0%, which is not enough "
-            "for four times the time",
+            "for five times the time",
         ),
         (
             Trial(False, (0.8, 0.95), (0.025, 0.04)),

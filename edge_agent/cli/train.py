@@ -65,8 +65,9 @@ class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--target-precision", "precision_wanted", type=Share(0, 1, min_open=True),
               help="Choose the threshold for at least this precision.")  # fmt: skip
 @click.option("--quality", type=click.Choice(["auto", "normal", "best"]), default="auto", show_default=True,
-              help="auto: normal, but four times the pixels and the time where pictures are large and the data "
-              "show that it helps; best: sees smaller defects, and takes about twice the time.")  # fmt: skip
+              help="auto: normal, but four times the pixels and five times the time where pictures are large "
+              "and the data show that it helps; best: where auto tries no larger "
+              "input, twice the pixels, likewise.")  # fmt: skip
 @click.option("--speed", is_flag=True, help="Takes about a quarter of the time, and misses small defects.")
 @click.option("--input-size", type=_Size(),
               help="Size of the model's input  [default: about 320x320, or more: see --quality]")  # fmt: skip

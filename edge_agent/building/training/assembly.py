@@ -26,12 +26,14 @@ from edge_agent.building.training.features import (
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.half_precision import F16
 from edge_agent.building.training.head import Fine, Head, Scale
+from edge_agent.building.training.learned import HalfPlaces
 from edge_agent.building.training.likeness import ALIKE_PLACES
 from edge_agent.building.training.marks import ANOMALY_MAP, MAP_STRIDE, MARKS, SCORE, Plane, add_map, add_marks
 from edge_agent.building.training.memory import FINE_WORST, FINEST_SHARE
-from edge_agent.building.training.registration_graph import Search, register
+from edge_agent.building.training.registration_graph import REGISTERED, Search, register
 from edge_agent.building.training.usual import Usual
 
+_FINE_DISTANCE = "fine.distance"
 #: what a place shows times this, added to half of what another shows, is half of how they differ
 _LESS_HALF = np.float32(-0.5)
 
@@ -45,6 +47,7 @@ def assemble(
     search: Search | None = None,
     *,
     is_marked: bool = False,
+    half_source: Any = None,
 ) -> Any:
     """Write the model.
 
@@ -56,6 +59,7 @@ def assemble(
         search: brings a picture to lie as those did that the verdict was fitted on. The anomaly map is given as the
             picture lies.
         is_marked: what is out of what is normal is marked, too.
+        half_source: gives the stages of a picture at half the size, where the verdict looks at both.
 
     Returns:
         An onnx.ModelProto: picture [1, 3, h, w] -> score [1], anomaly_map [1, 1, h / 4, w / 4] in deviations of
@@ -64,9 +68,39 @@ def assemble(
     """
     graph = feature_graph(width, height, register(source, search, width, height) if search else source)
     rows, columns = height // GRID, width // GRID
-    found = _add_bank(graph, head, rows, columns)
     plane = Plane(rows, columns, is_registered=search is not None)
-    add_map(graph, found, plane)
+    add_map(graph, _add_bank(graph, head, rows, columns), plane)
+    if head.fine:
+        _add_fine(graph, head.fine, rows, columns, "fine.whole" if head.fine.half else _FINE_DISTANCE)
+        if head.fine.half:
+            # What is registered is halved: the search would take its time again.
+            seen = REGISTERED if search else backbone.INPUT
+            half = _add_half(graph, head.fine.half, half_source, seen, width // 2, height // 2)
+            _add_joined(graph, "fine.whole", half, rows, columns)
+    graph.op("Sum", SCORE, *_add_parts(graph, head, rows, columns))
+    of_map = [1, 1, height // MAP_STRIDE, width // MAP_STRIDE]
+    outputs = {SCORE: [1], ANOMALY_MAP: of_map}
+    if is_marked:
+        add_marks(graph, head, plane)
+        outputs[MARKS] = of_map
+    if classes:
+        outputs[CLASS_SCORES] = [1, *classes]
+    return graph.model({backbone.INPUT: [1, 3, height, width]}, outputs, "anomaly-model")
+
+
+def _add_half(graph: Graph, places: HalfPlaces, source: Any, picture: str, width: int, height: int) -> str:
+    """Add how unusual each fine place of the picture at half the size is."""
+    half, rows, columns = feature_graph(width, height, source), height // GRID, width // GRID
+    _add_fine(half, places, rows, columns, _FINE_DISTANCE)
+    outputs = {_FINE_DISTANCE: [rows * columns * FINER**2]}
+    part = half.model({backbone.INPUT: [1, 3, height, width]}, outputs, "half")
+    smaller = graph.op("AveragePool", "picture.half", picture, kernel_shape=[2, 2], strides=[2, 2])
+    graph.take_part("half", part, {backbone.INPUT: smaller})
+    return f"half.{_FINE_DISTANCE}"
+
+
+def _add_parts(graph: Graph, head: Head, rows: int, columns: int) -> list[str]:
+    """Add each score's part of the whole; the first bank's distances, and those of fine places, are there."""
     parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
     where = places(rows, columns, head.placed.weight)
     graph.weight("places", np.column_stack([where, np.ones(len(where), np.float32)]))
@@ -76,7 +110,6 @@ def assemble(
         _add_scale(graph, "placed", _add_worst(graph, "placed", worst_count(rows * columns)), head.placed.scale)
     )
     if head.fine:
-        _add_fine(graph, head.fine, rows, columns)
         parts.append(_add_scale(graph, "fine", _add_worst(graph, "fine", FINE_WORST), head.fine.scale))
     if head.regression and head.regression_scale:
         graph.weight("regression.weights", head.regression.weights[:, None])
@@ -93,15 +126,15 @@ def assemble(
         top = graph.top("likeness.top", most, min(ALIKE_PLACES, rows * columns))
         score = graph.op("ReduceMean", "likeness.score", top, "axis.first", keepdims=1)
         parts.append(_add_scale(graph, "likeness", score, head.likeness_scale))
-    graph.op("Sum", SCORE, *parts)
-    of_map = [1, 1, height // MAP_STRIDE, width // MAP_STRIDE]
-    outputs = {SCORE: [1], ANOMALY_MAP: of_map}
-    if is_marked:
-        add_marks(graph, head, plane)
-        outputs[MARKS] = of_map
-    if classes:
-        outputs[CLASS_SCORES] = [1, *classes]
-    return graph.model({backbone.INPUT: [1, 3, height, width]}, outputs, "anomaly-model")
+    return parts
+
+
+def _add_joined(graph: Graph, whole: str, half: str, rows: int, columns: int) -> None:
+    """Add the mean of how unusual fine places are, and those of half the size that they lie in."""
+    whole = graph.reshape("fine.whole.places", whole, rows, FINER, columns, FINER)
+    joined = graph.op("Add", "fine.joined", whole, graph.reshape("fine.half.places", half, rows, 1, columns, 1))
+    mean = graph.op("Div", "fine.mean.places", joined, graph.weight("fine.sizes", np.array(2.0)))
+    graph.reshape(_FINE_DISTANCE, mean, rows * columns * FINER**2)
 
 
 def _add_distance(graph: Graph, name: str, patches: str, bank: F32, usual: Usual) -> str:
@@ -127,7 +160,7 @@ def _add_beyond_usual(graph: Graph, name: str, nearest: str, squares: str, usual
     return graph.op("Div", f"{name}.distance", beyond, f"{name}.usual.spread")
 
 
-def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
+def _add_fine(graph: Graph, fine: Fine | HalfPlaces, rows: int, columns: int, name: str) -> None:
     """Add how far every fine place is from the nearest good part's at the place, beyond what is usual there: by strides
     8 and 16, and by stride 4."""
     view, count = fine.places.view, len(fine.places.bank)
@@ -154,7 +187,7 @@ def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
         graph.op("Mul", "fine.usual.part", usual, "finest.rest"),
         graph.op("Mul", "finest.part", finest, "finest.share"),
     )
-    graph.op("Add", "fine.distance", *parts)
+    graph.op("Add", name, *parts)
 
 
 def _add_place_distance(graph: Graph, name: str, less_half: str, bank: F16, usual: Usual) -> str:

@@ -10,6 +10,7 @@ that the map of stride 4 has there, for what is smaller still.
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from edge_agent.building.training import backbone
 from edge_agent.building.training.graph import Graph
+from edge_agent.building.training.shrinking import halve
 from edge_agent.component.manifest import Input
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer
@@ -59,6 +61,8 @@ class Features(NamedTuple):
     fine: F32
     pooled: F32
     grid: tuple[int, int]
+    #: of the same pictures at half the size, where a model looks at both
+    half: Features | None = None
 
     @property
     def fine_grid(self) -> tuple[int, int]:
@@ -67,7 +71,8 @@ class Features(NamedTuple):
 
     def of(self, index: Any) -> Features:
         """Take some of the pictures."""
-        return Features(self.patches[index], self.sharp[index], self.fine[index], self.pooled[index], self.grid)
+        half = self.half and self.half.of(index)
+        return Features(self.patches[index], self.sharp[index], self.fine[index], self.pooled[index], self.grid, half)
 
     def row(self, number: int) -> Features:
         """Take a row of positions of all pictures, without a copy; `pooled` stays what it is of the whole."""
@@ -92,11 +97,19 @@ class Joining:
         """Take the features of some pictures, of which the first has this number; all have the same grid."""
         with self._lock:
             if self._whole is None:
-                patches, sharp, fine, pooled = (np.empty((self._count, *of.shape[1:]), np.float32) for of in part[:4])
-                self._whole = Features(patches, sharp, fine, pooled, part.grid)
+                self._whole = self._empty(part)
             whole = self._whole
+        self._copy(whole, first, part)
+
+    def _empty(self, part: Features) -> Features:
+        patches, sharp, fine, pooled = (np.empty((self._count, *of.shape[1:]), np.float32) for of in part[:4])
+        return Features(patches, sharp, fine, pooled, part.grid, part.half and self._empty(part.half))
+
+    def _copy(self, whole: Features, first: int, part: Features) -> None:
         for of, found in zip(whole[:4], part[:4], strict=True):
             of[first : first + len(found)] = found
+        if whole.half and part.half:
+            self._copy(whole.half, first, part.half)
 
     @property
     def features(self) -> Features:
@@ -110,7 +123,8 @@ def join(parts: Sequence[Features]) -> Features:
     if len(parts) == 1:
         return parts[0]
     patches, sharp, fine, pooled = (np.concatenate(of) for of in zip(*(part[:4] for part in parts), strict=True))
-    return Features(patches, sharp, fine, pooled, parts[0].grid)
+    halves = [part.half for part in parts if part.half]
+    return Features(patches, sharp, fine, pooled, parts[0].grid, join(halves) if halves else None)
 
 
 def choose_input_size(width: int, height: int, quality: Quality = "normal") -> tuple[int, int]:
@@ -246,6 +260,8 @@ class Extractor:
 
     def __init__(self, width: int, height: int, source: Any, threads: int = 1) -> None:
         self.size = (width, height)
+        #: sees the same pictures at half the size, where a model looks at both
+        self._half: Extractor | None = None
         count = (height // GRID) * (width // GRID)
         shapes = {
             PATCHES: [count, PATCH_CHANNELS],
@@ -262,6 +278,12 @@ class Extractor:
         self._taken: list[float] = []
         self._own = _Own(width, height)
 
+    def beside(self, half: Extractor) -> Extractor:
+        """Give what looks at pictures at half the size too."""
+        both = copy.copy(self)
+        both._half = half
+        return both
+
     def __call__(self, pictures: list[U8]) -> Features:
         """Extract the features of uint8 [height, width, 3] pictures."""
         with self._loading:
@@ -274,14 +296,17 @@ class Extractor:
             self._taken.append(time.thread_time() - begun)
         patches, sharp, fine, pooled = zip(*found, strict=True)
         grid = (self.size[1] // GRID, self.size[0] // GRID)
-        return Features(np.stack(patches), np.stack(sharp), np.stack(fine), np.concatenate(pooled), grid)
+        half = self._half([halve(picture) for picture in pictures]) if self._half else None
+        return Features(np.stack(patches), np.stack(sharp), np.stack(fine), np.concatenate(pooled), grid, half)
 
     @property
     def milliseconds(self) -> float:
         """What the features of a picture take here, nearly all of an inspection with one thread: the processor time of
         that thread, in the median of the pictures that were looked at."""
-        return float(np.median(self._taken)) * 1000
+        return float(np.median(self._taken)) * 1000 + (self._half.milliseconds if self._half else 0)
 
     def rest(self) -> None:
         """Let go of the memory that the network runs in, tens of megabytes a thread, until the next picture."""
         self._session = None
+        if self._half:
+            self._half.rest()

@@ -11,6 +11,7 @@
     python -m benchmarks.model_quality masks --results FILE # IoU of the masks (needs torch); each split goes there
     python -m benchmarks.model_quality price --results FILE # F1 of each quality, fp32 and int8
     python -m benchmarks.model_quality speed                # milliseconds of each, one thread
+    python -m benchmarks.model_quality speed --models A B   # of finished models (DIR/NAME/VERSION), the same way
     python -m benchmarks.model_quality cost                 # seconds and memory of a training of 30 pictures
     python -m benchmarks.model_quality cost --kinds plate --trained-on 20+2     # of others
     python -m benchmarks.model_quality thresholds           # this threshold against the usual ways to choose one
@@ -38,6 +39,7 @@ from PIL import Image
 
 from benchmarks.beginning import begin, command_line
 from benchmarks.objects.building import build, choose
+from benchmarks.objects.in_turn import compare
 from benchmarks.objects.kinds import KINDS
 from benchmarks.objects.lying import plain_kind
 from benchmarks.objects.masks import SETS as MASKED
@@ -248,6 +250,18 @@ def _is_present(kind: str) -> bool:
     return True
 
 
+def _refuse(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End with what can't be measured, or not yet."""
+    held_out = [kind for kind in arguments.kinds or () if _is_held_out(kind)]
+    if held_out and not arguments.final:
+        parser.error(f"{', '.join(held_out)}: held out; --final measures them, when nothing is chosen by it any more")
+    lying = [kind for kind in arguments.kinds or () if kind != plain_kind(kind)]
+    if lying and arguments.part not in ("verdicts", "price"):
+        parser.error(f"{', '.join(lying)}: only verdicts and price have parts that lie otherwise")
+    if arguments.models and arguments.part != "speed":
+        parser.error("--models: only speed compares finished models")
+
+
 def main() -> None:
     parts = {"whole": whole, "speed": speed, "thresholds": thresholds}
     parser = command_line("model_quality", __doc__)
@@ -272,14 +286,14 @@ def main() -> None:
                         help="of masks: trained on these pictures only")  # fmt: skip
     parser.add_argument("--sets", nargs="+", choices=("cookies", *MADE_UP), default=["cookies", *MADE_UP],
                         help="of the other parts: these sets of pictures")  # fmt: skip
+    parser.add_argument("--models", nargs="+", type=Path, metavar="DIR",
+                        help="of speed: finished models, in turn, and how many times the first each takes")  # fmt: skip
     arguments = begin(parser)
-    held_out = [kind for kind in arguments.kinds or () if _is_held_out(kind)]
-    if held_out and not arguments.final:
-        parser.error(f"{', '.join(held_out)}: held out; --final measures them, when nothing is chosen by it any more")
-    lying = [kind for kind in arguments.kinds or () if kind != plain_kind(kind)]
-    if lying and arguments.part not in ("verdicts", "price"):
-        parser.error(f"{', '.join(lying)}: only verdicts and price have parts that lie otherwise")
+    _refuse(parser, arguments)
     print(machine() + "\n")
+    if arguments.models:
+        compare(arguments.models)
+        return
     if arguments.part == "verdicts":
         verdicts(arguments)
         return

@@ -61,7 +61,13 @@ def quantile(samples: Sequence[float], share: float) -> float:
     return sorted(samples)[min(len(samples) - 1, int(len(samples) * share))]
 
 
-def alternate(ways: Mapping[str, Callable[[], object]], rounds: int, each: int) -> dict[str, list[float]]:
+def alternate(
+    ways: Mapping[str, Callable[[], object]],
+    rounds: int,
+    each: int,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Time several ways in turn, so that what else the machine does falls on all of them alike; seconds."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
@@ -70,9 +76,9 @@ def alternate(ways: Mapping[str, Callable[[], object]], rounds: int, each: int) 
     for _ in range(rounds):
         for name, way in ways.items():
             for _ in range(each):
-                begun = time.perf_counter()
+                begun = clock()
                 way()
-                taken[name].append(time.perf_counter() - begun)
+                taken[name].append(clock() - begun)
     return taken
 
 

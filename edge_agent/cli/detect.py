@@ -146,7 +146,8 @@ def print_verdicts(sent: list[Sent]) -> None:
             "anomalous" if item.detection.is_anomalous else "normal",
             f"{item.detection.confidence:.3f}",
             f"{item.detection.score:.4f}",
-            ", ".join(f"{area.label} {area.fraction:.2%}" for area in item.detection.areas[1:]) or "-",
+            ", ".join(f"{area.label} {area.fraction:.2%}" for area in item.detection.areas[1:])
+            or ("nothing marked" if item.detection.is_unmarked else "-"),
             f"{item.seconds * 1000:.1f}",
         )
         for item in sent

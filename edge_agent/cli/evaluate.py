@@ -45,8 +45,7 @@ def command(component: Path, dataset: Path, output: Path, given: Given, as_json:
     gallery = Gallery([label.color for label in loaded.manifest.labels[1:]])
     with progress_bar("inspecting") as progress:
         evaluation = evaluate(inspect(loaded, pictures, gallery.add, progress))
-    looks = [item.look for item in evaluation.inspections.items]
-    beside = circumstances(loaded.manifest, pictures, found.report, looks)
+    beside = circumstances(loaded.manifest, pictures, found.report, evaluation.inspections.items)
     evaluation = evaluation._replace(circumstances=beside)
     written = write_results(evaluation, pictures, output)
     page = output / "evaluation.html"

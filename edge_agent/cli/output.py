@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 import click
 
 from edge_agent.access.rights import describe_refusal
+from edge_agent.building.counting import Progress
 from edge_agent.component.version import check_name, parse_version
 from edge_agent.errors import EdgeAgentError
 from edge_agent.settings import DEFAULT_SOCKET
@@ -60,7 +62,7 @@ _PROGRESS_SECONDS = 0.25
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str) -> Iterator[Progress]:
     """Show a bar on the error output while it is a terminal; the function it gives is told what is done of how many.
 
     With EDGE_AGENT_PROGRESS=json in the environment another program reads it, a line of JSON for each step.
@@ -71,16 +73,21 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _progress_lines(what: str) -> Callable[[int, int], None]:
+def _progress_lines(what: str) -> Progress:
     last = 0.0
 
     def tell(done: int, total: int) -> None:
@@ -140,7 +147,8 @@ def check_option(option: str, value: str, check: Callable[[str], object]) -> Non
 
 def choose_name(name: str | None, stem: str, version: str) -> str:
     """Return the name of a component that is made: the one that is given, or what can be kept of a file's name."""
-    chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "model"
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", stem) if not unicodedata.combining(letter))
+    chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._") or "model"
     check_option("--name", chosen, check_name)
     check_option("--version", version, parse_version)
     return chosen

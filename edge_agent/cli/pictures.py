@@ -19,6 +19,7 @@ def overlay(picture: U8, detection: Detection) -> Image.Image:
     image.paste(Image.fromarray(draw(picture, detection)), (0, bar))
     text = f"{'anomalous' if detection.is_anomalous else 'normal'} {detection.confidence:.1%}"
     text += "".join(f"   {area.label} {area.fraction:.2%}" for area in detection.areas[1:])
+    text += "   nothing marked" if detection.is_unmarked else ""
     ImageDraw.Draw(image).text(
         (font_size // 2, bar // 2), text, fill="white", font=ImageFont.load_default(font_size), anchor="lm"
     )

@@ -205,7 +205,8 @@ def _print_records(found: list[Found]) -> None:
             record.model,
             "anomalous" if record.anomalous else "normal",
             f"{record.score:.4f}",
-            ", ".join(f"{label} {area:.2%}" for label, area in record.areas.items()) or "-",
+            ", ".join(f"{label} {area:.2%}" for label, area in record.areas.items())
+            or ("nothing marked" if record.is_unmarked else "-"),
             f"{record.milliseconds:.1f}",
             record.part or "-",
             record.station or "-",
@@ -244,6 +245,7 @@ def show(
     for name, value in zip(COLUMNS, [*values.values()], strict=True):
         shown = ", ".join(f"{label} {area:.2%}" for label, area in value.items()) if name == "areas" else value
         shown = ", ".join(shown) if isinstance(shown, list) else shown
+        shown = "nothing marked" if name == "areas" and record.is_unmarked else shown
         click.echo(f"{name.replace('_', ' ') + ':':<19}{'-' if shown == '' else shown}")
 
 

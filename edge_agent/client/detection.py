@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.inference.verdict import Area
+from edge_agent.inference.verdict import Area, is_unmarked
 from edge_agent.serving.rpc import edge_agent_pb2 as pb2
 from edge_agent.serving.rpc.versions import version_of
 
@@ -39,6 +39,11 @@ class Detection(NamedTuple):
     threshold: float
     areas: tuple[Area, ...]
     mask: U8 | None
+
+    @property
+    def is_unmarked(self) -> bool:
+        """Whether it is anomalous, and the model, which makes masks, has marked nothing."""
+        return is_unmarked(self.is_anomalous, self.areas)
 
 
 def read_model(model: pb2.ModelMetadata | pb2.ModelDescription) -> ModelInfo:

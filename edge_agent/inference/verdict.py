@@ -35,6 +35,21 @@ class Verdict(msgspec.Struct, frozen=True):
     #: under which token it is given to a shadow model; "" when it is not
     shadow: str = ""
 
+    @property
+    def is_unmarked(self) -> bool:
+        """See is_unmarked."""
+        return is_unmarked(self.is_anomalous, self.areas)
+
+
+def is_unmarked(is_anomalous: bool, areas: Sequence[Area]) -> bool:
+    """Tell whether a picture is called anomalous by a model that makes masks, and nothing is marked on it.
+
+    It is no fault: score and mask are calculated apart from each other, and the mask knows only the labels that it was
+    taught. Whoever shows an empty mask has to say so. (The service's guide, about DetectAnomalies: nothing should be
+    assumed about how the two are related.)
+    """
+    return is_anomalous and len(areas) == 1
+
 
 def calibrate(raw: float, calibration: Calibration | None) -> float:
     """Turn the engine's raw score into a score of 0..1.

@@ -41,8 +41,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     score: float
     threshold: float
     confidence: float
-    #: fraction of the picture by label, without the background
-    areas: dict[str, float]
+    #: fraction of the picture by label, without the background; None where the model makes no masks
+    areas: dict[str, float] | None
     width: int
     height: int
     #: from the call's arrival to its answer

@@ -190,7 +190,7 @@ class Recorder:
             verdict.score,
             verdict.threshold,
             verdict.confidence,
-            {area.label: area.fraction for area in areas[1:]} if areas else {},
+            {area.label: area.fraction for area in areas[1:]} if areas else None,
             size[0],
             size[1],
             milliseconds,

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from benchmarks import model_quality
+from benchmarks.objects.in_turn import compare
 from benchmarks.objects.kinds import KINDS
 from benchmarks.objects.masks import measure_masks
 from benchmarks.objects.price import price
 from benchmarks.objects.results import Results
 from benchmarks.objects.verdicts import calibration_error, choose
+from tests.support.fakes import write_echo
 
 
 @pytest.mark.parametrize(
@@ -25,9 +27,10 @@ from benchmarks.objects.verdicts import calibration_error, choose
         (["--kinds", "wood@"], "wood@: held out; --final measures them"),
         (["--kinds", "vial@@"], "'vial@@' is no kind; expected one of cookies, flange"),
         (["cost", "--kinds", "vial~"], "vial~: only verdicts and price have parts that lie otherwise"),
+        (["price", "--models", "old", "new"], "--models: only speed compares finished models"),
     ],
 )
-def test_a_kind_that_is_held_out_or_none_is_refused(
+def test_what_is_not_measured_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["model_quality", *arguments])
@@ -82,6 +85,15 @@ def test_price_goes_on_where_it_was_ended(tmp_path: Path, capsys: pytest.Capture
     assert lines[2].split() == ["nothing", "0.705", "0.705", "0.905", "0.905", "1.005", "1.005"]
     with pytest.raises(KeyError):
         price(["nothing"], tmp_path, None, range(3), Results(kept), (20, 10))
+
+
+def test_finished_models_are_timed_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [write_echo(tmp_path, name, width=side, height=64) for name, side in (("old", 64), ("new", 96))]
+    compare(folders, rounds=3)
+    old, new = capsys.readouterr().out.splitlines()
+    assert old.startswith(f"1 {folders[0]}: picture 64x64, input 64x64, ")
+    assert " of processor time, 1.000 of the first (1.000 to 1.000)" in old
+    assert new.startswith(f"2 {folders[1]}: picture 96x64, ")
 
 
 def test_masks_go_on_where_they_were_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from PIL import Image
 
+from edge_agent.studio.watching.records import RecordFilter, Records
 from tests.support.commands import run
 from tests.support.daemon import Daemon, bytes_request, running_daemon, wait_until
 from tests.support.fakes import half_bright, picture, write_echo
@@ -95,6 +97,36 @@ def test_only_what_is_asked_for(line: Line, arguments: list[str], count: int) ->
 def test_csv_has_a_row_for_each(line: Line) -> None:
     read = list(csv.DictReader(io.StringIO(line.records("--csv", "--part", "A-17"))))
     assert [(row["model"], row["anomaly_score"], row["areas"]) for row in read] == [("echo", "0.25", "bright=0.25")]
+
+
+def test_a_picture_that_is_called_anomalous_and_has_no_mark_says_so(tmp_path: Path) -> None:
+    """Score and mask don't come from each other; an empty mask without a word would look like a defect."""
+    write_echo(tmp_path / "models", "echo", threshold=0.2)
+    write_echo(tmp_path / "models", "plain", threshold=0.2, segmentation=False)
+    Image.fromarray(picture(100)).save(tmp_path / "grey.png")
+    Image.fromarray(picture(10)).save(tmp_path / "dark.png")
+    pictures = (tmp_path / "grey.png", tmp_path / "dark.png")
+    with running_daemon(tmp_path) as daemon:
+        where = ("--start", "--socket", daemon.socket)
+        said = run("detect", "echo", *pictures, "--overlay", tmp_path / "marked", *where)
+        rows_of_it = [line.split() for line in said.stdout.splitlines()[1:]]
+        assert [(row[1], "nothing marked" in " ".join(row)) for row in rows_of_it] == [
+            ("anomalous", True), ("normal", False),
+        ]  # fmt: skip
+        assert "nothing" not in run("detect", "plain", *pictures, *where).stdout
+        state = tmp_path / "state"
+        written = Line(daemon, state)
+        wait_until(lambda: len(written.json()) == 4, "four records are written")
+        table = written.records("--anomalous").splitlines()[1:]
+        assert ["nothing marked" in line for line in table] == [False, True], "the newest first"
+        found = written.json("echo", "--anomalous")[0]
+        assert found["areas"] == {}
+        assert "nothing marked" in written.records("show", str(found["id"]))
+        told = {(one.model, one.verdict): one.unmarked for one in Records(state).page(RecordFilter(), "", 9).records}
+        assert told == {
+            ("echo", "anomaly"): True, ("echo", "normal"): False, ("plain", "anomaly"): False,
+            ("plain", "normal"): False,
+        }  # fmt: skip
 
 
 def test_a_table_says_when_there_is_more(line: Line) -> None:

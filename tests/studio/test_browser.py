@@ -120,12 +120,22 @@ def test_train_measure_try_and_train_again(person: Person, studio: Studio, flang
     person.until("they have been judged", "document.body.dataset.judged === '8'")
     person.until("one is shown", "!document.querySelector('#judge').hidden")
     person.shot("try")
+    judged = studio.get(f"/projects/{flange}/pictures?class=none&verdict=anomaly")["pictures"]
+    assert judged
+    for one in judged:
+        assert one["proposed"]
+        (studio.data / "projects" / flange / "proposals" / f"{one['id']}.png").unlink()
+    person.go(f"/projects/{flange}/try")
+    person.until("one is shown", "!document.querySelector('#judge').hidden")
     before = project(studio)
     for _ in range(8):
         said = person.find("#verdict").get_attribute("data-class")
         name = person.text("#name")
         (picture,) = studio.get(f"/projects/{flange}/pictures?name={name}")["pictures"]
         assert picture["verdict"] == said
+        assert person.find("#unmarked").is_displayed() == (said == "anomaly"), (
+            "an empty mask is not shown without a word"
+        )
         person.press("c")
         person.until_class(flange, name)
         shown = "document.querySelector('#name').textContent"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
@@ -38,15 +39,16 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     writer = RecordWriter(folder / "state" / "records", days=90, mib=64)
     for hour in range(38):
         bad = 60 if hour == 30 else 10
-        writer.write(
-            [
-                record(
-                    begun + hour * _HOUR + number * _SECOND, model="echo", anomalous=number < bad,
-                    score=0.9 if number < bad else 0.1, areas={"bright": 0.2} if number < bad else {},
-                )
-                for number in range(200)
-            ]
-        )  # fmt: skip
+        told = [
+            record(
+                begun + hour * _HOUR + number * _SECOND, model="echo", anomalous=number < bad,
+                score=0.9 if number < bad else 0.1, areas={"bright": 0.2} if number < bad else {},
+            )
+            for number in range(200)
+        ]  # fmt: skip
+        if hour == 20:
+            told[9] = msgspec.structs.replace(told[9], areas={}, part="B-1")
+        writer.write(told)
     writer.count_refused([Refused(begun + 20 * _HOUR, "echo", "wrong_state", 7, "model 'echo' is STOPPED")])
     writer.close()
     write_echo(folder / "models", "echo")
@@ -121,6 +123,20 @@ def test_a_verdict_is_confirmed_with_one_key(person: Person, studio: Studio) -> 
     person.until("the next is open", "document.querySelector('#detail-verdict').dataset.class === 'anomaly'")
     person.press("c")
     wait_until(lambda: studio.get(f"/records/{second['id']}")["truth"] == "anomaly", "it was right")
+    assert not person.complaints()
+
+
+def test_a_verdict_without_a_mark_says_so(person: Person) -> None:
+    person.go("/records?model=echo&part=B-1")
+    person.until("it is listed", "document.querySelectorAll('#records li').length === 1")
+    assert person.text("#records .unmarked") == "nothing marked"
+    person.click("#records li button")
+    person.until("it is open", "document.querySelector('#detail').open")
+    assert "Nothing is marked: the model tells by the whole picture" in person.text("#facts")
+    person.press(Keys.ESCAPE)
+    person.go("/records?model=echo&label=bright")
+    person.until("others are listed", "document.querySelectorAll('#records li').length > 1")
+    assert not person.text("#records .unmarked")
     assert not person.complaints()
 
 

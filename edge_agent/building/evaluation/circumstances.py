@@ -8,6 +8,7 @@ from typing import NamedTuple
 from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.dataset import Dataset
 from edge_agent.building.datasets.sentences import sentence
+from edge_agent.building.evaluation.inspection import Inspected
 from edge_agent.building.evaluation.known import count_known
 from edge_agent.component.manifest import Manifest
 from edge_agent.inference.imaging.appearance import Look, compare
@@ -34,7 +35,7 @@ class Circumstances(NamedTuple):
         return (f"{pictures} left out, and in none of these figures", *self.reasons, *self.notes)
 
 
-def circumstances(manifest: Manifest, dataset: Dataset, report: Report, looks: Sequence[Look]) -> Circumstances:
+def circumstances(manifest: Manifest, dataset: Dataset, report: Report, items: Sequence[Inspected]) -> Circumstances:
     """Say what belongs to the figures of a model on a dataset, of which `report` says what was found in it."""
     unlabelled = len(dataset.examples) - len(dataset.labelled)
     missing = [reason for reason in report.reasons if reason.code in _NOT_THERE]
@@ -42,8 +43,19 @@ def circumstances(manifest: Manifest, dataset: Dataset, report: Report, looks: S
     return Circumstances(
         unlabelled + sum(reason.times for reason in missing),
         tuple(map(sentence, (*missing, *why))),
-        (*_known(manifest, report), *_unlike(manifest, looks)),
+        (*_unmarked(items), *_known(manifest, report), *_unlike(manifest, [item.look for item in items])),
     )
+
+
+def _unmarked(items: Sequence[Inspected]) -> list[str]:
+    called = sum(item.verdict.is_anomalous for item in items)
+    unmarked = sum(item.verdict.is_unmarked for item in items)
+    if not unmarked:
+        return []
+    return [
+        f"on {unmarked} of the {called} pictures that are called anomalous nothing is marked: the verdict does not "
+        "come from the mask"
+    ]
 
 
 def _known(manifest: Manifest, report: Report) -> list[str]:

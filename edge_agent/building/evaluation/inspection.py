@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_agent.building.counting import Progress
 from edge_agent.building.datasets.dataset import ANOMALY, Dataset, Example, parse_color
 from edge_agent.building.datasets.masks import fitted_classes
 from edge_agent.building.evaluation.metrics import Confusion
@@ -75,9 +76,7 @@ def load_component(folder: Path, *, threads: int = 0) -> Component:
     return Component(folder, manifest, HostPipeline(manifest, engine))
 
 
-def inspect(
-    component: Component, dataset: Dataset, watch: Watcher, progress: Callable[[int, int], None]
-) -> Inspections:
+def inspect(component: Component, dataset: Dataset, watch: Watcher, progress: Progress) -> Inspections:
     """Run the model on every labelled picture.
 
     Raises:

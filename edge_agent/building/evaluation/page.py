@@ -38,6 +38,7 @@ class Gallery:
             "anomalous": item.example.label == ANOMALY,
             "score": item.verdict.score,
             "areas": "".join(f", {area.label} {area.fraction:.2%}" for area in item.verdict.areas[1:]),
+            "bare": len(item.verdict.areas) == 1,
         }
         if not item.is_right or self._shown < _MOST:
             self._shown += item.is_right
@@ -72,6 +73,7 @@ def write_page(evaluation: Evaluation, gallery: Gallery, path: Path) -> None:
         f"{evaluation.inspections.seconds * 1000:.1f} ms a picture on this machine",
         "notes": evaluation.circumstances.sentences,
         "threshold": manifest.threshold,
+        "marks": len(manifest.labels) > 1,
         "roc_auc": evaluation.classification.roc_auc,
         "average_precision": evaluation.classification.average_precision,
         "intervals": evaluation.intervals._asdict(),

@@ -35,6 +35,11 @@ class Evaluation(NamedTuple):
     pixels: tuple[Pixels, ...]
     circumstances: Circumstances = Circumstances()
 
+    @property
+    def unmarked(self) -> int:
+        """How many pictures are called anomalous on which the mask marks nothing."""
+        return sum(item.verdict.is_unmarked for item in self.inspections.items)
+
 
 def evaluate(inspections: Inspections) -> Evaluation:
     """Calculate the figures."""
@@ -98,6 +103,7 @@ def evaluation_result(evaluation: Evaluation) -> dict[str, Any]:
             "FalseNegatives": counts.false_negatives,
             "Intervals95": evaluation.intervals._asdict(),
             "PixelIOU": {pixels.label: pixels.iou for pixels in evaluation.pixels},
+            "Unmarked": evaluation.unmarked,
             "LeftOut": evaluation.circumstances.left_out,
             "Notes": list(evaluation.circumstances.sentences),
             "MillisecondsPerPicture": round(evaluation.inspections.seconds * 1000, 2),

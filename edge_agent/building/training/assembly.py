@@ -9,14 +9,15 @@ import numpy as np
 from edge_agent.building.training import backbone
 from edge_agent.building.training.bank import places, worst_count
 from edge_agent.building.training.features import (
+    AROUND,
+    AROUND_SMOOTH,
     CLASS_SCORES,
+    COARSELY,
     F32,
-    FINE,
-    FINE_CHANNELS,
     FINER,
+    FINEST,
     GRID,
-    PATCH_CHANNELS,
-    PATCHES,
+    OWN,
     POOLED,
     SHARP,
     STRIDE_8_CHANNELS,
@@ -25,11 +26,16 @@ from edge_agent.building.training.features import (
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.half_precision import F16
 from edge_agent.building.training.head import Fine, Head, Scale
+from edge_agent.building.training.learned import HalfPlaces
 from edge_agent.building.training.likeness import ALIKE_PLACES
 from edge_agent.building.training.marks import ANOMALY_MAP, MAP_STRIDE, MARKS, SCORE, Plane, add_map, add_marks
 from edge_agent.building.training.memory import FINE_WORST, FINEST_SHARE
-from edge_agent.building.training.registration_graph import Search, register
+from edge_agent.building.training.registration_graph import REGISTERED, Search, register
 from edge_agent.building.training.usual import Usual
+
+_FINE_DISTANCE = "fine.distance"
+#: what a place shows times this, added to half of what another shows, is half of how they differ
+_LESS_HALF = np.float32(-0.5)
 
 
 def assemble(
@@ -41,6 +47,7 @@ def assemble(
     search: Search | None = None,
     *,
     is_marked: bool = False,
+    half_source: Any = None,
 ) -> Any:
     """Write the model.
 
@@ -52,6 +59,7 @@ def assemble(
         search: brings a picture to lie as those did that the verdict was fitted on. The anomaly map is given as the
             picture lies.
         is_marked: what is out of what is normal is marked, too.
+        half_source: gives the stages of a picture at half the size, where the verdict looks at both.
 
     Returns:
         An onnx.ModelProto: picture [1, 3, h, w] -> score [1], anomaly_map [1, 1, h / 4, w / 4] in deviations of
@@ -60,35 +68,16 @@ def assemble(
     """
     graph = feature_graph(width, height, register(source, search, width, height) if search else source)
     rows, columns = height // GRID, width // GRID
-    found = _add_bank(graph, head, rows, columns)
     plane = Plane(rows, columns, is_registered=search is not None)
-    add_map(graph, found, plane)
-    parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
-    graph.weight("places", places(rows, columns, head.placed.weight))
-    patches = graph.op("Concat", "placed.patches", PATCHES, "places", axis=1)
-    _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
-    parts.append(
-        _add_scale(graph, "placed", _add_worst(graph, "placed", worst_count(rows * columns)), head.placed.scale)
-    )
+    add_map(graph, _add_bank(graph, head, rows, columns), plane)
     if head.fine:
-        _add_fine(graph, head.fine, rows, columns)
-        parts.append(_add_scale(graph, "fine", _add_worst(graph, "fine", FINE_WORST), head.fine.scale))
-    if head.regression and head.regression_scale:
-        graph.weight("regression.weights", head.regression.weights[:, None])
-        graph.weight("regression.bias", np.array([head.regression.bias]))
-        product = graph.op("MatMul", "regression.product", POOLED, "regression.weights")
-        graph.weight("one", np.array([1], np.int64))
-        flat = graph.op("Reshape", "regression.flat", product, "one")
-        score = graph.op("Add", "regression.score", flat, "regression.bias")
-        parts.append(_add_scale(graph, "regression", score, head.regression_scale))
-    if head.likeness and head.likeness_scale:
-        graph.weight("likeness.directions", head.likeness.directions)
-        alike = graph.op("MatMul", "likeness.alike", "bank.whitened", "likeness.directions")
-        most = graph.op("ReduceMax", "likeness.most", alike, "axis.last", keepdims=0)
-        top = graph.top("likeness.top", most, min(ALIKE_PLACES, rows * columns))
-        score = graph.op("ReduceMean", "likeness.score", top, "axis.first", keepdims=1)
-        parts.append(_add_scale(graph, "likeness", score, head.likeness_scale))
-    graph.op("Sum", SCORE, *parts)
+        _add_fine(graph, head.fine, rows, columns, "fine.whole" if head.fine.half else _FINE_DISTANCE)
+        if head.fine.half:
+            # What is registered is halved: the search would take its time again.
+            seen = REGISTERED if search else backbone.INPUT
+            half = _add_half(graph, head.fine.half, half_source, seen, width // 2, height // 2)
+            _add_joined(graph, "fine.whole", half, rows, columns)
+    graph.op("Sum", SCORE, *_add_parts(graph, head, rows, columns))
     of_map = [1, 1, height // MAP_STRIDE, width // MAP_STRIDE]
     outputs = {SCORE: [1], ANOMALY_MAP: of_map}
     if is_marked:
@@ -99,15 +88,64 @@ def assemble(
     return graph.model({backbone.INPUT: [1, 3, height, width]}, outputs, "anomaly-model")
 
 
+def _add_half(graph: Graph, places: HalfPlaces, source: Any, picture: str, width: int, height: int) -> str:
+    """Add how unusual each fine place of the picture at half the size is."""
+    half, rows, columns = feature_graph(width, height, source), height // GRID, width // GRID
+    _add_fine(half, places, rows, columns, _FINE_DISTANCE)
+    outputs = {_FINE_DISTANCE: [rows * columns * FINER**2]}
+    part = half.model({backbone.INPUT: [1, 3, height, width]}, outputs, "half")
+    smaller = graph.op("AveragePool", "picture.half", picture, kernel_shape=[2, 2], strides=[2, 2])
+    graph.take_part("half", part, {backbone.INPUT: smaller})
+    return f"half.{_FINE_DISTANCE}"
+
+
+def _add_parts(graph: Graph, head: Head, rows: int, columns: int) -> list[str]:
+    """Add each score's part of the whole; the first bank's distances, and those of fine places, are there."""
+    parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
+    where = places(rows, columns, head.placed.weight)
+    graph.weight("places", np.column_stack([where, np.ones(len(where), np.float32)]))
+    patches = graph.op("Concat", "placed.patches", COARSELY, AROUND_SMOOTH, "places", axis=1)
+    _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
+    parts.append(
+        _add_scale(graph, "placed", _add_worst(graph, "placed", worst_count(rows * columns)), head.placed.scale)
+    )
+    if head.fine:
+        parts.append(_add_scale(graph, "fine", _add_worst(graph, "fine", FINE_WORST), head.fine.scale))
+    if head.regression and head.regression_scale:
+        graph.weight("regression.weights", head.regression.weights[:, None])
+        graph.weight("regression.bias", np.array([head.regression.bias]))
+        product = graph.op("MatMul", "regression.product", POOLED, "regression.weights")
+        graph.weight("one", np.array([1], np.int64))
+        flat = graph.op("Reshape", "regression.flat", product, "one")
+        score = graph.op("Add", "regression.score", flat, "regression.bias")
+        parts.append(_add_scale(graph, "regression", score, head.regression_scale))
+    if head.likeness and head.likeness_scale:
+        graph.weight("likeness.directions", np.pad(head.likeness.directions, [(0, 1), (0, 0)]))
+        alike = graph.op("MatMul", "likeness.alike", "bank.whitened", "likeness.directions")
+        most = graph.op("ReduceMax", "likeness.most", alike, "axis.last", keepdims=0)
+        top = graph.top("likeness.top", most, min(ALIKE_PLACES, rows * columns))
+        score = graph.op("ReduceMean", "likeness.score", top, "axis.first", keepdims=1)
+        parts.append(_add_scale(graph, "likeness", score, head.likeness_scale))
+    return parts
+
+
+def _add_joined(graph: Graph, whole: str, half: str, rows: int, columns: int) -> None:
+    """Add the mean of how unusual fine places are, and those of half the size that they lie in."""
+    whole = graph.reshape("fine.whole.places", whole, rows, FINER, columns, FINER)
+    joined = graph.op("Add", "fine.joined", whole, graph.reshape("fine.half.places", half, rows, 1, columns, 1))
+    mean = graph.op("Div", "fine.mean.places", joined, graph.weight("fine.sizes", np.array(2.0)))
+    graph.reshape(_FINE_DISTANCE, mean, rows * columns * FINER**2)
+
+
 def _add_distance(graph: Graph, name: str, patches: str, bank: F32, usual: Usual) -> str:
     """Add the distance of every patch to its nearest neighbour, |p - b|^2 = |p|^2 + |b|^2 - 2 p b, beyond what is usual
-    at its place."""
-    graph.weight(f"{name}.minus_twice", -2 * bank.T)
-    graph.weight(f"{name}.squares", (bank**2).sum(axis=1))
+    at its place. Behind a patch's channels is a 1, with which |b|^2 is a part of the product."""
+    # Less the square of that 1, which is in |p|^2.
+    graph.weight(f"{name}.known", np.vstack([-2 * bank.T, (bank**2).sum(axis=1) - 1]))
     graph.weight("axis.last", np.array([1], np.int64))
-    products = graph.op("Gemm", f"{name}.products", patches, f"{name}.minus_twice", f"{name}.squares")
+    products = graph.op("MatMul", f"{name}.products", patches, f"{name}.known")
     nearest = graph.op("ReduceMin", f"{name}.nearest", products, "axis.last", keepdims=0)
-    squares = graph.op("ReduceSumSquare", f"{name}.patches.squares", patches, "axis.last", keepdims=0)
+    squares = _add_squares(graph, f"{name}.patches", patches, "axis.last")
     return _add_beyond_usual(graph, name, nearest, squares, usual)
 
 
@@ -122,27 +160,25 @@ def _add_beyond_usual(graph: Graph, name: str, nearest: str, squares: str, usual
     return graph.op("Div", f"{name}.distance", beyond, f"{name}.usual.spread")
 
 
-def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
+def _add_fine(graph: Graph, fine: Fine | HalfPlaces, rows: int, columns: int, name: str) -> None:
     """Add how far every fine place is from the nearest good part's at the place, beyond what is usual there: by strides
     8 and 16, and by stride 4."""
     view, count = fine.places.view, len(fine.places.bank)
     matrix, bias, _ = view.whitening
     dimensions = matrix.shape[1]
-    around = _slice(graph, "fine.around.patches", SHARP, STRIDE_8_CHANNELS, PATCH_CHANNELS)
-    graph.weight("fine.around.view", matrix[STRIDE_8_CHANNELS:])
-    graph.weight("fine.bias", bias)
-    around = graph.op("Gemm", "fine.around", around, "fine.around.view", "fine.bias")
+    graph.weight("fine.around.view", _LESS_HALF * matrix[STRIDE_8_CHANNELS:])
+    graph.weight("fine.bias", _LESS_HALF * bias)
+    around = graph.op("Gemm", "fine.around", AROUND, "fine.around.view", "fine.bias")
     # Each place around is that of FINER x FINER fine ones.
     around = graph.reshape("fine.around.places", around, rows, 1, columns, 1, dimensions)
-    own = _slice(graph, "fine.own", FINE, 0, STRIDE_8_CHANNELS)
-    seen = graph.op("MatMul", "fine.seen.itself", own, graph.weight("fine.view", matrix[:STRIDE_8_CHANNELS]))
+    graph.weight("fine.view", _LESS_HALF * matrix[:STRIDE_8_CHANNELS])
+    seen = graph.op("MatMul", "fine.seen.itself", OWN, "fine.view")
     seen = graph.reshape("fine.seen.places", seen, rows, FINER, columns, FINER, dimensions)
     seen = graph.reshape("fine.seen", graph.op("Add", "fine.seen.both", seen, around), count, 1, dimensions)
     usual = _add_place_distance(graph, "fine.usual", seen, fine.places.bank, fine.usual.fine)
-    finest = _slice(graph, "finest.own", FINE, STRIDE_8_CHANNELS, FINE_CHANNELS)
-    graph.weight("finest.view", view.finest.matrix)
-    graph.weight("finest.bias", view.finest.bias)
-    seen = graph.op("Gemm", "finest.seen.rows", finest, "finest.view", "finest.bias")
+    graph.weight("finest.view", _LESS_HALF * view.finest.matrix)
+    graph.weight("finest.bias", _LESS_HALF * view.finest.bias)
+    seen = graph.op("Gemm", "finest.seen.rows", FINEST, "finest.view", "finest.bias")
     seen = graph.reshape("finest.seen", seen, count, 1, view.finest.matrix.shape[1])
     finest = _add_place_distance(graph, "finest", seen, fine.places.finest, fine.usual.finest)
     graph.weight("finest.share", np.array(FINEST_SHARE))
@@ -151,31 +187,31 @@ def _add_fine(graph: Graph, fine: Fine, rows: int, columns: int) -> None:
         graph.op("Mul", "fine.usual.part", usual, "finest.rest"),
         graph.op("Mul", "finest.part", finest, "finest.share"),
     )
-    graph.op("Add", "fine.distance", *parts)
+    graph.op("Add", name, *parts)
 
 
-def _slice(graph: Graph, name: str, of: str, first: int, end: int) -> str:
-    """Take some columns."""
-    names = [f"{name}.{what}" for what in ("first", "end", "axis")]
-    for what, number in zip(names, (first, end, 1), strict=True):
-        graph.weight(what, np.array([number], np.int64))
-    return graph.op("Slice", name, of, *names)
+def _add_place_distance(graph: Graph, name: str, less_half: str, bank: F16, usual: Usual) -> str:
+    """Add the distance of every place to the nearest in its part of a bank, beyond what is usual there.
 
-
-def _add_place_distance(graph: Graph, name: str, seen: str, bank: F16, usual: Usual) -> str:
-    """Add the distance of every place [places, 1, channels] to the nearest in its part of a bank, beyond what is usual
-    there."""
+    `less_half` [places, 1, channels] is -p/2, so that half a distance needs nothing but a product and sums:
+    |p/2 - b/2|^2 = |-p/2|^2 + |b/2|^2 + (-p/2) b. A product with a factor of its own would cost half as much again:
+    onnxruntime takes the two together, and then has no fast way for a single row.
+    """
     graph.weight(f"{name}.bank.half", bank)
     known = graph.cast(f"{name}.bank", f"{name}.bank.half", "float32")
-    products = graph.op("MatMul", f"{name}.products", seen, known)
-    graph.weight("fine.two", np.array(2.0))
-    graph.weight(f"{name}.squares", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :])
-    twice = graph.op("Mul", f"{name}.twice", products, "fine.two")
-    signed = graph.op("Sub", f"{name}.signed", f"{name}.squares", twice)
+    products = graph.op("MatMul", f"{name}.products", less_half, known)
+    graph.weight(f"{name}.squares", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :] / 4)
     graph.weight("axes.each", np.array([1, 2], np.int64))
+    signed = graph.op("Add", f"{name}.signed", f"{name}.squares", products)
     nearest = graph.op("ReduceMin", f"{name}.nearest", signed, "axes.each", keepdims=0)
-    squares = graph.op("ReduceSumSquare", f"{name}.seen.squares", seen, "axes.each", keepdims=0)
-    return _add_beyond_usual(graph, name, nearest, squares, usual)
+    squares = _add_squares(graph, f"{name}.seen", less_half, "axes.each")
+    half = Usual(*(np.asarray(of / 2, np.float32) for of in usual))
+    return _add_beyond_usual(graph, name, nearest, squares, half)
+
+
+def _add_squares(graph: Graph, name: str, of: str, axes: str) -> str:
+    """Add sums of squares over some axes: onnxruntime takes twice as long for ReduceSumSquare."""
+    return graph.op("ReduceSum", f"{name}.squares", graph.op("Mul", f"{name}.square", of, of), axes, keepdims=0)
 
 
 def _add_worst(graph: Graph, name: str, count: int) -> str:
@@ -187,8 +223,10 @@ def _add_worst(graph: Graph, name: str, count: int) -> str:
 
 def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> str:
     """Add the bank's distances, their worst, and how far out each place is, in deviations."""
-    graph.weight("whitening", head.whitening.matrix)
-    graph.weight("whitening.bias", head.whitening.bias)
+    # Whitened, and a 1 behind it.
+    matrix, bias, _ = head.whitening
+    graph.weight("whitening", np.pad(matrix, [(0, 0), (0, 1)]))
+    graph.weight("whitening.bias", np.append(bias, np.float32(1)))
     whitened = graph.op("Gemm", "bank.whitened", SHARP, "whitening", "whitening.bias")
     distance = _add_distance(graph, "bank", whitened, head.bank, head.bank_usual)
     _add_worst(graph, "bank", worst_count(rows * columns))

@@ -10,6 +10,7 @@ that the map of stride 4 has there, for what is smaller still.
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from edge_agent.building.training import backbone
 from edge_agent.building.training.graph import Graph
+from edge_agent.building.training.shrinking import halve
 from edge_agent.component.manifest import Input
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer
@@ -28,13 +30,17 @@ from edge_agent.inference.imaging.tensor import Normalizer
 F32 = npt.NDArray[np.float32]
 
 PATCHES, SHARP, FINE, POOLED, CLASS_SCORES = "patches", "sharp", "fine", "pooled", "class_scores"
+#: parts that the finished model takes by themselves: of `fine` (stride 8, and stride 4); of `patches` (stride 8, and
+#: stride 16), and what `sharp` has instead of the last
+OWN, FINEST = "fine.own", "fine.finest"
+COARSELY, AROUND_SMOOTH, AROUND = "patches.own", "patches.around", "sharp.around"
 _FINEST, _FINE, _COARSE = "stage2", "stage3", "stage5"
 GRID = backbone.STAGES[_COARSE][1]
 _FINE_LABELS = 4  # the background included: to compare more scores at every pixel of the input takes too long
 #: rows and columns of `fine` for one of the others
 FINER = GRID // backbone.STAGES[_FINE][1]
 #: and of the map of stride 4 for one of `fine`
-FINEST = backbone.STAGES[_FINE][1] // backbone.STAGES[_FINEST][1]
+_FINEST_EACH = backbone.STAGES[_FINE][1] // backbone.STAGES[_FINEST][1]
 #: of `fine`, those of stride 8, behind which are those of stride 4; in `sharp` and `patches` are as many of stride 8
 STRIDE_8_CHANNELS = backbone.STAGES[_FINE][0]
 FINE_CHANNELS = STRIDE_8_CHANNELS + 2 * backbone.STAGES[_FINEST][0]
@@ -55,6 +61,8 @@ class Features(NamedTuple):
     fine: F32
     pooled: F32
     grid: tuple[int, int]
+    #: of the same pictures at half the size, where a model looks at both
+    half: Features | None = None
 
     @property
     def fine_grid(self) -> tuple[int, int]:
@@ -63,7 +71,8 @@ class Features(NamedTuple):
 
     def of(self, index: Any) -> Features:
         """Take some of the pictures."""
-        return Features(self.patches[index], self.sharp[index], self.fine[index], self.pooled[index], self.grid)
+        half = self.half and self.half.of(index)
+        return Features(self.patches[index], self.sharp[index], self.fine[index], self.pooled[index], self.grid, half)
 
     def row(self, number: int) -> Features:
         """Take a row of positions of all pictures, without a copy; `pooled` stays what it is of the whole."""
@@ -88,11 +97,19 @@ class Joining:
         """Take the features of some pictures, of which the first has this number; all have the same grid."""
         with self._lock:
             if self._whole is None:
-                patches, sharp, fine, pooled = (np.empty((self._count, *of.shape[1:]), np.float32) for of in part[:4])
-                self._whole = Features(patches, sharp, fine, pooled, part.grid)
+                self._whole = self._empty(part)
             whole = self._whole
+        self._copy(whole, first, part)
+
+    def _empty(self, part: Features) -> Features:
+        patches, sharp, fine, pooled = (np.empty((self._count, *of.shape[1:]), np.float32) for of in part[:4])
+        return Features(patches, sharp, fine, pooled, part.grid, part.half and self._empty(part.half))
+
+    def _copy(self, whole: Features, first: int, part: Features) -> None:
         for of, found in zip(whole[:4], part[:4], strict=True):
             of[first : first + len(found)] = found
+        if whole.half and part.half:
+            self._copy(whole.half, first, part.half)
 
     @property
     def features(self) -> Features:
@@ -106,7 +123,8 @@ def join(parts: Sequence[Features]) -> Features:
     if len(parts) == 1:
         return parts[0]
     patches, sharp, fine, pooled = (np.concatenate(of) for of in zip(*(part[:4] for part in parts), strict=True))
-    return Features(patches, sharp, fine, pooled, parts[0].grid)
+    halves = [part.half for part in parts if part.half]
+    return Features(patches, sharp, fine, pooled, parts[0].grid, join(halves) if halves else None)
 
 
 def choose_input_size(width: int, height: int, quality: Quality = "normal") -> tuple[int, int]:
@@ -143,23 +161,31 @@ def add_features(graph: Graph, width: int, height: int) -> None:
     smooth = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 0}
     fine = graph.op("AveragePool", "fine.smooth", _FINE, **smooth)
     fine = graph.op("AveragePool", "fine.grid", fine, kernel_shape=[FINER, FINER], strides=[FINER, FINER])
+    _add_rows(graph, COARSELY, fine, STRIDE_8_CHANNELS, count)
+    _add_rows(graph, AROUND, _COARSE, PATCH_CHANNELS - STRIDE_8_CHANNELS, count)
     coarse = graph.op("AveragePool", "coarse.smooth", _COARSE, **smooth)
-    graph.weight("patches.shape", np.array([PATCH_CHANNELS, count], np.int64))
-    for name, of in ((PATCHES, coarse), (SHARP, _COARSE)):
-        both = graph.op("Concat", f"{name}.embedding", fine, of, axis=1)
-        rows = graph.op("Reshape", f"{name}.embedding.rows", both, "patches.shape")
-        graph.op("Transpose", name, rows, perm=[1, 0])
-    graph.weight("fine.shape", np.array([FINE_CHANNELS, FINER**2 * count], np.int64))
-    each = {"kernel_shape": [FINEST, FINEST], "strides": [FINEST, FINEST]}
+    _add_rows(graph, AROUND_SMOOTH, coarse, PATCH_CHANNELS - STRIDE_8_CHANNELS, count)
+    graph.op("Concat", PATCHES, COARSELY, AROUND_SMOOTH, axis=1)
+    graph.op("Concat", SHARP, COARSELY, AROUND, axis=1)
+    each = {"kernel_shape": [_FINEST_EACH] * 2, "strides": [_FINEST_EACH] * 2}
     most = graph.op("MaxPool", "finest.most", _FINEST, **each)
     # ONNX has no pooling of the least: it is the most of what is negative.
     negative = graph.op("MaxPool", "finest.negative.most", graph.op("Neg", "finest.negative", _FINEST), **each)
-    both = graph.op("Concat", "fine.both", _FINE, most, graph.op("Neg", "finest.least", negative), axis=1)
-    graph.op("Transpose", FINE, graph.op("Reshape", "fine.rows", both, "fine.shape"), perm=[1, 0])
+    both = graph.op("Concat", "finest.both", most, graph.op("Neg", "finest.least", negative), axis=1)
+    _add_rows(graph, OWN, _FINE, STRIDE_8_CHANNELS, FINER**2 * count)
+    _add_rows(graph, FINEST, both, FINE_CHANNELS - STRIDE_8_CHANNELS, FINER**2 * count)
+    graph.op("Concat", FINE, OWN, FINEST, axis=1)
     statistics = [part for stage in (_FINE, _COARSE) for part in _pool(graph, stage)]
     stacked = graph.op("Concat", "pooled.stacked", *statistics, axis=1)
     graph.weight("pooled.shape", np.array([1, POOLED_CHANNELS], np.int64))
     graph.op("Reshape", POOLED, stacked, "pooled.shape")
+
+
+def _add_rows(graph: Graph, name: str, plane: str, channels: int, count: int) -> None:
+    """Put the places of [1, channels, rows, columns] below each other: [count, channels]."""
+    # In this order: onnxruntime would take a transposition just before a product into it, and do it several times.
+    last = graph.op("Transpose", f"{name}.channels.last", plane, perm=[0, 2, 3, 1])
+    graph.reshape(name, last, count, channels)
 
 
 def _pool(graph: Graph, stage: str) -> tuple[str, str, str]:
@@ -234,6 +260,8 @@ class Extractor:
 
     def __init__(self, width: int, height: int, source: Any, threads: int = 1) -> None:
         self.size = (width, height)
+        #: sees the same pictures at half the size, where a model looks at both
+        self._half: Extractor | None = None
         count = (height // GRID) * (width // GRID)
         shapes = {
             PATCHES: [count, PATCH_CHANNELS],
@@ -250,6 +278,12 @@ class Extractor:
         self._taken: list[float] = []
         self._own = _Own(width, height)
 
+    def beside(self, half: Extractor) -> Extractor:
+        """Give what looks at pictures at half the size too."""
+        both = copy.copy(self)
+        both._half = half
+        return both
+
     def __call__(self, pictures: list[U8]) -> Features:
         """Extract the features of uint8 [height, width, 3] pictures."""
         with self._loading:
@@ -262,14 +296,17 @@ class Extractor:
             self._taken.append(time.thread_time() - begun)
         patches, sharp, fine, pooled = zip(*found, strict=True)
         grid = (self.size[1] // GRID, self.size[0] // GRID)
-        return Features(np.stack(patches), np.stack(sharp), np.stack(fine), np.concatenate(pooled), grid)
+        half = self._half([halve(picture) for picture in pictures]) if self._half else None
+        return Features(np.stack(patches), np.stack(sharp), np.stack(fine), np.concatenate(pooled), grid, half)
 
     @property
     def milliseconds(self) -> float:
         """What the features of a picture take here, nearly all of an inspection with one thread: the processor time of
         that thread, in the median of the pictures that were looked at."""
-        return float(np.median(self._taken)) * 1000
+        return float(np.median(self._taken)) * 1000 + (self._half.milliseconds if self._half else 0)
 
     def rest(self) -> None:
         """Let go of the memory that the network runs in, tens of megabytes a thread, until the next picture."""
         self._session = None
+        if self._half:
+            self._half.rest()

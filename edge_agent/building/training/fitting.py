@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.counting import count_up
+from edge_agent.building.counting import Progress, count_up
 from edge_agent.building.datasets.checks.report import Report
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
 from edge_agent.building.datasets.masks import read_mask
@@ -22,14 +22,30 @@ from edge_agent.building.training.features import Extractor, Features, Joining, 
 from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import TrainingPictures
-from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move
+from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move, lean
 from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
-from edge_agent.building.training.resolution import Look, choose_larger, describe, try_specks
+from edge_agent.building.training.resolution import (
+    Look,
+    choose_larger,
+    describe,
+    describe_untried,
+    try_specks,
+    why_untried,
+)
 from edge_agent.building.training.sentence import Sentence
-from edge_agent.building.training.shrinking import shrink
+from edge_agent.building.training.shrinking import halve, shrink
 from edge_agent.building.training.threshold import F64
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8
+
+
+class Halves(NamedTuple):
+    """Training pictures at half the input's size: what sees them, and what was seen."""
+
+    source: Any
+    extract: Extractor
+    features: Features
+    moved: Moved | None
 
 
 class Fitted(NamedTuple):
@@ -42,6 +58,8 @@ class Fitted(NamedTuple):
     head: Head
     moved: Moved | None
     registration: Registration | None = None
+    #: where the verdict looks at pictures at half the size, too
+    half_source: Any = None
 
 
 def fit(
@@ -55,17 +73,15 @@ def fit(
     segmentation: bool,
     seen: Look | None = None,
     registration: Registration | None = None,
+    halves: Halves | None = None,
 ) -> Fitted:
     """Fit the verdict of training pictures of the input's size, which the `registration` has brought to lie alike;
-    `seen` is what was seen of them, by a network of fp32 that learns no masks."""
+    `seen` is what was seen of them, by a network of fp32 that learns no masks; with `halves` it looks at both sizes."""
     source = source_model(*size)
     if segmentation:
         source = _with_masks(datasets, pictures, size, options, steps)
     if options.precision == "int8":
-        from edge_agent.building.training.quantization import quantize
-
-        with steps.bar("quantising") as progress:
-            source = quantize(source, pictures, progress=progress)
+        source = _quantized(source, pictures, steps)
     anomalous = np.array([example.label == ANOMALY for example in datasets.train.labelled])
     drawn_on = np.zeros(0, np.intp) if anomalous.any() else chosen_for_drawing(~anomalous)
     to_move = chosen_to_move(~anomalous)
@@ -76,7 +92,11 @@ def fit(
             features = extract_features(extract, pictures, progress)
     smaller = smaller_by(report.size or size)
     with steps.bar("looking at changed copies") as progress:
-        drawn, moved = _look_further(extract, source, pictures, drawn_on, to_move, smaller, progress)
+        of_both = extract.beside(halves.extract) if halves else extract
+        drawn, moved = _look_further(of_both, extract, source, pictures, drawn_on, to_move, smaller, progress)
+    if halves:
+        extract, features = of_both, features._replace(half=lean(halves.features))
+        moved = moved and moved.beside(halves.moved)
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [look.digest for look in report.seen[: len(anomalous)]]
@@ -84,7 +104,31 @@ def fit(
             features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same, drawn=drawn,
             moved=moved,
         )  # fmt: skip
-    return Fitted(size, source, extract, features, head, moved, registration)
+    half_source = halves.source if halves else None
+    return Fitted(size, source, extract, features, head, moved, registration, half_source)
+
+
+def look_at_halves(pictures: list[U8], good: npt.NDArray[np.bool_], options: Options, steps: Steps) -> Halves:
+    """Look at training pictures of the input's size at half of it, and at moved copies of the `good` ones."""
+    smaller = [halve(picture) for picture in pictures]
+    size = smaller[0].shape[1], smaller[0].shape[0]
+    source = source_model(*size)
+    if options.precision == "int8":
+        source = _quantized(source, smaller, steps)
+    extract = Extractor(*size, source)
+    to_move = chosen_to_move(good)
+    with steps.bar("looking at pictures") as progress:
+        features = extract_features(extract, smaller, progress)
+    with steps.bar("looking at changed copies") as progress:
+        _, moved = _look_further(extract, extract, source, smaller, np.zeros(0, np.intp), to_move, 1.0, progress)
+    return Halves(source, extract, features, moved)
+
+
+def _quantized(source: Any, pictures: list[U8], steps: Steps) -> Any:
+    from edge_agent.building.training.quantization import quantize
+
+    with steps.bar("quantising") as progress:
+        return quantize(source, pictures, progress=progress)
 
 
 def try_larger(
@@ -122,9 +166,15 @@ def try_larger(
         pictures.forget_full()
         # A network of int8 sees them otherwise.
         seen = look() if is_plain else None
+        halves: Halves | None = Halves(usual.source, usual.extract, usual.features, usual.moved)
+        if size != (2 * usual.size[0], 2 * usual.size[1]):
+            halves = None
+        elif usual.registration:
+            # What is seen at half the size is what was laid alike at the whole.
+            halves = look_at_halves(shrunk(), ~anomalous, options, steps.of("half of the larger input"))
         return fit(
             datasets, shrunk(), size, options, larger_steps, report, segmentation=False, seen=seen,
-            registration=usual.registration,
+            registration=usual.registration, halves=halves,
         )  # fmt: skip
 
     def see_specks(good: npt.NDArray[np.intp]) -> tuple[float, float]:
@@ -149,12 +199,13 @@ def try_larger(
     chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks, digests)
     usual.extract.rest()
     if trial is None:
-        return usual, None
+        why = why_untried(usual.head, anomalous, digests) if options.quality == "best" else None
+        return usual, describe_untried(why, picture, usual.size) if why else None
     times = (usual.extract.milliseconds, chosen.extract.milliseconds) if trial.is_better else None
     return chosen, describe(trial, picture, (usual.size, size), times)
 
 
-def judge(examples: tuple[Example, ...], fitted: Fitted, progress: Callable[[int, int], None]) -> F64:
+def judge(examples: tuple[Example, ...], fitted: Fitted, progress: Progress) -> F64:
     """Score pictures, one after another: together their features could fill the memory."""
     raw = []
     lay = Registrar(fitted.registration.search, *fitted.size) if fitted.registration else None
@@ -216,7 +267,7 @@ def resized_pictures(examples: Sequence[Example], target: tuple[int, int]) -> li
     return side_by_side([partial(one, example) for example in examples])
 
 
-def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[[int, int], None]) -> Features:
+def extract_features(extract: Extractor, pictures: list[U8], progress: Progress) -> Features:
     """Extract the features of pictures of the input's size; `progress` is told how many are done of all."""
     found = Joining(len(pictures))
     one_more = count_up(progress, len(pictures))
@@ -225,19 +276,20 @@ def extract_features(extract: Extractor, pictures: list[U8], progress: Callable[
 
 
 def _look_further(
+    see_drawn: Extractor,
     extract: Extractor,
     source: Any,
     pictures: list[U8],
     drawn_on: npt.NDArray[np.intp],
     to_move: npt.NDArray[np.intp],
     smaller: float,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> tuple[Features | None, Moved | None]:
     """Look at some pictures with drawn defects, some of them `smaller`, and at moved copies of some, which are made one
-    by one. `extract` rests then."""
+    by one. What looks rests then."""
 
     def drawn(place: int, number: int) -> Features:
-        return extract([draw_defect(pictures[place], number, smaller)])
+        return see_drawn([draw_defect(pictures[place], number, smaller)])
 
     defects, copies = Joining(len(drawn_on)), Joining(COPIES * len(to_move))
     one_more = count_up(progress, len(drawn_on) + len(to_move))
@@ -245,6 +297,7 @@ def _look_further(
         [_Asked(defects, number, partial(drawn, place, number)) for number, place in enumerate(drawn_on.tolist())],
         one_more,
     )
+    see_drawn.rest()
     extract.rest()
     see = look_at_copies(extract, source)
     _look(

@@ -11,7 +11,6 @@ separates pictures that it was not fitted on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,33 +18,13 @@ import numpy.typing as npt
 
 from edge_agent.building.counting import Progress
 from edge_agent.building.datasets.split import folds
-from edge_agent.building.training.bank import (
-    Whitening,
-    choose_whitening,
-    distances,
-    picture_scores,
-    place_weight,
-    with_places,
-)
-from edge_agent.building.training.cores import meanwhile, one_thread_each, side_by_side
+from edge_agent.building.training.bank import Whitening, distances, picture_scores, with_places
+from edge_agent.building.training.cores import one_thread_each
 from edge_agent.building.training.features import F32, Features
-from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
-from edge_agent.building.training.memory import (
-    FINE_WORST,
-    Memory,
-    UsualPlaces,
-    bank_out_of_fold,
-    describe_places,
-    describe_usual,
-    rows,
-)
-from edge_agent.building.training.place_bank import (
-    Moved,
-    PlaceBank,
-    choose_view,
-    compare_places,
-    straying,
-)
+from edge_agent.building.training.learned import HalfPlaces, Regression, learn
+from edge_agent.building.training.likeness import Likeness
+from edge_agent.building.training.memory import FINE_WORST, UsualPlaces, join_places
+from edge_agent.building.training.place_bank import Moved, PlaceBank, straying
 from edge_agent.building.training.regression import fit_logistic
 from edge_agent.building.training.threshold import (
     F64,
@@ -63,7 +42,6 @@ from edge_agent.building.training.usual import Usual
 _MARKED_DEVIATIONS = 3.0  # of normal pictures' furthest patches
 _COMPRESSION = 3.0  # deviations: half way between linear and logarithmic
 _FOLDS, _FOLDS_OF_MANY, _MANY = 10, 5, 150
-_STRENGTH = 300.0  # of the regression's fit, divided by the number of features
 _TRUSTED_ANOMALIES = 5  # below this many regression and likeness count for less
 _DECIMALS = 4  # at which a score is compared with the threshold, as inference/verdict.py does
 _FURTHEST_LOGIT = 5.0  # of the threshold, when it is not where the calibrated score is 0.5
@@ -78,16 +56,6 @@ _USUAL_SHARE, _DECIDE = 0.3, 10
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
 #: how many times as far the same place of other good parts may be as the nearest of all places, for the same
 _IN_PLACE, _ASTRAY = 1.05, 1.15
-
-
-class Regression(NamedTuple):
-    """weights [pooled channels] and bias of a linear score."""
-
-    weights: F32
-    bias: float
-
-    def __call__(self, pooled: F32) -> F64:
-        return np.asarray(pooled @ self.weights + self.bias, np.float64)
 
 
 class Scale(NamedTuple):
@@ -121,6 +89,15 @@ class Fine(NamedTuple):
     places: PlaceBank
     usual: UsualPlaces
     scale: Scale
+    #: of the same pictures at half the size: a place counts by the mean of what both sizes say of it
+    half: HalfPlaces | None = None
+
+    def __call__(self, features: Features) -> F32:
+        """Say how unusual each place is: [pictures, 4 * positions]."""
+        found = self.usual(self.places(features))
+        if self.half and features.half:
+            found = join_places(found, self.half(features.half), features.half.fine_grid)
+        return found
 
 
 class Head(NamedTuple):
@@ -161,8 +138,7 @@ class Head(NamedTuple):
         found = self.placed.usual(distances(patches, self.placed.bank))
         raw = raw + self.placed.scale(picture_scores(found))
         if self.fine:
-            found = self.fine.usual(self.fine.places(features))
-            raw = raw + self.fine.scale(picture_scores(found, FINE_WORST))
+            raw = raw + self.fine.scale(picture_scores(self.fine(features), FINE_WORST))
         if self.regression and self.regression_scale:
             raw = raw + self.regression_scale(self.regression(features.pooled))
         if self.likeness and self.likeness_scale:
@@ -224,54 +200,33 @@ def fit_head(
         TrainingError: the wanted precision can't be reached.
     """
     fold, count = _folds(anomalous, seed, same, most_folds)
-
-    def remember(patches: F32) -> tuple[F32, Memory]:
-        bank, found = bank_out_of_fold(patches, anomalous, fold, count, seed=seed)
-        return bank, describe_usual(found, features.grid, anomalous, fold, count)
-
-    with meanwhile(partial(choose_view, features, ~anomalous, seed=seed)) as viewed:
-        whitening = choose_whitening(rows(features.sharp[~anomalous]))
-        whitened = whitening(features.sharp)
-        step = place_weight(rows(features.patches[~anomalous]))
-        with_their_places = with_places(features.patches, *features.grid, step)
-        (bank, plain), (placed_bank, placed) = side_by_side(
-            [partial(remember, whitened), partial(remember, with_their_places)]
-        )
-        view = viewed()
-    progress(2, 3)
-    found, places = compare_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
-    fine = describe_places(found, features.fine_grid, anomalous, fold, count)
-    regression_out = _regression_out_of_fold(features.pooled, anomalous, fold, count)
-    alike_out = likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count)
+    learned = learn(features, anomalous, fold, count, seed=seed, moved=moved)
     progress(3, 3)
     normal = ~anomalous
-    known = (plain.scores, placed.scores, fine.scores, regression_out, alike_out)
-    spreads = [normal_spread(scores[normal]) for scores in known]
-    parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, known, strict=True)]
+    spreads = [normal_spread(scores[normal]) for scores in learned.scores]
+    parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, learned.scores, strict=True)]
     if strays is None:
-        strays = straying(features, normal, view, seed=seed)
-    weights = _weights(parts, anomalous, _usual_weights(fine.scores[normal], features.fine.shape[1], strays))
+        strays = straying(features, normal, learned.places.view, seed=seed)
+    weights = _weights(parts, anomalous, _usual_weights(learned.fine.scores[normal], features.fine.shape[1], strays))
     scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
     raw = np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64)
     head = Head(
-        whitening=whitening,
-        bank=bank,
-        bank_usual=plain.usual,
+        whitening=learned.whitening,
+        bank=learned.bank,
+        bank_usual=learned.plain.usual,
         bank_scale=scales[0],
-        placed=Placed(placed_bank, placed.usual, step, scales[1]),
-        fine=Fine(places, fine.usual, scales[2]) if weights[2] > 0 else None,
-        regression=_fit_regression(features.pooled, anomalous) if weights[3] > 0 else None,
+        placed=Placed(learned.placed_bank, learned.placed.usual, learned.step, scales[1]),
+        fine=Fine(learned.places, learned.fine.usual, scales[2], learned.half) if weights[2] > 0 else None,
+        regression=learned.regression(anomalous) if weights[3] > 0 else None,
         regression_scale=scales[3] if weights[3] > 0 else None,
-        likeness=remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)
-        if weights[4] > 0
-        else None,
+        likeness=learned.likeness(anomalous) if weights[4] > 0 else None,
         likeness_scale=scales[4] if weights[4] > 0 else None,
         threshold=0.0,
         slope=1.0,
         middle=0.0,
         out_of_fold=raw,
-        bank_out_of_fold=plain.distances,
-        map_threshold=_map_threshold(plain.unusual[normal].max(axis=1).astype(np.float64), spreads[0]),
+        bank_out_of_fold=learned.plain.distances,
+        map_threshold=_map_threshold(learned.plain.unusual[normal].max(axis=1).astype(np.float64), spreads[0]),
         strays=strays,
     )
     middle = _middle(raw, anomalous, head.raw_scores(drawn) if drawn else None)
@@ -288,25 +243,6 @@ def _folds(
     """Say with which others each picture is held out."""
     count = min(most, _FOLDS if len(anomalous) <= _MANY else _FOLDS_OF_MANY, max(2, int((~anomalous).sum())))
     return folds(anomalous.astype(int).tolist(), count, seed=seed, same=same), count
-
-
-def _regression_out_of_fold(
-    pooled: F32, anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int
-) -> F64:
-    scores = np.zeros(len(pooled))
-    for number in range(count):
-        held, kept = fold == number, fold != number
-        if held.any() and anomalous[kept].any() and not anomalous[kept].all():
-            scores[held] = _fit_regression(pooled[kept], anomalous[kept])(pooled[held])
-    return scores
-
-
-def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression:
-    mean, deviation = pooled.mean(axis=0), pooled.std(axis=0)
-    deviation = np.maximum(deviation, 1e-6 * max(float(np.abs(pooled).max()), 1.0))
-    model = fit_logistic(((pooled - mean) / deviation).astype(np.float64), anomalous, _STRENGTH / pooled.shape[1])
-    weights = model.weights / deviation
-    return Regression(weights.astype(np.float32), float(model.bias - mean @ weights))
 
 
 def _usual_weights(fine: F64, positions: int, strays: float) -> tuple[float, ...]:

@@ -102,6 +102,22 @@ def describe_places(
     return PlaceMemory(UsualPlaces(fine.usual, finest.usual), unusual, scores)
 
 
+def add_half(whole: PlaceMemory, half: PlaceMemory, grid: tuple[int, int]) -> PlaceMemory:
+    """Describe fine places by what is known of them at the size of the input and at half of it, whose `grid` is given;
+    `usual` stays that of the whole."""
+    unusual = join_places(whole.unusual, half.unusual, grid)
+    return PlaceMemory(whole.usual, unusual, picture_scores(unusual, FINE_WORST).astype(np.float64))
+
+
+def join_places(whole: F32, half: F32, grid: tuple[int, int]) -> F32:
+    """Give the mean of how unusual a fine place is [pictures, 4 * places of half] and the place of half the size that
+    it lies in [pictures, places], rows and columns of which are the `grid`."""
+    shape = len(whole), grid[0], 2, grid[1], 2
+    found = whole.reshape(shape) + half.reshape(len(half), grid[0], 1, grid[1], 1)
+    found /= 2
+    return np.asarray(found.reshape(whole.shape), np.float32)
+
+
 def _blend(fine: F32, finest: F32) -> F32:
     found = fine * np.float32(1 - FINEST_SHARE)
     found += np.float32(FINEST_SHARE) * finest

@@ -75,6 +75,15 @@ class Moved(NamedTuple):
         found = list(parts)
         return cls(join(found), np.repeat(moved, COPIES)) if found else None
 
+    @property
+    def half(self) -> Moved | None:
+        """The copies that were moved of the pictures at half the size; None where these are not looked at."""
+        return self.features.half and self._replace(features=self.features.half)
+
+    def beside(self, half: Moved | None) -> Moved:
+        """Add the same copies of the pictures at half the size."""
+        return self._replace(features=self.features._replace(half=half and half.features))
+
     def of(self, chosen: npt.NDArray[np.bool_]) -> Moved | None:
         """Take the copies of some of the pictures, by their new numbers; None where there are none."""
         taken = chosen[self.owner]
@@ -91,7 +100,7 @@ class Moved(NamedTuple):
 
 def lean(part: Features) -> Features:
     """Leave out what places are not compared by: there are many copies."""
-    return lean_features(part.sharp, part.fine, part.grid)
+    return lean_features(part.sharp, part.fine, part.grid)._replace(half=part.half and lean(part.half))
 
 
 def lean_features(sharp: F32, fine: F32, grid: tuple[int, int]) -> Features:

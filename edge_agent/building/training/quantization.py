@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge_agent.building.counting import Progress
 from edge_agent.building.training import backbone
 from edge_agent.building.training.features import input_spec
 from edge_agent.inference.imaging.resize import U8
@@ -24,7 +25,7 @@ _MOST_PICTURES = 40
 _KEPT = ("_conv_stem", "_blocks.0.")
 
 
-def quantize(model: Any, pictures: list[U8], *, progress: Callable[[int, int], None]) -> Any:
+def quantize(model: Any, pictures: list[U8], *, progress: Progress) -> Any:
     """Quantise the convolutions of an onnx.ModelProto whose input is `picture`; its values keep their names."""
     import onnx
     from onnxruntime.quantization import (

@@ -13,3 +13,8 @@ def shrink(picture: U8, size: tuple[int, int]) -> U8:
     # A resizer keeps its output for the next picture.
     shrunk: U8 = make_resizer(source, size, "area")(ArrayPixels(np.ascontiguousarray(picture))).copy()
     return shrunk
+
+
+def halve(picture: U8) -> U8:
+    """Shrink a picture to half its sides: each pixel is the mean of four."""
+    return shrink(picture, (picture.shape[1] // 2, picture.shape[0] // 2))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_agent.building.counting import Progress
 from edge_agent.children.command import child_command
 from edge_agent.children.said import Said, last_words
 from edge_agent.client.client import Client
@@ -86,7 +87,7 @@ def find_picture(component: Component, given: Path | None) -> U8:
     return picture
 
 
-def measure(component: Component, picture: U8, options: Options, on_progress: Callable[[int, int], None]) -> Measured:
+def measure(component: Component, picture: U8, options: Options, on_progress: Progress) -> Measured:
     """Measure a component. Every load and the bare engine get their turns in each round, so that what else the
     device does meanwhile falls on all of them alike.
 

@@ -52,7 +52,7 @@ def payload_of(record: Record, device: str) -> bytes:
             "anomaly_score": record.score,
             "anomaly_threshold": record.threshold,
             "confidence": record.confidence,
-            "areas": record.areas,
+            "areas": record.areas or {},
             "width": record.width,
             "height": record.height,
             "milliseconds": round(record.milliseconds, 3),

@@ -49,6 +49,13 @@ class Found(NamedTuple):
     truth: str
     labels: tuple[str, ...]
     who: str
+    #: the model makes masks; older agents' records don't tell where nothing is marked
+    is_masked: bool = False
+
+    @property
+    def is_unmarked(self) -> bool:
+        """Tell whether a picture is called anomalous on whose mask nothing is marked."""
+        return self.anomalous and self.is_masked and not self.areas
 
 
 class Query(NamedTuple):
@@ -134,7 +141,7 @@ def find(connection: sqlite3.Connection, query: Query) -> Iterator[Found]:
     if not (query.model or query.version):
         rows: Iterator[Any] = connection.execute(text, values)
     else:
-        text = text.replace("WHERE", "WHERE records.model = ? AND")
+        text = text.replace("WHERE", "WHERE records.model = ? AND", 1)  # conditions may have one of their own
         wanted = [
             number
             for number, (name, version) in names.items()
@@ -221,4 +228,5 @@ def _found(row: tuple[Any, ...], names: Mapping[int, tuple[str, str]]) -> Found:
         truth=found.truth or "",
         labels=tuple(str(row[19]).split(",")) if row[19] else (),
         who=found.who or "",
+        is_masked=found.areas is not None,
     )

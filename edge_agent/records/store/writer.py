@@ -175,7 +175,7 @@ class RecordWriter:
             model, quarter = self._models[record.model, record.version], record.at // QUARTER
             quarters.add((quarter, model), record)
             hours.add((record.at // HOUR, model), record)
-            if record.anomalous:
+            if record.anomalous and record.areas:
                 for label, area in record.areas.items():
                     labels.add((quarter, model, label), area)
                     label_days.add((record.at // DAY, model, label), area)
@@ -338,7 +338,7 @@ def _row(record: Record, number: int, model: int) -> tuple[Any, ...]:
         record.score,
         record.threshold,
         record.confidence,
-        msgspec.json.encode(record.areas).decode() if record.areas else None,
+        None if record.areas is None else msgspec.json.encode(record.areas).decode(),
         record.width,
         record.height,
         round(record.milliseconds, 3),

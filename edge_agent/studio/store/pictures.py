@@ -54,6 +54,8 @@ class Picture(msgspec.Struct, frozen=True):
     score: float | None
     verdict: str | None
     judged_by: str
+    #: a model has called it anomalous, and its mask is there
+    proposed: bool
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -148,7 +150,7 @@ class Pictures:
             f"SELECT * FROM pictures WHERE {where} ORDER BY {ORDERS[wanted.order]} LIMIT ? OFFSET ?",  # noqa: S608
             (*values, min(limit, MOST_ROWS), offset),
         )
-        return Page(total, [_picture(row) for row in rows])
+        return Page(total, [self._told(project, row) for row in rows])
 
     def ids(self, project: str, wanted: Filter) -> list[int]:
         """List the numbers of all pictures that a filter lets pass, in its order."""
@@ -163,7 +165,7 @@ class Pictures:
         )
         if row is None:
             raise NotThere(f"project '{project}' has no picture {picture}")
-        return _picture(row)
+        return self._told(project, row)
 
     def number_of(self, project: str, file: str) -> int | None:
         """Give the number of the picture of exactly that file name; None when the project has none."""
@@ -186,6 +188,15 @@ class Pictures:
     def proposal(self, project: str, picture: int) -> Path:
         """Give the place of the mask that a model has made of a picture; it may not be there."""
         return self._layout.project(project) / PROPOSALS / f"{picture}.png"
+
+    def _told(self, project: str, row: Any) -> Picture:
+        keys = (
+            "id", "file", "width", "height", "bytes", "added", "class", "part", "marked", "revision", "changed_by",
+            "changed", "score", "verdict", "judged_by",
+        )  # fmt: skip
+        known = [json.loads(row[key]) if key == "marked" else row[key] for key in keys]
+        known.append(row["verdict"] == ANOMALY and self.proposal(project, row["id"]).is_file())
+        return Picture(*known)
 
     def say(
         self,
@@ -277,14 +288,6 @@ def _where(number: int, wanted: Filter) -> tuple[str, list[object]]:
         conditions.append("instr(lower(file), lower(?)) > 0")
         values.append(wanted.name)
     return " AND ".join(conditions), values
-
-
-def _picture(row: Any) -> Picture:
-    keys = (
-        "id", "file", "width", "height", "bytes", "added", "class", "part", "marked", "revision", "changed_by",
-        "changed", "score", "verdict", "judged_by",
-    )  # fmt: skip
-    return Picture(*(json.loads(row[key]) if key == "marked" else row[key] for key in keys))
 
 
 def file_digest(path: Path) -> str:

@@ -30,6 +30,8 @@ class LivePicture(msgspec.Struct, frozen=True):
     height: int
     marked: bool
     areas: dict[str, float]
+    #: called anomalous by a model that makes masks, and nothing is marked
+    unmarked: bool
 
 
 class _Held(NamedTuple):
@@ -96,6 +98,6 @@ def _made(shown: Shown) -> _Held:
     told = LivePicture(
         str(frame.at), frame.at / SECOND, "anomaly" if verdict.is_anomalous else "normal", verdict.score,
         verdict.threshold, frame.width, frame.height, shown.mask is not None,
-        {area.label: area.fraction for area in verdict.areas[1:]},
+        {area.label: area.fraction for area in verdict.areas[1:]}, verdict.is_unmarked,
     )  # fmt: skip
     return _Held(told, jpeg(shown.picture), b"" if shown.mask is None else marked_png(shown.mask))

@@ -53,6 +53,8 @@ class Record(msgspec.Struct, frozen=True):
     station: str
     program: str
     areas: dict[str, float]
+    #: called anomalous by a model that makes masks, and nothing is marked
+    unmarked: bool
     picture: bool
     truth: str
     labels: list[str]
@@ -220,7 +222,7 @@ class Records:
             str(record.id), record.at / SECOND, offset_at(record.at), record.model, record.version,
             "anomaly" if record.anomalous else "normal", record.score, record.threshold, record.milliseconds,
             record.width, record.height, record.part, record.station, record.program, dict(record.areas),
-            self.has_picture(record), record.truth, list(record.labels), record.who,
+            record.is_unmarked, self.has_picture(record), record.truth, list(record.labels), record.who,
         )  # fmt: skip
 
 

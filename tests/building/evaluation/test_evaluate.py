@@ -95,6 +95,19 @@ def test_without_true_masks_there_are_no_figures_of_masks(folder: Path, tmp_path
     assert json.loads(done.stdout)["AggregatedEvaluationResults"]["Metrics"]["PixelAnomalyClassMetrics"] == []
 
 
+def test_pictures_that_are_called_anomalous_and_have_no_mark_are_counted(folder: Path, tmp_path: Path) -> None:
+    """With this threshold five are; on those of 60 and 80 nothing is bright."""
+    write_echo(tmp_path / "models", threshold=0.2)
+    component = tmp_path / "models/echo/1.0.0"
+    result = json.loads(run(component, folder / "data", "-o", tmp_path / "out", "--json").stdout)["EdgeAgent"]
+    assert result["Unmarked"] == 2
+    assert result["Notes"] == [
+        "on 2 of the 5 pictures that are called anomalous nothing is marked: the verdict does not come from the mask"
+    ]
+    before = json.loads((folder / "out" / "EvaluationResult-echo.json").read_text())["EdgeAgent"]
+    assert (before["Unmarked"], before["Notes"]) == (0, [])
+
+
 def test_what_can_not_be_measured_is_said_in_one_line(folder: Path, tmp_path: Path) -> None:
     model, data = folder / "models/echo/1.0.0", folder / "data"
     (tmp_path / "odd" / "normal").mkdir(parents=True)
@@ -156,7 +169,12 @@ def test_the_page_in_a_browser(folder: Path, browser: Any) -> None:
     assert (figure("Precision"), figure("Recall")) == ("1.000", "0.333")
     assert verdicts() == [3, 0, 2, 1]
     assert float(browser.find_element(By.ID, "cut").get_attribute("x1")) > float(line)
-    assert "0.85" in browser.find_element(By.ID, "advice").text
+    said = 'to keep it, set "threshold": 0.85 in manifest.json; what is marked does not change with it'
+    assert browser.find_element(By.ID, "advice").text == said
+    move(0.2)
+    bare = [card.text for card in browser.find_elements(By.CSS_SELECTOR, "figcaption") if "nothing marked" in card.text]
+    assert sorted(name for text in bare for name in ("60.png", "80.png") if name in text) == ["60.png", "80.png"]
+    assert len(bare) == 2
     browser.find_element(By.ID, "reset").click()
     assert verdicts() == [2, 1, 1, 2]
 

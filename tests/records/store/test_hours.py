@@ -59,7 +59,7 @@ def test_hours_are_what_the_records_of_each_say(tmp_path: Path) -> None:
         assert hour.slowest == max(one.milliseconds for one in seen)
         assert hour.scores == Counter(score_bin(one.score) for one in seen)
         assert hour.times == Counter(time_bin(one.milliseconds) for one in seen)
-        assert hour.labels == Counter(label for one in seen if one.anomalous for label in one.areas)
+        assert hour.labels == Counter(label for one in seen if one.anomalous for label in one.areas or ())
     assert [hour.confirmed for hour in found] == [Confirmed(1, 1, 2, 1), Confirmed()]
     assert len(_of("", BEGIN, BEGIN + 3 * HOUR, tmp_path)) == 6
     assert _of("other", BEGIN, BEGIN + 3 * HOUR, tmp_path) == []

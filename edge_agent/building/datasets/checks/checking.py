@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from edge_agent.building.counting import count_up
+from edge_agent.building.counting import Progress, count_up
 from edge_agent.building.datasets.checks import numbers, together
 from edge_agent.building.datasets.checks.depths import depths, mosaics
 from edge_agent.building.datasets.checks.looking import look
@@ -25,7 +25,7 @@ _THREADS = 2  # decoding leaves the interpreter's lock
 
 def check_datasets(
     datasets: Datasets,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
     *,
     masks: bool = True,
     advice: bool = True,
@@ -42,7 +42,7 @@ def check_datasets(
 
 def look_at(
     datasets: Datasets,
-    progress: Callable[[int, int], None],
+    progress: Progress,
     *,
     masks: bool = True,
     on_picture: Callable[[Example, U8], None] | None = None,
@@ -87,7 +87,7 @@ def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = T
         reasons += shortcuts(seen[0])
     # How many there are is of no interest before it is known what is what.
     if advice and not any(reason.weight == "problem" for reason in reasons):
-        reasons += [] if any(reason.stops for reason in reasons) else numbers.needed(datasets)
+        reasons += [] if any(reason.stops for reason in reasons) else numbers.needed(datasets, seen[0])
         reasons += numbers.advised(datasets, seen, masks=masks)
     if masks:
         reasons += together.empty_masks(everything)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edge_agent.building.counting import Progress
 from edge_agent.building.training import backbone
 from edge_agent.building.training.features import F32
 from edge_agent.building.training.segmentation.augmentation import augment, stretch_for
@@ -41,7 +42,7 @@ class Labelled(NamedTuple):
     classes: list[U8]
 
 
-def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Callable[[int, int], None]) -> Network:
+def learn(data: Labelled, labels: int, *, seed: int, steps: int, progress: Progress) -> Network:
     """Fit a network.
 
     Args:

@@ -61,7 +61,7 @@ function drawLine(element, model) {
   $(".verdict", element).dataset.class = isRunning ? verdict : "";
   setText(element, ".verdict", isRunning ? (verdict ? `${verdict === "normal" ? "✓" : "✗"} ${w(verdict)}` : w("live.waiting")) : w("live.stands"));
   const score = newest ? w("try.says", { score: newest.score.toFixed(3) }) : "";
-  const areas = newest?.verdict === "anomaly" ? Object.keys(newest.areas).join(", ") : "";
+  const areas = newest?.verdict === "anomaly" ? newest.unmarked ? w("records.unmarked") : Object.keys(newest.areas).join(", ") : "";
   const when = newest?.at ?? model.last_at;
   setText(element, ".score", [score, areas, when ? exact(when, last.offset) : ""].filter(Boolean).join(" · "));
   setText(element, ".g-state dd", last.reachable ? model.status : w("live.away"));

@@ -31,6 +31,7 @@ function fill(item, record) {
   button.dataset.verdict = record.verdict;
   setText(item, ".said", w(record.verdict));
   setText(item, ".score", record.score.toFixed(3));
+  setText(item, ".unmarked", record.unmarked ? w("records.unmarked") : "");
   setText(item, ".when", exact(record.at, record.offset));
   setText(item, ".truth", record.truth ? (isWrong(record) ? `✗ ${w("records.was", { truth: w(record.truth) })}` : "✓") : "");
   $(".picture", item).hidden = !record.picture;
@@ -114,7 +115,7 @@ function open(place) {
       $("#layer").onerror = () => { $("#layer").hidden = true; };
     }
   }
-  const areas = Object.entries(record.areas).map(([label, share]) => `${label} ${(100 * share).toFixed(2)} %`).join(", ");
+  const areas = record.unmarked ? w("records.unmarked_why") : Object.entries(record.areas).map(([label, share]) => `${label} ${(100 * share).toFixed(2)} %`).join(", ");
   $("#facts").replaceChildren(
     ...fact(w("dash.when"), exact(record.at, record.offset)), ...fact(w("dash.model"), `${record.model} ${record.version}`),
     ...fact(w("dash.score_head"), w("records.against", { score: record.score.toFixed(4), threshold: record.threshold.toFixed(4) })),

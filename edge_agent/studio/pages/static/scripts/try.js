@@ -9,6 +9,7 @@ const api = `/projects/${name(project)}`;
 const tally = { right: 0, wrong: 0 };
 let waiting = []; // pictures that were judged and that nobody has confirmed
 let unjudged = 0;
+let masking = []; // what pictures are judged by that makes masks
 
 async function load() {
   const [models, none, judged] = await Promise.all([
@@ -18,6 +19,7 @@ async function load() {
   ]);
   waiting = judged.pictures.filter((picture) => picture.verdict !== null);
   unjudged = none.total;
+  masking = models.filter((model) => model.labels.length).map((model) => `${project} ${model.version}`);
   const select = $("#begin select");
   const wanted = new URLSearchParams(location.search).get("version") ?? select.value;
   select.replaceChildren(...models.map((model) => new Option(model.version, model.version)));
@@ -39,12 +41,13 @@ function draw(hasModel = true) {
   }
   const path = `/api${api}/pictures/${picture.id}`;
   $("#picture").src = `${path}/image`;
-  $("#layer").hidden = picture.verdict !== "anomaly";
-  $("#layer").src = `${path}/layer?of=proposal&by=${name(picture.judged_by)}`;
+  $("#layer").hidden = !picture.proposed;
+  if (picture.proposed) $("#layer").src = `${path}/layer?of=proposal&by=${name(picture.judged_by)}`;
   $("#name").textContent = picture.file;
   $("#verdict").textContent = w(picture.verdict);
   $("#verdict").dataset.class = picture.verdict;
   $("#score").textContent = w("try.says", { score: picture.score.toFixed(4) });
+  $("#unmarked").hidden = picture.verdict !== "anomaly" || picture.proposed || !masking.includes(picture.judged_by);
   $("#touch-up").hidden = !may("operator");
 }
 

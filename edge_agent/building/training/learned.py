@@ -1,0 +1,166 @@
+"""What is learned of pictures of one size: what the banks remember, and what each score says of held-out pictures."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.building.training.bank import Whitening, choose_whitening, place_weight, with_places
+from edge_agent.building.training.cores import meanwhile, side_by_side
+from edge_agent.building.training.features import F32, Features
+from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
+from edge_agent.building.training.memory import (
+    Memory,
+    PlaceMemory,
+    UsualPlaces,
+    add_half,
+    bank_out_of_fold,
+    describe_places,
+    describe_usual,
+    rows,
+)
+from edge_agent.building.training.place_bank import Moved, PlaceBank, View, choose_view, compare_places
+from edge_agent.building.training.regression import fit_logistic
+from edge_agent.building.training.threshold import F64
+
+_STRENGTH = 300.0  # of the regression's fit, divided by the number of features
+
+
+class Regression(NamedTuple):
+    """weights [pooled channels] and bias of a linear score."""
+
+    weights: F32
+    bias: float
+
+    def __call__(self, pooled: F32) -> F64:
+        return np.asarray(pooled @ self.weights + self.bias, np.float64)
+
+
+class HalfPlaces(NamedTuple):
+    """What good parts show at each fine place of pictures at half the size, and what is usual there."""
+
+    places: PlaceBank
+    usual: UsualPlaces
+
+    def __call__(self, features: Features) -> F32:
+        """Say how unusual each place is: [pictures, 4 * positions]."""
+        return self.usual(self.places(features))
+
+
+class Learned(NamedTuple):
+    """What the banks remember of good parts, and what each score says of a picture by what was learned without it."""
+
+    whitening: Whitening
+    #: sharp patches of all pictures
+    whitened: F32
+    bank: F32
+    plain: Memory
+    #: what a step to the next place counts
+    step: float
+    placed_bank: F32
+    placed: Memory
+    places: PlaceBank
+    half: HalfPlaces | None
+    #: what both sizes say of places, where there are two
+    fine: PlaceMemory
+    pooled: F32
+    regression_out: F64
+    alike_out: F64
+
+    @property
+    def scores(self) -> tuple[F64, ...]:
+        """Scores of all pictures: of the three banks, the regression, and likeness."""
+        return self.plain.scores, self.placed.scores, self.fine.scores, self.regression_out, self.alike_out
+
+    def regression(self, anomalous: npt.NDArray[np.bool_]) -> Regression:
+        """Fit the regression on all pictures."""
+        return _fit_regression(self.pooled, anomalous)
+
+    def likeness(self, anomalous: npt.NDArray[np.bool_]) -> Likeness:
+        """Remember all anomalies."""
+        return remember_anomalies(self.whitened[anomalous], self.plain.unusual[anomalous], self.whitening.deviation)
+
+
+def learn(
+    features: Features,
+    anomalous: npt.NDArray[np.bool_],
+    fold: npt.NDArray[np.int64],
+    count: int,
+    *,
+    seed: int,
+    moved: Moved | None,
+) -> Learned:
+    """Learn of pictures of one size; each is held out with its `fold`, of which there are `count`."""
+
+    def remember(patches: F32) -> tuple[F32, Memory]:
+        bank, found = bank_out_of_fold(patches, anomalous, fold, count, seed=seed)
+        return bank, describe_usual(found, features.grid, anomalous, fold, count)
+
+    with meanwhile(partial(choose_view, features, ~anomalous, seed=seed)) as viewed:
+        whitening = choose_whitening(rows(features.sharp[~anomalous]))
+        whitened = whitening(features.sharp)
+        step = place_weight(rows(features.patches[~anomalous]))
+        with_their_places = with_places(features.patches, *features.grid, step)
+        (bank, plain), (placed_bank, placed) = side_by_side(
+            [partial(remember, whitened), partial(remember, with_their_places)]
+        )
+        view = viewed()
+    places, fine = _learn_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
+    half = None
+    if features.half:
+        view = choose_view(features.half, ~anomalous, seed=seed)
+        half_places, of_half = _learn_places(
+            features.half, view, anomalous, fold, count, seed=seed, moved=moved and moved.half
+        )
+        half, fine = HalfPlaces(half_places, of_half.usual), add_half(fine, of_half, features.half.fine_grid)
+    return Learned(
+        whitening=whitening,
+        whitened=whitened,
+        bank=bank,
+        plain=plain,
+        step=step,
+        placed_bank=placed_bank,
+        placed=placed,
+        places=places,
+        half=half,
+        fine=fine,
+        pooled=features.pooled,
+        regression_out=_regression_out_of_fold(features.pooled, anomalous, fold, count),
+        alike_out=likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count),
+    )
+
+
+def _learn_places(
+    features: Features,
+    view: View,
+    anomalous: npt.NDArray[np.bool_],
+    fold: npt.NDArray[np.int64],
+    count: int,
+    *,
+    seed: int,
+    moved: Moved | None,
+) -> tuple[PlaceBank, PlaceMemory]:
+    found, places = compare_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
+    return places, describe_places(found, features.fine_grid, anomalous, fold, count)
+
+
+def _regression_out_of_fold(
+    pooled: F32, anomalous: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64], count: int
+) -> F64:
+    scores = np.zeros(len(pooled))
+    for number in range(count):
+        held, kept = fold == number, fold != number
+        if held.any() and anomalous[kept].any() and not anomalous[kept].all():
+            scores[held] = _fit_regression(pooled[kept], anomalous[kept])(pooled[held])
+    return scores
+
+
+def _fit_regression(pooled: F32, anomalous: npt.NDArray[np.bool_]) -> Regression:
+    mean, deviation = pooled.mean(axis=0), pooled.std(axis=0)
+    deviation = np.maximum(deviation, 1e-6 * max(float(np.abs(pooled).max()), 1.0))
+    model = fit_logistic(((pooled - mean) / deviation).astype(np.float64), anomalous, _STRENGTH / pooled.shape[1])
+    weights = model.weights / deviation
+    return Regression(weights.astype(np.float32), float(model.bias - mean @ weights))

@@ -1,0 +1,158 @@
+"""Models that look at a picture at half the size too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import ModelProto
+from PIL import Image
+
+from edge_agent.building.datasets.checks.checking import check_datasets
+from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.training import backbone, fitting, resolution
+from edge_agent.building.training.assembly import assemble
+from edge_agent.building.training.features import Extractor, Features, Joining, input_spec, join, source_model
+from edge_agent.building.training.fitting import Fitted
+from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.marks import SCORE
+from edge_agent.building.training.memory import join_places
+from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.pictures import TrainingPictures
+from edge_agent.building.training.place_bank import Moved, lean, move
+from edge_agent.building.training.registration_choice import fit_usual
+from edge_agent.inference.imaging.resize import U8
+from edge_agent.inference.imaging.tensor import Normalizer, Tensor
+from tests.support.parts import HEIGHT, WIDTH, draw_part
+from tests.support.turned import draw_turned
+
+SIZE = (WIDTH, HEIGHT)
+HALF = (WIDTH // 2, HEIGHT // 2)
+
+
+def run(model: ModelProto, picture: U8) -> dict[str, Tensor]:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {backbone.INPUT: Normalizer(input_spec(*SIZE))(picture)}), strict=True))
+
+
+def _plain(number: int, defects: tuple[str, ...] = ()) -> U8:
+    """A part of which four pixels are alike, so that half of it loses nothing to rounding."""
+    return np.ascontiguousarray(draw_part(number, defects)[0][::2, ::2].repeat(2, axis=0).repeat(2, axis=1))
+
+
+def _fitted(anomalies: int) -> tuple[list[U8], Any, Any, Features, Head]:
+    pictures = [_plain(i) for i in range(12)] + [_plain(100 + i, ("dent",)) for i in range(anomalies)]
+    source, half_source = source_model(*SIZE), source_model(*HALF)
+    half = Extractor(*HALF, half_source)
+    extract = Extractor(*SIZE, source).beside(half)
+    features = extract(pictures)
+    moved = Moved.join([lean(extract(move(picture))) for picture in pictures[:3]], np.arange(3))
+    head = fit_head(
+        features, np.arange(len(pictures)) >= 12, seed=0, wanted=Wanted(), progress=lambda done, total: None,
+        moved=moved,
+    )  # fmt: skip
+    return pictures, source, half_source, features, head
+
+
+@pytest.mark.parametrize("anomalies", [0, 8])
+def test_the_written_model_scores_as_the_head_that_looks_at_both_sizes(anomalies: int) -> None:
+    pictures, source, half_source, features, head = _fitted(anomalies)
+    assert head.fine is not None and head.fine.half is not None
+    model = assemble(head, *SIZE, source, is_marked=True, half_source=half_source)
+    for number in (0, len(pictures) - 1):
+        outputs = run(model, pictures[number])
+        np.testing.assert_allclose(outputs["score"], head.raw_scores(features.of([number])), rtol=2e-3, atol=2e-3)
+        assert outputs["marks"].shape == outputs["anomaly_map"].shape == (1, 1, HEIGHT // 4, WIDTH // 4)
+
+
+def test_both_sizes_share_the_networks_weights() -> None:
+    _, source, half_source, _, head = _fitted(8)
+    both = len(assemble(head, *SIZE, source, half_source=half_source).SerializeToString())
+    alone = head._replace(fine=head.fine and head.fine._replace(half=None))
+    whole = len(assemble(alone, *SIZE, source).SerializeToString())
+    assert both - whole < 0.25 * len(source.SerializeToString())
+
+
+def test_what_is_held_out_is_scored_by_both_sizes() -> None:
+    """A head of one size says something else of the same pictures."""
+    pictures, _, _, features, head = _fitted(8)
+    alone = fit_head(
+        features._replace(half=None), np.arange(len(pictures)) >= 12, seed=0, wanted=Wanted(),
+        progress=lambda done, total: None,
+    )  # fmt: skip
+    assert alone.fine is not None and alone.fine.half is None
+    assert not np.allclose(alone.out_of_fold, head.out_of_fold)
+
+
+def test_a_fine_place_counts_by_the_mean_of_both_sizes() -> None:
+    whole = np.arange(2 * 4 * 6, dtype=np.float32).reshape(2, 24)
+    half = np.array([[0, 10, 20, 30, 40, 50], [1, 1, 1, 1, 1, 1]], np.float32)
+    found = join_places(whole, half, (2, 3)).reshape(2, 4, 6)
+    assert found[0, 0].tolist() == [0, 0.5, 6, 6.5, 12, 12.5]
+    assert found[0, 3, 5] == (23 + 50) / 2
+    assert found[1, 0, 0] == (24 + 1) / 2
+
+
+def test_features_of_both_sizes_stay_together() -> None:
+    extract = Extractor(*SIZE, source_model(*SIZE)).beside(Extractor(*HALF, source_model(*HALF)))
+    parts = [extract([_plain(number)]) for number in range(3)]
+    together, joining = join(parts), Joining(3)
+    for number, part in enumerate(parts):
+        joining.put(number, part)
+    for found in (together, joining.features):
+        of = found.of([2])
+        assert found.half is not None and of.half is not None and parts[2].half is not None
+        assert found.half.grid == (HEIGHT // 32, WIDTH // 32)
+        np.testing.assert_array_equal(of.half.fine, parts[2].half.fine)
+    assert lean(together).half is not None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_larger_input_that_is_taken_sees_registered_parts_in_both_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Literal["fp32", "int8"]
+) -> None:
+    """The written model says of a camera's picture what the trainer's own functions say of it."""
+    rng = np.random.default_rng(3)
+    for folder, count, is_bad in (("normal", 12, False), ("anomaly", 6, True)):
+        (tmp_path / folder).mkdir()
+        for number in range(count):
+            picture, _ = draw_turned(rng, rng.uniform(-180, 180), (0.0, 0.0), is_bad=is_bad)
+            large = cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+            Image.fromarray(large).save(tmp_path / folder / f"{number}.png")
+
+    def take_larger(
+        usual: Fitted, anomalous: Any, fit_larger: Callable[[], Fitted], *_: Any
+    ) -> tuple[Fitted, resolution.Trial]:
+        return fit_larger(), resolution.Trial(True, (0.5, 0.9))
+
+    monkeypatch.setattr(fitting, "choose_larger", take_larger)
+    options = Options("classification", precision, quality="auto")
+    datasets = read_datasets(tmp_path, None)
+    report = check_datasets(datasets, lambda done, total: None)
+    pictures, usual, larger = TrainingPictures(options), (192, 192), (384, 384)
+    quiet = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
+    examples = datasets.train.labelled
+    fitted, _ = fit_usual(datasets, pictures.take(examples, usual), usual, options, quiet, report, segmentation=False)
+    assert fitted.registration is not None
+    fitted, _ = fitting.try_larger(fitted, larger, pictures, datasets, options, quiet, report)
+    assert fitted.registration is not None and fitted.features.half is not None
+    model = assemble(
+        fitted.head, *larger, fitted.source, search=fitted.registration.search, half_source=fitted.half_source
+    )
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    chosen = (examples[0], examples[-1])
+    expected = fitting.judge(chosen, fitted, lambda done, total: None)
+    assert expected[1] - expected[0] > 1.5
+    normalize = Normalizer(input_spec(*larger))
+    for picture, score in zip(fitting.resized_pictures(chosen, larger), expected, strict=True):
+        (found,) = session.run([SCORE], {backbone.INPUT: normalize(picture)})
+        # The trainer rounds registered pictures to whole numbers.
+        np.testing.assert_allclose(found, score, atol=0.15)

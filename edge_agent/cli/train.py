@@ -90,6 +90,8 @@ def command(
     if recall is not None and precision_wanted is not None:
         raise click.UsageError("--recall and --target-precision exclude each other")
     _refuse_contradictions(quality, input_size, speed=speed)
+    if locate and task == "segmentation":
+        raise click.UsageError("--locate and --task segmentation exclude each other: masks are learned, or not needed")
     if holdout is not None and test is not None:
         raise click.UsageError("--holdout and --test exclude each other")
     chosen = choose_name(name, dataset.resolve().stem, version)

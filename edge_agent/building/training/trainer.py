@@ -177,6 +177,8 @@ def train(
 def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Steps, *, locate: bool) -> bool:
     # The training pictures come first; masks that only test pictures have are nothing to learn from.
     masked = any(seen.areas for seen in report.seen[: len(datasets.train.labelled)])
+    if locate and task == "auto" and any(example.mask for example in datasets.train.labelled):
+        steps.note("there are masks; with --locate they are not learned, and the model knows one label, 'anomaly'")
     if task == "classification" or locate or (task == "auto" and not masked):
         return False
     if not masked:

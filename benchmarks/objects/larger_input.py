@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.objects.canvas import F32, U8
 from edge_agent.building.training.drawn import chosen_for_drawing, draw_defect, smaller_by
-from edge_agent.building.training.features import Extractor, Features, choose_input_size, join, source_model
+from edge_agent.building.training.features import Extractor, Features, join, source_model
 from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.options import Options
+from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
-from edge_agent.building.training.resolution import add_specks, choose_larger, larger_size, speck_middles, specks_seen
+from edge_agent.building.training.resolution import add_specks, choose_larger, speck_middles, specks_seen
 from edge_agent.building.training.shrinking import halve
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
@@ -22,8 +24,9 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Larger(NamedTuple):
-    """Features with the larger input and at half its size of all pictures, of the same with drawn defects, and of moved
-    copies of the good ones; with specks with both inputs; where the specks are on each."""
+    """Features with the larger input, and at half its size where that is the usual one: of all pictures, of the same
+    with drawn defects, and of moved copies of the good ones. With specks with both inputs; where the specks are on
+    each."""
 
     plain: Features
     drawn: Features
@@ -36,8 +39,17 @@ class Larger(NamedTuple):
 _SEEN = ("plain", "drawn", "specks_usual", "specks_larger")
 
 
-def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Larger | None:
-    """Extract what decides about a larger input, or take it from the cache; None where none is tried."""
+def larger_of(
+    pictures: Iterable[tuple[U8, bool]],
+    stored: Path | None,
+    quality: Literal["auto", "best"] = "auto",
+    network: Callable[[tuple[int, int], Sequence[U8]], Any] | None = None,
+) -> Larger | None:
+    """Extract what decides about the larger input that a quality tries, or take it from the cache; None where none is.
+
+    `network` makes the source of a size that pictures are judged by, of all pictures in it, where it is not the plain
+    one, which sees specks.
+    """
     if stored and stored.exists():
         with np.load(stored) as found:
             plain, defects, specks_usual, specks_larger = (unpack(found, name) for name in _SEEN)
@@ -45,11 +57,11 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     source = iter(pictures)
     first, is_bad = next(source)
     size = (first.shape[1], first.shape[0])
-    usual = choose_input_size(*size)
-    larger = larger_size(size, usual)
+    usual, larger = TrainingPictures(Options(quality=quality)).sizes(size)
     if larger is None:
         return None
     extract = {of: Extractor(*of, source_model(*of), threads=1) for of in (usual, larger)}
+    judging = extract
     resize = {of: make_resizer(size, of, "area") for of in (usual, larger)}
 
     def shrink(picture: U8, of: tuple[int, int]) -> U8:
@@ -59,18 +71,24 @@ def larger_of(pictures: Iterable[tuple[U8, bool]], stored: Path | None) -> Large
     def look(picture: U8, of: tuple[int, int]) -> Features:
         return extract[of]([shrink(picture, of)])
 
-    see = extract[larger].beside(extract[usual])
+    everything = _again(first, is_bad, source)
+    if network:
+        kept = list(everything)
+        everything = iter(kept)
+        judging = {of: Extractor(*of, network(of, [shrink(each, of) for each, _ in kept]), threads=1) for of in resize}
+    looks_at_half = larger == (2 * usual[0], 2 * usual[1])
+    see = judging[larger].beside(judging[usual]) if looks_at_half else judging[larger]
 
     parts: list[tuple[Features, Features, Features, Features]] = []
     copies: list[Features] = []
     good: list[int] = []
-    for number, (picture, is_anomalous) in enumerate(_again(first, is_bad, source)):
+    for number, (picture, is_anomalous) in enumerate(everything):
         small = shrink(picture, larger)
         if not is_anomalous:
             good.append(number)
-            halves = [extract[usual]([copy]) for copy in move(halve(small))]
+            halves = [judging[usual]([copy]) if looks_at_half else None for copy in move(halve(small))]
             copies += [
-                lean(extract[larger]([copy])._replace(half=half))
+                lean(judging[larger]([copy])._replace(half=half))
                 for copy, half in zip(move(small), halves, strict=True)
             ]
         speck = add_specks(np.ascontiguousarray(picture), number)

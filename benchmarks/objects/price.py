@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.objects.kinds import pictures
+from benchmarks.objects.larger_input import Larger
 from benchmarks.objects.results import Results
-from benchmarks.objects.verdicts import Kept, features_of, measure
+from benchmarks.objects.verdicts import Kept, features_of, in_full_size, larger_than, measure
 from edge_agent.building.training.features import Quality
 from edge_agent.building.training.options import Precision
 
@@ -104,13 +105,21 @@ def _mean_f1(
     kind: str, cookies: Path, cache: Path | None, seeds: range, results: Results, way: tuple[int, int],
     quality: Quality, precision: Precision,
 ) -> float:  # fmt: skip
-    loaded: list[Kept] = []
+    loaded: list[tuple[Kept, Larger | None]] = []
+
+    def load() -> tuple[Kept, Larger | None]:
+        if quality != "best":
+            return features_of(kind, cookies, cache, quality=quality, precision=precision), None
+        kept = features_of(kind, cookies, cache, precision=precision)
+        return kept, larger_than(kind, cookies, cache, kept, 1.0, "best", precision)
 
     def one(seed: int) -> Callable[[], dict[str, Any]]:
         def measured() -> dict[str, Any]:
             if not loaded:
-                loaded.append(features_of(kind, cookies, cache, quality=quality, precision=precision))
-            return {"f1": measure(loaded[0], way, seed, precision=precision).f1}
+                loaded.append(load())
+            kept, larger = loaded[0]
+            full_size = in_full_size(kind, cookies) if larger else None
+            return {"f1": measure(kept, way, seed, larger, full_size, precision, "best").f1}
 
         return measured
 

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ from edge_agent.inference.imaging.picture import read_picture
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+#: qualities with which a larger input may be tried
+Tried = Literal["auto", "best"]
 
 #: of what is stored: a cache of another method is not read
 _CACHE_FORMAT = 8
@@ -137,10 +139,7 @@ def features_of(
 def _see(small: Sequence[U8], truth: Bools, trained_on: Bools, smaller: float, precision: Precision) -> Kept:
     """Extract what a model may be fitted on that has some of these pictures, of the input's size, for its training."""
     height, width = small[0].shape[:2]
-    source = source_model(width, height)
-    if precision == "int8":
-        chosen = [*np.flatnonzero(~truth)[: _QUANTISED_ON[0]], *np.flatnonzero(truth)[: _QUANTISED_ON[1]]]
-        source = quantize(source, [small[place] for place in chosen], progress=lambda done, total: None)
+    source = source_model(width, height) if precision == "fp32" else _quantised((width, height), small, truth)
     extract = Extractor(width, height, source, threads=1)
     features = join([extract([picture]) for picture in small])
     # Whose defects are not asked for are not drawn: they would take as long as all else.
@@ -151,6 +150,33 @@ def _see(small: Sequence[U8], truth: Bools, trained_on: Bools, smaller: float, p
     good = np.flatnonzero(~truth & trained_on).tolist()
     moved = moved_copies([lean(extract([copy])) for place in good for copy in move(small[place])], good)
     return Kept(np.stack(small), features, truth, drawn, moved, smaller)
+
+
+def _quantised(size: tuple[int, int], pictures: Sequence[U8], truth: Bools) -> Any:
+    """Quantise the network of a size on a kind's first good and bad pictures."""
+    chosen = [*np.flatnonzero(~truth)[: _QUANTISED_ON[0]], *np.flatnonzero(truth)[: _QUANTISED_ON[1]]]
+    return quantize(source_model(*size), [pictures[place] for place in chosen], progress=lambda done, total: None)
+
+
+def larger_than(
+    kind: str,
+    cookies: Path,
+    cache: Path | None,
+    kept: Kept,
+    shares: float,
+    quality: Tried,
+    precision: Precision = "fp32",
+) -> Larger | None:
+    """Extract what decides about the larger input that a quality tries, or take it from the cache."""
+    of = f"{quality}{'' if precision == 'fp32' else f'-{precision}'}"
+    stored = cache / f"{kind}-{shares:g}-specks-{of}-{_CACHE_FORMAT}.npz" if cache else None
+    network = partial(_quantised, truth=kept.anomalous) if precision == "int8" else None
+    return larger_of(_pictures(kind, cookies, shares), stored, quality, network)
+
+
+def in_full_size(kind: str, cookies: Path, shares: float = 1.0) -> Callable[[], Iterable[tuple[U8, bool]]]:
+    """Give what gives a kind's pictures as the camera does, and which are bad."""
+    return partial(_pictures, kind, cookies, shares)
 
 
 @lru_cache(maxsize=1)  # to draw them takes longer than to look at them, and six qualities look at the same ones
@@ -180,6 +206,7 @@ def measure(
     larger: Larger | None = None,
     full_size: Callable[[], Iterable[tuple[U8, bool]]] | None = None,
     precision: Precision = "fp32",
+    quality: Tried = "auto",
 ) -> Trial:
     """Fit a model on some pictures, with the larger input where the data ask for it, and judge the others.
 
@@ -198,7 +225,8 @@ def measure(
             if larger and full_size:
                 size = kept.pictures.shape[2], kept.pictures.shape[1]
                 alike = ((lay_alike(found_registration, size, picture), is_bad) for picture, is_bad in full_size())
-                larger = larger_of(alike, None)
+                network = partial(_quantised, truth=anomalous) if precision == "int8" else None
+                larger = larger_of(alike, None, quality, network)
     head, features = fit_best(kept.features, kept.drawn, kept.moved, larger, anomalous, chosen, seed)
     threshold = head.calibrated_threshold
     scores, truth = head.calibrated(head.raw_scores(features.of(~chosen))), anomalous[~chosen]
@@ -265,16 +293,14 @@ def verdicts(
           f"{'best F1':>8} {'promised':>9}")  # fmt: skip
     summaries = []
     for kind in kinds:
-        kept = features_of(kind, cookies, cache, share, "normal" if quality == "auto" else quality)
-        larger = None
-        if quality == "auto":
-            stored = cache / f"{kind}-{share:g}-specks-{_CACHE_FORMAT}.npz" if cache else None
-            larger = larger_of(_pictures(kind, cookies, share), stored)
+        tried: Tried = "best" if quality == "best" else "auto"
+        kept = features_of(kind, cookies, cache, share, "speed" if quality == "speed" else "normal")
+        larger = larger_than(kind, cookies, cache, kept, share, tried) if quality in get_args(Tried) else None
         for way in ways:
             if way[0] >= int((~kept.anomalous).sum()) or way[1] >= int(kept.anomalous.sum()):
                 continue
-            full_size = partial(_pictures, kind, cookies, share)
-            trials = tuple(measure(kept, way, seed, larger, full_size) for seed in seeds)
+            full_size = in_full_size(kind, cookies, share)
+            trials = tuple(measure(kept, way, seed, larger, full_size, quality=tried) for seed in seeds)
             summaries.append(Summary(kind, way, trials))
             print(_line(kind, f"{way[0]} + {way[1]}", trials), flush=True)
     return summaries

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,7 +147,8 @@ def check_option(option: str, value: str, check: Callable[[str], object]) -> Non
 
 def choose_name(name: str | None, stem: str, version: str) -> str:
     """Return the name of a component that is made: the one that is given, or what can be kept of a file's name."""
-    chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "model"
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", stem) if not unicodedata.combining(letter))
+    chosen = name or re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._") or "model"
     check_option("--name", chosen, check_name)
     check_option("--version", version, parse_version)
     return chosen

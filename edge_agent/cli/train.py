@@ -66,8 +66,8 @@ class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
               help="Choose the threshold for at least this precision.")  # fmt: skip
 @click.option("--quality", type=click.Choice(["auto", "normal", "best"]), default="auto", show_default=True,
               help="auto: normal, but four times the pixels and five times the time where pictures are large "
-              "and the data show that it helps; best: sees smaller defects, and takes about twice the "
-              "time.")  # fmt: skip
+              "and the data show that it helps; best: where auto tries no larger "
+              "input, twice the pixels, likewise.")  # fmt: skip
 @click.option("--speed", is_flag=True, help="Takes about a quarter of the time, and misses small defects.")
 @click.option("--input-size", type=_Size(),
               help="Size of the model's input  [default: about 320x320, or more: see --quality]")  # fmt: skip
@@ -90,6 +90,8 @@ def command(
     if recall is not None and precision_wanted is not None:
         raise click.UsageError("--recall and --target-precision exclude each other")
     _refuse_contradictions(quality, input_size, speed=speed)
+    if locate and task == "segmentation":
+        raise click.UsageError("--locate and --task segmentation exclude each other: masks are learned, or not needed")
     if holdout is not None and test is not None:
         raise click.UsageError("--holdout and --test exclude each other")
     chosen = choose_name(name, dataset.resolve().stem, version)

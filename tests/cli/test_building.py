@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,7 @@ def test_pictures_that_are_set_apart_are_checked_once(
         (["--speed", "--quality", "best"], "--speed and --quality best exclude each other"),
         (["--speed", "--input-size", "64x64"], "--input-size and --speed exclude each other"),
         (["--quality", "best", "--input-size", "64x64"], "--input-size and --quality best exclude each other"),
+        (["--locate", "--task", "segmentation"], "--locate and --task segmentation exclude each other"),
         (["--recall", "2"], "range"),
         (["--recall", "nan"], "is not a number"),
         (["--holdout", "nan"], "is not a number"),
@@ -156,6 +158,17 @@ def test_wrong_options_are_wrong_usage(data: Path, tmp_path: Path, arguments: li
 def test_what_says_nothing_of_its_own_goes_with_an_input_size(tmp_path: Path, quality: str) -> None:
     arguments = ["-o", tmp_path / "models", "--input-size", "64x64", "--quality", quality]
     assert "does not exist" in failed(run("train", tmp_path / "none", *arguments))
+
+
+def test_what_is_left_of_masks_and_of_a_folders_name_is_said(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Pr\u00fcfung \u96f6\u4ef6"
+    shutil.copytree(data, folder)
+    done = run("train", folder, "-o", tmp_path / "models", "--locate", "--speed")
+    assert done.returncode == 0, done.stderr
+    assert "there are masks; with --locate they are not learned, and the model knows one label" in done.stderr
+    assert done.stdout.startswith(f"{tmp_path / 'models' / 'Prufung' / '1.0.0'} was built in ")
+    plain = run("train", folder, "-o", tmp_path / "models", "--task", "classification", "--speed")
+    assert "there are masks" not in plain.stderr, "it was asked for"
 
 
 def test_a_dataset_that_is_none(tmp_path: Path) -> None:

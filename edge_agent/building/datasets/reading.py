@@ -113,7 +113,7 @@ def _read(path: Path, reading: Reading) -> Datasets:
         parts = [_read_file(path, reading)]
     for part in parts:
         if not part.examples and not any(reason.stops for reason in part.reasons):
-            raise DatasetError(f"{part.source} holds no PNG or JPEG picture")
+            raise DatasetError(f"{part.source} holds no PNG, JPEG, BMP, TIFF or WebP picture")
     train, *rest = (_with_pixel_format(part, reading.pixel_format) for part in parts)
     return Datasets(train._replace(reasons=(*notes, *train.reasons)), rest[0] if rest else None)
 

@@ -74,8 +74,8 @@ _SENTENCES = {
     "picture-limits": "{place}{path} is {width}x{height}, expected {least}x{least} to {most}x{most}",
     "picture-size": "{place}{path} is {width}x{height}{turning}, the other pictures are {common}",
     "picture-exceeds": "{place}{path} has values up to {peak}, expected {full} at most with --bits {bits}",
-    "depths-mixed": "{deep} pictures have 16 bits a channel, such as {path}, and {shallow} have 8, such as {other}: "
-    "how bright the one kind is beside the other is not known; make them alike",
+    "depths-mixed": "{deep:picture has|pictures have} 16 bits a channel, such as {path}, and {shallow:has|have} 8, "
+    "such as {other}: how bright the one kind is beside the other is not known; make them alike",
     "depth-unused": "the values of {count:picture|pictures} of 16 bits stay below {below} ({peak} at most), and taken "
     "for full ones they are nearly black; if they are of {bits} bits, add: --bits {bits}",
     "mosaic": "{count:picture looks|pictures look} like the mosaic of a camera's colour filter, such as {path}; if "
@@ -139,7 +139,9 @@ _SENTENCES = {
     "hidden": "{count:hidden file or folder was|hidden files and folders were} skipped: {names}",
     "left-out": "{count:line or picture is|lines and pictures are} left out: {names}",
     # numbers
-    "few-normal": "{source} has {count} normal pictures, expected {least} or more",
+    "few-normal": "{source} has {count:normal picture|normal pictures}, expected {least} or more",
+    "normal-same": "all {count} normal pictures of {source} are the same picture, expected {least} or more different "
+    "ones: of copies nobody learns what good parts differ by",
     "test-unlabelled": "test dataset {source} has no labelled picture",
     "advise-normal": "{count:normal picture|normal pictures}, {advised} or more are advised: what varies among good "
     "parts and is not in the pictures will be called anomalous",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edge_agent.building.evaluation.metrics import intervals
 from edge_agent.building.training.features import choose_input_size
-from edge_agent.building.training.resolution import SHRUNK, has_something_to_gain
+from edge_agent.building.training.resolution import SHRUNK, has_something_to_gain, larger_size
 from edge_agent.building.training.sentence import Sentence, written_size
 
 _WIDE = 0.1  # an F1 that is known less exactly is said to be
@@ -23,13 +23,14 @@ _SMALL = 4
 
 
 class View(NamedTuple):
-    """How the model sees the pictures: their size, its input's, the fewest pixels marked in one, if any, and whether a
-    larger input was tried and not taken."""
+    """How the model sees the pictures: their size, its input's, the fewest pixels marked in one, if any, whether a
+    larger input was tried and not taken, and whether the best quality was asked for."""
 
     picture: tuple[int, int]
     input: tuple[int, int]
     smallest: int | None
     refused: bool = False
+    is_best: bool = False
 
     @property
     def shrunk(self) -> float:
@@ -156,7 +157,10 @@ def _larger(view: View) -> tuple[str, str]:
     tiles = "cut the pictures into tiles and make each one a picture (`edge-agent line` does so with `tiles`)"
     if view.refused:
         return "tiles", f"{tiles}; a larger input was tried and not taken"
-    if best[0] * best[1] > view.input[0] * view.input[1]:
+    has_more = best[0] * best[1] > view.input[0] * view.input[1]
+    # Where masks are learned it is taken; a verdict has had a larger one tried where pictures are large.
+    is_tried = view.smallest is None and larger_size(view.picture, choose_input_size(*view.picture))
+    if has_more and not view.is_best and not is_tried:
         return "larger", f"train with `--quality best` ({written_size(best)}) or a larger `--input-size`, or {tiles}"
     return "largest", f"train with a larger `--input-size`, or {tiles}"
 

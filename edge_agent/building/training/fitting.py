@@ -24,7 +24,14 @@ from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move, lean
 from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
-from edge_agent.building.training.resolution import Look, choose_larger, describe, try_specks
+from edge_agent.building.training.resolution import (
+    Look,
+    choose_larger,
+    describe,
+    describe_untried,
+    try_specks,
+    why_untried,
+)
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.shrinking import halve, shrink
 from edge_agent.building.training.threshold import F64
@@ -159,8 +166,10 @@ def try_larger(
         pictures.forget_full()
         # A network of int8 sees them otherwise.
         seen = look() if is_plain else None
-        halves = Halves(usual.source, usual.extract, usual.features, usual.moved)
-        if usual.registration:
+        halves: Halves | None = Halves(usual.source, usual.extract, usual.features, usual.moved)
+        if size != (2 * usual.size[0], 2 * usual.size[1]):
+            halves = None
+        elif usual.registration:
             # What is seen at half the size is what was laid alike at the whole.
             halves = look_at_halves(shrunk(), ~anomalous, options, steps.of("half of the larger input"))
         return fit(
@@ -190,7 +199,8 @@ def try_larger(
     chosen, trial = choose_larger(usual, anomalous, fit_larger, see_specks, digests)
     usual.extract.rest()
     if trial is None:
-        return usual, None
+        why = why_untried(usual.head, anomalous, digests) if options.quality == "best" else None
+        return usual, describe_untried(why, picture, usual.size) if why else None
     times = (usual.extract.milliseconds, chosen.extract.milliseconds) if trial.is_better else None
     return chosen, describe(trial, picture, (usual.size, size), times)
 

@@ -77,11 +77,12 @@ def look_ahead(
     wanted: Wanted,
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None,
     refused: bool = False,
+    is_best: bool = False,
     moved: Moved | None = None,
 ) -> Outlook:
     """Say what to expect; `examples` and `seen` are the training pictures, in the order of `features`; `sizes` are
     those of the pictures and of the model's input, without which nothing is said of small defects; `refused`: a larger
-    input was tried and not taken."""
+    input was tried and not taken; `is_best`: the best quality was asked for."""
     scores, threshold = head.calibrated(head.out_of_fold), head.calibrated_threshold
     called = is_anomalous(scores, threshold)
     f1 = intervals(scores, anomalous, threshold).f1
@@ -106,7 +107,7 @@ def look_ahead(
         once,
         nearer,
         None if half is None else (half, found.f1 or 0.0),
-        View(*sizes, _smallest(seen), refused) if sizes else None,
+        View(*sizes, _smallest(seen), refused, is_best) if sizes else None,
     )
     alarms = wilson(int((called & ~anomalous).sum()), int((~anomalous).sum()))
     return Outlook(f1, alarms, hardest, once, nearer, None if half is None else round(half, 4), advice)

@@ -119,5 +119,12 @@ class TrainingPictures:
 def _sizes(picture: Size, options: Options) -> tuple[Size, Size | None]:
     if options.input_size:
         return options.input_size, None
-    usual = choose_input_size(*picture, "normal" if options.quality == "auto" else options.quality)
-    return usual, larger_size(picture, usual) if options.quality == "auto" else None
+    if options.quality in ("speed", "normal"):
+        return choose_input_size(*picture, options.quality), None
+    usual = choose_input_size(*picture)
+    return usual, larger_size(picture, usual) or (_best(picture, usual) if options.quality == "best" else None)
+
+
+def _best(picture: Size, usual: Size) -> Size | None:
+    size = choose_input_size(*picture, "best")
+    return size if size[0] * size[1] > usual[0] * usual[1] else None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,9 @@ class Judging(Protocol):
 
 
 J = TypeVar("J", bound=Judging)
+#: why no larger input was tried: it has no more pixels, masks are learned, there are too many pictures, too few good
+#: parts for specks where these decide, or hardly a verdict is expected to be wrong
+Untried = Literal["size", "masks", "many", "few", "sure"]
 
 
 class Trial(NamedTuple):
@@ -99,14 +102,11 @@ def choose_larger(
         see_specks: of good parts, tells with which area under the ROC curve specks on them are seen, with both inputs.
         same: a key for each picture; of those with the same key, which are copies, specks are put on the first.
     """
+    if why_untried(usual.head, anomalous, same):
+        return usual, None
     good = chosen_evenly(without_copies(~anomalous, same), TRIED_ON)
     wrong = share_wrong(usual.head, anomalous)
-    can_try_specks = len(good) >= _LEAST_TRIED_ON
-    specks_decide = int(anomalous.sum()) < ENOUGH_ANOMALIES or (wrong is not None and wrong <= _FEW_ERRORS)
-    if len(anomalous) > MOST_PICTURES or (specks_decide and not can_try_specks):
-        return usual, None
-    if wrong is not None and wrong <= _HARDLY_ANY_ERRORS:
-        return usual, None
+    specks_decide = _specks_decide(wrong, anomalous)
     specks = see_specks(good) if specks_decide else None
     if specks and not see_more(*specks):
         return usual, Trial(False, specks)
@@ -120,10 +120,26 @@ def choose_larger(
         return larger, Trial(True, specks)
     no_worse = more_wrong <= wrong + 1 / max(_ONE_OF, int(anomalous.sum())) / 2
     is_better = no_worse if specks_decide else more_wrong <= _MISSING * wrong
-    if no_worse and not is_better and can_try_specks:
+    if no_worse and not is_better and len(good) >= _LEAST_TRIED_ON:
         specks = see_specks(good)
         is_better = see_more(*specks)
     return (larger if is_better else usual), Trial(is_better, specks, (wrong, more_wrong))
+
+
+def why_untried(usual: Head, anomalous: npt.NDArray[np.bool_], same: Sequence[str]) -> Untried | None:
+    """Say why the data can say nothing of a larger input; None where they can."""
+    wrong = share_wrong(usual, anomalous)
+    if len(anomalous) > MOST_PICTURES:
+        return "many"
+    if wrong is not None and wrong <= _HARDLY_ANY_ERRORS:
+        return "sure"
+    if _specks_decide(wrong, anomalous) and without_copies(~anomalous, same).sum() < _LEAST_TRIED_ON:
+        return "few"
+    return None
+
+
+def _specks_decide(wrong: float | None, anomalous: npt.NDArray[np.bool_]) -> bool:
+    return int(anomalous.sum()) < ENOUGH_ANOMALIES or (wrong is not None and wrong <= _FEW_ERRORS)
 
 
 def without_copies(chosen: npt.NDArray[np.bool_], same: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -138,9 +154,13 @@ def without_copies(chosen: npt.NDArray[np.bool_], same: Sequence[str]) -> npt.ND
 
 def larger_size(picture: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int] | None:
     """Give the input that is tried beside the usual one: None where pictures are not much larger, or that is not."""
-    size = (_TIMES * usual[0], _TIMES * usual[1])
+    size = _twice(usual)
     shrunk = max(picture[0] / usual[0], picture[1] / usual[1])
     return size if shrunk >= SHRUNK and max(size) <= _MOST_SIDE else None
+
+
+def _twice(usual: tuple[int, int]) -> tuple[int, int]:
+    return _TIMES * usual[0], _TIMES * usual[1]
 
 
 def has_something_to_gain(area: float) -> bool:
@@ -296,6 +316,7 @@ def describe(
 ) -> Sentence:
     """Say which of both sizes was chosen, why, and what it costs."""
     usual, larger = map(written_size, sizes)
+    longer = "5" if sizes[1] == _twice(sizes[0]) else "2"
     values = {"picture": written_size(picture), "input": larger, "usual": usual}
     of_specks = of_verdicts = ""
     if trial.specks:
@@ -329,6 +350,25 @@ def describe(
         if trial.specks and trial.specks[1] > trial.specks[0]:
             key, why = "refused_though_seen", f"with it {of_specks}, but {more}"
     else:
-        key, why = f"refused_{of}", f"with it {both}, which is not enough for five times the time"
+        key, why = f"refused_{of}", f"with it {both}, which is not enough for {longer} times the time"
+        values["longer"] = longer
     tried = f"an input of {larger} was tried for pictures of {values['picture']} and not taken: "
     return Sentence(tried + why, key, values)
+
+
+def describe_untried(why: Untried, picture: tuple[int, int], size: tuple[int, int]) -> Sentence:
+    """Say why `--quality best` has the input `size`, and none was compared with it."""
+    said, values = written_size(size), {"picture": written_size(picture), "input": written_size(size)}
+    if why == "masks":
+        return Sentence(f"an input of {said}, larger than usual, was taken without a comparison: masks are learned",
+                        "untried_masks", values)  # fmt: skip
+    reasons: dict[Untried, str] = {
+        "size": "a larger one would have no more pixels",
+        "many": f"of more than {MOST_PICTURES} pictures none is tried",
+        "few": f"it takes {_LEAST_TRIED_ON} different good parts to tell whether more is seen with another",
+        "sure": "hardly a verdict on other pictures is expected to be wrong with it",
+    }
+    if why in ("many", "few"):
+        values["count"] = str(MOST_PICTURES if why == "many" else _LEAST_TRIED_ON)
+    text = f"the usual input of {said} was kept for pictures of {values['picture']}: {reasons[why]}"
+    return Sentence(text, f"untried_{why}", values)

@@ -22,16 +22,16 @@ from edge_agent.building.evaluation.metrics import classification_metrics, inter
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.component import Identity, Made, Samples, choose_samples, judge_samples, write
 from edge_agent.building.training.cores import meanwhile
-from edge_agent.building.training.features import CLASS_SCORES, class_scores_shape
+from edge_agent.building.training.features import CLASS_SCORES, choose_input_size, class_scores_shape
 from edge_agent.building.training.fitting import judge, try_larger
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.marks import MARKS
 from edge_agent.building.training.options import Options, Steps, Task
 from edge_agent.building.training.outlook import Outlook, look_ahead
-from edge_agent.building.training.pictures import TrainingPictures
+from edge_agent.building.training.pictures import Size, TrainingPictures
 from edge_agent.building.training.registration import Registration, describe
 from edge_agent.building.training.registration_choice import fit_usual
-from edge_agent.building.training.resolution import MOST_PICTURES
+from edge_agent.building.training.resolution import MOST_PICTURES, describe_untried
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
@@ -91,17 +91,14 @@ def train(
     picture = report.size
     assert picture is not None
     segmentation = _is_segmentation(options.task, datasets, report, steps, locate=options.locate)
-    usual, larger = pictures.sizes(picture)
     examples = datasets.train.labelled
     anomalous = np.array([example.label == ANOMALY for example in examples])
-    if segmentation or len(examples) > MOST_PICTURES:
-        larger = None
+    usual, larger, resolution = _inputs(pictures, picture, options, len(examples), segmentation=segmentation)
     pictures.keep(examples, (usual, larger) if larger else (usual,))
     shrunk = pictures.take(examples, usual)
     fitted, lies = fit_usual(datasets, shrunk, usual, options, steps, report, segmentation=segmentation)
     registration = fitted.registration
     sights = pictures.sights(examples)
-    resolution = None
     if larger:
         fitted, resolution = try_larger(fitted, larger, pictures, datasets, options, steps, report)
     pictures.keep((), ())
@@ -137,8 +134,8 @@ def train(
     with meanwhile(finish) as finished:
         outlook = look_ahead(
             head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed,
-            wanted=options.wanted, sizes=(picture, size), refused=resolution is not None and size == usual,
-            moved=moved,
+            wanted=options.wanted, sizes=(picture, size), is_best=options.quality == "best", moved=moved,
+            refused=resolution is not None and resolution.key.startswith("refused"),
         )  # fmt: skip
         made, samples = finished()
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}
@@ -180,6 +177,8 @@ def train(
 def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Steps, *, locate: bool) -> bool:
     # The training pictures come first; masks that only test pictures have are nothing to learn from.
     masked = any(seen.areas for seen in report.seen[: len(datasets.train.labelled)])
+    if locate and task == "auto" and any(example.mask for example in datasets.train.labelled):
+        steps.note("there are masks; with --locate they are not learned, and the model knows one label, 'anomaly'")
     if task == "classification" or locate or (task == "auto" and not masked):
         return False
     if not masked:
@@ -190,6 +189,23 @@ def _is_segmentation(task: Task, datasets: Datasets, report: Report, steps: Step
         steps.note(f"there are masks, but without the package 'torch' only the verdict is learned; {_GET_TORCH}")
         return False
     return True
+
+
+def _inputs(
+    pictures: TrainingPictures, picture: Size, options: Options, count: int, *, segmentation: bool
+) -> tuple[Size, Size | None, Sentence | None]:
+    """Give the model's input for so many pictures of a size, and the larger one that is tried beside it; say why none
+    is where the best quality was asked for."""
+    usual, larger = pictures.sizes(picture)
+    if larger and not segmentation and count <= MOST_PICTURES:
+        return usual, larger, None
+    if options.quality != "best":
+        return usual, None, None
+    if larger and segmentation:
+        # A mask is finer with more pixels, which verdicts say nothing of.
+        best = choose_input_size(*picture, "best")
+        return best, None, describe_untried("masks", picture, best)
+    return usual, None, describe_untried("many" if larger else "size", picture, usual)
 
 
 def _mask_output(

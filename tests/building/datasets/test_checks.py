@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -77,7 +78,19 @@ def test_test_pictures_must_not_be_training_pictures(data: Path, tmp_path: Path)
 
 def test_normal_pictures_are_needed(tmp_path: Path) -> None:
     report = check(write_folders(tmp_path, normal=1, anomaly=3))
-    assert "has 1 normal pictures, expected 2 or more" in report.problems[-1]
+    assert "has 1 normal picture, expected 2 or more" in report.problems[-1]
+
+
+def test_copies_of_one_normal_picture_are_not_enough(tmp_path: Path) -> None:
+    """They would make a model that calls every other part anomalous."""
+    write_folders(tmp_path, normal=1, anomaly=3)
+    with Image.open(tmp_path / "normal" / "good-0.png") as picture:
+        for number in range(1, 6):
+            picture.save(tmp_path / "normal" / f"copy-{number}.png", compress_level=number)
+    said = "all 6 normal pictures of .* are the same picture, expected 2 or more different ones"
+    assert re.search(said, check(tmp_path).problems[-1])
+    Image.new("RGB", picture.size, (40, 90, 40)).save(tmp_path / "normal" / "other.png")
+    assert not check(tmp_path).problems
 
 
 @pytest.mark.parametrize(

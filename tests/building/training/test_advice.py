@@ -31,8 +31,16 @@ def view(picture: tuple[int, int], smallest: int | None = None) -> View:
 def test_large_pictures_are_told_how_small_defects_are_seen() -> None:
     first, *_ = _texts(held(missed=5), (), None, None, view(LARGE))
     assert first.startswith("pictures of 1600x1200 are seen as 384x288: defects of less than about 17 pixels")
-    for what_helps in ("`--quality best` (512x384)", "`--input-size`", "`edge-agent line` does so with `tiles`"):
+    for what_helps in ("`--input-size`", "`edge-agent line` does so with `tiles`"):
         assert what_helps in first
+    assert "--quality" not in first, "an input larger than that of the best was tried, or could not tell"
+
+
+def test_more_pixels_are_named_where_masks_ask_for_them_unless_they_were_asked_for() -> None:
+    first, *_ = _texts(held(missed=5), (), None, None, view(LARGE, 12 * 12))
+    assert "`--quality best` (512x384)" in first
+    first, *_ = _texts(held(missed=5), (), None, None, view(LARGE, 12 * 12)._replace(is_best=True))
+    assert "--quality" not in first and "`--input-size`" in first
 
 
 def test_what_was_tried_and_did_not_help_is_not_recommended() -> None:

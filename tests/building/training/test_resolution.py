@@ -7,7 +7,7 @@ import os
 import weakref
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -21,16 +21,19 @@ from edge_agent.building.training.features import Extractor, Features, source_mo
 from edge_agent.building.training.fitting import resized_pictures
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps
+from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.resolution import (
     Look,
     Trial,
     add_specks,
     choose_larger,
     describe,
+    describe_untried,
     larger_size,
     speck_middles,
     specks_seen,
     try_specks,
+    why_untried,
 )
 from edge_agent.building.training.trainer import Trained, train
 from edge_agent.component.manifest import decode_manifest
@@ -210,14 +213,14 @@ def test_a_larger_input_that_misses_the_wanted_precision_does_not_end_the_traini
             Trial(False, verdicts=(0.04, 0.025)),
             "verdicts",
             "with it 2.5% of the verdicts on other pictures are expected to be wrong, with the usual 384x288 4.0%, "
-            "which is not enough for five times the time",
+            "which is not enough for 5 times the time",
         ),
         (
             Trial(False, (0.8, 0.85), (0.04, 0.025)),
             "both",
             "with it specks on good parts are told with a ROC AUC of 0.850, with the usual 384x288 with 0.800; 2.5% of "
             "the verdicts on other pictures are expected to be wrong, with the usual 384x288 4.0%, which is not enough "
-            "for five times the time",
+            "for 5 times the time",
         ),
         (
             Trial(False, (0.8, 0.95), (0.025, 0.04)),
@@ -232,6 +235,52 @@ def test_why_it_was_not_taken_is_said_as_it_is(trial: Trial, key: str, text: str
     said = describe(trial, (1600, 1200), ((384, 288), (768, 576)), None)
     assert said.key == f"refused_{key}"
     assert said.text == f"an input of 768x576 was tried for pictures of 1600x1200 and not taken: {text}"
+
+
+def test_an_input_of_fewer_pixels_than_twice_the_sides_is_said_to_take_less() -> None:
+    said = describe(Trial(False, verdicts=(0.04, 0.025)), (640, 480), ((384, 288), (512, 384)), None)
+    assert said.text.endswith("4.0%, which is not enough for 2 times the time")
+
+
+@pytest.mark.parametrize(
+    ("quality", "picture", "sizes"),
+    [
+        ("best", (640, 480), ((384, 288), (512, 384))),
+        ("best", (1600, 1200), ((384, 288), (768, 576))),
+        ("best", (2448, 700), ((576, 160), (800, 224))),
+        ("best", (64, 64), ((128, 128), None)),
+        ("auto", (640, 480), ((384, 288), None)),
+        ("normal", (1600, 1200), ((384, 288), None)),
+    ],
+)
+def test_the_best_quality_tries_what_auto_does_and_more_pixels_where_that_tries_none(
+    quality: Literal["best", "auto", "normal"],
+    picture: tuple[int, int],
+    sizes: tuple[tuple[int, int], tuple[int, int] | None],
+) -> None:
+    assert TrainingPictures(Options(quality=quality)).sizes(picture) == sizes
+
+
+@pytest.mark.parametrize(
+    ("of", "why", "text"),
+    [
+        (judged(151, *NEAR), "many", "of more than 150 pictures none is tried"),
+        (
+            judged(20, 9.0, 9.1, 9.2, 9.3, 9.4, 9.5),
+            "sure",
+            "hardly a verdict on other pictures is expected to be wrong",
+        ),
+        (judged(7, 3.0, 3.5), "few", "it takes 8 different good parts"),
+    ],
+)
+def test_why_none_was_tried_is_said_too(of: Fake, why: str, text: str) -> None:
+    good = {"many": 151, "sure": 20, "few": 7}[why]
+    anomalous = np.arange(len(of.head.out_of_fold)) >= good
+    found = why_untried(of.head, anomalous, ())
+    assert found == why
+    said = describe_untried(found, (640, 480), (384, 288))
+    assert said.text.startswith("the usual input of 384x288 was kept for pictures of 640x480: ") and text in said.text
+    assert choose_larger(of, anomalous, lambda: of, lambda on: SEEN) == (of, None)
 
 
 def test_specks_are_small_and_always_the_same_and_each_where_it_is_looked_for() -> None:

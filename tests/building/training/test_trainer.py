@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,14 @@ from edge_agent.building.datasets.checks.checking import check_datasets
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.evaluation.inspection import inspect, load_component
 from edge_agent.building.evaluation.results import Evaluation, evaluate
+from edge_agent.building.training import fitting
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, source_model
+from edge_agent.building.training.fitting import Fitted
 from edge_agent.building.training.head import Wanted, fit_head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import TrainingPictures
+from edge_agent.building.training.resolution import Trial
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.building.training.trainer import train
 from edge_agent.client.client import Client
@@ -194,6 +198,32 @@ def test_speed_looks_at_fewer_pixels(data: Path, tmp_path: Path, model: Path) ->
     assert fast.training["quality"] == "speed"
     assert usual.training["quality"] == "auto"
     assert fast.input.width * fast.input.height < usual.input.width * usual.input.height
+
+
+def test_the_best_quality_takes_more_pixels_only_where_they_help_and_says_which_and_why(
+    data: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best, usual = read(build(data, tmp_path, FAST._replace(quality="best"))), read(model)
+    assert best.input == usual.input
+    assert best.training["resolution"]["key"] == "untried_size", "pictures of 128x96 have no more pixels to show"
+    enlarged = tmp_path / "enlarged"
+    for path in (*data.glob("normal/*.png"), *data.glob("anomaly/*.png")):
+        (enlarged / path.parent.name).mkdir(parents=True, exist_ok=True)
+        Image.open(path).resize((4 * WIDTH, 4 * HEIGHT)).save(enlarged / path.parent.name / path.name)
+    usual = read(build(enlarged, tmp_path, FAST))
+    kept = read(build(enlarged, tmp_path, FAST._replace(quality="best")))
+    assert kept.input == usual.input and "resolution" not in usual.training
+    assert kept.training["resolution"]["key"] in ("untried_sure", "refused_specks", "refused_both")
+
+    def take(usual: Fitted, anomalous: Any, fit_larger: Callable[[], Fitted], *_: Any) -> tuple[Fitted, Trial]:
+        return fit_larger(), Trial(True, (0.7, 0.9), (0.04, 0.01))
+
+    monkeypatch.setattr(fitting, "choose_larger", take)
+    larger = read(build(enlarged, tmp_path, FAST._replace(quality="best")))
+    assert 1.5 <= larger.input.width * larger.input.height / (usual.input.width * usual.input.height) <= 2.5
+    said = larger.training["resolution"]
+    assert said["key"] == "chosen_both"
+    assert f"an input of {larger.input.width}x{larger.input.height} was chosen" in said["text"]
 
 
 def test_locate_marks_the_place_without_any_mask(tmp_path: Path, unseen: Path) -> None:

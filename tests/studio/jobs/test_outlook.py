@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from edge_agent.building.training.advice import advise
 from edge_agent.building.training.registration import describe as lies
 from edge_agent.building.training.registration import registration_of
 from edge_agent.building.training.registration_choice import Worth, describe_masks, describe_refusal
-from edge_agent.building.training.resolution import Trial, describe
+from edge_agent.building.training.resolution import Trial, Untried, describe, describe_untried
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.studio.jobs.kinds import TRAINING
 from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook
@@ -75,7 +76,10 @@ def _tried() -> Iterator[Sentence]:
         for is_better, times in ((True, (12.4, 51.0)), (False, None)):
             if specks or verdicts:
                 yield describe(Trial(is_better, specks, verdicts), (1600, 1200), ((384, 288), (768, 576)), times)
+        yield describe(Trial(False, specks, (0.03, 0.025)), (640, 480), ((384, 288), (512, 384)), None)
     yield describe(Trial(False, seen, is_imprecise=True), (1600, 1200), ((384, 288), (768, 576)), None)
+    for why in get_args(Untried):
+        yield describe_untried(why, (640, 480), (384, 288))
 
 
 @pytest.mark.parametrize("language", ["en", "de", "zh"])

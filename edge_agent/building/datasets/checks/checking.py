@@ -87,7 +87,7 @@ def judge(datasets: Datasets, seen: Sequence[Sequence[Seen]], *, masks: bool = T
         reasons += shortcuts(seen[0])
     # How many there are is of no interest before it is known what is what.
     if advice and not any(reason.weight == "problem" for reason in reasons):
-        reasons += [] if any(reason.stops for reason in reasons) else numbers.needed(datasets)
+        reasons += [] if any(reason.stops for reason in reasons) else numbers.needed(datasets, seen[0])
         reasons += numbers.advised(datasets, seen, masks=masks)
     if masks:
         reasons += together.empty_masks(everything)

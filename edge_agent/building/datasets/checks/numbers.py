@@ -17,13 +17,17 @@ _SINGLE_PER_LABEL, _SEPARATE_PER_LABEL = 20, 10
 _SEPARATE_EACH = 10
 
 
-def needed(datasets: Datasets) -> list[Reason]:
-    """Say what is missing for a model."""
+def needed(datasets: Datasets, seen: Sequence[Seen]) -> list[Reason]:
+    """Say what is missing for a model; `seen` has the training pictures."""
     reasons = []
     normal = len(datasets.train.of(NORMAL))
     if normal < _LEAST_NORMAL:
         facts = {"source": datasets.train.source, "least": _LEAST_NORMAL}
         reasons.append(Reason("few-normal", "problem", times=normal, facts=facts))
+    # Of copies no model learns what good parts differ by: any other part would be called anomalous.
+    elif len({item.digest for item in seen if item.example.label == NORMAL}) < _LEAST_NORMAL:
+        facts = {"source": datasets.train.source, "least": _LEAST_NORMAL}
+        reasons.append(Reason("normal-same", "problem", times=normal, facts=facts))
     if datasets.test and not datasets.test.labelled:
         reasons.append(Reason("test-unlabelled", "problem", facts={"source": datasets.test.source}))
     return reasons

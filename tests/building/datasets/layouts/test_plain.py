@@ -72,7 +72,7 @@ def test_train_and_test_side_by_side(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda path: None, "does not exist"),
-        (lambda path: (path / "normal").mkdir(parents=True), "holds no PNG or JPEG"),
+        (lambda path: (path / "normal").mkdir(parents=True), "holds no PNG, JPEG, BMP, TIFF or WebP picture"),
     ],
 )
 def test_what_is_no_dataset_is_refused(tmp_path: Path, make: object, message: str) -> None:

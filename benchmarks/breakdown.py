@@ -54,7 +54,9 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> list[tuple[int, int
         make = light_component if arguments.model == "light" else reference_component
         manifest = make(models, width, height)
     os.environ["EDGE_AGENT_TRACE"] = str(traces)
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent / "tracing")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        str(Path(__file__).parents[1] / one) for one in ("benchmarks/tracing", ".")
+    )
     calls = []
     with daemon(models) as (socket, _), Client(socket) as control:
         control.start(manifest.name)

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_agent.building.datasets.checks.checking import divide
+from edge_agent.building.datasets.checks.numbers import LEAST_NORMAL
+from edge_agent.building.datasets.dataset import NORMAL
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.split import split
 from edge_agent.building.evaluation.packages import require_packages
 from edge_agent.cli.datasets import Given, dataset_options, load, refuse
 from edge_agent.cli.output import SEED, Share, check_output, choose_name, json_option, note, print_json, progress_bar
+from edge_agent.errors import DatasetError
 from edge_agent.hardware.heap import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -117,7 +120,13 @@ def command(
     refuse(loaded.report, dataset)
     datasets, report = loaded
     if holdout is not None:
+        whole = len(datasets.train.of(NORMAL))
         datasets = Datasets(*split(datasets.train, seed=seed, share=holdout))
+        if (left := len(datasets.train.of(NORMAL))) < LEAST_NORMAL:
+            raise DatasetError(
+                f"--holdout {holdout:g} leaves {left} of {whole} normal pictures for the training, expected "
+                f"{LEAST_NORMAL} or more"
+            )
         report = divide(report, datasets, masks=masks)
     trained = train(
         datasets,

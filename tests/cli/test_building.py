@@ -171,6 +171,11 @@ def test_what_is_left_of_masks_and_of_a_folders_name_is_said(data: Path, tmp_pat
     assert "there are masks" not in plain.stderr, "it was asked for"
 
 
+def test_a_holdout_that_leaves_too_few_says_so(data: Path, tmp_path: Path) -> None:
+    said = failed(run("train", data, "-o", tmp_path / "models", "--task", "classification", "--holdout", "0.99"))
+    assert "--holdout 0.99 leaves 1 of 8 normal pictures for the training, expected 2 or more" in said
+
+
 def test_a_dataset_that_is_none(tmp_path: Path) -> None:
     assert "does not exist" in failed(run("train", tmp_path / "none", "-o", tmp_path / "models"))
     (tmp_path / "a.csv").write_text("a.jpg,normal\n")

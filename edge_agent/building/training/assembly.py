@@ -20,7 +20,6 @@ from edge_agent.building.training.features import (
     OWN,
     POOLED,
     SHARP,
-    STRIDE_8_CHANNELS,
     feature_graph,
 )
 from edge_agent.building.training.graph import Graph
@@ -145,7 +144,7 @@ def _add_distance(graph: Graph, name: str, patches: str, bank: F32, usual: Usual
     graph.weight("axis.last", np.array([1], np.int64))
     products = graph.op("MatMul", f"{name}.products", patches, f"{name}.known")
     nearest = graph.op("ReduceMin", f"{name}.nearest", products, "axis.last", keepdims=0)
-    squares = _add_squares(graph, f"{name}.patches", patches, "axis.last")
+    squares = _add_squares(graph, f"{name}.patches", patches, 1)
     return _add_beyond_usual(graph, name, nearest, squares, usual)
 
 
@@ -163,24 +162,15 @@ def _add_beyond_usual(graph: Graph, name: str, nearest: str, squares: str, usual
 def _add_fine(graph: Graph, fine: Fine | HalfPlaces, rows: int, columns: int, name: str) -> None:
     """Add how far every fine place is from the nearest good part's at the place, beyond what is usual there: by strides
     8 and 16, and by stride 4."""
-    view, count = fine.places.view, len(fine.places.bank)
-    matrix, bias, _ = view.whitening
-    dimensions = matrix.shape[1]
-    graph.weight("fine.around.view", _LESS_HALF * matrix[STRIDE_8_CHANNELS:])
-    graph.weight("fine.bias", _LESS_HALF * bias)
-    around = graph.op("Gemm", "fine.around", AROUND, "fine.around.view", "fine.bias")
-    # Each place around is that of FINER x FINER fine ones.
-    around = graph.reshape("fine.around.places", around, rows, 1, columns, 1, dimensions)
-    graph.weight("fine.view", _LESS_HALF * matrix[:STRIDE_8_CHANNELS])
-    seen = graph.op("MatMul", "fine.seen.itself", OWN, "fine.view")
-    seen = graph.reshape("fine.seen.places", seen, rows, FINER, columns, FINER, dimensions)
-    seen = graph.reshape("fine.seen", graph.op("Add", "fine.seen.both", seen, around), count, 1, dimensions)
-    usual = _add_place_distance(graph, "fine.usual", seen, fine.places.bank, fine.usual.fine)
-    graph.weight("finest.view", _LESS_HALF * view.finest.matrix)
-    graph.weight("finest.bias", _LESS_HALF * view.finest.bias)
+    usual = _add_usual(graph, fine, rows, columns)
+    view, count = fine.places.view.finest, len(fine.places.finest)
+    graph.weight("finest.view", _LESS_HALF * view.matrix)
+    graph.weight("finest.bias", _LESS_HALF * view.bias)
     seen = graph.op("Gemm", "finest.seen.rows", FINEST, "finest.view", "finest.bias")
-    seen = graph.reshape("finest.seen", seen, count, 1, view.finest.matrix.shape[1])
-    finest = _add_place_distance(graph, "finest", seen, fine.places.finest, fine.usual.finest)
+    seen = graph.reshape("finest.seen", seen, count, 1, len(view.bias))
+    products = _add_products(graph, "finest", seen, fine.places.finest)
+    squares = _add_squares(graph, "finest.seen", seen, 1, 2)
+    finest = _add_place_distance(graph, "finest", products, squares, fine.places.finest, fine.usual.finest)
     graph.weight("finest.share", np.array(FINEST_SHARE))
     graph.weight("finest.rest", np.array(1 - FINEST_SHARE))
     parts = (
@@ -190,28 +180,74 @@ def _add_fine(graph: Graph, fine: Fine | HalfPlaces, rows: int, columns: int, na
     graph.op("Add", name, *parts)
 
 
-def _add_place_distance(graph: Graph, name: str, less_half: str, bank: F16, usual: Usual) -> str:
+def _add_usual(graph: Graph, fine: Fine | HalfPlaces, rows: int, columns: int) -> str:
+    """Add the same by strides 8 and 16.
+
+    The dimensions in which stride 8 has no part are the same for all fine places of a coarse one: they are calculated
+    once, and multiplied with what is known of those that lie beside each other.
+    """
+    view, bank = fine.places.view, fine.places.bank
+    (count, _, kept), first = bank.shape, len(view.own)
+    rest = len(view.bias) - first
+    of_fine, of_coarse = (rows, FINER, columns, FINER), (rows, 1, columns, 1)
+
+    def around(name: str, part: slice) -> str:
+        graph.weight(f"{name}.view", _LESS_HALF * view.around[:, part])
+        graph.weight(f"{name}.bias", _LESS_HALF * view.bias[part])
+        return graph.op("Gemm", name, AROUND, f"{name}.view", f"{name}.bias")
+
+    near = graph.reshape("fine.near.places", around("fine.near", slice(first)), *of_coarse, first)
+    own = graph.op("MatMul", "fine.own.seen", OWN, graph.weight("fine.own.view", _LESS_HALF * view.own))
+    own = graph.op("Add", "fine.seen.both", graph.reshape("fine.own.places", own, *of_fine, first), near)
+    own = graph.reshape("fine.seen", own, count, 1, first)
+    far = graph.reshape("fine.far.places", around("fine.far", slice(first, None)), *of_coarse, rest)
+    beside = bank[:, first:].reshape(*of_fine, rest, kept).transpose(0, 1, 2, 4, 3, 5)
+    beside = beside.reshape(rows, FINER, columns, rest, FINER * kept)
+    of_far = _add_products(graph, "fine.far", far, beside)
+    products = graph.op(
+        "Add",
+        "fine.usual.products",
+        _add_products(graph, "fine.own", own, bank[:, :first]),
+        graph.reshape("fine.far.products.places", of_far, count, 1, kept),
+    )
+    squares = graph.op(
+        "Add",
+        "fine.squares.places",
+        graph.reshape("fine.own.squares.places", _add_squares(graph, "fine.own", own, 1, 2), *of_fine),
+        _add_squares(graph, "fine.far", far, 4),
+    )
+    squares = graph.reshape("fine.squares", squares, count)
+    return _add_place_distance(graph, "fine.usual", products, squares, bank, fine.usual.fine)
+
+
+def _add_products(graph: Graph, name: str, less_half: str, bank: F16) -> str:
+    """Add the product of each place [..., 1, channels] with its part of a bank.
+
+    With a factor of its own it would take half as long again: onnxruntime takes the two together, and then has no fast
+    way for a single row.
+    """
+    graph.weight(f"{name}.bank.half", np.ascontiguousarray(bank))
+    known = graph.cast(f"{name}.bank", f"{name}.bank.half", "float32")
+    return graph.op("MatMul", f"{name}.products", less_half, known)
+
+
+def _add_place_distance(graph: Graph, name: str, products: str, squares: str, bank: F16, usual: Usual) -> str:
     """Add the distance of every place to the nearest in its part of a bank, beyond what is usual there.
 
-    `less_half` [places, 1, channels] is -p/2, so that half a distance needs nothing but a product and sums:
-    |p/2 - b/2|^2 = |-p/2|^2 + |b/2|^2 + (-p/2) b. A product with a factor of its own would cost half as much again:
-    onnxruntime takes the two together, and then has no fast way for a single row.
+    What it shows is -p/2 in its `products` and `squares`, so that half a distance needs nothing but sums of them:
+    |p/2 - b/2|^2 = |-p/2|^2 + |b/2|^2 + (-p/2) b.
     """
-    graph.weight(f"{name}.bank.half", bank)
-    known = graph.cast(f"{name}.bank", f"{name}.bank.half", "float32")
-    products = graph.op("MatMul", f"{name}.products", less_half, known)
-    graph.weight(f"{name}.squares", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :] / 4)
+    graph.weight(f"{name}.known", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :] / 4)
     graph.weight("axes.each", np.array([1, 2], np.int64))
-    signed = graph.op("Add", f"{name}.signed", f"{name}.squares", products)
+    signed = graph.op("Add", f"{name}.signed", products, f"{name}.known")
     nearest = graph.op("ReduceMin", f"{name}.nearest", signed, "axes.each", keepdims=0)
-    squares = _add_squares(graph, f"{name}.seen", less_half, "axes.each")
     half = Usual(*(np.asarray(of / 2, np.float32) for of in usual))
     return _add_beyond_usual(graph, name, nearest, squares, half)
 
 
-def _add_squares(graph: Graph, name: str, of: str, axes: str) -> str:
+def _add_squares(graph: Graph, name: str, of: str, *axes: int) -> str:
     """Add sums of squares over some axes: onnxruntime takes twice as long for ReduceSumSquare."""
-    return graph.op("ReduceSum", f"{name}.squares", graph.op("Mul", f"{name}.square", of, of), axes, keepdims=0)
+    return graph.reduce_sum(f"{name}.squares", graph.op("Mul", f"{name}.square", of, of), *axes)
 
 
 def _add_worst(graph: Graph, name: str, count: int) -> str:

@@ -19,6 +19,9 @@ from edge_agent.errors import TrainingError
 #: of which a half is still something to learn from
 _LEAST_NORMAL, _LEAST_ANOMALIES = 8, 4
 _AT_ONCE = 16  # pictures that are judged
+#: bytes of features from which on the halves, which have copies of theirs, are not learned from side by side: together
+#: they were what a training of 150 large pictures needed most memory for
+_LARGE = 512 << 20
 _FOLDS = 5  # in which a half's pictures are held out: twice as many take a second, and say little more
 
 
@@ -60,7 +63,11 @@ def f1_of_half(
 
     called = np.zeros(len(anomalous), bool)
     try:
-        for of, found in zip(kept, side_by_side([partial(judge_others, of) for of in kept]), strict=True):
+        if sum(part.nbytes for part in features[:4]) < _LARGE:
+            judged = side_by_side([partial(judge_others, of) for of in kept])
+        else:  # what each does itself is divided among the cores instead
+            judged = [judge_others(of) for of in kept]
+        for of, found in zip(kept, judged, strict=True):
             called[~of] = found
     except TrainingError:
         return None

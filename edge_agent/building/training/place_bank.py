@@ -35,19 +35,27 @@ _ASKED_PLACES, _EVERY = 150, 3  # of every third good part, to find out whether 
 
 class View(NamedTuple):
     """What a place of `fine` looks like: half-whitened channels of stride 8 and of what stride 16 knows around it, and
-    those of stride 4."""
+    those of stride 4.
 
-    whitening: Whitening
+    What is half-whitened is turned so that stride 8 has a part in the first dimensions only, as many as it has
+    channels: the others are the same for all fine places of a coarse one. That changes no distance.
+    """
+
+    #: of stride 8 [40, 40], and of stride 16 [112, 152], to which a bias [152] is added
+    own: F32
+    around: F32
+    bias: F32
     finest: Whitening
 
     def __call__(self, features: Features) -> F32:
         """Bring pictures to [pictures, 4 * positions, 152], of strides 8 and 16."""
-        matrix, bias, _ = self.whitening
-        around = features.sharp[..., STRIDE_8_CHANNELS:] @ matrix[STRIDE_8_CHANNELS:] + bias
-        seen = np.asarray(features.fine[..., :STRIDE_8_CHANNELS] @ matrix[:STRIDE_8_CHANNELS], np.float32)
-        coarsely = _by_coarse_place(seen, features.grid, FINER)
-        coarsely += _by_coarse_place(around, features.grid, 1)
-        return seen
+        around = _by_coarse_place(features.sharp[..., STRIDE_8_CHANNELS:] @ self.around + self.bias, features.grid, 1)
+        own = _by_coarse_place(features.fine[..., :STRIDE_8_CHANNELS] @ self.own, features.grid, FINER)
+        seen = np.empty((*own.shape[:-1], len(self.bias)), np.float32)
+        count = len(self.own)
+        np.add(own, around[..., :count], out=seen[..., :count])
+        seen[..., count:] = around[..., count:]
+        return seen.reshape(*features.fine.shape[:2], -1)
 
     def see_finest(self, features: Features) -> F32:
         """Bring pictures to [pictures, 4 * positions, 48], of stride 4."""
@@ -190,7 +198,20 @@ def choose_view(features: Features, good: npt.NDArray[np.bool_], *, seed: int) -
         np.sum(of, axis=0) / count
         for of in zip(*side_by_side([partial(multiply, number) for number in chosen]), strict=True)
     )
-    return View(half_whitening(np.concatenate(means[:2]), both), half_whitening(means[2], finest))
+    return _turned(half_whitening(np.concatenate(means[:2]), both), half_whitening(means[2], finest))
+
+
+def _turned(whitening: Whitening, finest: Whitening) -> View:
+    """Turn half-whitened channels of stride 8 and around it so that those of stride 8 need as many dimensions only."""
+    matrix, bias = whitening.matrix.astype(np.float64), whitening.bias.astype(np.float64)
+    turn = np.linalg.qr(matrix[:STRIDE_8_CHANNELS].T, mode="complete").Q
+    own, around = np.split((matrix @ turn).astype(np.float32), [STRIDE_8_CHANNELS])
+    return View(
+        np.ascontiguousarray(own[:, :STRIDE_8_CHANNELS]),
+        np.ascontiguousarray(around),
+        (bias @ turn).astype(np.float32),
+        finest,
+    )
 
 
 def compare_places(
@@ -232,7 +253,7 @@ def compare_places(
     all_known = known(chosen, ~anomalous)
     shape = features.fine.shape[1], min(most, len(all_known))
     bank, finest = (
-        np.empty((shape[0], len(whitening.bias), shape[1]), np.float16) for whitening in (view.whitening, view.finest)
+        np.empty((shape[0], dimensions, shape[1]), np.float16) for dimensions in (len(view.bias), len(view.finest.bias))
     )
     per_row = features.fine.shape[1] // features.grid[0]
 
@@ -359,7 +380,7 @@ def straying(features: Features, good: npt.NDArray[np.bool_], view: View, *, see
 
 def _most_remembered(features: Features, view: View) -> int:
     """Say how many good parts are remembered at each place."""
-    values = features.fine.shape[1] * (len(view.whitening.bias) + len(view.finest.bias))
+    values = features.fine.shape[1] * (len(view.bias) + len(view.finest.bias))
     return int(max(1, min(_MOST, _MOST_VALUES // values)))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edge_agent.building.datasets.checks.report import Seen
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example
+from edge_agent.building.training import learning_curve
 from edge_agent.building.training.features import STRIDE_8_CHANNELS, Features
 from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.learning_curve import f1_of_half
@@ -115,3 +117,24 @@ def test_the_learning_curve_says_what_half_of_the_pictures_gave() -> None:
 def test_copies_of_one_picture_have_no_halves() -> None:
     features, anomalous = made_up(6)
     assert f1_of_half(features, anomalous, seed=0, wanted=Wanted(), same=["copy"] * len(anomalous)) is None
+
+
+def test_halves_of_large_pictures_are_not_in_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they say is the same."""
+    features, anomalous = made_up(6)
+    fitting: list[int] = []
+    most: list[int] = []
+
+    def watched(*arguments: Any, **options: Any) -> Head:
+        fitting.append(1)
+        most.append(len(fitting))
+        try:
+            return fit_head(*arguments, **options)
+        finally:
+            fitting.pop()
+
+    side_by_side = f1_of_half(features, anomalous, seed=0, wanted=Wanted())
+    monkeypatch.setattr(learning_curve, "fit_head", watched)
+    monkeypatch.setattr(learning_curve, "_LARGE", 1)
+    assert f1_of_half(features, anomalous, seed=0, wanted=Wanted()) == side_by_side
+    assert most == [1, 1]

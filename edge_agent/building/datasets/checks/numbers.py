@@ -10,7 +10,7 @@ from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.datasets.reasons import Reason
 
-_LEAST_NORMAL = 2  # one to learn from and another to see what is ordinary
+LEAST_NORMAL = 2  # one to learn from and another to see what is ordinary
 #: the guide's minimum counts
 _SINGLE_NORMAL, _SINGLE_ANOMALY = 20, 10
 _SINGLE_PER_LABEL, _SEPARATE_PER_LABEL = 20, 10
@@ -21,12 +21,12 @@ def needed(datasets: Datasets, seen: Sequence[Seen]) -> list[Reason]:
     """Say what is missing for a model; `seen` has the training pictures."""
     reasons = []
     normal = len(datasets.train.of(NORMAL))
-    if normal < _LEAST_NORMAL:
-        facts = {"source": datasets.train.source, "least": _LEAST_NORMAL}
+    if normal < LEAST_NORMAL:
+        facts = {"source": datasets.train.source, "least": LEAST_NORMAL}
         reasons.append(Reason("few-normal", "problem", times=normal, facts=facts))
     # Of copies no model learns what good parts differ by: any other part would be called anomalous.
-    elif len({item.digest for item in seen if item.example.label == NORMAL}) < _LEAST_NORMAL:
-        facts = {"source": datasets.train.source, "least": _LEAST_NORMAL}
+    elif len({item.digest for item in seen if item.example.label == NORMAL}) < LEAST_NORMAL:
+        facts = {"source": datasets.train.source, "least": LEAST_NORMAL}
         reasons.append(Reason("normal-same", "problem", times=normal, facts=facts))
     if datasets.test and not datasets.test.labelled:
         reasons.append(Reason("test-unlabelled", "problem", facts={"source": datasets.test.source}))

@@ -102,7 +102,7 @@ def _blurred(features: Features, rng: np.random.Generator) -> Features:
 @pytest.mark.parametrize("anomalies", [0, 8])
 def test_half_the_size_does_not_count_where_defects_are_told_worse_with_it(anomalies: int) -> None:
     """By anomalies that were held out, or by drawn defects where there are none."""
-    pictures, _, _, features, _ = _fitted(8)
+    _, _, _, features, _ = _fitted(8)
     rng, anomalous = np.random.default_rng(0), np.arange(12 + anomalies) >= 12
     seen, drawn = features.of(slice(12 + anomalies)), features.of(slice(12, None))
 

@@ -62,6 +62,15 @@ class Fitted(NamedTuple):
     half_source: Any = None
 
 
+class _Looks(NamedTuple):
+    """What sees pictures in one size, or in two, and what was seen of those that a verdict is fitted on."""
+
+    extract: Extractor
+    features: Features
+    moved: Moved | None
+    half_source: Any = None
+
+
 def fit(
     datasets: Datasets,
     pictures: list[U8],
@@ -76,7 +85,8 @@ def fit(
     halves: Halves | None = None,
 ) -> Fitted:
     """Fit the verdict of training pictures of the input's size, which the `registration` has brought to lie alike;
-    `seen` is what was seen of them, by a network of fp32 that learns no masks; with `halves` it looks at both sizes."""
+    `seen` is what was seen of them, by a network of fp32 that learns no masks; with `halves` it looks at both sizes
+    where that tells defects better."""
     source = source_model(*size)
     if segmentation:
         source = _with_masks(datasets, pictures, size, options, steps)
@@ -94,18 +104,22 @@ def fit(
     with steps.bar("looking at changed copies") as progress:
         of_both = extract.beside(halves.extract) if halves else extract
         drawn, moved = _look_further(of_both, extract, source, pictures, drawn_on, to_move, smaller, progress)
+    of_one = looks = _Looks(extract, features, moved)
     if halves:
-        extract, features = of_both, features._replace(half=lean(halves.features))
-        moved = moved and moved.beside(halves.moved)
+        of_two = features._replace(half=lean(halves.features))
+        looks = _Looks(of_both, of_two, moved and moved.beside(halves.moved), halves.source)
     with steps.bar("learning the verdict") as progress:
         # Copies of a picture are one picture, or they would be known to a model that should not have seen them.
         same = [look.digest for look in report.seen[: len(anomalous)]]
         head = fit_head(
-            features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same, drawn=drawn,
-            moved=moved,
+            looks.features, anomalous, seed=options.seed, wanted=options.wanted, progress=progress, same=same,
+            drawn=drawn, moved=looks.moved,
         )  # fmt: skip
-    half_source = halves.source if halves else None
-    return Fitted(size, source, extract, features, head, moved, registration, half_source)
+    if not head.looks_at_half:
+        looks = of_one
+    return Fitted(
+        size, source, looks.extract, looks.features, head, looks.moved, registration, looks.half_source
+    )  # fmt: skip
 
 
 def look_at_halves(pictures: list[U8], good: npt.NDArray[np.bool_], options: Options, steps: Steps) -> Halves:

@@ -21,7 +21,7 @@ from edge_agent.building.datasets.split import folds
 from edge_agent.building.training.bank import Whitening, distances, picture_scores, with_places
 from edge_agent.building.training.cores import one_thread_each
 from edge_agent.building.training.features import F32, Features
-from edge_agent.building.training.learned import HalfPlaces, Regression, learn
+from edge_agent.building.training.learned import HalfPlaces, Learned, Regression, learn
 from edge_agent.building.training.likeness import Likeness
 from edge_agent.building.training.memory import FINE_WORST, UsualPlaces, join_places
 from edge_agent.building.training.place_bank import Moved, PlaceBank, straying
@@ -31,6 +31,8 @@ from edge_agent.building.training.threshold import (
     Spread,
     balanced_threshold,
     calibration_slope,
+    deviations_to_drawn,
+    expected_errors,
     limit_before_drawn,
     normal_limit,
     normal_spread,
@@ -56,6 +58,7 @@ _USUAL_SHARE, _DECIDE = 0.3, 10
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
 #: how many times as far the same place of other good parts may be as the nearest of all places, for the same
 _IN_PLACE, _ASTRAY = 1.05, 1.15
+_AS_FAR = 0.95  # of the way to drawn defects, which a second size must leave
 
 
 class Scale(NamedTuple):
@@ -146,6 +149,11 @@ class Head(NamedTuple):
         return raw
 
     @property
+    def looks_at_half(self) -> bool:
+        """Whether pictures are looked at in half the size, too."""
+        return self.fine is not None and self.fine.half is not None
+
+    @property
     def calibrated_threshold(self) -> float:
         """The threshold among calibrated scores."""
         return float(self.calibrated(np.array([self.threshold]))[0])
@@ -203,14 +211,33 @@ def fit_head(
     learned = learn(features, anomalous, fold, count, seed=seed, moved=moved)
     progress(3, 3)
     normal = ~anomalous
-    spreads = [normal_spread(scores[normal]) for scores in learned.scores]
-    parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, learned.scores, strict=True)]
     if strays is None:
         strays = straying(features, normal, learned.places.view, seed=seed)
-    weights = _weights(parts, anomalous, _usual_weights(learned.fine.scores[normal], features.fine.shape[1], strays))
+    head = _weigh(learned, anomalous, strays)
+    drawn_scores = head.raw_scores(drawn) if drawn else None
+    if learned.half:
+        alone = _weigh(learned.of_one_size, anomalous, strays)
+        alone_drawn = alone.raw_scores(drawn) if drawn else None
+        if _tell_less(head.out_of_fold, alone.out_of_fold, anomalous, drawn_scores, alone_drawn):
+            head, drawn_scores = alone, alone_drawn
+    raw = head.out_of_fold
+    middle = _middle(raw, anomalous, drawn_scores)
+    slope = calibration_slope(raw[normal], raw[anomalous], middle)
+    threshold = _wanted_threshold(raw, anomalous, wanted, middle)
+    # Scores are compared at four decimals: a threshold far out would be 0 or 1 there.
+    middle = float(np.clip(middle, threshold - _FURTHEST_LOGIT / slope, threshold + _FURTHEST_LOGIT / slope))
+    return head._replace(threshold=threshold, slope=slope, middle=middle)
+
+
+def _weigh(learned: Learned, anomalous: npt.NDArray[np.bool_], strays: float) -> Head:
+    """Weigh the scores, for a verdict whose threshold and calibration are still to be chosen."""
+    normal = ~anomalous
+    spreads = [normal_spread(scores[normal]) for scores in learned.scores]
+    parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, learned.scores, strict=True)]
+    positions = learned.fine.unusual.shape[1]
+    weights = _weights(parts, anomalous, _usual_weights(learned.scores[2][normal], positions, strays))
     scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
-    raw = np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64)
-    head = Head(
+    return Head(
         whitening=learned.whitening,
         bank=learned.bank,
         bank_usual=learned.plain.usual,
@@ -224,17 +251,26 @@ def fit_head(
         threshold=0.0,
         slope=1.0,
         middle=0.0,
-        out_of_fold=raw,
+        out_of_fold=np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64),
         bank_out_of_fold=learned.plain.distances,
         map_threshold=_map_threshold(learned.plain.unusual[normal].max(axis=1).astype(np.float64), spreads[0]),
         strays=strays,
     )
-    middle = _middle(raw, anomalous, head.raw_scores(drawn) if drawn else None)
-    slope = calibration_slope(raw[normal], raw[anomalous], middle)
-    threshold = _wanted_threshold(raw, anomalous, wanted, middle)
-    # Scores are compared at four decimals: a threshold far out would be 0 or 1 there.
-    middle = float(np.clip(middle, threshold - _FURTHEST_LOGIT / slope, threshold + _FURTHEST_LOGIT / slope))
-    return head._replace(threshold=threshold, slope=slope, middle=middle)
+
+
+def _tell_less(
+    both: F64, alone: F64, anomalous: npt.NDArray[np.bool_], drawn: F64 | None, alone_drawn: F64 | None
+) -> bool:
+    """Tell whether defects are told worse by two sizes than by one: anomalies that were held out, or else drawn ones.
+
+    Where defects are a few pixels at the whole size there is nothing left of them at half of it but noise.
+    """
+    normal = ~anomalous
+    if anomalous.any():
+        return expected_errors(both[normal], both[anomalous]) > expected_errors(alone[normal], alone[anomalous])
+    if drawn is None or alone_drawn is None:
+        return False
+    return deviations_to_drawn(both, drawn) < _AS_FAR * deviations_to_drawn(alone, alone_drawn)
 
 
 def _folds(

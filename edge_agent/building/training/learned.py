@@ -63,9 +63,10 @@ class Learned(NamedTuple):
     placed_bank: F32
     placed: Memory
     places: PlaceBank
-    half: HalfPlaces | None
-    #: what both sizes say of places, where there are two
     fine: PlaceMemory
+    half: HalfPlaces | None
+    #: what both sizes say of places; None where there is one
+    both: PlaceMemory | None
     pooled: F32
     regression_out: F64
     alike_out: F64
@@ -73,7 +74,13 @@ class Learned(NamedTuple):
     @property
     def scores(self) -> tuple[F64, ...]:
         """Scores of all pictures: of the three banks, the regression, and likeness."""
-        return self.plain.scores, self.placed.scores, self.fine.scores, self.regression_out, self.alike_out
+        fine = self.both or self.fine
+        return self.plain.scores, self.placed.scores, fine.scores, self.regression_out, self.alike_out
+
+    @property
+    def of_one_size(self) -> Learned:
+        """The same without what is known of the pictures at half the size."""
+        return self._replace(half=None, both=None)
 
     def regression(self, anomalous: npt.NDArray[np.bool_]) -> Regression:
         """Fit the regression on all pictures."""
@@ -109,13 +116,13 @@ def learn(
         )
         view = viewed()
     places, fine = _learn_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
-    half = None
+    half = both = None
     if features.half:
         view = choose_view(features.half, ~anomalous, seed=seed)
         half_places, of_half = _learn_places(
             features.half, view, anomalous, fold, count, seed=seed, moved=moved and moved.half
         )
-        half, fine = HalfPlaces(half_places, of_half.usual), add_half(fine, of_half, features.half.fine_grid)
+        half, both = HalfPlaces(half_places, of_half.usual), add_half(fine, of_half, features.half.fine_grid)
     return Learned(
         whitening=whitening,
         whitened=whitened,
@@ -125,8 +132,9 @@ def learn(
         placed_bank=placed_bank,
         placed=placed,
         places=places,
-        half=half,
         fine=fine,
+        half=half,
+        both=both,
         pooled=features.pooled,
         regression_out=_regression_out_of_fold(features.pooled, anomalous, fold, count),
         alike_out=likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count),

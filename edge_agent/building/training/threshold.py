@@ -81,6 +81,12 @@ def limit_before_drawn(normal: F64, drawn: F64) -> float:
     return min(found, normal_limit(normal, _MOST_DEVIATIONS))
 
 
+def deviations_to_drawn(normal: F64, drawn: F64) -> float:
+    """Say how far off drawn defects score, in deviations of normal pictures."""
+    mean, deviation = normal_spread(normal)
+    return (float(np.quantile(drawn, _LEAST_DRAWN)) - mean) / deviation
+
+
 def balanced_threshold(normal: F64, anomalous: F64) -> float:
     """Choose the threshold between scores of both kinds; there must be at least one of each."""
     parametric = (_least_error(normal, anomalous) + normal_limit(normal, _NORMAL_DEVIATIONS)) / 2

@@ -91,6 +91,35 @@ def test_what_is_held_out_is_scored_by_both_sizes() -> None:
     assert not np.allclose(alone.out_of_fold, head.out_of_fold)
 
 
+def _blurred(features: Features, rng: np.random.Generator) -> Features:
+    """The same pictures, of which nothing is seen at half the size but what is far out anywhere."""
+    assert features.half is not None
+    noise = (rng.standard_t(1.5, size=features.half.fine.shape) * features.half.fine.std()).astype(np.float32)
+    sharp = rng.normal(size=features.half.sharp.shape).astype(np.float32) * features.half.sharp.std()
+    return features._replace(half=features.half._replace(fine=noise, sharp=sharp))
+
+
+@pytest.mark.parametrize("anomalies", [0, 8])
+def test_half_the_size_does_not_count_where_defects_are_told_worse_with_it(anomalies: int) -> None:
+    """By anomalies that were held out, or by drawn defects where there are none."""
+    _, _, _, features, _ = _fitted(8)
+    rng, anomalous = np.random.default_rng(0), np.arange(12 + anomalies) >= 12
+    seen, drawn = features.of(slice(12 + anomalies)), features.of(slice(12, None))
+
+    def fit(features: Features, drawn: Features) -> Head:
+        return fit_head(
+            features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None,
+            drawn=None if anomalies else drawn,
+        )  # fmt: skip
+
+    assert fit(seen, drawn).looks_at_half
+    blind = fit(_blurred(seen, rng), _blurred(drawn, rng))
+    alone = fit(seen._replace(half=None), drawn._replace(half=None))
+    assert not blind.looks_at_half and blind.fine is not None
+    np.testing.assert_array_equal(blind.out_of_fold, alone.out_of_fold)
+    assert (blind.threshold, blind.slope, blind.middle) == (alone.threshold, alone.slope, alone.middle)
+
+
 def test_a_fine_place_counts_by_the_mean_of_both_sizes() -> None:
     whole = np.arange(2 * 4 * 6, dtype=np.float32).reshape(2, 24)
     half = np.array([[0, 10, 20, 30, 40, 50], [1, 1, 1, 1, 1, 1]], np.float32)

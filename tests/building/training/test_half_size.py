@@ -156,6 +156,19 @@ def test_half_the_size_does_not_count_where_defects_are_told_worse_with_it(anoma
     assert (blind.threshold, blind.slope, blind.middle) == (alone.threshold, alone.slope, alone.middle)
 
 
+@pytest.mark.parametrize("away", [4.0, -4.0])
+def test_drawn_defects_may_lose_a_little_of_how_far_off_they_are_on_either_side_of_good_parts(away: float) -> None:
+    """Those that nothing sees score below good parts in the mean."""
+    good = np.random.default_rng(0).normal(0, 1, 20)
+    deviation, none = normal_spread(good).deviation, np.zeros(20, np.bool_)
+
+    def tell_less(further: float) -> bool:
+        drawn = np.full(8, good.mean() + away * deviation)
+        return tell_less(good, good, none, drawn + further * abs(away) * deviation, drawn)
+
+    assert [tell_less(further) for further in (-0.1, -0.03, 0.0, 0.1)] == [True, False, False, False]
+
+
 def test_a_fine_place_counts_by_the_mean_of_both_sizes() -> None:
     whole = np.arange(2 * 4 * 6, dtype=np.float32).reshape(2, 24)
     half = np.array([[0, 10, 20, 30, 40, 50], [1, 1, 1, 1, 1, 1]], np.float32)

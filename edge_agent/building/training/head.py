@@ -58,7 +58,7 @@ _USUAL_SHARE, _DECIDE = 0.3, 10
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
 #: how many times as far the same place of other good parts may be as the nearest of all places, for the same
 _IN_PLACE, _ASTRAY = 1.05, 1.15
-_AS_FAR = 0.95  # of the way to drawn defects, which a second size must leave
+_LOST = 0.05  # of the way to drawn defects, which a second size may take
 
 
 class Scale(NamedTuple):
@@ -218,7 +218,7 @@ def fit_head(
     if learned.half:
         alone = _weigh(learned.of_one_size, anomalous, strays)
         alone_drawn = alone.raw_scores(drawn) if drawn else None
-        if _tell_less(head.out_of_fold, alone.out_of_fold, anomalous, drawn_scores, alone_drawn):
+        if tell_less(head.out_of_fold, alone.out_of_fold, anomalous, drawn_scores, alone_drawn):
             head, drawn_scores = alone, alone_drawn
     raw = head.out_of_fold
     middle = _middle(raw, anomalous, drawn_scores)
@@ -258,7 +258,7 @@ def _weigh(learned: Learned, anomalous: npt.NDArray[np.bool_], strays: float) ->
     )
 
 
-def _tell_less(
+def tell_less(
     both: F64, alone: F64, anomalous: npt.NDArray[np.bool_], drawn: F64 | None, alone_drawn: F64 | None
 ) -> bool:
     """Tell whether defects are told worse by two sizes than by one: anomalies that were held out, or else drawn ones.
@@ -270,7 +270,9 @@ def _tell_less(
         return expected_errors(both[normal], both[anomalous]) > expected_errors(alone[normal], alone[anomalous])
     if drawn is None or alone_drawn is None:
         return False
-    return deviations_to_drawn(both, drawn) < _AS_FAR * deviations_to_drawn(alone, alone_drawn)
+    far = deviations_to_drawn(alone, alone_drawn)
+    # Drawn defects may score below good parts in the mean: also what is negative must not be much less.
+    return deviations_to_drawn(both, drawn) < far - _LOST * abs(far)
 
 
 def _folds(

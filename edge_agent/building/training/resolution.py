@@ -37,7 +37,9 @@ from edge_agent.inference.imaging.resize import U8
 SHRUNK = 2.5
 _TIMES = 2  # the sides of a larger input
 _MOST_SIDE = 1024
-MOST_PICTURES = 150  # of a training, which take 3.0 GB: of more the features at the larger size would fill the memory
+#: of a training, which take 3.0 GB at two sizes where parts lie alike, and 2.8 registered at one: of more the features
+#: at the larger size would fill the memory
+MOST_PICTURES = 150
 ENOUGH_ANOMALIES = 5  # that tell by themselves what something is good for
 _LEAST_TRIED_ON, TRIED_ON = 8, 16  # good parts that specks are put on
 _SPECK, _LEAST_SPECK = 0.006, 4  # of the longer side, and pixels

@@ -44,7 +44,8 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     recall: float | None = None
     target_precision: float | None = None
     #: auto: normal, and four times the pixels and five times the time where pictures are large and the data ask for it;
-    #: speed: a quarter of the time, and misses small defects; best: where auto tries no more, twice the pixels likewise
+    #: best: where pictures are too small for that, tries twice the pixels (up to 150 pictures), with masks takes them;
+    #: speed: a quarter of the time, and misses small defects
     quality: Literal["auto", "normal", "speed", "best"] = "auto"
     #: of the model, such as 448x320; "" for what the quality and the pictures give
     input_size: str = ""

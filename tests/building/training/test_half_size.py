@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import pytest
 from onnx import ModelProto
@@ -16,17 +18,20 @@ from PIL import Image
 
 from edge_agent.building.datasets.checks.checking import check_datasets
 from edge_agent.building.datasets.reading import read_datasets
+from edge_agent.building.datasets.split import folds
 from edge_agent.building.training import backbone, fitting, resolution
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.features import Extractor, Features, Joining, input_spec, join, source_model
 from edge_agent.building.training.fitting import Fitted
 from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.learned import learn
 from edge_agent.building.training.marks import SCORE
 from edge_agent.building.training.memory import join_places
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.registration_choice import fit_usual
+from edge_agent.building.training.threshold import normal_spread
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 from tests.support.parts import HEIGHT, WIDTH, draw_part
@@ -47,24 +52,40 @@ def _plain(number: int, defects: tuple[str, ...] = ()) -> U8:
     return np.ascontiguousarray(draw_part(number, defects)[0][::2, ::2].repeat(2, axis=0).repeat(2, axis=1))
 
 
-def _fitted(anomalies: int) -> tuple[list[U8], Any, Any, Features, Head]:
+class _Known(NamedTuple):
+    """Twelve good parts and some anomalies, what was seen of them and of moved copies, and a head of both sizes."""
+
+    pictures: list[U8]
+    anomalous: npt.NDArray[np.bool_]
+    source: Any
+    half_source: Any
+    features: Features
+    moved: Moved
+    head: Head
+
+
+@cache
+def _fitted(anomalies: int) -> _Known:
     pictures = [_plain(i) for i in range(12)] + [_plain(100 + i, ("dent",)) for i in range(anomalies)]
     source, half_source = source_model(*SIZE), source_model(*HALF)
     half = Extractor(*HALF, half_source)
     extract = Extractor(*SIZE, source).beside(half)
     features = extract(pictures)
     moved = Moved.join([lean(extract(move(picture))) for picture in pictures[:3]], np.arange(3))
-    head = fit_head(
-        features, np.arange(len(pictures)) >= 12, seed=0, wanted=Wanted(), progress=lambda done, total: None,
-        moved=moved,
-    )  # fmt: skip
-    return pictures, source, half_source, features, head
+    assert moved is not None
+    anomalous = np.arange(len(pictures)) >= 12
+    head = _fit(features, anomalous, moved)
+    return _Known(pictures, anomalous, source, half_source, features, moved, head)
+
+
+def _fit(features: Features, anomalous: npt.NDArray[np.bool_], moved: Moved | None) -> Head:
+    return fit_head(features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None, moved=moved)
 
 
 @pytest.mark.parametrize("anomalies", [0, 8])
 def test_the_written_model_scores_as_the_head_that_looks_at_both_sizes(anomalies: int) -> None:
-    pictures, source, half_source, features, head = _fitted(anomalies)
-    assert head.fine is not None and head.fine.half is not None
+    pictures, _, source, half_source, features, _, head = _fitted(anomalies)
+    assert head.looks_at_half
     model = assemble(head, *SIZE, source, is_marked=True, half_source=half_source)
     for number in (0, len(pictures) - 1):
         outputs = run(model, pictures[number])
@@ -73,22 +94,37 @@ def test_the_written_model_scores_as_the_head_that_looks_at_both_sizes(anomalies
 
 
 def test_both_sizes_share_the_networks_weights() -> None:
-    _, source, half_source, _, head = _fitted(8)
+    _, _, source, half_source, _, _, head = _fitted(8)
+    assert head.looks_at_half
     both = len(assemble(head, *SIZE, source, half_source=half_source).SerializeToString())
     alone = head._replace(fine=head.fine and head.fine._replace(half=None))
     whole = len(assemble(alone, *SIZE, source).SerializeToString())
-    assert both - whole < 0.25 * len(source.SerializeToString())
+    assert whole < both < whole + 0.25 * len(source.SerializeToString())
 
 
 def test_what_is_held_out_is_scored_by_both_sizes() -> None:
-    """A head of one size says something else of the same pictures."""
-    pictures, _, _, features, head = _fitted(8)
-    alone = fit_head(
-        features._replace(half=None), np.arange(len(pictures)) >= 12, seed=0, wanted=Wanted(),
-        progress=lambda done, total: None,
-    )  # fmt: skip
-    assert alone.fine is not None and alone.fine.half is None
+    """By the mean of what each says at a place: a head of one size says something else of the same pictures."""
+    _, anomalous, _, _, features, moved, head = _fitted(8)
+    assert head.fine is not None and head.looks_at_half and features.half is not None
+    fold = folds(anomalous.astype(int).tolist(), 10, seed=0)
+    whole, half = (
+        learn(of, anomalous, fold, 10, seed=0, moved=copies).fine.unusual
+        for of, copies in ((features._replace(half=None), _whole(moved)), (features.half, moved.half))
+    )
+    rows, columns = features.grid
+    of_half = half.reshape(-1, rows, columns).repeat(2, axis=1).repeat(2, axis=2)
+    scores = ((whole.reshape(of_half.shape) + of_half) / 2).max(axis=(1, 2)).astype(np.float64)
+    found = learn(features, anomalous, fold, 10, seed=0, moved=moved).scores[2]
+    np.testing.assert_allclose(found, scores, rtol=1e-5)
+    assert head.fine.scale.spread == normal_spread(found[~anomalous])
+    alone = _fit(features._replace(half=None), anomalous, _whole(moved))
+    assert alone.fine is not None and not alone.looks_at_half
     assert not np.allclose(alone.out_of_fold, head.out_of_fold)
+
+
+def _whole(moved: Moved) -> Moved:
+    """The same copies without what is seen of them at half the size."""
+    return moved._replace(features=moved.features._replace(half=None))
 
 
 def _blurred(features: Features, rng: np.random.Generator) -> Features:
@@ -102,7 +138,7 @@ def _blurred(features: Features, rng: np.random.Generator) -> Features:
 @pytest.mark.parametrize("anomalies", [0, 8])
 def test_half_the_size_does_not_count_where_defects_are_told_worse_with_it(anomalies: int) -> None:
     """By anomalies that were held out, or by drawn defects where there are none."""
-    _, _, _, features, _ = _fitted(8)
+    features = _fitted(8).features
     rng, anomalous = np.random.default_rng(0), np.arange(12 + anomalies) >= 12
     seen, drawn = features.of(slice(12 + anomalies)), features.of(slice(12, None))
 
@@ -118,6 +154,19 @@ def test_half_the_size_does_not_count_where_defects_are_told_worse_with_it(anoma
     assert not blind.looks_at_half and blind.fine is not None
     np.testing.assert_array_equal(blind.out_of_fold, alone.out_of_fold)
     assert (blind.threshold, blind.slope, blind.middle) == (alone.threshold, alone.slope, alone.middle)
+
+
+@pytest.mark.parametrize("away", [4.0, -4.0])
+def test_drawn_defects_may_lose_a_little_of_how_far_off_they_are_on_either_side_of_good_parts(away: float) -> None:
+    """Those that nothing sees score below good parts in the mean."""
+    good = np.random.default_rng(0).normal(0, 1, 20)
+    deviation, none = normal_spread(good).deviation, np.zeros(20, np.bool_)
+
+    def tell_less(further: float) -> bool:
+        drawn = np.full(8, good.mean() + away * deviation)
+        return tell_less(good, good, none, drawn + further * abs(away) * deviation, drawn)
+
+    assert [tell_less(further) for further in (-0.1, -0.03, 0.0, 0.1)] == [True, False, False, False]
 
 
 def test_a_fine_place_counts_by_the_mean_of_both_sizes() -> None:

@@ -16,5 +16,6 @@ test("a sentence is said in the page's words, with its remedy", () => {
 test("one that the page has no words for is shown as it was said", () => {
   assert.equal(sentence({ text: "paint it blue", key: "advice.paint", values: {}, more: "" }), "paint it blue");
   assert.equal(sentence({ text: "paint it blue", key: "", values: {}, more: "" }), "paint it blue");
+  assert.equal(sentence({ text: "seen", key: "advice.small", values: {}, more: "" }), "seen", "an earlier version had no such value");
   assert.equal(sentence({ text: "seen; paint it", key: "advice.small", values: { least: "1" }, more: "advice.paint" }), "seen; paint it");
 });

@@ -3,8 +3,9 @@
 const response = await fetch(`/words/${document.documentElement.lang}.json`);
 const words = await response.json();
 
-// Tell whether there are words for a key, as a program of another version may name.
-export const knows = (key) => key in words;
+// Tell whether there are words for a key, as a program of another version may name, and values for their places.
+export const knows = (key, values = {}) => key in words
+  && [...words[key].matchAll(/\{(\w+)\}/g)].every(([, name]) => name in values);
 
 export function w(key, values = {}) {
   const text = words[key] ?? key;

@@ -23,7 +23,7 @@ from edge_agent.building.training import backbone, fitting, resolution
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.features import Extractor, Features, Joining, input_spec, join, source_model
 from edge_agent.building.training.fitting import Fitted
-from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.head import Head, Wanted, fit_head, tell_less
 from edge_agent.building.training.learned import learn
 from edge_agent.building.training.marks import SCORE
 from edge_agent.building.training.memory import join_places
@@ -162,11 +162,11 @@ def test_drawn_defects_may_lose_a_little_of_how_far_off_they_are_on_either_side_
     good = np.random.default_rng(0).normal(0, 1, 20)
     deviation, none = normal_spread(good).deviation, np.zeros(20, np.bool_)
 
-    def tell_less(further: float) -> bool:
+    def is_lost(further: float) -> bool:
         drawn = np.full(8, good.mean() + away * deviation)
         return tell_less(good, good, none, drawn + further * abs(away) * deviation, drawn)
 
-    assert [tell_less(further) for further in (-0.1, -0.03, 0.0, 0.1)] == [True, False, False, False]
+    assert [is_lost(further) for further in (-0.1, -0.03, 0.0, 0.1)] == [True, False, False, False]
 
 
 def test_a_fine_place_counts_by_the_mean_of_both_sizes() -> None:

@@ -197,7 +197,7 @@ def fit_head(
         anomalous: which of them are.
         seed: everything random follows from it.
         wanted: what the threshold is for.
-        progress: told how many of the fits are done.
+        progress: told how much is learned.
         same: a key for each picture; those with the same key are copies, which are held out together.
         drawn: of good parts with drawn defects, which say more of the threshold where there are no anomalies.
         moved: of good parts that lie a little elsewhere, which the bank of each place remembers, too.
@@ -208,8 +208,7 @@ def fit_head(
         TrainingError: the wanted precision can't be reached.
     """
     fold, count = _folds(anomalous, seed, same, most_folds)
-    learned = learn(features, anomalous, fold, count, seed=seed, moved=moved)
-    progress(3, 3)
+    learned = learn(features, anomalous, fold, count, seed=seed, moved=moved, progress=progress)
     normal = ~anomalous
     if strays is None:
         strays = straying(features, normal, learned.places.view, seed=seed)
@@ -244,9 +243,9 @@ def _weigh(learned: Learned, anomalous: npt.NDArray[np.bool_], strays: float) ->
         bank_scale=scales[0],
         placed=Placed(learned.placed_bank, learned.placed.usual, learned.step, scales[1]),
         fine=Fine(learned.places, learned.fine.usual, scales[2], learned.half) if weights[2] > 0 else None,
-        regression=learned.regression(anomalous) if weights[3] > 0 else None,
+        regression=learned.regression if weights[3] > 0 else None,
         regression_scale=scales[3] if weights[3] > 0 else None,
-        likeness=learned.likeness(anomalous) if weights[4] > 0 else None,
+        likeness=learned.likeness if weights[4] > 0 else None,
         likeness_scale=scales[4] if weights[4] > 0 else None,
         threshold=0.0,
         slope=1.0,

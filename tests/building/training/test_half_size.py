@@ -108,13 +108,17 @@ def test_what_is_held_out_is_scored_by_both_sizes() -> None:
     assert head.fine is not None and head.looks_at_half and features.half is not None
     fold = folds(anomalous.astype(int).tolist(), 10, seed=0)
     whole, half = (
-        learn(of, anomalous, fold, 10, seed=0, moved=copies).fine.unusual
+        learn(of, anomalous, fold, 10, seed=0, moved=copies, progress=lambda *_: None).fine.unusual
         for of, copies in ((features._replace(half=None), _whole(moved)), (features.half, moved.half))
     )
     rows, columns = features.grid
     of_half = half.reshape(-1, rows, columns).repeat(2, axis=1).repeat(2, axis=2)
     scores = ((whole.reshape(of_half.shape) + of_half) / 2).max(axis=(1, 2)).astype(np.float64)
-    found = learn(features, anomalous, fold, 10, seed=0, moved=moved).scores[2]
+    told: list[tuple[int, int]] = []
+    found = learn(features, anomalous, fold, 10, seed=0, moved=moved, progress=lambda *done: told.append(done)).scores[
+        2
+    ]
+    assert told == [(1, 3), (2, 3), (3, 3)]
     np.testing.assert_allclose(found, scores, rtol=1e-5)
     assert head.fine.scale.spread == normal_spread(found[~anomalous])
     alone = _fit(features._replace(half=None), anomalous, _whole(moved))

@@ -40,6 +40,7 @@ from edge_agent.building.training.threshold import (
     threshold_for_recall,
 )
 from edge_agent.building.training.usual import Usual
+from edge_agent.errors import TrainingError
 
 _MARKED_DEVIATIONS = 3.0  # of normal pictures' furthest patches
 _COMPRESSION = 3.0  # deviations: half way between linear and logarithmic
@@ -209,18 +210,29 @@ def fit_head(
     """
     fold, count = _folds(anomalous, seed, same, most_folds)
     learned = learn(features, anomalous, fold, count, seed=seed, moved=moved, progress=progress)
-    normal = ~anomalous
     if strays is None:
-        strays = straying(features, normal, learned.places.view, seed=seed)
-    head = _weigh(learned, anomalous, strays)
-    drawn_scores = head.raw_scores(drawn) if drawn else None
-    if learned.half:
-        alone = _weigh(learned.of_one_size, anomalous, strays)
-        alone_drawn = alone.raw_scores(drawn) if drawn else None
-        if tell_less(head.out_of_fold, alone.out_of_fold, anomalous, drawn_scores, alone_drawn):
-            head, drawn_scores = alone, alone_drawn
-    raw = head.out_of_fold
-    middle = _middle(raw, anomalous, drawn_scores)
+        strays = straying(features, ~anomalous, learned.places.view, seed=seed)
+    weighed = _weigh(learned, anomalous, strays)
+    drawn_scores = weighed.raw_scores(drawn) if drawn else None
+    if not learned.half:
+        return _decide(weighed, anomalous, wanted, drawn_scores)
+    alone = _weigh(learned.of_one_size, anomalous, strays)
+    alone_drawn = alone.raw_scores(drawn) if drawn else None
+    choices = [(weighed, drawn_scores), (alone, alone_drawn)]
+    if tell_less(weighed.out_of_fold, alone.out_of_fold, anomalous, drawn_scores, alone_drawn):
+        choices.reverse()
+    (better, better_drawn), (other, other_drawn) = choices
+    try:
+        return _decide(better, anomalous, wanted, better_drawn)
+    except TrainingError:
+        # The one may reach a precision that the other doesn't, though it tells defects better on the whole.
+        return _decide(other, anomalous, wanted, other_drawn)
+
+
+def _decide(head: Head, anomalous: npt.NDArray[np.bool_], wanted: Wanted, drawn: F64 | None) -> Head:
+    """Choose the threshold and the calibration of a verdict; `drawn` is what it says of drawn defects."""
+    raw, normal = head.out_of_fold, ~anomalous
+    middle = _middle(raw, anomalous, drawn)
     slope = calibration_slope(raw[normal], raw[anomalous], middle)
     threshold = _wanted_threshold(raw, anomalous, wanted, middle)
     # Scores are compared at four decimals: a threshold far out would be 0 or 1 there.

@@ -20,6 +20,7 @@ from edge_agent.building.datasets.checks.checking import check_datasets
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.datasets.split import folds
 from edge_agent.building.training import backbone, fitting, resolution
+from edge_agent.building.training import head as verdict
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.features import Extractor, Features, Joining, input_spec, join, source_model
 from edge_agent.building.training.fitting import Fitted
@@ -31,7 +32,8 @@ from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.registration_choice import fit_usual
-from edge_agent.building.training.threshold import normal_spread
+from edge_agent.building.training.threshold import F64, normal_spread
+from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 from tests.support.parts import HEIGHT, WIDTH, draw_part
@@ -158,6 +160,41 @@ def test_half_the_size_does_not_count_where_defects_are_told_worse_with_it(anoma
     assert not blind.looks_at_half and blind.fine is not None
     np.testing.assert_array_equal(blind.out_of_fold, alone.out_of_fold)
     assert (blind.threshold, blind.slope, blind.middle) == (alone.threshold, alone.slope, alone.middle)
+
+
+@pytest.mark.parametrize("whole_reaches_it", [True, False])
+@pytest.mark.parametrize("whole_is_better", [True, False])
+def test_a_precision_that_one_size_or_both_reach_is_reached(
+    monkeypatch: pytest.MonkeyPatch, whole_reaches_it: bool, whole_is_better: bool
+) -> None:
+    """Whichever of the two tells defects better on the whole."""
+    _, anomalous, _, _, features, moved, head = _fitted(8)
+    alone = _fit(features._replace(half=None), anomalous, _whole(moved))
+    hopeless = (head if whole_reaches_it else alone).out_of_fold[~anomalous].max()
+
+    def threshold(normal: F64, anomalies: F64, precision: float, *, least: float) -> float:
+        if normal.max() == hopeless:
+            raise TrainingError("a normal one scores highest")
+        return least
+
+    monkeypatch.setattr(verdict, "threshold_for_precision", threshold)
+    monkeypatch.setattr(verdict, "tell_less", lambda *_: whole_is_better)
+    found = fit_head(
+        features, anomalous, seed=0, wanted=Wanted(precision=0.9), progress=lambda done, total: None, moved=moved
+    )
+    expected = alone if whole_reaches_it else head
+    assert found.looks_at_half is not whole_reaches_it
+    np.testing.assert_array_equal(found.out_of_fold, expected.out_of_fold)
+    assert found.middle == expected.middle
+
+
+def test_a_precision_that_neither_reaches_is_an_error() -> None:
+    _, anomalous, _, _, features, _, _ = _fitted(8)
+    good = np.flatnonzero(~anomalous)
+    # Of good parts, which are called anomalies.
+    copies = features.of(np.concatenate([good, good[:8]]))
+    with pytest.raises(TrainingError, match="precision"):
+        fit_head(copies, anomalous, seed=0, wanted=Wanted(precision=1.0), progress=lambda done, total: None)
 
 
 @pytest.mark.parametrize("away", [4.0, -4.0])

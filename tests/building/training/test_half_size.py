@@ -231,6 +231,21 @@ def test_features_of_both_sizes_stay_together() -> None:
         assert found.half.grid == (HEIGHT // 32, WIDTH // 32)
         np.testing.assert_array_equal(of.half.fine, parts[2].half.fine)
     assert lean(together).half is not None
+    assert together.half is not None
+    assert together.nbytes == together._replace(half=None).nbytes + together.half.nbytes
+    assert together._replace(half=None).nbytes == sum(of.nbytes for of in together[:4])
+
+
+def test_pictures_that_were_looked_at_in_both_sizes_are_not_mixed_with_others() -> None:
+    """What nobody looked at in half the size would be whatever was in memory."""
+    both = _fitted(8).features.of([0])
+    for parts in ([both, both._replace(half=None)], [both._replace(half=None), both]):
+        with pytest.raises(AssertionError, match="half the size"):
+            join(parts)
+        joining = Joining(2)
+        joining.put(0, parts[0])
+        with pytest.raises(AssertionError, match="half the size"):
+            joining.put(1, parts[1])
 
 
 @pytest.mark.long

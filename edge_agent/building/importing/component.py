@@ -150,10 +150,20 @@ class _Proof:
         again = self._pipeline.run(ArrayPixels(picture)).verdict
         apart = abs(self._engine.raw_score - raw_score)
         difference = differs(verdict, again, _STEADY)
-        if difference or apart > _STEADY * max(1.0, abs(raw_score)):
-            difference = difference or f"scores {raw_score:.4g} and then {self._engine.raw_score:.4g}"
+        if not difference and apart > _STEADY * max(1.0, abs(raw_score)):
+            difference = f"scores {raw_score:.4g} and then {self._engine.raw_score:.4g}"
+        if not difference and find_chance(data):
+            difference = self._differs_again(scores, probes)
+        if difference:
             raise ComponentError(f"the same picture {difference}, with others between: {blame(find_chance(data))}")
         return verdict, raw_score, tuple(self._notes({"blocks": verdict.score, **scores}, probes, data))
+
+    def _differs_again(self, scores: Mapping[str, float], probes: Mapping[str, U8]) -> str:
+        """Say how another answer to one of the trial pictures differs: two answers by chance can happen to be alike."""
+        for name, before in scores.items():
+            if not math.isnan(before) and abs((again := self._score(probes[name])) - before) > _STEADY:
+                return f"scores {before:.4f} and then {again:.4f}"
+        return ""
 
     def _notes(self, scores: dict[str, float], probes: Mapping[str, U8], data: bytes) -> Iterator[str]:
         fault = fault_of(scores, is_yes_or_no=self._draft.is_yes_or_no)

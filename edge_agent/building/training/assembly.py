@@ -226,23 +226,23 @@ def _add_products(graph: Graph, name: str, less_half: str, bank: F16) -> str:
     With a factor of its own it would take half as long again: onnxruntime takes the two together, and then has no fast
     way for a single row.
     """
-    graph.weight(f"{name}.bank.half", np.ascontiguousarray(bank))
-    known = graph.cast(f"{name}.bank", f"{name}.bank.half", "float32")
+    graph.weight(f"{name}.bank.f16", np.ascontiguousarray(bank))
+    known = graph.cast(f"{name}.bank", f"{name}.bank.f16", "float32")
     return graph.op("MatMul", f"{name}.products", less_half, known)
 
 
 def _add_place_distance(graph: Graph, name: str, products: str, squares: str, bank: F16, usual: Usual) -> str:
     """Add the distance of every place to the nearest in its part of a bank, beyond what is usual there.
 
-    What it shows is -p/2 in its `products` and `squares`, so that half a distance needs nothing but sums of them:
+    What it shows is -p/2 in its `products` and `squares`, so that a halved distance needs nothing but sums of them:
     |p/2 - b/2|^2 = |-p/2|^2 + |b/2|^2 + (-p/2) b.
     """
     graph.weight(f"{name}.known", (bank.astype(np.float32) ** 2).sum(axis=1)[:, None, :] / 4)
     graph.weight("axes.each", np.array([1, 2], np.int64))
     signed = graph.op("Add", f"{name}.signed", products, f"{name}.known")
     nearest = graph.op("ReduceMin", f"{name}.nearest", signed, "axes.each", keepdims=0)
-    half = Usual(*(np.asarray(of / 2, np.float32) for of in usual))
-    return _add_beyond_usual(graph, name, nearest, squares, half)
+    halved = Usual(*(np.asarray(of / 2, np.float32) for of in usual))
+    return _add_beyond_usual(graph, name, nearest, squares, halved)
 
 
 def _add_squares(graph: Graph, name: str, of: str, *axes: int) -> str:

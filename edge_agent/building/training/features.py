@@ -69,6 +69,11 @@ class Features(NamedTuple):
         """Rows and columns of the positions of `fine`."""
         return self.grid[0] * FINER, self.grid[1] * FINER
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that was seen, of half the size too."""
+        return sum(of.nbytes for of in self[:4]) + (self.half.nbytes if self.half else 0)
+
     def of(self, index: Any) -> Features:
         """Take some of the pictures."""
         half = self.half and self.half.of(index)
@@ -94,7 +99,8 @@ class Joining:
         self._whole: Features | None = None
 
     def put(self, first: int, part: Features) -> None:
-        """Take the features of some pictures, of which the first has this number; all have the same grid."""
+        """Take the features of some pictures, of which the first has this number; all have the same grid, and were
+        looked at in the same sizes."""
         with self._lock:
             if self._whole is None:
                 self._whole = self._empty(part)
@@ -106,6 +112,7 @@ class Joining:
         return Features(patches, sharp, fine, pooled, part.grid, part.half and self._empty(part.half))
 
     def _copy(self, whole: Features, first: int, part: Features) -> None:
+        assert (whole.half is None) == (part.half is None), "some were looked at in half the size, and some not"
         for of, found in zip(whole[:4], part[:4], strict=True):
             of[first : first + len(found)] = found
         if whole.half and part.half:
@@ -119,11 +126,12 @@ class Joining:
 
 
 def join(parts: Sequence[Features]) -> Features:
-    """Put the features of several pictures together; all have the same grid."""
+    """Put the features of several pictures together; all have the same grid, and were looked at in the same sizes."""
     if len(parts) == 1:
         return parts[0]
     patches, sharp, fine, pooled = (np.concatenate(of) for of in zip(*(part[:4] for part in parts), strict=True))
     halves = [part.half for part in parts if part.half]
+    assert len(halves) in {0, len(parts)}, "some were looked at in half the size, and some not"
     return Features(patches, sharp, fine, pooled, parts[0].grid, join(halves) if halves else None)
 
 

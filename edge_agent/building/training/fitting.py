@@ -40,7 +40,7 @@ from edge_agent.inference.imaging.resize import U8
 
 
 class Halves(NamedTuple):
-    """Training pictures at half the input's size: what sees them, and what was seen."""
+    """Training pictures at half the input's size: what sees them, and what was seen, at least what is `lean`."""
 
     source: Any
     extract: Extractor
@@ -135,7 +135,7 @@ def look_at_halves(pictures: list[U8], good: npt.NDArray[np.bool_], options: Opt
         features = extract_features(extract, smaller, progress)
     with steps.bar("looking at changed copies") as progress:
         _, moved = _look_further(extract, extract, source, smaller, np.zeros(0, np.intp), to_move, 1.0, progress)
-    return Halves(source, extract, features, moved)
+    return Halves(source, extract, lean(features), moved)
 
 
 def _quantized(source: Any, pictures: list[U8], steps: Steps) -> Any:

@@ -40,6 +40,7 @@ from edge_agent.building.training.threshold import (
     threshold_for_recall,
 )
 from edge_agent.building.training.usual import Usual
+from edge_agent.errors import TrainingError
 
 _MARKED_DEVIATIONS = 3.0  # of normal pictures' furthest patches
 _COMPRESSION = 3.0  # deviations: half way between linear and logarithmic
@@ -58,7 +59,7 @@ _USUAL_SHARE, _DECIDE = 0.3, 10
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
 #: how many times as far the same place of other good parts may be as the nearest of all places, for the same
 _IN_PLACE, _ASTRAY = 1.05, 1.15
-_AS_FAR = 0.95  # of the way to drawn defects, which a second size must leave
+_LOST = 0.05  # of the way to drawn defects, which a second size may take
 
 
 class Scale(NamedTuple):
@@ -197,7 +198,7 @@ def fit_head(
         anomalous: which of them are.
         seed: everything random follows from it.
         wanted: what the threshold is for.
-        progress: told how many of the fits are done.
+        progress: told how much is learned.
         same: a key for each picture; those with the same key are copies, which are held out together.
         drawn: of good parts with drawn defects, which say more of the threshold where there are no anomalies.
         moved: of good parts that lie a little elsewhere, which the bank of each place remembers, too.
@@ -208,20 +209,30 @@ def fit_head(
         TrainingError: the wanted precision can't be reached.
     """
     fold, count = _folds(anomalous, seed, same, most_folds)
-    learned = learn(features, anomalous, fold, count, seed=seed, moved=moved)
-    progress(3, 3)
-    normal = ~anomalous
+    learned = learn(features, anomalous, fold, count, seed=seed, moved=moved, progress=progress)
     if strays is None:
-        strays = straying(features, normal, learned.places.view, seed=seed)
-    head = _weigh(learned, anomalous, strays)
-    drawn_scores = head.raw_scores(drawn) if drawn else None
-    if learned.half:
-        alone = _weigh(learned.of_one_size, anomalous, strays)
-        alone_drawn = alone.raw_scores(drawn) if drawn else None
-        if _tell_less(head.out_of_fold, alone.out_of_fold, anomalous, drawn_scores, alone_drawn):
-            head, drawn_scores = alone, alone_drawn
-    raw = head.out_of_fold
-    middle = _middle(raw, anomalous, drawn_scores)
+        strays = straying(features, ~anomalous, learned.places.view, seed=seed)
+    weighed = _weigh(learned, anomalous, strays)
+    drawn_scores = weighed.raw_scores(drawn) if drawn else None
+    if not learned.half:
+        return _decide(weighed, anomalous, wanted, drawn_scores)
+    alone = _weigh(learned.of_one_size, anomalous, strays)
+    alone_drawn = alone.raw_scores(drawn) if drawn else None
+    choices = [(weighed, drawn_scores), (alone, alone_drawn)]
+    if tell_less(weighed.out_of_fold, alone.out_of_fold, anomalous, drawn_scores, alone_drawn):
+        choices.reverse()
+    (better, better_drawn), (other, other_drawn) = choices
+    try:
+        return _decide(better, anomalous, wanted, better_drawn)
+    except TrainingError:
+        # The one may reach a precision that the other doesn't, though it tells defects better on the whole.
+        return _decide(other, anomalous, wanted, other_drawn)
+
+
+def _decide(head: Head, anomalous: npt.NDArray[np.bool_], wanted: Wanted, drawn: F64 | None) -> Head:
+    """Choose the threshold and the calibration of a verdict; `drawn` is what it says of drawn defects."""
+    raw, normal = head.out_of_fold, ~anomalous
+    middle = _middle(raw, anomalous, drawn)
     slope = calibration_slope(raw[normal], raw[anomalous], middle)
     threshold = _wanted_threshold(raw, anomalous, wanted, middle)
     # Scores are compared at four decimals: a threshold far out would be 0 or 1 there.
@@ -244,9 +255,9 @@ def _weigh(learned: Learned, anomalous: npt.NDArray[np.bool_], strays: float) ->
         bank_scale=scales[0],
         placed=Placed(learned.placed_bank, learned.placed.usual, learned.step, scales[1]),
         fine=Fine(learned.places, learned.fine.usual, scales[2], learned.half) if weights[2] > 0 else None,
-        regression=learned.regression(anomalous) if weights[3] > 0 else None,
+        regression=learned.regression if weights[3] > 0 else None,
         regression_scale=scales[3] if weights[3] > 0 else None,
-        likeness=learned.likeness(anomalous) if weights[4] > 0 else None,
+        likeness=learned.likeness if weights[4] > 0 else None,
         likeness_scale=scales[4] if weights[4] > 0 else None,
         threshold=0.0,
         slope=1.0,
@@ -258,7 +269,7 @@ def _weigh(learned: Learned, anomalous: npt.NDArray[np.bool_], strays: float) ->
     )
 
 
-def _tell_less(
+def tell_less(
     both: F64, alone: F64, anomalous: npt.NDArray[np.bool_], drawn: F64 | None, alone_drawn: F64 | None
 ) -> bool:
     """Tell whether defects are told worse by two sizes than by one: anomalies that were held out, or else drawn ones.
@@ -270,7 +281,9 @@ def _tell_less(
         return expected_errors(both[normal], both[anomalous]) > expected_errors(alone[normal], alone[anomalous])
     if drawn is None or alone_drawn is None:
         return False
-    return deviations_to_drawn(both, drawn) < _AS_FAR * deviations_to_drawn(alone, alone_drawn)
+    far = deviations_to_drawn(alone, alone_drawn)
+    # Drawn defects may score below good parts in the mean: also what is negative must not be much less.
+    return deviations_to_drawn(both, drawn) < far - _LOST * abs(far)
 
 
 def _folds(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.building.counting import Progress, count_up
 from edge_agent.building.training.bank import Whitening, choose_whitening, place_weight, with_places
 from edge_agent.building.training.cores import meanwhile, side_by_side
 from edge_agent.building.training.features import F32, Features
@@ -54,8 +55,7 @@ class Learned(NamedTuple):
     """What the banks remember of good parts, and what each score says of a picture by what was learned without it."""
 
     whitening: Whitening
-    #: sharp patches of all pictures
-    whitened: F32
+    #: of whitened sharp patches
     bank: F32
     plain: Memory
     #: what a step to the next place counts
@@ -67,8 +67,10 @@ class Learned(NamedTuple):
     half: HalfPlaces | None
     #: what both sizes say of places; None where there is one
     both: PlaceMemory | None
-    pooled: F32
+    #: fitted on all pictures, as likeness is; None without anomalies
+    regression: Regression | None
     regression_out: F64
+    likeness: Likeness | None
     alike_out: F64
 
     @property
@@ -82,14 +84,6 @@ class Learned(NamedTuple):
         """The same without what is known of the pictures at half the size."""
         return self._replace(half=None, both=None)
 
-    def regression(self, anomalous: npt.NDArray[np.bool_]) -> Regression:
-        """Fit the regression on all pictures."""
-        return _fit_regression(self.pooled, anomalous)
-
-    def likeness(self, anomalous: npt.NDArray[np.bool_]) -> Likeness:
-        """Remember all anomalies."""
-        return remember_anomalies(self.whitened[anomalous], self.plain.unusual[anomalous], self.whitening.deviation)
-
 
 def learn(
     features: Features,
@@ -99,14 +93,27 @@ def learn(
     *,
     seed: int,
     moved: Moved | None,
+    progress: Progress,
 ) -> Learned:
-    """Learn of pictures of one size; each is held out with its `fold`, of which there are `count`."""
+    """Learn of pictures, of half the size too where they have been looked at in both; each is held out with its `fold`,
+    of which there are `count`. `progress` is told how many are done of the banks of all places, and those of each place
+    and size."""
+    one_more = count_up(progress, 3 if features.half else 2)
+
+    def look(features: Features) -> View:
+        return choose_view(features, ~anomalous, seed=seed)
 
     def remember(patches: F32) -> tuple[F32, Memory]:
         bank, found = bank_out_of_fold(patches, anomalous, fold, count, seed=seed)
         return bank, describe_usual(found, features.grid, anomalous, fold, count)
 
-    with meanwhile(partial(choose_view, features, ~anomalous, seed=seed)) as viewed:
+    def remember_places(features: Features, view: View, moved: Moved | None) -> tuple[PlaceBank, PlaceMemory]:
+        found, places = compare_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
+        memory = describe_places(found, features.fine_grid, anomalous, fold, count)
+        one_more()
+        return places, memory
+
+    with meanwhile(partial(look, features)) as viewed:
         whitening = choose_whitening(rows(features.sharp[~anomalous]))
         whitened = whitening(features.sharp)
         step = place_weight(rows(features.patches[~anomalous]))
@@ -115,17 +122,18 @@ def learn(
             [partial(remember, whitened), partial(remember, with_their_places)]
         )
         view = viewed()
-    places, fine = _learn_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
+    one_more()
+    places, fine = remember_places(features, view, moved)
     half = both = None
     if features.half:
-        view = choose_view(features.half, ~anomalous, seed=seed)
-        half_places, of_half = _learn_places(
-            features.half, view, anomalous, fold, count, seed=seed, moved=moved and moved.half
-        )
+        half_places, of_half = remember_places(features.half, look(features.half), moved and moved.half)
         half, both = HalfPlaces(half_places, of_half.usual), add_half(fine, of_half, features.half.fine_grid)
+    regression = likeness = None
+    if anomalous.any():
+        regression = _fit_regression(features.pooled, anomalous)
+        likeness = remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)
     return Learned(
         whitening=whitening,
-        whitened=whitened,
         bank=bank,
         plain=plain,
         step=step,
@@ -135,24 +143,11 @@ def learn(
         fine=fine,
         half=half,
         both=both,
-        pooled=features.pooled,
+        regression=regression,
         regression_out=_regression_out_of_fold(features.pooled, anomalous, fold, count),
+        likeness=likeness,
         alike_out=likeness_out_of_fold(whitened, plain.unusual, whitening.deviation, anomalous, fold, count),
     )
-
-
-def _learn_places(
-    features: Features,
-    view: View,
-    anomalous: npt.NDArray[np.bool_],
-    fold: npt.NDArray[np.int64],
-    count: int,
-    *,
-    seed: int,
-    moved: Moved | None,
-) -> tuple[PlaceBank, PlaceMemory]:
-    found, places = compare_places(features, view, anomalous, fold, count, seed=seed, moved=moved)
-    return places, describe_places(found, features.fine_grid, anomalous, fold, count)
 
 
 def _regression_out_of_fold(

@@ -63,7 +63,7 @@ def f1_of_half(
 
     called = np.zeros(len(anomalous), bool)
     try:
-        if sum(part.nbytes for part in features[:4]) < _LARGE:
+        if features.nbytes < _LARGE:
             judged = side_by_side([partial(judge_others, of) for of in kept])
         else:  # what each does itself is divided among the cores instead
             judged = [judge_others(of) for of in kept]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from edge_agent.building.importing import component
 from edge_agent.building.importing.draft import Wanted, WantedOnnx
 from edge_agent.building.importing.probing import draw_probes
 from edge_agent.errors import ImportFailed
@@ -27,6 +28,15 @@ def test_a_model_that_answers_by_chance_or_by_what_came_before_is_refused(tmp_pa
         imported(path, tmp_path / "models", Wanted((64, 64), 0.5), WantedOnnx(score_output=output))
     assert f"({how}) answer by chance or by what came before; export it" in str(caught.value)
     assert not (tmp_path / "models").exists()
+
+
+def test_two_answers_by_chance_that_happen_to_be_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(component, "differs", lambda *_: "")
+    always = property(lambda self: 0.25, lambda self, value: None)
+    monkeypatch.setattr(component._Watched, "raw_score", always, raising=False)
+    path = write(tmp_path / "net.onnx", unsteady("RandomNormalLike"))
+    with pytest.raises(ImportFailed, match=r"the same picture scores 0\.\d+ and then 0\.\d+, with others between"):
+        imported(path, tmp_path / "models", Wanted((64, 64), 0.5), WantedOnnx(score_output="score"))
 
 
 def test_chance_that_only_an_unused_output_has(tmp_path: Path) -> None:

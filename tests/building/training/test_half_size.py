@@ -20,10 +20,11 @@ from edge_agent.building.datasets.checks.checking import check_datasets
 from edge_agent.building.datasets.reading import read_datasets
 from edge_agent.building.datasets.split import folds
 from edge_agent.building.training import backbone, fitting, resolution
+from edge_agent.building.training import head as verdict
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.features import Extractor, Features, Joining, input_spec, join, source_model
 from edge_agent.building.training.fitting import Fitted
-from edge_agent.building.training.head import Head, Wanted, fit_head
+from edge_agent.building.training.head import Head, Wanted, fit_head, tell_less
 from edge_agent.building.training.learned import learn
 from edge_agent.building.training.marks import SCORE
 from edge_agent.building.training.memory import join_places
@@ -31,7 +32,8 @@ from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.registration_choice import fit_usual
-from edge_agent.building.training.threshold import normal_spread
+from edge_agent.building.training.threshold import F64, normal_spread
+from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 from tests.support.parts import HEIGHT, WIDTH, draw_part
@@ -108,13 +110,17 @@ def test_what_is_held_out_is_scored_by_both_sizes() -> None:
     assert head.fine is not None and head.looks_at_half and features.half is not None
     fold = folds(anomalous.astype(int).tolist(), 10, seed=0)
     whole, half = (
-        learn(of, anomalous, fold, 10, seed=0, moved=copies).fine.unusual
+        learn(of, anomalous, fold, 10, seed=0, moved=copies, progress=lambda *_: None).fine.unusual
         for of, copies in ((features._replace(half=None), _whole(moved)), (features.half, moved.half))
     )
     rows, columns = features.grid
     of_half = half.reshape(-1, rows, columns).repeat(2, axis=1).repeat(2, axis=2)
     scores = ((whole.reshape(of_half.shape) + of_half) / 2).max(axis=(1, 2)).astype(np.float64)
-    found = learn(features, anomalous, fold, 10, seed=0, moved=moved).scores[2]
+    told: list[tuple[int, int]] = []
+    found = learn(features, anomalous, fold, 10, seed=0, moved=moved, progress=lambda *done: told.append(done)).scores[
+        2
+    ]
+    assert told == [(1, 3), (2, 3), (3, 3)]
     np.testing.assert_allclose(found, scores, rtol=1e-5)
     assert head.fine.scale.spread == normal_spread(found[~anomalous])
     alone = _fit(features._replace(half=None), anomalous, _whole(moved))
@@ -156,6 +162,54 @@ def test_half_the_size_does_not_count_where_defects_are_told_worse_with_it(anoma
     assert (blind.threshold, blind.slope, blind.middle) == (alone.threshold, alone.slope, alone.middle)
 
 
+@pytest.mark.parametrize("whole_reaches_it", [True, False])
+@pytest.mark.parametrize("whole_is_better", [True, False])
+def test_a_precision_that_one_size_or_both_reach_is_reached(
+    monkeypatch: pytest.MonkeyPatch, whole_reaches_it: bool, whole_is_better: bool
+) -> None:
+    """Whichever of the two tells defects better on the whole."""
+    _, anomalous, _, _, features, moved, head = _fitted(8)
+    alone = _fit(features._replace(half=None), anomalous, _whole(moved))
+    hopeless = (head if whole_reaches_it else alone).out_of_fold[~anomalous].max()
+
+    def threshold(normal: F64, anomalies: F64, precision: float, *, least: float) -> float:
+        if normal.max() == hopeless:
+            raise TrainingError("a normal one scores highest")
+        return least
+
+    monkeypatch.setattr(verdict, "threshold_for_precision", threshold)
+    monkeypatch.setattr(verdict, "tell_less", lambda *_: whole_is_better)
+    found = fit_head(
+        features, anomalous, seed=0, wanted=Wanted(precision=0.9), progress=lambda done, total: None, moved=moved
+    )
+    expected = alone if whole_reaches_it else head
+    assert found.looks_at_half is not whole_reaches_it
+    np.testing.assert_array_equal(found.out_of_fold, expected.out_of_fold)
+    assert found.middle == expected.middle
+
+
+def test_a_precision_that_neither_reaches_is_an_error() -> None:
+    _, anomalous, _, _, features, _, _ = _fitted(8)
+    good = np.flatnonzero(~anomalous)
+    # Of good parts, which are called anomalies.
+    copies = features.of(np.concatenate([good, good[:8]]))
+    with pytest.raises(TrainingError, match="precision"):
+        fit_head(copies, anomalous, seed=0, wanted=Wanted(precision=1.0), progress=lambda done, total: None)
+
+
+@pytest.mark.parametrize("away", [4.0, -4.0])
+def test_drawn_defects_may_lose_a_little_of_how_far_off_they_are_on_either_side_of_good_parts(away: float) -> None:
+    """Those that nothing sees score below good parts in the mean."""
+    good = np.random.default_rng(0).normal(0, 1, 20)
+    deviation, none = normal_spread(good).deviation, np.zeros(20, np.bool_)
+
+    def is_lost(further: float) -> bool:
+        drawn = np.full(8, good.mean() + away * deviation)
+        return tell_less(good, good, none, drawn + further * abs(away) * deviation, drawn)
+
+    assert [is_lost(further) for further in (-0.1, -0.03, 0.0, 0.1)] == [True, False, False, False]
+
+
 def test_a_fine_place_counts_by_the_mean_of_both_sizes() -> None:
     whole = np.arange(2 * 4 * 6, dtype=np.float32).reshape(2, 24)
     half = np.array([[0, 10, 20, 30, 40, 50], [1, 1, 1, 1, 1, 1]], np.float32)
@@ -177,6 +231,21 @@ def test_features_of_both_sizes_stay_together() -> None:
         assert found.half.grid == (HEIGHT // 32, WIDTH // 32)
         np.testing.assert_array_equal(of.half.fine, parts[2].half.fine)
     assert lean(together).half is not None
+    assert together.half is not None
+    assert together.nbytes == together._replace(half=None).nbytes + together.half.nbytes
+    assert together._replace(half=None).nbytes == sum(of.nbytes for of in together[:4])
+
+
+def test_pictures_that_were_looked_at_in_both_sizes_are_not_mixed_with_others() -> None:
+    """What nobody looked at in half the size would be whatever was in memory."""
+    both = _fitted(8).features.of([0])
+    for parts in ([both, both._replace(half=None)], [both._replace(half=None), both]):
+        with pytest.raises(AssertionError, match="half the size"):
+            join(parts)
+        joining = Joining(2)
+        joining.put(0, parts[0])
+        with pytest.raises(AssertionError, match="half the size"):
+            joining.put(1, parts[1])
 
 
 @pytest.mark.long

@@ -216,7 +216,7 @@ def try_larger(
         why = why_untried(usual.head, anomalous, digests) if options.quality == "best" else None
         return usual, describe_untried(why, picture, usual.size) if why else None
     times = (usual.extract.milliseconds, chosen.extract.milliseconds) if trial.is_better else None
-    return chosen, describe(trial, picture, (usual.size, size), times)
+    return chosen, describe(trial, picture, (usual.size, size), times, looks_at_half=chosen.head.looks_at_half)
 
 
 def judge(examples: tuple[Example, ...], fitted: Fitted, progress: Progress) -> F64:

@@ -37,18 +37,28 @@ class TrainingPictures:
         self._full: dict[Path, U8] = {}
         self._block: U8 | None = None
         self._is_checking = True
+        self._is_masked = False
 
     def sizes(self, picture: Size) -> tuple[Size, Size | None]:
         """Give the usual input for pictures of a size, and the larger one that may be tried beside it."""
         return _sizes(picture, self._options)
 
+    def size_with_masks(self, picture: Size) -> Size | None:
+        """Give the input that is taken where masks are learned; None where it is the usual one."""
+        if self._options.quality != "best" or self._options.task == "classification" or self._options.locate:
+            return None
+        return _best(picture, self.sizes(picture)[0])
+
     def see(self, example: Example, picture: U8) -> None:
         """Keep of a picture what a training needs."""
         source = (picture.shape[1], picture.shape[0])
         usual, larger = self.sizes(source)
+        with_masks = self.size_with_masks(source)
         sight = measure(copy_rows(ArrayPixels(np.ascontiguousarray(picture)), *source))
-        for size in (usual, larger):
-            if size and (size == usual or len(self._sights) < MOST_PICTURES):
+        self._is_masked |= bool(with_masks and example.mask)
+        for size in {usual, larger, with_masks}:
+            is_sure = size == usual or (size == with_masks and self._is_masked)
+            if size and (is_sure or len(self._sights) < MOST_PICTURES):
                 shrunk = shrink(picture, size)
                 with self._lock:
                     self._shrunk.setdefault(size, {})[example.path] = shrunk
@@ -56,9 +66,12 @@ class TrainingPictures:
             self._sights[example.path] = sight
             if larger and example.label == NORMAL and self._is_checking:
                 self._keep_full(example.path, picture)
-            # Of so many pictures no larger input is tried, and what was kept for it is let go.
-            if larger and len(self._sights) > MOST_PICTURES:
-                self._shrunk.pop(larger, None)
+            # Of so many pictures no larger input is tried, and what was kept for it is let go; without a mask among
+            # them they may have none.
+            if len(self._sights) > MOST_PICTURES:
+                for size in {larger, with_masks}:
+                    if size and not (size == with_masks and self._is_masked):
+                        self._shrunk.pop(size, None)
 
     def _keep_full(self, path: Path, picture: U8) -> None:
         if self._block is None:

@@ -315,10 +315,13 @@ def describe(
     picture: tuple[int, int],
     sizes: tuple[tuple[int, int], tuple[int, int]],
     times: tuple[float, float] | None,
+    *,
+    looks_at_half: bool = False,
 ) -> Sentence:
-    """Say which of both sizes was chosen, why, and what it costs."""
+    """Say which of both sizes was chosen, why, and what it costs; `looks_at_half`: the chosen model sees half of its
+    input, too."""
     usual, larger = map(written_size, sizes)
-    longer = "5" if sizes[1] == _twice(sizes[0]) else "2"
+    longer, longer_said = ("5", "up to 5 times") if sizes[1] == _twice(sizes[0]) else ("2", "twice")
     values = {"picture": written_size(picture), "input": larger, "usual": usual}
     of_specks = of_verdicts = ""
     if trial.specks:
@@ -337,10 +340,14 @@ def describe(
     of = "both" if of_specks and of_verdicts else "specks" if of_specks else "verdicts"
     if times:
         values |= {"fast": f"{times[0]:.0f}", "slow": f"{times[1]:.0f}"}
+        of_half = ""
+        if looks_at_half:
+            values["half"] = written_size((sizes[1][0] // 2, sizes[1][1] // 2))
+            of_half = f"; it looks at each picture as {values['half']}, too"
         text = (
             f"an input of {larger} was chosen for pictures of {values['picture']}: with it {both}. Its network takes "
             f"{values['slow']} ms for a picture on this machine instead of {values['fast']} ms; `--quality normal` "
-            "keeps the usual size"
+            f"keeps the usual size{of_half}"
         )
         return Sentence(text, f"chosen_{of}", values)
     if trial.is_imprecise:
@@ -352,7 +359,7 @@ def describe(
         if trial.specks and trial.specks[1] > trial.specks[0]:
             key, why = "refused_though_seen", f"with it {of_specks}, but {more}"
     else:
-        key, why = f"refused_{of}", f"with it {both}, which is not enough for {longer} times the time"
+        key, why = f"refused_{of}", f"with it {both}, which is not enough for {longer_said} the time"
         values["longer"] = longer
     tried = f"an input of {larger} was tried for pictures of {values['picture']} and not taken: "
     return Sentence(tried + why, key, values)

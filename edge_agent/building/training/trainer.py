@@ -22,7 +22,7 @@ from edge_agent.building.evaluation.metrics import classification_metrics, inter
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.component import Identity, Made, Samples, choose_samples, judge_samples, write
 from edge_agent.building.training.cores import meanwhile
-from edge_agent.building.training.features import CLASS_SCORES, choose_input_size, class_scores_shape
+from edge_agent.building.training.features import CLASS_SCORES, class_scores_shape
 from edge_agent.building.training.fitting import judge, try_larger
 from edge_agent.building.training.head import Head
 from edge_agent.building.training.marks import MARKS
@@ -201,10 +201,11 @@ def _inputs(
         return usual, larger, None
     if options.quality != "best":
         return usual, None, None
-    if larger and segmentation:
+    if segmentation:
         # A mask is finer with more pixels, which verdicts say nothing of.
-        best = choose_input_size(*picture, "best")
-        return best, None, describe_untried("masks", picture, best)
+        if with_masks := pictures.size_with_masks(picture):
+            return with_masks, None, describe_untried("masks", picture, with_masks)
+        return usual, None, describe_untried("size", picture, usual)
     return usual, None, describe_untried("many" if larger else "size", picture, usual)
 
 

@@ -21,7 +21,7 @@ class Advice(msgspec.Struct, frozen=True):
     text: str
     key: str = ""
     values: dict[str, str] = {}
-    #: of further words, behind them
+    #: the key of further words, behind them
     more: str = ""
 
 
@@ -111,5 +111,13 @@ def _hard(store: Store, project: str, hard: _Hard) -> HardPicture:
 def _words(sentence: _Sentence | str, group: str) -> Advice:
     if isinstance(sentence, str):
         return Advice(sentence)
-    more = f"{group}.{sentence.remedy}" if sentence.remedy else ""
-    return Advice(sentence.text, f"{group}.{sentence.key}", sentence.values, more)
+    return Advice(sentence.text, f"{group}.{sentence.key}", sentence.values, _more(sentence, group))
+
+
+def _more(sentence: _Sentence, group: str) -> str:
+    """Name the words that follow: what some trainings tell and others, or those of earlier versions, don't."""
+    if sentence.remedy:
+        return f"{group}.{sentence.remedy}"
+    if longer := sentence.values.get("longer"):
+        return f"{group}.longer_{longer}"
+    return f"{group}.half" if "half" in sentence.values else ""

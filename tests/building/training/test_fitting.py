@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_agent.building.datasets.dataset import NORMAL, Example
+from edge_agent.building.datasets.dataset import ANOMALY, NORMAL, Example, MaskFile
 from edge_agent.building.training.features import Extractor, Joining, join, source_model
 from edge_agent.building.training.fitting import resized_pictures
 from edge_agent.building.training.options import Options
@@ -83,6 +83,29 @@ def test_for_the_larger_input_few_pictures_are_kept_and_no_file_is_read_twice(
     assert len(many.take(examples, usual)) == 3
     with pytest.raises(InvalidRequest):  # neither kept nor there
         many.take(examples, larger)
+
+
+@pytest.mark.parametrize("picture", [(640, 480), (1600, 1200)])
+@pytest.mark.parametrize("most", [150, 2])
+def test_where_the_best_quality_learns_masks_no_file_is_read_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: tuple[int, int], most: int
+) -> None:
+    monkeypatch.setattr("edge_agent.building.training.pictures.MOST_PICTURES", most)
+    examples = tuple(
+        Example(tmp_path / f"{of}.png", "", ANOMALY, mask=MaskFile(tmp_path / "mask.png", {})) for of in range(3)
+    )
+    pictures = TrainingPictures(Options(quality="best"))
+    for example in examples:
+        pictures.see(example, np.zeros((*picture[::-1], 3), np.uint8))
+    (usual, larger), with_masks = pictures.sizes(picture), pictures.size_with_masks(picture)
+    assert with_masks == (512, 384) != usual
+    assert [one.shape for one in pictures.take(examples, with_masks)] == [(384, 512, 3)] * 3, "no file is there"
+    assert len(pictures.take(examples, usual)) == 3
+    if larger != with_masks and larger and most == 2:
+        with pytest.raises(InvalidRequest):
+            pictures.take(examples, larger)
+    bare = Options(quality="best", locate=True)
+    assert TrainingPictures(bare).size_with_masks(picture) is None, "none are learned"
 
 
 def test_good_parts_in_full_size_are_kept_as_far_as_there_is_room_and_given_once(

@@ -213,14 +213,14 @@ def test_a_larger_input_that_misses_the_wanted_precision_does_not_end_the_traini
             Trial(False, verdicts=(0.04, 0.025)),
             "verdicts",
             "with it 2.5% of the verdicts on other pictures are expected to be wrong, with the usual 384x288 4.0%, "
-            "which is not enough for 5 times the time",
+            "which is not enough for up to 5 times the time",
         ),
         (
             Trial(False, (0.8, 0.85), (0.04, 0.025)),
             "both",
             "with it specks on good parts are told with a ROC AUC of 0.850, with the usual 384x288 with 0.800; 2.5% of "
             "the verdicts on other pictures are expected to be wrong, with the usual 384x288 4.0%, which is not enough "
-            "for 5 times the time",
+            "for up to 5 times the time",
         ),
         (
             Trial(False, (0.8, 0.95), (0.025, 0.04)),
@@ -239,7 +239,15 @@ def test_why_it_was_not_taken_is_said_as_it_is(trial: Trial, key: str, text: str
 
 def test_an_input_of_fewer_pixels_than_twice_the_sides_is_said_to_take_less() -> None:
     said = describe(Trial(False, verdicts=(0.04, 0.025)), (640, 480), ((384, 288), (512, 384)), None)
-    assert said.text.endswith("4.0%, which is not enough for 2 times the time")
+    assert said.text.endswith("4.0%, which is not enough for twice the time")
+
+
+@pytest.mark.parametrize("looks_at_half", [True, False])
+def test_whether_the_chosen_model_sees_half_of_its_input_too_is_said(looks_at_half: bool) -> None:
+    sizes, times = ((384, 288), (768, 576)), (12.4, 51.0)
+    said = describe(Trial(True, (0.8, 0.95)), (1600, 1200), sizes, times, looks_at_half=looks_at_half)
+    assert said.values.get("half") == ("384x288" if looks_at_half else None)
+    assert said.text.endswith("it looks at each picture as 384x288, too") == looks_at_half
 
 
 @pytest.mark.parametrize(

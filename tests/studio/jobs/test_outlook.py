@@ -23,7 +23,7 @@ from edge_agent.building.training.registration_choice import Worth, describe_mas
 from edge_agent.building.training.resolution import Trial, Untried, describe, describe_untried
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.studio.jobs.kinds import TRAINING
-from edge_agent.studio.jobs.outlook import Advice, Outlook, outlook
+from edge_agent.studio.jobs.outlook import Advice, Outlook, _Sentence, _words, outlook
 from edge_agent.studio.jobs.process import RESULT
 from edge_agent.studio.jobs.table import Jobs, State
 from edge_agent.studio.pages.words import words
@@ -77,6 +77,7 @@ def _tried() -> Iterator[Sentence]:
             if specks or verdicts:
                 yield describe(Trial(is_better, specks, verdicts), (1600, 1200), ((384, 288), (768, 576)), times)
         yield describe(Trial(False, specks, (0.03, 0.025)), (640, 480), ((384, 288), (512, 384)), None)
+    yield describe(Trial(True, seen), (1600, 1200), ((384, 288), (768, 576)), (12.4, 51.0), looks_at_half=True)
     yield describe(Trial(False, seen, is_imprecise=True), (1600, 1200), ((384, 288), (768, 576)), None)
     for why in get_args(Untried):
         yield describe_untried(why, (640, 480), (384, 288))
@@ -86,9 +87,10 @@ def _tried() -> Iterator[Sentence]:
 def test_a_page_has_words_for_what_is_said_of_a_larger_input_with_every_number(language: str) -> None:
     known = words(language)
     used = set()
-    for text, key, values, _ in _tried():
-        used.add(f"resolution.{key}")
-        said = _rendered(known[f"resolution.{key}"], values)
+    for sentence in _tried():
+        told = _words(msgspec.convert(sentence.named(), _Sentence), "resolution")
+        used |= {told.key, told.more} - {""}
+        text, said = sentence.text, " ".join(_rendered(known[key], told.values) for key in (told.key, told.more) if key)
         assert set(re.findall(r"\d+(?:\.\d+)?", text)) == set(re.findall(r"\d+(?:\.\d+)?", said)), (text, said)
     assert used == {key for key in known if key.startswith("resolution.")}
 

@@ -41,7 +41,7 @@ def test_charts() -> None:
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")
 def test_what_a_training_has_said() -> None:
-    assert "# pass 2" in _tested("outlook.test.mjs")
+    assert "# pass 3" in _tested("outlook.test.mjs")
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed")

@@ -56,6 +56,6 @@ function drawPicture({ file, label, confidence, right, id }) {
 // A sentence in the page's language; one that is not known, or was said by an earlier version that had fewer values for
 // it, is shown as it was said.
 export function sentence({ key, values, more, text }) {
-  if (!knows(key, values) || (more && !knows(more))) return text;
-  return [w(key, values), more && w(more)].filter(Boolean).join(" ");
+  if (!knows(key, values) || (more && !knows(more, values))) return text;
+  return [w(key, values), more && w(more, values)].filter(Boolean).join(" ");
 }

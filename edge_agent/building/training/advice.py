@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.evaluation.metrics import intervals
-from edge_agent.building.training.features import choose_input_size
+from edge_agent.building.training.features import Quality, choose_input_size
 from edge_agent.building.training.resolution import SHRUNK, has_something_to_gain, larger_size
 from edge_agent.building.training.sentence import Sentence, written_size
 
@@ -23,14 +23,19 @@ _SMALL = 4
 
 
 class View(NamedTuple):
-    """How the model sees the pictures: their size, its input's, the fewest pixels marked in one, if any, whether a
-    larger input was tried and not taken, and whether the best quality was asked for."""
+    """How the model sees the pictures: their size, and its input's."""
 
     picture: tuple[int, int]
     input: tuple[int, int]
-    smallest: int | None
-    refused: bool = False
-    is_best: bool = False
+    #: the fewest pixels marked in one, if any
+    smallest: int | None = None
+    #: what became of a larger input: "chosen", "refused", "given" where the size was, or why none was tried or, with
+    #: another quality, would be (`Untried`); "" where nothing speaks against it
+    tried: str = ""
+    #: that was asked for
+    quality: Quality | Literal["auto"] = "auto"
+    #: masks are learned
+    masks: bool = False
 
     @property
     def shrunk(self) -> float:
@@ -153,16 +158,30 @@ def _small(view: View, roc_auc: float | None) -> Sentence | None:
 
 def _larger(view: View) -> tuple[str, str]:
     """Name a remedy, and say it."""
-    best = choose_input_size(*view.picture, "best")
     tiles = "cut the pictures into tiles and make each one a picture (`edge-agent line` does so with `tiles`)"
-    if view.refused:
+    if view.tried == "refused":
         return "tiles", f"{tiles}; a larger input was tried and not taken"
-    has_more = best[0] * best[1] > view.input[0] * view.input[1]
-    # Where masks are learned it is taken; a verdict has had a larger one tried where pictures are large.
-    is_tried = view.smallest is None and larger_size(view.picture, choose_input_size(*view.picture))
-    if has_more and not view.is_best and not is_tried:
-        return "larger", f"train with `--quality best` ({written_size(best)}) or a larger `--input-size`, or {tiles}"
-    return "largest", f"train with a larger `--input-size`, or {tiles}"
+    rest = f"or a larger `--input-size`, or {tiles}"
+    offer = _offered(view)
+    if offer is None:
+        return "largest", f"train with a larger `--input-size`, or {tiles}"
+    quality, size = offer
+    if view.masks:
+        return "larger", f"train with `--quality {quality}` ({written_size(size)}) {rest}"
+    instead = " instead of `--speed`" if view.quality == "speed" else ""
+    return f"try_{quality}", f"train with `--quality {quality}`{instead}, which tries {written_size(size)}, {rest}"
+
+
+def _offered(view: View) -> tuple[str, tuple[int, int]] | None:
+    """Name a quality that tries a larger input, or with masks takes it, and which; None where none does."""
+    if view.tried or view.quality == "best":
+        return None
+    larger = None if view.masks else larger_size(view.picture, choose_input_size(*view.picture))
+    if larger and view.quality == "auto":
+        return None
+    size = larger or choose_input_size(*view.picture, "best")
+    has_more = size[0] * size[1] > view.input[0] * view.input[1]
+    return ("auto" if larger else "best", size) if has_more else None
 
 
 def _compare(half: float, whole: float, normals: int, anomalies: int) -> Sentence:

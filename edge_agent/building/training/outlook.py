@@ -75,14 +75,11 @@ def look_ahead(
     *,
     seed: int,
     wanted: Wanted,
-    sizes: tuple[tuple[int, int], tuple[int, int]] | None = None,
-    refused: bool = False,
-    is_best: bool = False,
+    view: View | None = None,
     moved: Moved | None = None,
 ) -> Outlook:
-    """Say what to expect; `examples` and `seen` are the training pictures, in the order of `features`; `sizes` are
-    those of the pictures and of the model's input, without which nothing is said of small defects; `refused`: a larger
-    input was tried and not taken; `is_best`: the best quality was asked for."""
+    """Say what to expect; `examples` and `seen` are the training pictures, in the order of `features`; `view`
+    is how the model sees them, without which nothing is said of small defects, and which is the smallest is found."""
     scores, threshold = head.calibrated(head.out_of_fold), head.calibrated_threshold
     called = is_anomalous(scores, threshold)
     f1 = intervals(scores, anomalous, threshold).f1
@@ -107,7 +104,7 @@ def look_ahead(
         once,
         nearer,
         None if half is None else (half, found.f1 or 0.0),
-        View(*sizes, _smallest(seen), refused, is_best) if sizes else None,
+        view and view._replace(smallest=_smallest(seen)),
     )
     alarms = wilson(int((called & ~anomalous).sum()), int((~anomalous).sum()))
     return Outlook(f1, alarms, hardest, once, nearer, None if half is None else round(half, 4), advice)

@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from edge_agent.building.datasets.dataset import ANOMALY, PALETTE, LabelColor
 from edge_agent.building.datasets.reading import Datasets
 from edge_agent.building.evaluation.known import remember
 from edge_agent.building.evaluation.metrics import classification_metrics, intervals
+from edge_agent.building.training.advice import View
 from edge_agent.building.training.assembly import assemble
 from edge_agent.building.training.component import Identity, Made, Samples, choose_samples, judge_samples, write
 from edge_agent.building.training.cores import meanwhile
@@ -31,7 +33,7 @@ from edge_agent.building.training.outlook import Outlook, look_ahead
 from edge_agent.building.training.pictures import Size, TrainingPictures
 from edge_agent.building.training.registration import Registration, describe
 from edge_agent.building.training.registration_choice import fit_usual
-from edge_agent.building.training.resolution import MOST_PICTURES, describe_untried
+from edge_agent.building.training.resolution import MOST_PICTURES, describe_untried, why_untried
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.threshold import F64
 from edge_agent.component.manifest import MaskOutput
@@ -106,6 +108,8 @@ def train(
     if registration:
         lies = describe(registration, size)
     held_out = head.calibrated(head.out_of_fold)
+    digests = [seen.digest for seen in report.seen[: len(examples)]]
+    tried = what_was_tried(resolution, head, anomalous, digests, options, segmentation=segmentation)
     labels, mask = _mask_output(datasets, head, segmentation=segmentation, locate=options.locate)
 
     def finish() -> tuple[Made, Samples]:
@@ -134,8 +138,8 @@ def train(
     with meanwhile(finish) as finished:
         outlook = look_ahead(
             head, features, anomalous, examples, report.seen[: len(examples)], seed=options.seed,
-            wanted=options.wanted, sizes=(picture, size), is_best=options.quality == "best", moved=moved,
-            refused=resolution is not None and resolution.key.startswith("refused"),
+            wanted=options.wanted, moved=moved,
+            view=View(picture, size, tried=tried, quality=options.quality, masks=segmentation),
         )  # fmt: skip
         made, samples = finished()
     figures = {"out_of_fold": _figures(head, held_out, anomalous)}
@@ -207,6 +211,23 @@ def _inputs(
             return with_masks, None, describe_untried("masks", picture, with_masks)
         return usual, None, describe_untried("size", picture, usual)
     return usual, None, describe_untried("many" if larger else "size", picture, usual)
+
+
+def what_was_tried(
+    resolution: Sentence | None,
+    head: Head,
+    anomalous: npt.NDArray[np.bool_],
+    digests: Sequence[str],
+    options: Options,
+    *,
+    segmentation: bool,
+) -> str:
+    """Tell advice what became of a larger input, or would with another quality."""
+    if options.input_size:
+        return "given"
+    if resolution:
+        return resolution.key.removeprefix("untried_").partition("_")[0]
+    return "" if segmentation else why_untried(head, anomalous, digests) or ""
 
 
 def _mask_output(

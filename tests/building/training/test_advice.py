@@ -25,7 +25,12 @@ def _texts(*given: Any) -> list[str]:
 
 
 def view(picture: tuple[int, int], smallest: int | None = None) -> View:
-    return View(picture, (384, 288), smallest)
+    return View(picture, (384, 288), smallest, masks=smallest is not None)
+
+
+def _remedy(seen: View) -> tuple[str, str]:
+    first, *_ = advise(held(missed=5), (), None, None, seen)
+    return first.remedy, first.text
 
 
 def test_large_pictures_are_told_how_small_defects_are_seen() -> None:
@@ -39,16 +44,41 @@ def test_large_pictures_are_told_how_small_defects_are_seen() -> None:
 def test_more_pixels_are_named_where_masks_ask_for_them_unless_they_were_asked_for() -> None:
     first, *_ = _texts(held(missed=5), (), None, None, view(LARGE, 12 * 12))
     assert "`--quality best` (512x384)" in first
-    first, *_ = _texts(held(missed=5), (), None, None, view(LARGE, 12 * 12)._replace(is_best=True))
+    first, *_ = _texts(held(missed=5), (), None, None, view(LARGE, 12 * 12)._replace(quality="best", tried="masks"))
     assert "--quality" not in first and "`--input-size`" in first
 
 
 def test_what_was_tried_and_did_not_help_is_not_recommended() -> None:
-    first, *_ = _texts(held(missed=5), (), None, None, view(LARGE)._replace(refused=True))
+    first, *_ = _texts(held(missed=5), (), None, None, view(LARGE)._replace(tried="refused"))
     assert "less than about 17 pixels" in first
     assert first.endswith("; a larger input was tried and not taken")
     assert "`tiles`" in first
     assert "--quality" not in first and "--input-size" not in first
+
+
+LONG = View((2448, 700), (576, 160))
+
+
+def test_a_quality_is_offered_where_it_would_try_more_pixels() -> None:
+    remedy, text = _remedy(LONG)
+    assert remedy == "try_best" and "train with `--quality best`, which tries 800x224, or a larger" in text
+    remedy, text = _remedy(view(LARGE)._replace(quality="normal"))
+    assert remedy == "try_auto" and "train with `--quality auto`, which tries 768x576, or a larger" in text
+    remedy, text = _remedy(View(LARGE, (192, 160), quality="speed"))
+    assert remedy == "try_auto" and "`--quality auto` instead of `--speed`, which tries 768x576" in text
+    marked = view(LARGE, 12 * 12)._replace(masks=False)
+    assert _remedy(marked._replace(quality="normal"))[0] == "try_auto", "masks that are not learned"
+
+
+@pytest.mark.parametrize("seen", [LONG, View(LARGE, (384, 288), quality="normal"), view(LARGE)])
+@pytest.mark.parametrize("tried", ["many", "few", "sure", "given", "chosen"])
+def test_no_quality_is_offered_that_would_try_nothing_more(seen: View, tried: str) -> None:
+    remedy, text = _remedy(seen._replace(tried=tried))
+    assert remedy == "largest" and "--quality" not in text
+
+
+def test_the_best_quality_is_not_offered_to_itself() -> None:
+    assert _remedy(LONG._replace(quality="best", tried="sure"))[0] == "largest"
 
 
 @pytest.mark.parametrize(

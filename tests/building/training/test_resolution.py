@@ -35,7 +35,8 @@ from edge_agent.building.training.resolution import (
     try_specks,
     why_untried,
 )
-from edge_agent.building.training.trainer import Trained, train
+from edge_agent.building.training.sentence import Sentence
+from edge_agent.building.training.trainer import Trained, train, what_was_tried
 from edge_agent.component.manifest import decode_manifest
 from edge_agent.errors import TrainingError
 from edge_agent.inference.imaging.picture import PixelFormat, read_picture
@@ -289,6 +290,29 @@ def test_why_none_was_tried_is_said_too(of: Fake, why: str, text: str) -> None:
     said = describe_untried(found, (640, 480), (384, 288))
     assert said.text.startswith("the usual input of 384x288 was kept for pictures of 640x480: ") and text in said.text
     assert choose_larger(of, anomalous, lambda: of, lambda on: SEEN) == (of, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "good", "masks", "tried"),
+    [
+        (Options(), None, 20, False, ""),
+        (Options(quality="normal"), None, 151, False, "many"),
+        (Options(), None, 7, False, "few"),
+        (Options(), None, 7, True, ""),
+        (Options(input_size=(64, 64)), None, 20, False, "given"),
+        (Options(), "refused_though_seen", 20, False, "refused"),
+        (Options(), "chosen_both", 20, False, "chosen"),
+        (Options(quality="best"), "untried_sure", 20, False, "sure"),
+        (Options(quality="best"), "untried_masks", 20, True, "masks"),
+    ],
+)
+def test_advice_knows_what_became_of_a_larger_input(
+    options: Options, said: str | None, good: int, masks: bool, tried: str
+) -> None:
+    of = judged(good, 3.0, 3.5)
+    anomalous = np.arange(good + 2) >= good
+    sentence = Sentence("", said) if said else None
+    assert what_was_tried(sentence, of.head, anomalous, (), options, segmentation=masks) == tried
 
 
 def test_specks_are_small_and_always_the_same_and_each_where_it_is_looked_for() -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from edge_agent import cli
 from edge_agent.building import training
-from edge_agent.building.training.advice import advise
+from edge_agent.building.training.advice import View, advise
 from edge_agent.building.training.registration import describe as lies
 from edge_agent.building.training.registration import registration_of
 from edge_agent.building.training.registration_choice import Worth, describe_masks, describe_refusal
@@ -39,7 +39,8 @@ def _said() -> Iterator[Sentence]:
     """Give every sentence that `advise` has for some trainings."""
     views = [None, view(NORMAL), view(LARGE), view(LARGE, 12 * 12), view((4000, 3000), 9 * 9)]
     views += [one._replace(input=(992, 736)) for one in views[2:] if one]
-    views += [one._replace(refused=True) for one in views[2:5] if one]
+    views += [one._replace(tried="refused") for one in views[2:5] if one]
+    views += [view(LARGE)._replace(quality="normal"), View((2448, 700), (576, 160))]
     helds = [
         held(normals, anomalies, missed=missed, alarms=alarms, roc_auc=roc_auc)
         for normals, anomalies in ((20, 10), (40, 2), (300, 40), (8, 0), (400, 400))

@@ -46,7 +46,7 @@ def training_costs(kind: str, folder: Path, trained_on: tuple[int, int] = (20, 1
     costs: dict[str, list[Cost]] = {way: [] for way in _WAYS}
     for turn in range(rounds):
         for way, options in _WAYS.items():
-            costs[way].append(_train(dataset, folder / f"models-{turn}", options))
+            costs[way].append(_train(dataset, folder / f"{kind}-models-{turn}", options))
     good, bad = trained_on
     print(f"edge-agent train of {kind}, {size}, {good} + {bad}, {len(os.sched_getaffinity(0))} cores, {rounds} each")
     print(f"{'':16} {'input':>9} {'seconds':>20} {'processor time':>15} {'largest memory':>15}")

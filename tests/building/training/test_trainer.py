@@ -200,12 +200,18 @@ def test_speed_looks_at_fewer_pixels(data: Path, tmp_path: Path, model: Path) ->
     assert fast.input.width * fast.input.height < usual.input.width * usual.input.height
 
 
-def test_the_best_quality_takes_more_pixels_only_where_they_help_and_says_which_and_why(
-    data: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_best_quality_takes_the_usual_input_where_there_are_no_more_pixels_and_says_so(
+    data: Path, tmp_path: Path, model: Path
 ) -> None:
     best, usual = read(build(data, tmp_path, FAST._replace(quality="best"))), read(model)
     assert best.input == usual.input
     assert best.training["resolution"]["key"] == "untried_size", "pictures of 128x96 have no more pixels to show"
+
+
+@pytest.mark.long
+def test_the_best_quality_takes_more_pixels_only_where_they_help_and_says_which_and_why(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     enlarged = tmp_path / "enlarged"
     for path in (*data.glob("normal/*.png"), *data.glob("anomaly/*.png")):
         (enlarged / path.parent.name).mkdir(parents=True, exist_ok=True)

@@ -292,5 +292,7 @@ def test_a_larger_input_that_is_taken_sees_parts_in_both_sizes(
     normalize = Normalizer(input_spec(*larger))
     for picture, score in zip(fitting.resized_pictures(chosen, larger), expected, strict=True):
         (found,) = session.run([SCORE], {backbone.INPUT: normalize(picture)})
-        # The trainer rounds pictures that are registered, or halved, to whole numbers.
-        np.testing.assert_allclose(found, score, atol=0.15 if turned_by else 0.02)
+        # The trainer rounds pictures that are registered, or halved, to whole numbers, and int8 rounds once more, each
+        # processor in its own way: at most a tenth and a fifth of how far both parts lie apart.
+        rounded = {"fp32": 0.15, "int8": 0.3}[precision]
+        np.testing.assert_allclose(found, score, atol=rounded if turned_by else 0.02)

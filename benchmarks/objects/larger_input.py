@@ -16,7 +16,7 @@ from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.options import Options
 from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
-from edge_agent.building.training.resolution import add_specks, choose_larger, speck_middles, specks_seen
+from edge_agent.building.training.resolution import add_specks, choose_larger, speck_middles, specks_seen, twice
 from edge_agent.building.training.shrinking import halve
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 
@@ -76,7 +76,7 @@ def larger_of(
         kept = list(everything)
         everything = iter(kept)
         judging = {of: Extractor(*of, network(of, [shrink(each, of) for each, _ in kept]), threads=1) for of in resize}
-    looks_at_half = larger == (2 * usual[0], 2 * usual[1])
+    looks_at_half = larger == twice(usual)
     see = judging[larger].beside(judging[usual]) if looks_at_half else judging[larger]
 
     parts: list[tuple[Features, Features, Features, Features]] = []

@@ -30,6 +30,7 @@ from edge_agent.building.training.resolution import (
     describe,
     describe_untried,
     try_specks,
+    twice,
     why_untried,
 )
 from edge_agent.building.training.sentence import Sentence
@@ -181,7 +182,7 @@ def try_larger(
         # A network of int8 sees them otherwise.
         seen = look() if is_plain else None
         halves: Halves | None = Halves(usual.source, usual.extract, usual.features, usual.moved)
-        if size != (2 * usual.size[0], 2 * usual.size[1]):
+        if size != twice(usual.size):
             halves = None
         elif usual.registration:
             # What is seen at half the size is what was laid alike at the whole.

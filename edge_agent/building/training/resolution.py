@@ -156,12 +156,13 @@ def without_copies(chosen: npt.NDArray[np.bool_], same: Sequence[str]) -> npt.ND
 
 def larger_size(picture: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int] | None:
     """Give the input that is tried beside the usual one: None where pictures are not much larger, or that is not."""
-    size = _twice(usual)
+    size = twice(usual)
     shrunk = max(picture[0] / usual[0], picture[1] / usual[1])
     return size if shrunk >= SHRUNK and max(size) <= _MOST_SIDE else None
 
 
-def _twice(usual: tuple[int, int]) -> tuple[int, int]:
+def twice(usual: tuple[int, int]) -> tuple[int, int]:
+    """Give the input of twice the sides: at half its size a picture is seen as with the usual one."""
     return _TIMES * usual[0], _TIMES * usual[1]
 
 
@@ -321,7 +322,7 @@ def describe(
     """Say which of both sizes was chosen, why, and what it costs; `looks_at_half`: the chosen model sees half of its
     input, too."""
     usual, larger = map(written_size, sizes)
-    longer, longer_said = ("5", "up to 5 times") if sizes[1] == _twice(sizes[0]) else ("2", "twice")
+    longer, longer_said = ("5", "up to 5 times") if sizes[1] == twice(sizes[0]) else ("2", "twice")
     values = {"picture": written_size(picture), "input": larger, "usual": usual}
     of_specks = of_verdicts = ""
     if trial.specks:
@@ -342,7 +343,7 @@ def describe(
         values |= {"fast": f"{times[0]:.0f}", "slow": f"{times[1]:.0f}"}
         of_half = ""
         if looks_at_half:
-            values["half"] = written_size((sizes[1][0] // 2, sizes[1][1] // 2))
+            values["half"] = usual
             of_half = f"; it looks at each picture as {values['half']}, too"
         text = (
             f"an input of {larger} was chosen for pictures of {values['picture']}: with it {both}. Its network takes "

@@ -54,6 +54,13 @@ def _message(daemon: Daemon) -> str:
     return message
 
 
+def _has_taken_over(daemon: Daemon) -> bool:
+    """Tell whether a new version's worker serves while the old one's still answers what it holds."""
+    # Asked in this order: two workers are there as soon as the change begins, and from before that until its end the
+    # message says so. A message read first may be of the time before.
+    return len(daemon.workers()) == 2 and _message(daemon) == ""
+
+
 @contextmanager
 def _steady_clients(daemon: Daemon, segments: Segments, count: int) -> Iterator[list[float]]:
     """Clients that call one picture after the other; what they were told, as thresholds in order of arrival."""
@@ -106,7 +113,7 @@ def test_a_call_that_the_old_version_holds_is_answered_by_it(daemon: Daemon, seg
     held = daemon.stub.later("DetectAnomalies", segment_request("echo", 64, 64, segments.make(picture(51))))
     daemon.stub.describe("echo")  # sent after it on the same connection: it has arrived
     write_echo(daemon.models, version="2.0.0", threshold=0.9)
-    wait_until(lambda: _message(daemon) == "" and len(daemon.workers()) == 2, "the new version has taken over")
+    wait_until(lambda: _has_taken_over(daemon), "the new version has taken over")
     assert _threshold(daemon, segments) == 0.9, "while the old one still holds a call"
     old.resume()
     assert held.result().detect_anomaly_result.anomaly_threshold == 0.5
@@ -249,7 +256,7 @@ def test_what_waits_for_the_old_version_is_answered_however_long_that_takes(tmp_
         daemon.stub.describe("echo")  # sent after them on the same connection: they have arrived
         write_echo(daemon.models, version="2.0.0", threshold=0.9)
         write_echo(daemon.models, "another")
-        wait_until(lambda: _message(daemon) == "" and len(daemon.workers()) == 2, "the new version has taken over")
+        wait_until(lambda: _has_taken_over(daemon), "the new version has taken over")
         daemon.stub.start("another")  # takes longer than the old one would have had for a stop
         old.resume()
         assert [call.result().detect_anomaly_result.anomaly_threshold for call in held] == [0.5] * 8

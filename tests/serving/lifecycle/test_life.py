@@ -111,8 +111,12 @@ def test_a_model_that_recovers_is_starting(tmp_path: Path) -> None:
         daemon.stub.start("echo")
         (lost,) = daemon.workers()
         lost.kill()
-        wait_until(lambda: daemon.stub.status("echo") != "RUNNING", "its death is noticed")
-        described = daemon.stub.describe("echo")
+
+        def fallen() -> pb2.ModelDescription | None:
+            described: pb2.ModelDescription = daemon.stub.describe("echo")
+            return described if described.status != pb2.RUNNING else None
+
+        described = wait_until(fallen, "its death is noticed")
         assert pb2.ModelStatus.Name(described.status) == "STARTING"
         assert described.status_message == "the worker was lost: killed by SIGKILL; it is started again in 2.0 s"
 

@@ -109,10 +109,12 @@ class Keeper:
             return []
         batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
         try:
-            if now >= self._look_at:
+            looks = now >= self._look_at
+            # Before each batch: what is written to a file that has gone is gone with it.
+            if (batch or looks) and not self._writer.is_there():
+                raise FileNotFoundError(2, "it has been deleted", str(self._writer.path))
+            if looks:
                 self._look_at = now + _LOOK_SECONDS
-                if not self._writer.is_there():
-                    raise FileNotFoundError(2, "it has been deleted", str(self._writer.path))
                 self._size = self._writer.size
             if batch:
                 lost = sum(self._untold.values())

@@ -144,14 +144,18 @@ def test_another_segment_of_that_name_is_not_taken_for_it(client: edge_agent.Cli
 
 def test_what_a_killed_client_leaves_is_removed_by_the_next(serving: Daemon) -> None:
     program = (
-        "import os, signal, numpy, edge_agent\n"
+        "import numpy, edge_agent\n"
         f"client = edge_agent.Client({serving.socket!r})\n"
         "client.detect('echo', numpy.zeros((64, 64, 3), numpy.uint8))\n"
-        "print(os.getpid(), flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "print(flush=True); input()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=180)
-    pid = int(done.stdout)
-    assert len(_segments(pid)) == 2
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        pid = process.pid
+        assert len(_segments(pid)) == 2
+        assert not {left.path for left in find_leftovers()} & set(_segments(pid)), "it lives"
+        process.kill()
+    # Of the clients of other tests, which may come at any moment, each removes them, too.
     assert {left.path for left in find_leftovers()} >= set(_segments(pid))
     with edge_agent.Client(serving.socket) as client:
         client.detect("echo", DARK)

@@ -98,8 +98,10 @@ def test_each_process_killed_is_the_safe_state(agent: Daemon, make: Callable[...
     line.start()
     line.wait_able()
     first = line.inspecting()
+    away = line.file.rename(line.folder / "away.toml")  # so that no other takes its place before anybody has looked
     first.kill()
     line.wait_safe()
+    away.rename(line.file)
     line.wait_able()
     line.put("after", NORMAL)
     assert line.event_of("after")["outcome"] == "pass", "another process has taken its place"

@@ -45,6 +45,13 @@ def test_whatever_fails_the_pins_are_safe_within_the_cycle(tmp_path: Path, make:
         line.start()
         (graph,) = daemon.models.rglob("model.onnx")
 
+        def kill_inspecting() -> None:
+            line.file.rename(tmp_path / "line.toml")  # so that no other takes its place before anybody has looked
+            line.inspecting().kill()
+
+        def inspecting_back() -> None:
+            (tmp_path / "line.toml").rename(line.file)
+
         def kill_model() -> None:
             graph.rename(tmp_path / "model.onnx")  # so that its worker does not come back at once
             for worker in daemon.workers("echo"):
@@ -59,7 +66,7 @@ def test_whatever_fails_the_pins_are_safe_within_the_cycle(tmp_path: Path, make:
 
         stopped = psutil.Process(daemon.process.pid)
         failures: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
-            ("the inspecting process is killed", lambda: line.inspecting().kill(), lambda: None),
+            ("the inspecting process is killed", kill_inspecting, inspecting_back),
             ("it hangs", lambda: suspend(line.inspecting()), lambda: line.inspecting().resume()),
             ("the model's worker is killed", kill_model, model_back),
             ("the agent hangs", lambda: suspend(stopped), stopped.resume),

@@ -118,19 +118,20 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_longer_than_said(ans
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "seconds"),
     [
-        _again_and_again(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x" * 1000, 0.01),
-        _again_and_again(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"x", 0.1),
-        _again_and_again(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", 0.05),
-        lambda client: client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthank you"),
-        lambda client: client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000),
+        (_again_and_again(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x" * 1000, 0.01), 300),
+        # What is short is waited for, for as long as is said; within that the head must have come.
+        (_again_and_again(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"x", 0.1), 2),
+        (_again_and_again(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", 0.05), 300),
+        (lambda client: client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nthank you"), 300),
+        (lambda client: client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000), 300),
     ],
     ids=["without an end", "slow", "chunks without an end", "short", "long"],
 )
-def test_what_a_server_says_beside_2xx_neither_delays_nor_fails_anything(answer: Answer) -> None:
+def test_what_a_server_says_beside_2xx_neither_delays_nor_fails_anything(answer: Answer, seconds: float) -> None:
     with serving(answer) as server:
-        sender = _sender(server.url, 0.5)
+        sender = _sender(server.url, seconds)
         for number in (1, 2, 3):
             sender.send(_events(number))
         sender.close()

@@ -11,6 +11,7 @@ import pytest
 from edge_agent.studio.api import streams
 from edge_agent.studio.api.call import Events
 from edge_agent.studio.api.streams import EventStream
+from tests.support.daemon import PATIENCE
 
 
 def test_a_viewer_that_reads_nothing_is_left_and_nothing_piles_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,5 +37,5 @@ def test_a_viewer_that_reads_nothing_is_left_and_nothing_piles_up(monkeypatch: p
             await asyncio.Event().wait()
 
     stream = EventStream(Events("line", events()))
-    asyncio.run(asyncio.wait_for(stream({"type": "http"}, receive, send), 10))
+    asyncio.run(asyncio.wait_for(stream({"type": "http"}, receive, send), PATIENCE))
     assert (made, is_closed) == (1, True)

@@ -56,11 +56,14 @@ def running_server(
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
-def end_jobs(data: Path) -> None:
-    """End the jobs that outlive a studio."""
+def end_jobs(data: Path) -> int:
+    """End the jobs that outlive a studio; return how many processes these were."""
+    ended = 0
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if str(data / "jobs").encode() in path.read_bytes():
                 os.kill(int(path.parent.name), signal.SIGKILL)
+                ended += 1
         except (OSError, ValueError):
             continue
+    return ended

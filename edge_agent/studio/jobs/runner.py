@@ -73,10 +73,12 @@ class Runner:
         if process is None:
             child = self._child = await asyncio.to_thread(self._spawn, folder)
             process = child.pid
-            await asyncio.to_thread(
-                lambda: self._jobs.set(job, "running", started=time.time(), process=child.pid,
-                                       process_started=process_start(child.pid))
+            goes_on = await asyncio.to_thread(
+                lambda: self._jobs.go_on(job, "running", started=time.time(), process=child.pid,
+                                         process_started=process_start(child.pid))
             )  # fmt: skip
+            if not goes_on:  # it was cancelled while its process was started, which nobody knew yet
+                _end_group(child.pid)
             # Not in a thread: the end of the event loop would wait for it, and so for the job.
             await self._wait_for(process)
             child.wait()
@@ -123,16 +125,21 @@ class Runner:
         await self._end(job, "done" if ended["code"] == 0 else "failed", ended["problem"])
 
     async def _end(self, job: int, state: str, problem: str) -> None:
-        await asyncio.to_thread(lambda: self._jobs.set(job, state, ended=time.time(), problem=problem))  # type: ignore[arg-type]
+        # One that was cancelled at its very end stays so, as whoever cancelled it was told.
+        await asyncio.to_thread(lambda: self._jobs.go_on(job, state, ended=time.time(), problem=problem))  # type: ignore[arg-type]
 
 
 def cancel(jobs: Jobs, job: int) -> None:
     """End a job that waits or runs; one that has ended stays as it is. NotThere when there is none of that number."""
-    before = jobs.get(job)
-    if before.state not in ("waiting", "running"):
+    jobs.get(job)
+    if not jobs.go_on(job, "cancelled", ended=time.time()):
         return
-    row = next((row for row in jobs.unended() if row["id"] == job), None)
-    jobs.set(job, "cancelled", ended=time.time())
-    if row is not None and row["process"] and is_alive(row["process"], int(row["process_started"] or 0)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(row["process"], signal.SIGTERM)
+    # Asked for only now: one of which nothing is known yet is ended by who starts it, and finds the job cancelled.
+    process, started = jobs.process(job)
+    if process and is_alive(process, started):
+        _end_group(process)
+
+
+def _end_group(process: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGTERM)

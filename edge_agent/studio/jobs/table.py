@@ -100,12 +100,25 @@ class Jobs:
 
     def set(self, job: int, state: State, **columns: object) -> None:
         """Change a job's state and other columns."""
+        self._change("id = ?", job, state, columns)
+
+    def go_on(self, job: int, state: State, **columns: object) -> bool:
+        """Change the state of a job that waits or runs; False for one that has ended, which stays as it is."""
+        return self._change("id = ? AND state IN ('waiting', 'running')", job, state, columns)
+
+    def _change(self, which: str, job: int, state: State, columns: dict[str, object]) -> bool:
         changes = "".join(f", {column} = ?" for column in columns)
         with self._store.database.writing() as write:
-            write.execute(
-                f"UPDATE jobs SET state = ?{changes} WHERE id = ?",  # noqa: S608
+            changed = write.execute(
+                f"UPDATE jobs SET state = ?{changes} WHERE {which}",  # noqa: S608
                 (state, *columns.values(), job),
             )
+        return changed.rowcount == 1
+
+    def process(self, job: int) -> tuple[int | None, int]:
+        """Give the process that a job was started with, and that process's start; None for none yet."""
+        row = self._store.database.row("SELECT process, process_started FROM jobs WHERE id = ?", (job,))
+        return (None, 0) if row is None else (row["process"], int(row["process_started"] or 0))
 
     def log(self, job: int) -> str:
         """Give the end of what a job has said."""

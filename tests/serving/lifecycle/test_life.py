@@ -109,12 +109,24 @@ def test_a_model_that_recovers_is_starting(tmp_path: Path) -> None:
     write_echo(tmp_path / "models")
     with running_daemon(tmp_path, "--first-restart", "2", "--longest-restart", "2") as daemon:
         daemon.stub.start("echo")
-        (lost,) = daemon.workers()
-        lost.kill()
-        wait_until(lambda: daemon.stub.status("echo") != "RUNNING", "its death is noticed")
-        described = daemon.stub.describe("echo")
-        assert pb2.ModelStatus.Name(described.status) == "STARTING"
-        assert described.status_message == "the worker was lost: killed by SIGKILL; it is started again in 2.0 s"
+        cause = "the worker was lost: killed by SIGKILL"
+
+        def fallen() -> pb2.ModelDescription | None:
+            described: pb2.ModelDescription = daemon.stub.describe("echo")
+            return described if described.status != pb2.RUNNING else None
+
+        def is_seen_while_it_waits() -> bool:
+            daemon.stub.wait_for("echo", "RUNNING")
+            (lost,) = daemon.workers()
+            lost.kill()
+            described = wait_until(fallen, "its death is noticed")
+            assert pb2.ModelStatus.Name(described.status) == "STARTING"
+            if described.status_message == f"{cause}; it is started again in 2.0 s":
+                return True
+            assert described.status_message.endswith(f"it has failed before: {cause}")  # these seconds are over already
+            return False
+
+        wait_until(is_seen_while_it_waits, "it is seen before it is started again")
 
         def is_caught_while_it_starts() -> bool:
             (again,) = wait_until(daemon.workers, "it is tried again")
@@ -128,12 +140,12 @@ def test_a_model_that_recovers_is_starting(tmp_path: Path) -> None:
         wait_until(is_caught_while_it_starts, "it is held while it starts")
         described = daemon.stub.describe("echo")
         assert pb2.ModelStatus.Name(described.status) == "STARTING"
-        assert described.status_message.endswith("it has failed before: the worker was lost: killed by SIGKILL")
+        assert described.status_message.endswith(f"it has failed before: {cause}")
         code, details = daemon.stub.refusal("StopModel", pb2.StopModelRequest(model_component="echo"))
         assert code == "FAILED_PRECONDITION"
         assert details == "model 'echo' is FAILED, expected RUNNING; it will not be started again by itself"
         described = daemon.stub.describe("echo")
-        assert (described.status, described.status_message) == (pb2.FAILED, "the worker was lost: killed by SIGKILL")
+        assert (described.status, described.status_message) == (pb2.FAILED, cause)
         wait_until(lambda: not daemon.workers(), "its worker is gone")
         assert (tmp_path / "state" / "running.json").read_text() == "[]"
         daemon.stub.start("echo")

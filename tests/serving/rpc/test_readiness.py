@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,12 +26,19 @@ class Listener:
         self.variable = address  # as it stands in NOTIFY_SOCKET
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self._socket.settimeout(PATIENCE)
         self.heard: list[str] = []
+        self._come: queue.Queue[str] = queue.Queue()
+        # Read at once, as systemd does: few fit into a socket (net.unix.max_dgram_qlen), and what does not is lost.
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        while message := self._socket.recv(4096).decode():
+            self._come.put(message)
 
     def hear(self) -> str:
         """Wait for the next message."""
-        self.heard.append(self._socket.recv(4096).decode())
+        self.heard.append(self._come.get(timeout=PATIENCE))
         return self.heard[-1]
 
     def hear_until(self, message: str) -> None:
@@ -38,14 +47,17 @@ class Listener:
 
     def rest(self) -> list[str]:
         """Give all messages, after the other end has gone."""
-        self._socket.settimeout(0)
-        try:
-            while True:
-                self.hear()
-        except BlockingIOError:
-            return self.heard
+        self.close()
+        while not self._come.empty():
+            self.hear()
+        return self.heard
 
     def close(self) -> None:
+        """Read what has come, and no more; closing twice is harmless."""
+        if self._reading.is_alive():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+                last.sendto(b"", self._socket.getsockname())
+            self._reading.join()
         self._socket.close()
 
 

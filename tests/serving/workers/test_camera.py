@@ -21,7 +21,7 @@ from edge_agent.serving.workers import watch as watching
 from edge_agent.serving.workers.messages import Baseline
 from edge_agent.serving.workers.watch import CameraWatch, Opinion
 from tests.support.commands import run
-from tests.support.daemon import running_daemon, wait_until
+from tests.support.daemon import running_daemon, wait_until, whole_lines
 from tests.support.fakes import U8, echo_fields, write_echo
 from tests.support.parts import draw_part
 from tests.support.scraping import fetch, samples
@@ -204,8 +204,7 @@ class Told:
 
     @property
     def events(self) -> list[dict[str, str]]:
-        path = self.folder / "events.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [json.loads(line) for line in whole_lines(self.folder / "events.jsonl")]
 
     def metric(self, state: str) -> float:
         return samples(fetch(self.folder / "metrics.sock"))["edge_agent_camera", ("echo", state)]

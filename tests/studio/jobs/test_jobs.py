@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from edge_agent.children.living import is_alive
-from edge_agent.studio.jobs.runner import Runner
+from edge_agent.studio.jobs.runner import Runner, cancel
 from edge_agent.studio.jobs.table import Jobs
 from edge_agent.studio.store.store import Store
 from tests.support.daemon import wait_until
@@ -74,8 +75,7 @@ def test_a_job_whose_process_was_killed_has_failed(tmp_path: Path) -> None:
     with running_studio(data) as studio:
         _prepared(studio, tmp_path)
         number = studio.post("/projects/part/train", {"task": "classification"})["job"]
-        wait_until(lambda: _state(studio, number) == "running", "the training runs")
-        end_jobs(data)
+        wait_until(lambda: end_jobs(data), "its process is there, and is killed")  # before it can have ended by itself
         job = studio.job(number)["job"]
         assert job["state"] == "failed"
         assert "ended without a word" in job["problem"]
@@ -98,3 +98,33 @@ def test_the_studio_ends_at_once_while_a_job_runs(tmp_path: Path) -> None:
         assert is_alive(row["process"], int(row["process_started"]))
         os.killpg(row["process"], signal.SIGKILL)
         os.waitpid(row["process"], 0)
+
+
+@pytest.mark.parametrize("when", ["while its process is started", "at its very end"])
+def test_a_job_stays_cancelled_whenever_that_is_said_and_the_next_has_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    with contextlib.closing(Store(tmp_path / "data")) as store:
+        jobs = Jobs(store)
+        first, after = (jobs.prepare("part", "train", title) for title in ("the first", "the next"))
+        jobs.queue(first, ["true"] if when == "at its very end" else ["sleep", "600"])
+        jobs.queue(after, ["true"])
+        runner = Runner(jobs, lambda job: cancel(jobs, first) if when == "at its very end" else None)
+        spawn = runner._spawn
+
+        def spawn_and_cancel(folder: Path) -> subprocess.Popen[bytes]:
+            child = spawn(folder)
+            if when == "while its process is started":
+                cancel(jobs, first)
+            return child
+
+        monkeypatch.setattr(runner, "_spawn", spawn_and_cancel)
+
+        async def serve() -> None:
+            runner.start()
+            # One at a time: the first one's process has ended when the next begins.
+            await asyncio.to_thread(wait_until, lambda: jobs.get(after).state == "done", "the next has had its turn")
+            await runner.close()
+
+        asyncio.run(serve())
+        assert jobs.get(first).state == "cancelled"

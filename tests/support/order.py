@@ -6,8 +6,11 @@ import functools
 import re
 from pathlib import Path
 
-#: what starts processes: daemons, studios, commands
-_STARTING = re.compile(r": (Daemon|Studio|Cloud)\b|\brunning_\w+\(|\bsubprocess\.|tests\.support\.commands|\btrain\(")
+#: what starts processes: daemons, studios, commands; what trains
+_STARTING = re.compile(
+    r": (Daemon|Studio|Cloud|Place)\b|\brunning_\w+\(|\bsubprocess\.|tests\.support\.commands"
+    r"|\btrain\(|\bregistration_of\("
+)
 
 
 @functools.cache

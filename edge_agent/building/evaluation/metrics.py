@@ -116,7 +116,7 @@ def intervals(scores: npt.ArrayLike, anomalous: npt.NDArray[np.bool_], threshold
     counts = confusion(called, anomalous)
     found = counts.true_positives
     return Intervals(
-        f1=_f1_interval(counts),
+        f1=f1_interval(counts),
         precision=wilson(found, found + counts.false_positives),
         recall=wilson(found, found + counts.false_negatives),
         roc_auc=_auc_interval(
@@ -168,8 +168,11 @@ def _f1(counts: Confusion) -> float | None:
     )
 
 
-def _f1_interval(counts: Confusion) -> Interval | None:
-    """Jeffreys' interval: recall and false alarms have beta distributions, from which F1's is drawn."""
+def f1_interval(counts: Confusion) -> Interval | None:
+    """Jeffreys' interval: recall and false alarms have beta distributions, from which F1's is drawn.
+
+    None where no picture is anomalous.
+    """
     positives = counts.true_positives + counts.false_negatives
     negatives = counts.false_positives + counts.true_negatives
     if not positives:
@@ -178,7 +181,8 @@ def _f1_interval(counts: Confusion) -> Interval | None:
     found = rng.beta(counts.true_positives + 0.5, counts.false_negatives + 0.5, _DRAWS) * positives
     alarms = rng.beta(counts.false_positives + 0.5, counts.true_negatives + 0.5, _DRAWS) * negatives
     f1 = 2 * found / (found + alarms + positives)
-    return float(np.quantile(f1, 0.025)), float(np.quantile(f1, 0.975))
+    least, most = np.quantile(f1, (0.025, 0.975))
+    return float(least), float(most)
 
 
 def _auc_interval(area: float | None, positives: int, negatives: int) -> Interval | None:

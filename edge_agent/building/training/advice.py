@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.building.evaluation.metrics import intervals
+from edge_agent.building.evaluation.metrics import Confusion, confusion, f1_interval, is_anomalous
 from edge_agent.building.training.features import Quality, choose_input_size
 from edge_agent.building.training.resolution import SHRUNK, has_something_to_gain, larger_size
 from edge_agent.building.training.sentence import Sentence, written_size
@@ -209,9 +209,9 @@ def _more(times: int, normals: int, anomalies: int) -> Sentence:
 
 def _times(held: Held) -> int:
     """How many times as many pictures, of which as many are judged rightly, make the interval narrow?"""
-    times = 1
+    times, counts = 1, confusion(is_anomalous(held.scores, held.threshold), held.anomalous)
     while times < _MOST_TIMES:
-        found = intervals(np.tile(held.scores, times), np.tile(held.anomalous, times), held.threshold).f1
+        found = f1_interval(Confusion(*(times * count for count in counts)))
         if found is None or found[1] - found[0] <= _WIDE:
             break
         times += 1 if times < 8 else 4

@@ -36,6 +36,7 @@ from tests.support.daemon import Daemon, running_daemon
 from tests.support.turned import Place, draw_turned
 
 CUT = 24  # rows above and below a part, which is seen whole at every angle without them
+INPUT = (192, 160)  # of a third of the usual one's pixels, and a training of a third of the time
 
 
 def draw(count: int, *, is_bad: bool, seed: int) -> list[tuple[U8, Place]]:
@@ -84,7 +85,7 @@ def trained(data: Path, parts: dict[str, Any], tmp_path_factory: pytest.TempPath
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edge_agent.building.training.trainer.assemble", watched)
-        return build(data, tmp_path_factory.mktemp("models"), [], task="classification", locate=True)
+        return build(data, tmp_path_factory.mktemp("models"), [], task="classification", locate=True, input_size=INPUT)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def verdicts(folder: Path, unseen: list[tuple[U8, bool, Place]]) -> list[bool]:
 def test_in_int8_nearly_all_is_judged_alike(
     trained: Trained, data: Path, tmp_path: Path, unseen: list[tuple[U8, bool, Place]]
 ) -> None:
-    smaller = build(data, tmp_path, [], task="classification", precision="int8")
+    smaller = build(data, tmp_path, [], task="classification", precision="int8", input_size=INPUT)
     assert smaller.registration is not None
     exact, found = (verdicts(folder, unseen) for folder in (trained.folder, smaller.folder))
     truth = [is_bad for _, is_bad, _ in unseen]
@@ -189,7 +190,7 @@ def test_it_is_evaluated_benched_and_packaged_as_any_other(trained: Trained, tmp
     assert json.loads(said.stdout)["AggregatedEvaluationResults"]["Metrics"]["F1Score"] > 0.85
     page = (tmp_path / "evaluated" / "evaluation.html").read_text()
     assert "anomaly-0.png" in page
-    said = run("bench", str(trained.folder), "--seconds", "0.1", "--rounds", "1", "--json")
+    said = run("bench", str(trained.folder), "--clients", "1", "--seconds", "0.1", "--rounds", "1", "--json")
     assert said.returncode == 0, said.stderr
     words = ("--location", tmp_path / "packages", "--target-platform", "LINUX/X86_64", "--jobs-dir", tmp_path / "jobs")
     said = run("package", str(trained.folder), *words, "--json")

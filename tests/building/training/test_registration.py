@@ -33,7 +33,7 @@ from edge_agent.building.training.registration_search import find_poses, make_se
 from edge_agent.inference.imaging.resize import U8
 from edge_agent.inference.imaging.tensor import Normalizer
 from tests.support.commands import run
-from tests.support.turned import SIDE, draw_many, draw_turned, write_turned
+from tests.support.turned import INPUT, SIDE, draw_many, draw_turned, write_turned
 
 SIZE = (SIDE, SIDE)
 GOOD = 12
@@ -119,9 +119,8 @@ def test_the_sentence_says_how_parts_lie() -> None:
 
 def build(data: Path, models: Path, name: str) -> Path:
     steps = Steps(lambda what: nullcontext(lambda done, total: None), lambda note: None)
-    return trainer.train(
-        read_datasets(data), models, Identity(name, "1.0.0"), Options(task="classification"), steps
-    ).folder  # fmt: skip
+    options = Options(task="classification", input_size=INPUT)
+    return trainer.train(read_datasets(data), models, Identity(name, "1.0.0"), options, steps).folder
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +165,11 @@ def test_the_anomaly_map_lies_as_the_picture_does(model: Path) -> None:
 
 
 def test_the_command_says_that_parts_lie_at_any_angle(data: Path, tmp_path: Path) -> None:
-    said = run("train", str(data), "-o", str(tmp_path), "--name", "turned", "--json")
+    size = ("--input-size", "{}x{}".format(*INPUT))
+    said = run("train", str(data), "-o", str(tmp_path), "--name", "turned", *size, "--json")
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout)["registration"]["key"] == "any_angle"
-    said = run("train", str(data), "-o", str(tmp_path), "--name", "again")
+    said = run("train", str(data), "-o", str(tmp_path), "--name", "again", *size)
     assert "parts lie at any angle: each picture is turned and shifted" in said.stdout
 
 

@@ -86,12 +86,21 @@ def test_a_model_that_is_right_about_pictures_it_has_not_seen(model: Path, unsee
     assert evaluation.pixels == (), "a classification model makes no masks"
 
 
+def test_so_is_one_of_parts_that_lie_elsewhere_and_are_brought_to_lie_alike(tmp_path: Path) -> None:
+    data = write_folders(tmp_path / "data", normal=NORMAL, anomaly=ANOMALY, shift=3)
+    folder = build(data, tmp_path / "models")
+    assert read(folder).training["registration"]["key"] == "elsewhere"
+    unseen = write_folders(tmp_path / "unseen", normal=8, anomaly=8, first=500, shift=3)
+    assert measure(folder, unseen).classification.f1 == 1.0
+
+
 def test_the_component_says_what_it_was_made_from(model: Path) -> None:
     manifest = read(model)
     assert (manifest.image.width, manifest.image.height) == (WIDTH, HEIGHT)
     assert manifest.task == "classification"
     assert manifest.threshold == 0.5
     training = manifest.training
+    assert "registration" not in training, "parts that lie alike are left alone"
     assert (training["dataset"]["normal"], training["dataset"]["anomaly"]) == (NORMAL, ANOMALY)
     assert len(base64.b64decode(training["dataset"]["pixel_digests"])) == 8 * (NORMAL + ANOMALY)
     assert len(base64.b64decode(training["dataset"]["fingerprints"])) == 32 * (NORMAL + ANOMALY)

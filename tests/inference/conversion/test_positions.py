@@ -22,8 +22,8 @@ from edge_agent.inference.conversion.rounding import with_roundings
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
 from edge_agent.inference.imaging.tensor import Normalizer, Tensor
 from tests.inference.conversion.graphs import SIDE, Graph
+from tests.support.turned import INPUT, draw_many, write_turned
 from tests.support.turned import SIDE as PICTURE
-from tests.support.turned import draw_many, write_turned
 
 
 def kinds(model: onnx.ModelProto) -> list[str]:
@@ -72,7 +72,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> tuple[onnx.ModelProt
     folder = tmp_path_factory.mktemp("registered")
     data = write_turned(folder / "data", normal=14, anomaly=4)
     steps = Steps(lambda what: nullcontext(lambda done, total: None), lambda note: None)
-    options = Options(task="classification")
+    options = Options(task="classification", input_size=INPUT)
     trained = train(read_datasets(data), folder / "models", Identity("turned", "1.0.0"), options, steps)
     model = onnx.load(next(trained.folder.glob("*.onnx")))
     model.graph.output.append(helper.make_tensor_value_info(POSE, TensorProto.FLOAT, [1, 3]))

@@ -6,6 +6,7 @@
     python -m benchmarks.model_quality --cache /tmp/kinds   # keep what is extracted of the pictures for the next time
     python -m benchmarks.model_quality --kinds vial tray    # some kinds
     python -m benchmarks.model_quality --kinds tray~ nut@   # the same, but parts lie elsewhere, or at any angle
+    python -m benchmarks.model_quality --kinds tray#        # six parts in a picture, of which one is bad at the most
     python -m benchmarks.model_quality --trained-on 20+10 --quality best    # one number of pictures, another input
     python -m benchmarks.model_quality whole                # the first four sets, through the finished component
     python -m benchmarks.model_quality masks --results FILE # IoU of the masks (needs torch); each split goes there
@@ -41,7 +42,7 @@ from benchmarks.beginning import begin, command_line
 from benchmarks.objects.building import build, choose
 from benchmarks.objects.in_turn import compare
 from benchmarks.objects.kinds import KINDS
-from benchmarks.objects.lying import plain_kind
+from benchmarks.objects.lying import PANEL, plain_kind
 from benchmarks.objects.masks import SETS as MASKED
 from benchmarks.objects.masks import WAYS as MASK_WAYS
 from benchmarks.objects.masks import measure_masks
@@ -232,6 +233,8 @@ def _kind(name: str) -> str:
     known = ("cookies", *KINDS)
     if plain_kind(name) not in known or len(name) - len(plain_kind(name)) > 1:
         raise argparse.ArgumentTypeError(f"{name!r} is no kind; expected one of {', '.join(known)}")
+    if name == "cookies" + PANEL:
+        raise argparse.ArgumentTypeError(f"{name!r}: a panel is drawn, and cookies are photographs")
     return name
 
 
@@ -268,7 +271,8 @@ def main() -> None:
     parser.add_argument("part", nargs="?", choices=("verdicts", "masks", "price", "cost", *parts), default="verdicts")
     parser.add_argument("--kinds", nargs="+", type=_kind, metavar="KIND",
                         help="of verdicts, price and cost: these only; of verdicts and price also with @ behind it "
-                        "(parts lie at any angle) or ~ (turned by up to 8 degrees, shifted by up to 3 %%)")  # fmt: skip
+                        "(parts lie at any angle), ~ (turned by up to 8 degrees, shifted by up to 3 %%) or # (six of "
+                        "them in a picture)")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="of verdicts: a small part of it")
     parser.add_argument("--splits", type=int, default=5, help="how many, with the seeds from 0 on")
     parser.add_argument("--quality", choices=("auto", *get_args(Quality)), default="auto",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
+import cv2
 import numpy as np
 
 from benchmarks import synthetic
@@ -20,7 +21,9 @@ Half = Literal["development", "held-out"]
 Draw = Callable[[str | None, np.random.Generator], Part]
 
 NORMALS, ANOMALIES = 80, 50  # pictures of a drawn kind
-_SEED = 7
+_SEED, _PANEL_SEED = 7, 99
+_PANEL = (2, 3)  # rows and columns of parts
+_PANEL_SIDE = 500  # pixels of a part's longer side
 
 
 class Kind(NamedTuple):
@@ -90,3 +93,28 @@ def pictures(name: str, normals: int = NORMALS, anomalies: int = ANOMALIES) -> I
     for number in range(anomalies):
         defect = kind.defects[number % len(kind.defects)]
         yield kind.draw(defect, rng).picture, defect
+
+
+def panels(name: str, normals: int = NORMALS, anomalies: int = ANOMALIES) -> Iterator[tuple[U8, str]]:
+    """Draw large pictures with small defects, the same ones each time: six parts of a kind in each, of which one has a
+    defect where the panel has."""
+    kind = KINDS[name]
+    rng = np.random.default_rng([_PANEL_SEED, list(KINDS).index(name)])
+    rows, columns = _PANEL
+    for number in range(normals + anomalies):
+        is_bad = number >= normals
+        where = int(rng.integers(rows * columns)) if is_bad else -1
+        defect = kind.defects[number % len(kind.defects)] if is_bad else ""
+        parts = [
+            _of_longer_side(kind.draw(defect if place == where else None, rng).picture)
+            for place in range(rows * columns)
+        ]
+        lines = [np.concatenate(parts[row * columns : (row + 1) * columns], axis=1) for row in range(rows)]
+        yield np.concatenate(lines), defect
+
+
+def _of_longer_side(picture: U8) -> U8:
+    height, width = picture.shape[:2]
+    times = _PANEL_SIDE / max(width, height)
+    size = round(width * times), round(height * times)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

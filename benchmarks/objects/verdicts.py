@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.objects.canvas import U8
-from benchmarks.objects.kinds import ANOMALIES, NORMALS, pictures
+from benchmarks.objects.kinds import ANOMALIES, NORMALS, panels, pictures
 from benchmarks.objects.larger_input import (
     Larger,
     fit,
@@ -28,7 +28,7 @@ from benchmarks.objects.larger_input import (
     unpack,
     unpack_moved,
 )
-from benchmarks.objects.lying import lie, plain_kind
+from benchmarks.objects.lying import PANEL, lie, plain_kind
 from edge_agent.building.datasets.dataset import ANOMALY, NORMAL
 from edge_agent.building.datasets.reading import read_dataset
 from edge_agent.building.evaluation.metrics import classification_metrics, is_anomalous
@@ -186,7 +186,7 @@ def _pictures(kind: str, cookies: Path, share: float) -> list[tuple[U8, bool]]:
         examples = read_dataset(cookies).labelled
         return list(lie(((read_picture(example.path), example.label == ANOMALY) for example in examples), kind))
     counts = {NORMAL: round(NORMALS * share), ANOMALY: round(ANOMALIES * share)}
-    drawn = pictures(plain, counts[NORMAL], counts[ANOMALY])
+    drawn = (panels if kind.endswith(PANEL) else pictures)(plain, counts[NORMAL], counts[ANOMALY])
     return list(lie(((picture, bool(defect)) for picture, defect in drawn), kind))
 
 

@@ -27,7 +27,7 @@ from edge_agent.building.training.half_precision import F16
 from edge_agent.building.training.head import Fine, Head, Scale
 from edge_agent.building.training.learned import HalfPlaces
 from edge_agent.building.training.likeness import ALIKE_PLACES
-from edge_agent.building.training.marks import ANOMALY_MAP, MAP_STRIDE, MARKS, SCORE, Plane, add_map, add_marks
+from edge_agent.building.training.marks import ANOMALY_MAP, JUDGED, MAP_STRIDE, MARKS, SCORE, Plane, add_map, add_marks
 from edge_agent.building.training.memory import FINE_WORST, FINEST_SHARE
 from edge_agent.building.training.registration_graph import REGISTERED, Search, register
 from edge_agent.building.training.usual import Usual
@@ -68,7 +68,7 @@ def assemble(
     graph = feature_graph(width, height, register(source, search, width, height) if search else source)
     rows, columns = height // GRID, width // GRID
     plane = Plane(rows, columns, is_registered=search is not None)
-    add_map(graph, _add_bank(graph, head, rows, columns), plane)
+    add_map(graph, _add_bank(graph, head), plane)
     if head.fine:
         _add_fine(graph, head.fine, rows, columns, "fine.whole" if head.fine.half else _FINE_DISTANCE)
         if head.fine.half:
@@ -100,16 +100,23 @@ def _add_half(graph: Graph, places: HalfPlaces, source: Any, picture: str, width
 
 def _add_parts(graph: Graph, head: Head, rows: int, columns: int) -> list[str]:
     """Add each score's part of the whole; the first bank's distances, and those of fine places, are there."""
-    parts = [_add_scale(graph, "bank", "bank.worst.mean", head.bank_scale)]
+    count = worst_count(rows * columns)
+    beside = _add_beside(graph, head, rows, columns) if head.fine and head.beside else None
+    parts = [
+        _add_scale(graph, "bank", _add_worst(graph, "bank", _add_judged(graph, "bank", beside), count), head.bank_scale)
+    ]
     where = places(rows, columns, head.placed.weight)
     graph.weight("places", np.column_stack([where, np.ones(len(where), np.float32)]))
     patches = graph.op("Concat", "placed.patches", COARSELY, AROUND_SMOOTH, "places", axis=1)
     _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
     parts.append(
-        _add_scale(graph, "placed", _add_worst(graph, "placed", worst_count(rows * columns)), head.placed.scale)
+        _add_scale(
+            graph, "placed", _add_worst(graph, "placed", _add_judged(graph, "placed", beside), count), head.placed.scale
+        )
     )
     if head.fine:
-        parts.append(_add_scale(graph, "fine", _add_worst(graph, "fine", FINE_WORST), head.fine.scale))
+        judged = _add_judged(graph, "fine", None)
+        parts.append(_add_scale(graph, "fine", _add_worst(graph, "fine", judged, FINE_WORST), head.fine.scale))
     if head.regression and head.regression_scale:
         graph.weight("regression.weights", head.regression.weights[:, None])
         graph.weight("regression.bias", np.array([head.regression.bias]))
@@ -126,6 +133,23 @@ def _add_parts(graph: Graph, head: Head, rows: int, columns: int) -> list[str]:
         score = graph.op("ReduceMean", "likeness.score", top, "axis.first", keepdims=1)
         parts.append(_add_scale(graph, "likeness", score, head.likeness_scale))
     return parts
+
+
+def _add_beside(graph: Graph, head: Head, rows: int, columns: int) -> str:
+    """Add what fine places add to the first two banks' coarse ones: a part of the most unusual one in each."""
+    fine = graph.reshape("fine.beside.places", _FINE_DISTANCE, rows, FINER, columns, FINER)
+    graph.weight("axes.within", np.array([1, 3], np.int64))
+    most = graph.op("ReduceMax", "fine.beside.most", fine, "axes.within", keepdims=0)
+    part = graph.op("Mul", "fine.beside.part", most, graph.weight("fine.beside.share", np.array(head.beside)))
+    return graph.reshape("fine.beside", part, rows * columns)
+
+
+def _add_judged(graph: Graph, name: str, beside: str | None) -> str:
+    """Add what a bank's score is made of: how unusual its places are, and what is known `beside` it of each."""
+    judged = f"{name}.{JUDGED}"
+    if beside:
+        return graph.op("Add", judged, f"{name}.distance", beside)
+    return graph.op("Identity", judged, f"{name}.distance")
 
 
 def _add_joined(graph: Graph, whole: str, half: str, rows: int, columns: int) -> None:
@@ -250,24 +274,23 @@ def _add_squares(graph: Graph, name: str, of: str, *axes: int) -> str:
     return graph.reduce_sum(f"{name}.squares", graph.op("Mul", f"{name}.square", of, of), *axes)
 
 
-def _add_worst(graph: Graph, name: str, count: int) -> str:
-    """Add the mean distance of a picture's worst patches."""
+def _add_worst(graph: Graph, name: str, places: str, count: int) -> str:
+    """Add the mean of a picture's worst `places`."""
     graph.weight("axis.first", np.array([0], np.int64))
-    worst = graph.top(f"{name}.worst", f"{name}.distance", count)
+    worst = graph.top(f"{name}.worst", places, count)
     return graph.op("ReduceMean", f"{name}.worst.mean", worst, "axis.first", keepdims=1)
 
 
-def _add_bank(graph: Graph, head: Head, rows: int, columns: int) -> str:
-    """Add the bank's distances, their worst, and how far out each place is, in deviations."""
+def _add_bank(graph: Graph, head: Head) -> str:
+    """Add the bank's distances, and how far out each place is by them, in deviations."""
     # Whitened, and a 1 behind it.
     matrix, bias, _ = head.whitening
     graph.weight("whitening", np.pad(matrix, [(0, 0), (0, 1)]))
     graph.weight("whitening.bias", np.append(bias, np.float32(1)))
     whitened = graph.op("Gemm", "bank.whitened", SHARP, "whitening", "whitening.bias")
     distance = _add_distance(graph, "bank", whitened, head.bank, head.bank_usual)
-    _add_worst(graph, "bank", worst_count(rows * columns))
-    graph.weight("map.mean", np.array(head.bank_scale.spread.mean))
-    graph.weight("map.deviation", np.array(head.bank_scale.spread.deviation))
+    graph.weight("map.mean", np.array(head.map_spread.mean))
+    graph.weight("map.deviation", np.array(head.map_spread.deviation))
     return graph.op("Div", "map.scaled", graph.op("Sub", "map.centred", distance, "map.mean"), "map.deviation")
 
 

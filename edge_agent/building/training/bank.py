@@ -28,6 +28,8 @@ _LEAST_VARIANCE = 1e-4  # of the largest, below which a direction is taken for r
 #: the score of a picture is the mean over this share of its patches, the worst ones, and over so many at the most: a
 #: small defect is not larger where an input of more pixels has more patches
 _WORST_SHARE, _MOST_WORST = 0.01, 4
+#: patches of an input, from which on it is the larger one, which is taken for the sake of small defects: each is in one
+_LARGER = 1200
 
 
 def choose_bank(patches: F32, *, seed: int) -> F32:
@@ -148,9 +150,14 @@ def distances(patches: F32, bank: F32) -> F32:
     return found
 
 
+def is_larger(positions: int) -> bool:
+    """Tell by a picture's patches whether the input is the larger one."""
+    return positions >= _LARGER
+
+
 def worst_count(positions: int) -> int:
     """Return how many of a picture's patches make its score."""
-    return max(1, min(_MOST_WORST, round(positions * _WORST_SHARE)))
+    return 1 if is_larger(positions) else max(1, min(_MOST_WORST, round(positions * _WORST_SHARE)))
 
 
 def picture_scores(found: F32, count: int | None = None) -> F32:

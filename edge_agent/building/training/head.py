@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from edge_agent.building.counting import Progress
 from edge_agent.building.datasets.split import folds
-from edge_agent.building.training.bank import Whitening, distances, picture_scores, with_places
+from edge_agent.building.training.bank import Whitening, distances, is_larger, picture_scores, with_places
 from edge_agent.building.training.cores import one_thread_each
-from edge_agent.building.training.features import F32, Features
+from edge_agent.building.training.features import F32, FINER, Features
 from edge_agent.building.training.learned import HalfPlaces, Learned, Regression, learn
 from edge_agent.building.training.likeness import Likeness
-from edge_agent.building.training.memory import FINE_WORST, UsualPlaces, join_places
+from edge_agent.building.training.memory import FINE_WORST, UsualPlaces, join_places, most_within
 from edge_agent.building.training.place_bank import Moved, PlaceBank, straying
 from edge_agent.building.training.regression import fit_logistic
 from edge_agent.building.training.threshold import (
@@ -59,6 +59,9 @@ _USUAL_SHARE, _DECIDE = 0.3, 10
 _MOST_FINE, _STEADY, _UNSTEADY = 0.75, 1.0, 1.3
 #: how many times as far the same place of other good parts may be as the nearest of all places, for the same
 _IN_PLACE, _ASTRAY = 1.05, 1.15
+#: of how unusual a fine place is, added to what the first two banks say of the place that it lies in, where the third
+#: counts as much as it can
+_BESIDE = 1.5
 _LOST = 0.05  # of the way to drawn defects, which a second size may take
 
 
@@ -130,19 +133,25 @@ class Head(NamedTuple):
     bank_out_of_fold: F64
     #: of the anomaly map: what lies above it is marked
     map_threshold: float
+    #: of good parts' scores by the first bank alone, in deviations of which the map is
+    map_spread: Spread
     #: how many times as far the same place of other good parts is as the nearest of all places
     strays: float
+    #: how much of how unusual fine places are is added to what the first two banks say of a place
+    beside: float = 0.0
 
     def raw_scores(self, features: Features) -> F64:
         """Score pictures as the finished model does."""
         whitened = self.whitening(features.sharp)
+        fine = self.fine(features) if self.fine else None
+        added = 0.0 if fine is None or not self.beside else self.beside * most_within(fine, features.grid)
         found = self.bank_usual(distances(whitened, self.bank))
-        raw = self.bank_scale(picture_scores(found))
+        raw = self.bank_scale(picture_scores(found + added))
         patches = with_places(features.patches, *features.grid, self.placed.weight)
         found = self.placed.usual(distances(patches, self.placed.bank))
-        raw = raw + self.placed.scale(picture_scores(found))
-        if self.fine:
-            raw = raw + self.fine.scale(picture_scores(self.fine(features), FINE_WORST))
+        raw = raw + self.placed.scale(picture_scores(found + added))
+        if self.fine and fine is not None:
+            raw = raw + self.fine.scale(picture_scores(fine, FINE_WORST))
         if self.regression and self.regression_scale:
             raw = raw + self.regression_scale(self.regression(features.pooled))
         if self.likeness and self.likeness_scale:
@@ -243,10 +252,16 @@ def _decide(head: Head, anomalous: npt.NDArray[np.bool_], wanted: Wanted, drawn:
 def _weigh(learned: Learned, anomalous: npt.NDArray[np.bool_], strays: float) -> Head:
     """Weigh the scores, for a verdict whose threshold and calibration are still to be chosen."""
     normal = ~anomalous
+    positions = learned.seen.unusual.shape[1]
+    usual = _usual_weights(learned.seen.scores[normal], positions, strays)
+    map_spread = normal_spread(learned.plain.scores[normal])
+    beside = _BESIDE * usual[2] / _MOST_FINE if is_larger(positions // FINER**2) else 0.0
+    if beside:
+        # A small defect is unusual for all banks in one place; what is unusual by chance is so for one of them.
+        learned = learned.beside_fine(beside)
     spreads = [normal_spread(scores[normal]) for scores in learned.scores]
     parts = [Scale(spread, 1.0)(scores) for spread, scores in zip(spreads, learned.scores, strict=True)]
-    positions = learned.fine.unusual.shape[1]
-    weights = _weights(parts, anomalous, _usual_weights(learned.scores[2][normal], positions, strays))
+    weights = _weights(parts, anomalous, usual)
     scales = [Scale(spread, weight) for spread, weight in zip(spreads, weights, strict=True)]
     return Head(
         whitening=learned.whitening,
@@ -264,8 +279,10 @@ def _weigh(learned: Learned, anomalous: npt.NDArray[np.bool_], strays: float) ->
         middle=0.0,
         out_of_fold=np.asarray(sum(weight * part for weight, part in zip(weights, parts, strict=True)), np.float64),
         bank_out_of_fold=learned.plain.distances,
-        map_threshold=_map_threshold(learned.plain.unusual[normal].max(axis=1).astype(np.float64), spreads[0]),
+        map_threshold=_map_threshold(learned.plain.unusual[normal].max(axis=1).astype(np.float64), map_spread),
+        map_spread=map_spread,
         strays=strays,
+        beside=beside,
     )
 
 

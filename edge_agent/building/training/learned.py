@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.counting import Progress, count_up
-from edge_agent.building.training.bank import Whitening, choose_whitening, place_weight, with_places
+from edge_agent.building.training.bank import (
+    Whitening,
+    choose_whitening,
+    picture_scores,
+    place_weight,
+    with_places,
+)
 from edge_agent.building.training.cores import meanwhile, side_by_side
 from edge_agent.building.training.features import F32, Features
 from edge_agent.building.training.likeness import Likeness, likeness_out_of_fold, remember_anomalies
@@ -21,6 +27,7 @@ from edge_agent.building.training.memory import (
     bank_out_of_fold,
     describe_places,
     describe_usual,
+    most_within,
     rows,
 )
 from edge_agent.building.training.place_bank import Moved, PlaceBank, View, choose_view, compare_places
@@ -54,6 +61,8 @@ class HalfPlaces(NamedTuple):
 class Learned(NamedTuple):
     """What the banks remember of good parts, and what each score says of a picture by what was learned without it."""
 
+    #: rows and columns of the coarse places
+    grid: tuple[int, int]
     whitening: Whitening
     #: of whitened sharp patches
     bank: F32
@@ -76,8 +85,21 @@ class Learned(NamedTuple):
     @property
     def scores(self) -> tuple[F64, ...]:
         """Scores of all pictures: of the three banks, the regression, and likeness."""
-        fine = self.both or self.fine
-        return self.plain.scores, self.placed.scores, fine.scores, self.regression_out, self.alike_out
+        return self.plain.scores, self.placed.scores, self.seen.scores, self.regression_out, self.alike_out
+
+    @property
+    def seen(self) -> PlaceMemory:
+        """What is known of fine places, of both sizes where there are two."""
+        return self.both or self.fine
+
+    def beside_fine(self, share: float) -> Learned:
+        """The same with `share` of how unusual fine places are added to what the first two banks say of a place."""
+        added = share * most_within(self.seen.unusual, self.grid)
+        plain, placed = (
+            bank._replace(scores=picture_scores(bank.unusual + added).astype(np.float64))
+            for bank in (self.plain, self.placed)
+        )
+        return self._replace(plain=plain, placed=placed)
 
     @property
     def of_one_size(self) -> Learned:
@@ -133,6 +155,7 @@ def learn(
         regression = _fit_regression(features.pooled, anomalous)
         likeness = remember_anomalies(whitened[anomalous], plain.unusual[anomalous], whitening.deviation)
     return Learned(
+        grid=features.grid,
         whitening=whitening,
         bank=bank,
         plain=plain,

@@ -17,6 +17,7 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.registration_graph import POSE, add_inverse, add_warp
 
 SCORE, ANOMALY_MAP, MARKS = "score", "anomaly_map", "marks"
+JUDGED = "judged"  # of each bank: what of its places its score is made of
 #: the anomaly map is given at 1 / MAP_STRIDE of the input's width and height, between the patches bilinearly
 MAP_STRIDE = 4
 _MARKED_SHARE = 0.5  # of the worst place's distance
@@ -86,7 +87,7 @@ def _add_given(graph: Graph, head: Head, plane: Plane) -> str:
 
 def _add_part(graph: Graph, name: str) -> str:
     """Add what each place gives to a bank's part of the score, made as that is."""
-    centred = graph.op("Sub", f"{name}.places.centred", f"{name}.distance", f"{name}.mean")
+    centred = graph.op("Sub", f"{name}.places.centred", f"{name}.{JUDGED}", f"{name}.mean")
     z = graph.op("Asinh", f"{name}.places.z", graph.op("Div", f"{name}.places.scaled", centred, f"{name}.divisor"))
     return graph.op("Mul", f"{name}.places.part", z, f"{name}.weight")
 

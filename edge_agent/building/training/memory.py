@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.building.training.bank import choose_banks, distances, picture_scores, worst_count
-from edge_agent.building.training.features import F32
+from edge_agent.building.training.features import F32, FINER
 from edge_agent.building.training.place_bank import Distances
 from edge_agent.building.training.threshold import F64
 from edge_agent.building.training.usual import Usual, usual_distances
@@ -116,6 +116,13 @@ def join_places(whole: F32, half: F32, grid: tuple[int, int]) -> F32:
     found = whole.reshape(shape) + half.reshape(len(half), grid[0], 1, grid[1], 1)
     found /= 2
     return np.asarray(found.reshape(whole.shape), np.float32)
+
+
+def most_within(fine: F32, grid: tuple[int, int]) -> F32:
+    """Give how unusual the most unusual fine place [pictures, 4 * positions] of each coarse one is: [pictures,
+    positions], rows and columns of which are the `grid`."""
+    found = fine.reshape(len(fine), grid[0], FINER, grid[1], FINER).max(axis=(2, 4))
+    return np.asarray(found.reshape(len(fine), -1), np.float32)
 
 
 def _blend(fine: F32, finest: F32) -> F32:

@@ -223,10 +223,11 @@ def specks_seen(good: Features, specks: Features, middles: Iterable[F32], *, see
     """Give the area under the ROC curve of specks on good parts, each judged by what the others show at its places.
 
     `specks` are of the same pictures as `good`, in the same order, `middles` say where they are in each. A speck counts
-    as if its picture had no other. There must be two pictures, and no copies: beside a remembered copy of its picture
-    a speck would be seen better than on a part that is new.
+    as if its picture had no other, and is looked for in the size of the input alone. There must be two pictures, and no
+    copies: beside a remembered copy of its picture a speck would be seen better than on a part that is new.
     """
-    return _seen_beside(join([lean(good), lean(specks)]), middles, seed=seed)
+    both = join([lean(of._replace(half=None)) for of in (good, specks)])
+    return _seen_beside(both, middles, seed=seed)
 
 
 def _seen_beside(both: Features, middles: Iterable[F32], *, seed: int) -> float:

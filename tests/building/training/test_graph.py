@@ -145,8 +145,13 @@ def _assert_furthest_first(points: F64, allowed: npt.NDArray[np.intp], first: in
 
 
 @pytest.mark.parametrize("anomalies", [0, 1, 8])
-def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
+@pytest.mark.parametrize("beside", [0.0, 1.2])
+def test_the_written_model_scores_as_the_fitted_head(anomalies: int, beside: float) -> None:
+    """Also where fine places count beside what the banks of coarse ones say of these, as with the larger input."""
     pictures, source, features, head = _fitted(anomalies)
+    without = head.raw_scores(features)
+    head = head._replace(beside=beside)
+    assert (np.abs(head.raw_scores(features) - without).max() > 0.1) == (beside > 0)
     assert (head.regression is not None) == (anomalies == 8)
     assert (head.likeness is not None) == (anomalies == 8)
     model = assemble(head, *SIZE, source, is_marked=True)
@@ -155,9 +160,7 @@ def test_the_written_model_scores_as_the_fitted_head(anomalies: int) -> None:
         expected = head.raw_scores(features.of([number]))
         np.testing.assert_allclose(outputs["score"], expected, rtol=2e-3, atol=2e-3)
         unusual = head.bank_usual(distances(head.whitening(features.of([number]).sharp), head.bank))[0]
-        expected_map = ((unusual - head.bank_scale.spread.mean) / head.bank_scale.spread.deviation).reshape(
-            HEIGHT // 16, WIDTH // 16
-        )
+        expected_map = ((unusual - head.map_spread.mean) / head.map_spread.deviation).reshape(HEIGHT // 16, WIDTH // 16)
         found = outputs["anomaly_map"][0, 0]
         assert found.shape == (HEIGHT // 4, WIDTH // 4)
         assert found.max() <= expected_map.max() + 0.05
@@ -202,9 +205,11 @@ def _around_dent(mask: Any) -> npt.NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("anomalies", [0, 8])
-def test_what_is_called_anomalous_is_marked_where_its_score_comes_from(anomalies: int) -> None:
+@pytest.mark.parametrize("beside", [0.0, 1.2])
+def test_what_is_called_anomalous_is_marked_where_its_score_comes_from(anomalies: int, beside: float) -> None:
     """Though no place is as far out as marks begin."""
     pictures, source, features, head = _fitted(anomalies)
+    head = head._replace(beside=beside)
     picture, mask = draw_part(200, ("dent",))
     (score,), (of_good,) = head.raw_scores(Extractor(*SIZE, source)([picture])), head.raw_scores(features.of([0]))
     assert score > of_good

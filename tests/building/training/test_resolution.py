@@ -341,6 +341,7 @@ def test_specks_are_seen_where_they_are_and_not_where_there_are_none() -> None:
     specks = look([add_specks(picture, number) for number, picture in enumerate(good)])
     there = specks_seen(plain, specks, middles, seed=0)
     assert specks_seen(plain, plain, middles, seed=0) == 0.5 < there
+    assert specks_seen(plain._replace(half=plain), specks, middles, seed=0) == there, "half the size says nothing"
 
 
 def test_of_the_pictures_in_full_size_one_is_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

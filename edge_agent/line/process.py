@@ -58,6 +58,8 @@ class Runner:
         self._problem: str | None = None
         self._was_able = False
         self._source_problem = ""
+        #: what the source gave when it was asked whether it is there
+        self._first: Part | None = None
         self._ending = False
 
     def end(self, *_: object) -> None:
@@ -66,11 +68,10 @@ class Runner:
 
     def run(self) -> None:
         """Inspect until the end, or until so many parts are decided."""
-        pause = min(self._line.cycle / _WORDS, _LOOK_SECONDS)
         done = 0
         while not self._ending and not (self._parts and done >= self._parts) and not self._source.is_over():
             self._look()
-            part = self._next(pause)
+            part = self._next()
             done += self._leave_out()
             if part is not None:
                 self._decide(part)
@@ -80,20 +81,30 @@ class Runner:
         if self._source_problem:
             raise EdgeAgentError(self._source_problem)
 
-    def _next(self, pause: float) -> Part | None:
+    @property
+    def _pause(self) -> float:
+        return min(self._line.cycle / _WORDS, _LOOK_SECONDS)
+
+    def _next(self) -> Part | None:
         """Wait for a part; None also when the source has failed, which is said."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         if not self._was_able and not self._source_problem:
-            time.sleep(pause)  # the model is starting: parts wait where they are
+            time.sleep(self._pause)  # the model is starting: parts wait where they are
             return None
+        return self._ask_source()
+
+    def _ask_source(self) -> Part | None:
         try:
-            part = self._source.next(pause)
+            part = self._source.next(self._pause)
         except SourceFailed as error:
             if not self._source_problem:
                 self._status.source_failures += 1
             self._source_problem, self._status.camera = str(error), error.camera
             self._say_state(self._source_problem)
             if not self._source.is_over():
-                time.sleep(pause)
+                time.sleep(self._pause)
             return None
         if self._source_problem:
             self._source_problem, self._look_at = "", 0.0
@@ -105,8 +116,13 @@ class Runner:
         """Say whether the line can inspect, at least several times a cycle."""
         now = time.monotonic()
         if not self._source_problem and now >= self._look_at:
-            self._look_at = now + min(self._line.cycle / _WORDS, _LOOK_SECONDS)
-            self._say_state(self._inspector.problem())
+            self._look_at = now + self._pause
+            problem = self._inspector.problem()
+            if not problem and not self._was_able:
+                # Nobody has asked the source yet: a part that is announced before it listens would be missed.
+                self._first = self._ask_source()
+            if not self._source_problem:
+                self._say_state(problem)
         elif self._source_problem:
             self._say_state(self._source_problem)
 

@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,17 @@ def test_a_picture_per_message_and_a_broker_that_goes_away(
             made.loop_stop()
         line.wait_safe()
         (line.folder / "events").write_text("")
+
+
+def test_a_source_that_was_never_there_is_not_called_able(agent: Daemon, make: Callable[..., Line]) -> None:
+    with socket.socket() as silent:  # takes connections, and never answers as a broker
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        line = make(agent.socket, source=f'kind = "mqtt"\nhost = "127.0.0.1"\nport = {port}\ntopic = "parts/+"')
+        line.start()
+        wait_until(lambda: "can't inspect: the MQTT broker" in line.log(), "the broker is missed")
+        assert "can inspect" not in line.log(), "a part that is announced now would be missed"
 
 
 def _triggered(make: Callable[..., Line], agent: Daemon, address: str, trigger: str, **more: Any) -> Line:

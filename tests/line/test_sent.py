@@ -23,6 +23,7 @@ from edge_agent.line.tables.sources import HttpSource, Pixels
 from edge_agent.line.tables.whole import Line
 from tests.support.daemon import PATIENCE, wait_until
 from tests.support.fakes import picture
+from tests.support.line import trouble_of
 from tests.support.ports import free_port, is_open
 
 
@@ -32,7 +33,7 @@ def _opened(**more: Any) -> Iterator[tuple[Source, int]]:
     table = HttpSource(kind="http", port=port, path="/part", **more)
     source = open_source(Line(name="flange", source=table, model=(Model(name="echo"),)))
     try:
-        wait_until(lambda: is_open(port), "it listens")
+        wait_until(lambda: is_open(port) and "not yet connected" not in trouble_of(source), "it listens, and says so")
         yield source, port
     finally:
         source.close()

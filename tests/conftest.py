@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # Before numpy is loaded, here and in what the tests start: OpenBLAS' threads spin while they wait for each other; two
@@ -127,6 +128,17 @@ def mask_of() -> Callable[[bytes, int, int], U8]:
         return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
     return read
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage among what stays to the end: hundreds of modules, and thousands of tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

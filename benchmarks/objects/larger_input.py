@@ -44,11 +44,15 @@ def larger_of(
     stored: Path | None,
     quality: Literal["auto", "best"] = "auto",
     network: Callable[[tuple[int, int], Sequence[U8]], Any] | None = None,
+    *,
+    trained_on: Bools | None = None,
+    closely: bool = False,
 ) -> Larger | None:
     """Extract what decides about the larger input that a quality tries, or take it from the cache; None where none is.
 
     `network` makes the source of a size that pictures are judged by, of all pictures in it, where it is not the plain
-    one, which sees specks.
+    one, which sees specks. Of pictures that are not `trained_on` only the features are asked for; of parts that were
+    laid alike `closely` none at half the size.
     """
     if stored and stored.exists():
         with np.load(stored) as found:
@@ -76,7 +80,7 @@ def larger_of(
         kept = list(everything)
         everything = iter(kept)
         judging = {of: Extractor(*of, network(of, [shrink(each, of) for each, _ in kept]), threads=1) for of in resize}
-    looks_at_half = larger == twice(usual)
+    looks_at_half = larger == twice(usual) and not closely
     see = judging[larger].beside(judging[usual]) if looks_at_half else judging[larger]
 
     parts: list[tuple[Features, Features, Features, Features]] = []
@@ -84,7 +88,11 @@ def larger_of(
     good: list[int] = []
     for number, (picture, is_anomalous) in enumerate(everything):
         small = shrink(picture, larger)
-        if not is_anomalous:
+        is_asked = trained_on is None or bool(trained_on[number])
+        if not is_asked and parts:
+            parts.append((see([small]), *parts[0][1:]))  # what nobody asks for
+            continue
+        if not is_anomalous and is_asked:
             good.append(number)
             halves = [judging[usual]([copy]) if looks_at_half else None for copy in move(halve(small))]
             copies += [

@@ -215,7 +215,7 @@ def measure(
     """
     anomalous = kept.anomalous
     chosen = choose(anomalous, *way, seed)
-    found_registration = registration_of([*kept.pictures[chosen]], ~anomalous[chosen])
+    found_registration = registration_of([*kept.pictures[chosen]], ~anomalous[chosen], closely=larger is not None)
     if found_registration:
         laid = _laid(kept, found_registration, full_size, chosen, seed, precision)
         if laid is None:
@@ -226,7 +226,9 @@ def measure(
                 size = kept.pictures.shape[2], kept.pictures.shape[1]
                 alike = ((lay_alike(found_registration, size, picture), is_bad) for picture, is_bad in full_size())
                 network = partial(_quantised, truth=anomalous) if precision == "int8" else None
-                larger = larger_of(alike, None, quality, network)
+                larger = larger_of(
+                    alike, None, quality, network, trained_on=chosen, closely=found_registration.lie_alike
+                )
     head, features = fit_best(kept.features, kept.drawn, kept.moved, larger, anomalous, chosen, seed)
     threshold = head.calibrated_threshold
     scores, truth = head.calibrated(head.raw_scores(features.of(~chosen))), anomalous[~chosen]
@@ -263,7 +265,7 @@ def _laid(
     if not worth.is_seen:
         return None
     laid = _see(lay_all_alike(registration, size, [*kept.pictures]), anomalous, chosen, kept.smaller, precision)
-    if can_tell(truth):
+    if can_tell(truth) and not registration.lie_alike:
         usual, registered = (fit(of.features, of.drawn, of.moved, anomalous, chosen, seed) for of in (kept, laid))
         worth = worth.weigh(usual, registered, truth)
     return laid if worth.is_worth_it else None

@@ -12,11 +12,11 @@ import pytest
 
 from benchmarks import model_quality
 from benchmarks.objects.in_turn import compare
-from benchmarks.objects.kinds import KINDS
+from benchmarks.objects.kinds import KINDS, panels
 from benchmarks.objects.masks import measure_masks
 from benchmarks.objects.price import price
 from benchmarks.objects.results import Results
-from benchmarks.objects.verdicts import calibration_error, choose
+from benchmarks.objects.verdicts import calibration_error, choose, features_of, larger_than, measure
 from tests.support.fakes import write_echo
 
 
@@ -25,6 +25,8 @@ from tests.support.fakes import write_echo
     [
         (["--kinds", "vial", "wood"], "wood: held out; --final measures them"),
         (["--kinds", "wood@"], "wood@: held out; --final measures them"),
+        (["--kinds", "wood#"], "wood#: held out; --final measures them"),
+        (["--kinds", "cookies#"], "'cookies#': a panel is drawn, and cookies are photographs"),
         (["--kinds", "vial@@"], "'vial@@' is no kind; expected one of cookies, flange"),
         (["cost", "--kinds", "vial~"], "vial~: only verdicts and price have parts that lie otherwise"),
         (["price", "--models", "old", "new"], "--models: only speed compares finished models"),
@@ -54,6 +56,24 @@ def test_each_defect_is_marked_where_it_is(name: str) -> None:
         part = kind.draw(defect, np.random.default_rng(number))
         assert set(np.unique(part.classes)) == {0, number}
         assert part.picture.shape == (*part.classes.shape, 3)
+
+
+def test_a_panel_has_six_parts_of_which_one_is_bad_where_it_is() -> None:
+    (good, none), (bad, defect) = panels("flange", 1, 1)
+    assert (none, defect) == ("", KINDS["flange"].defects[0])
+    assert good.shape == bad.shape == (750, 1500, 3)
+    assert len({part.tobytes() for row in np.split(good, 2) for part in np.split(row, 3, axis=1)}) == 6
+
+
+@pytest.mark.long
+def test_a_kind_for_which_the_larger_input_is_tried_is_measured() -> None:
+    of = ("plate", Path("none"), None)
+    kept = features_of(*of, shares=0.2)
+    larger = larger_than(*of, kept, 0.2, "auto")
+    assert larger is not None and larger.plain.half is not None
+    trial = measure(kept, (12, 2), 0, larger)  # of which specks decide
+    assert len(trial.right) == 4 + 8
+    assert 0 < trial.f1 <= trial.best_f1 <= 1
 
 
 def test_confidence_that_is_as_often_right_as_it_says_has_no_error() -> None:

@@ -182,7 +182,8 @@ def try_larger(
         # A network of int8 sees them otherwise.
         seen = look() if is_plain else None
         halves: Halves | None = Halves(usual.source, usual.extract, usual.features, usual.moved)
-        if size != twice(usual.size):
+        if size != twice(usual.size) or (usual.registration and usual.registration.lie_alike):
+            # Where parts lie as closely as can be, half the size has nothing to add.
             halves = None
         elif usual.registration:
             # What is seen at half the size is what was laid alike at the whole.

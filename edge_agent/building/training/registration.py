@@ -4,6 +4,8 @@ What is usual at a place, and where something should be, is known only where par
 a label that lies at any angle has hardly a place twice. Good parts tell by themselves whether they look alike once they
 are turned and shifted, and whether they lay alike before; only where the first is so and the second is not, pictures
 are registered. A screw that lies the wrong way round in a tray stays what it is.
+Where defects may be a few pixels of a large picture, parts that lie a few pixels elsewhere are registered too: their
+edges would differ by more than a defect does.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ _LEAST_PARTS = 6
 #: the correlation from which on registered parts look alike, and the share of what they differ by that may be left when
 #: more than a little is allowed for
 _ALIKE, _LESS = 0.74, 0.65
-#: the correlation from which on no wider range is tried, unless a share of parts lies at the ends of the narrower one
+#: the correlation from which on no wider range is tried, unless a share of parts lies at the ends of the narrower one;
+#: and as they lie none to lay them closer
 _ALIKE_ENOUGH = 0.95
 #: parts that must lie farther off than the narrower range, where any angle is searched, and that share
 _LEAST_FAR, _SHARE_FAR = 3, 0.25
@@ -106,6 +109,11 @@ class Registration(NamedTuple):
     #: circle's edge moves, in shares of the longer side
     angle: float
     moved: float
+
+    @property
+    def could_lie_closer(self) -> bool:
+        """Whether much of what parts differ by is that each lies a little elsewhere."""
+        return self.as_they_lie < _ALIKE_ENOUGH and 1 - self.registered <= _LESS * (1 - self.as_they_lie)
 
 
 class Registrar:
@@ -286,17 +294,23 @@ def _signed(angles: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 
 
 def registration_of(
-    pictures: Sequence[U8], good: npt.NDArray[np.bool_], progress: Progress = lambda done, total: None
+    pictures: Sequence[U8],
+    good: npt.NDArray[np.bool_],
+    progress: Progress = lambda done, total: None,
+    *,
+    closely: bool = False,
 ) -> Registration | None:
     """Learn from the `good` ones of pictures of the input's size how to bring them to lie alike; None where they do, or
-    can't be brought to."""
+    can't be brought to. `closely`: also where they lie alike, but could lie closer."""
     found = learn_registration([picture for picture, is_good in zip(pictures, good, strict=True) if is_good], progress)
-    return found if found and is_needed(found) else None
+    return found if found and is_needed(found, closely=closely) else None
 
 
-def is_needed(found: Registration) -> bool:
+def is_needed(found: Registration, *, closely: bool = False) -> bool:
     """Tell whether parts look alike once they are registered, and have to be."""
-    return not found.lie_alike and found.registered >= _ALIKE
+    if found.registered < _ALIKE:
+        return False
+    return not found.lie_alike or (closely and found.could_lie_closer)
 
 
 def lay_alike(registration: Registration | None, size: tuple[int, int], picture: U8) -> U8:

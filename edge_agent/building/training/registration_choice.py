@@ -113,9 +113,11 @@ def fit_usual(
     report: Report,
     *,
     segmentation: bool,
+    closely: bool = False,
 ) -> tuple[Fitted, Sentence | None]:
     """Fit the verdict of training pictures of the usual input's size; where they could be brought to lie alike, and no
-    masks are learned, both ways as far as that is needed to choose. Say why, where they are not.
+    masks are learned, both ways as far as that is needed to choose. Say why, where they are not. `closely`: defects may
+    be small, so that parts which lie alike are brought to lie closer where they could.
 
     Raises:
         TrainingError: the wanted precision can't be reached either way.
@@ -138,7 +140,7 @@ def fit_usual(
     # Beside a copy of its picture a speck would be seen better than on a part that is new.
     good = without_copies(~anomalous, [seen.digest for seen in report.seen[: len(examples)]])
     with steps.bar("looking how parts lie") as progress:
-        registration = registration_of(pictures, good, progress)
+        registration = registration_of(pictures, good, progress, closely=closely)
     if registration is None:
         return fitted(everything, steps), None
     if segmentation:
@@ -154,7 +156,7 @@ def fit_usual(
             seed=options.seed,
             progress=progress,
         )
-    worth, tells = Worth(specks), can_tell(anomalous)
+    worth, tells = Worth(specks), can_tell(anomalous) and not registration.lie_alike
     if worth.is_seen and tells:
         steps.note(_LEARNED_TWICE)
         if len(examples) > MOST_PICTURES:

@@ -98,7 +98,9 @@ def train(
     usual, larger, resolution = _inputs(pictures, picture, options, len(examples), segmentation=segmentation)
     pictures.keep(examples, (usual, larger) if larger else (usual,))
     shrunk = pictures.take(examples, usual)
-    fitted, lies = fit_usual(datasets, shrunk, usual, options, steps, report, segmentation=segmentation)
+    fitted, lies = fit_usual(
+        datasets, shrunk, usual, options, steps, report, segmentation=segmentation, closely=larger is not None
+    )
     registration = fitted.registration
     sights = pictures.sights(examples)
     if larger:

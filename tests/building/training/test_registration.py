@@ -80,10 +80,29 @@ def test_parts_that_lie_alike_are_left_alone(angle: float, shift: float) -> None
     assert registration_of(pictures, all_good(pictures)) is None
 
 
+def test_parts_that_lie_alike_are_laid_closer_where_defects_may_be_small() -> None:
+    pictures = draw_many(GOOD, 1, 3)
+    registration = registration_of(pictures, all_good(pictures), closely=True)
+    assert registration is not None and registration.lie_alike
+    assert not registration.search.is_circle
+    assert registration.registered > registration.as_they_lie > 0.7
+    registrar = Registrar(registration.search, *SIZE)
+    unseen = draw_many(GOOD, 1, 3, seed=9)
+    middle = slice(SIDE // 4, -SIDE // 4)
+    registered = np.stack([registrar(picture) for picture in unseen])[:, middle, middle].astype(float)
+    assert registered.std(axis=0).mean() < 0.6 * np.stack(unseen)[:, middle, middle].std(axis=0).mean()
+
+
+def test_parts_that_lie_as_closely_as_can_be_are_left_alone() -> None:
+    pictures = draw_many(GOOD, 0, 0)
+    assert registration_of(pictures, all_good(pictures), closely=True) is None
+
+
 def test_parts_of_which_no_two_are_alike_are_left_alone() -> None:
     rng = np.random.default_rng(0)
     pictures = [resized(rng.integers(0, 256, (64, 64, 3), np.uint8), SIZE, cv2.INTER_LINEAR) for _ in range(GOOD)]
     assert registration_of(pictures, all_good(pictures)) is None
+    assert registration_of(pictures, all_good(pictures), closely=True) is None
 
 
 def test_a_few_parts_tell_nothing() -> None:
@@ -142,7 +161,7 @@ def test_a_hole_too_many_is_seen_at_any_angle_because_pictures_are_registered(
     model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unseen = write_turned(tmp_path / "unseen", normal=10, anomaly=10, seed=5)
-    monkeypatch.setattr(registration_choice, "registration_of", lambda *of: None)
+    monkeypatch.setattr(registration_choice, "registration_of", lambda *of, **how: None)
     without = build(data, tmp_path, "without")
     assert f1(model, unseen) >= 0.94
     assert f1(without, unseen) <= 0.85

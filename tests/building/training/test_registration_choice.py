@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_agent.building.datasets.checks.checking import check_datasets
 from edge_agent.building.datasets.reading import Datasets, read_datasets
 from edge_agent.building.training import registration_choice
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, source_model
-from edge_agent.building.training.fitting import Fitted, fit
+from edge_agent.building.training.fitting import Fitted, fit, resized_pictures
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.registration import Registrar, Registration, registration_of
 from edge_agent.building.training.registration_choice import (
     Worth,
     describe_refusal,
+    fit_usual,
     registered_places,
     try_registered,
 )
@@ -123,6 +125,20 @@ def write_toothed(root: Path) -> Path:
     for number in range(GOOD):
         Image.fromarray(draw_toothed(rng)).save(root / "normal" / f"{number}.png")
     return root
+
+
+def test_parts_that_are_laid_closer_are_learned_once(tmp_path: Path) -> None:
+    """Nothing but specks could speak against it; which would be wrong more often is not asked."""
+    data, notes = write_turned(tmp_path, normal=GOOD, anomaly=6, angle=1, shift=4), list[str]()
+    options, datasets = Options("classification", input_size=INPUT), read_datasets(data, None)
+    report = check_datasets(datasets, lambda done, total: None)
+    shrunk = resized_pictures(datasets.train.labelled, INPUT)
+    steps = Steps(lambda what: nullcontext(lambda done, total: None), notes.append)
+    of = datasets, shrunk, INPUT, options, steps, report
+    closer, why = fit_usual(*of, segmentation=False, closely=True)
+    assert closer.registration is not None and closer.registration.lie_alike
+    assert (why, notes) == (None, [])
+    assert fit_usual(*of, segmentation=False)[0].registration is None
 
 
 def test_a_disc_that_repeats_itself_is_judged_as_it_lies(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def larger_of(
     one, which sees specks. Of pictures that are not `trained_on` only the features are asked for; of parts that were
     laid alike `closely` none at half the size.
     """
+    assert stored is None or (trained_on is None and not closely), "what is stored is of all, as they lie"
     if stored and stored.exists():
         with np.load(stored) as found:
             plain, defects, specks_usual, specks_larger = (unpack(found, name) for name in _SEEN)

@@ -215,7 +215,10 @@ def measure(
     """
     anomalous = kept.anomalous
     chosen = choose(anomalous, *way, seed)
-    found_registration = registration_of([*kept.pictures[chosen]], ~anomalous[chosen], closely=larger is not None)
+    assert larger is None or full_size, "registered parts are asked for in full size"
+    rows, columns = kept.features.grid
+    closely = larger is not None and larger.plain.grid == (2 * rows, 2 * columns)
+    found_registration = registration_of([*kept.pictures[chosen]], ~anomalous[chosen], closely=closely)
     if found_registration:
         laid = _laid(kept, found_registration, full_size, chosen, seed, precision)
         if laid is None:

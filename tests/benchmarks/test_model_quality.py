@@ -16,7 +16,7 @@ from benchmarks.objects.kinds import KINDS, panels
 from benchmarks.objects.masks import measure_masks
 from benchmarks.objects.price import price
 from benchmarks.objects.results import Results
-from benchmarks.objects.verdicts import calibration_error, choose, features_of, larger_than, measure
+from benchmarks.objects.verdicts import calibration_error, choose, features_of, in_full_size, larger_than, measure
 from tests.support.fakes import write_echo
 
 
@@ -71,7 +71,7 @@ def test_a_kind_for_which_the_larger_input_is_tried_is_measured() -> None:
     kept = features_of(*of, shares=0.2)
     larger = larger_than(*of, kept, 0.2, "auto")
     assert larger is not None and larger.plain.half is not None
-    trial = measure(kept, (12, 2), 0, larger)  # of which specks decide
+    trial = measure(kept, (12, 2), 0, larger, in_full_size("plate", Path("none"), 0.2))  # of which specks decide
     assert len(trial.right) == 4 + 8
     assert 0 < trial.f1 <= trial.best_f1 <= 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from edge_agent.records.keeper import Keeper
@@ -43,3 +44,17 @@ def test_they_are_added_up_while_the_disk_is_away_and_then_by_quarter(tmp_path: 
         (0, "", "model_not_found", 1, "no 'x'"), (0, "echo", "overloaded", 4, "second"),
         (1, "echo", "overloaded", 3, "fourth"),
     ]  # fmt: skip
+
+
+def test_what_is_refused_while_the_file_is_deleted_is_counted_in_the_next(tmp_path: Path) -> None:
+    now = 0.0
+    keeper = Keeper(options(tmp_path / "records", days=36_500), clock=lambda: now)
+    keeper.take_refused(Refused(5, "echo", "overloaded", 1, "before"))
+    keeper.work()
+    shutil.rmtree(tmp_path / "records")
+    keeper.take_refused(Refused(6, "echo", "overloaded", 2, "after"))
+    keeper.work()  # no time has passed: it is not looked for yet because of that
+    now = 60.0
+    keeper.work()
+    keeper.close()
+    assert rows(tmp_path / "records", "SELECT * FROM refused") == [(0, "echo", "overloaded", 2, "after")]

@@ -102,21 +102,14 @@ def _add_parts(graph: Graph, head: Head, rows: int, columns: int) -> list[str]:
     """Add each score's part of the whole; the first bank's distances, and those of fine places, are there."""
     count = worst_count(rows * columns)
     beside = _add_beside(graph, head, rows, columns) if head.fine and head.beside else None
-    parts = [
-        _add_scale(graph, "bank", _add_worst(graph, "bank", _add_judged(graph, "bank", beside), count), head.bank_scale)
-    ]
+    parts = [_add_bank_part(graph, "bank", beside, count, head.bank_scale)]
     where = places(rows, columns, head.placed.weight)
     graph.weight("places", np.column_stack([where, np.ones(len(where), np.float32)]))
     patches = graph.op("Concat", "placed.patches", COARSELY, AROUND_SMOOTH, "places", axis=1)
     _add_distance(graph, "placed", patches, head.placed.bank, head.placed.usual)
-    parts.append(
-        _add_scale(
-            graph, "placed", _add_worst(graph, "placed", _add_judged(graph, "placed", beside), count), head.placed.scale
-        )
-    )
+    parts.append(_add_bank_part(graph, "placed", beside, count, head.placed.scale))
     if head.fine:
-        judged = _add_judged(graph, "fine", None)
-        parts.append(_add_scale(graph, "fine", _add_worst(graph, "fine", judged, FINE_WORST), head.fine.scale))
+        parts.append(_add_bank_part(graph, "fine", None, FINE_WORST, head.fine.scale))
     if head.regression and head.regression_scale:
         graph.weight("regression.weights", head.regression.weights[:, None])
         graph.weight("regression.bias", np.array([head.regression.bias]))
@@ -144,12 +137,18 @@ def _add_beside(graph: Graph, head: Head, rows: int, columns: int) -> str:
     return graph.reshape("fine.beside", part, rows * columns)
 
 
-def _add_judged(graph: Graph, name: str, beside: str | None) -> str:
-    """Add what a bank's score is made of: how unusual its places are, and what is known `beside` it of each."""
+def _add_bank_part(graph: Graph, name: str, beside: str | None, count: int, scale: Scale) -> str:
+    """Add a bank's part of the score, by its worst places, so many of them: how unusual each is, and what is known
+    `beside` it."""
     judged = f"{name}.{JUDGED}"
     if beside:
-        return graph.op("Add", judged, f"{name}.distance", beside)
-    return graph.op("Identity", judged, f"{name}.distance")
+        graph.op("Add", judged, f"{name}.distance", beside)
+    else:
+        graph.op("Identity", judged, f"{name}.distance")
+    graph.weight("axis.first", np.array([0], np.int64))
+    worst = graph.top(f"{name}.worst", judged, count)
+    mean = graph.op("ReduceMean", f"{name}.worst.mean", worst, "axis.first", keepdims=1)
+    return _add_scale(graph, name, mean, scale)
 
 
 def _add_joined(graph: Graph, whole: str, half: str, rows: int, columns: int) -> None:
@@ -272,13 +271,6 @@ def _add_place_distance(graph: Graph, name: str, products: str, squares: str, ba
 def _add_squares(graph: Graph, name: str, of: str, *axes: int) -> str:
     """Add sums of squares over some axes: onnxruntime takes twice as long for ReduceSumSquare."""
     return graph.reduce_sum(f"{name}.squares", graph.op("Mul", f"{name}.square", of, of), *axes)
-
-
-def _add_worst(graph: Graph, name: str, places: str, count: int) -> str:
-    """Add the mean of a picture's worst `places`."""
-    graph.weight("axis.first", np.array([0], np.int64))
-    worst = graph.top(f"{name}.worst", places, count)
-    return graph.op("ReduceMean", f"{name}.worst.mean", worst, "axis.first", keepdims=1)
 
 
 def _add_bank(graph: Graph, head: Head) -> str:

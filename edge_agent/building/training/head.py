@@ -2,10 +2,11 @@
 
 A memory bank knows what good parts look like, place by place, and needs no anomaly; a second one sees some way around
 each place, and knows where on the picture that is; a third compares each fine place with the same place of good parts
-alone. Of all counts how much further away a patch is than is usual at its place. The logistic regression on pooled
-features learns from the anomalies that there are. All are put in deviations of normal pictures' scores, compressed by
-asinh(z / 3), which is linear for ordinary pictures and logarithmic for extreme ones, and weighted by how well each
-separates pictures that it was not fitted on.
+alone. With the larger input what the third knows of a place counts for the first two as well. Of all counts how much
+further away a patch is than is usual at its place. The logistic regression on pooled features learns from the anomalies
+that there are. All are put in deviations of normal pictures' scores, compressed by asinh(z / 3), which is linear for
+ordinary pictures and logarithmic for extreme ones, and weighted by how well each separates pictures that it was not
+fitted on.
 """
 
 from __future__ import annotations

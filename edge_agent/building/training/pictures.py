@@ -13,7 +13,7 @@ from edge_agent.building.datasets.dataset import NORMAL, Example
 from edge_agent.building.training.cores import side_by_side
 from edge_agent.building.training.features import choose_input_size
 from edge_agent.building.training.options import Options
-from edge_agent.building.training.resolution import MOST_PICTURES, larger_size
+from edge_agent.building.training.resolution import MOST_PICTURES, larger_size, twice
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8, ArrayPixels
@@ -42,6 +42,12 @@ class TrainingPictures:
     def sizes(self, picture: Size) -> tuple[Size, Size | None]:
         """Give the usual input for pictures of a size, and the larger one that may be tried beside it."""
         return _sizes(picture, self._options)
+
+    def is_large(self, picture: Size) -> bool:
+        """Tell whether an input of twice the sides may be tried: defects may be a few pixels of a picture of this
+        size."""
+        usual, larger = self.sizes(picture)
+        return larger == twice(usual)
 
     def size_with_masks(self, picture: Size) -> Size | None:
         """Give the input that is taken where masks are learned; None where it is the usual one."""

@@ -53,8 +53,8 @@ _LEAST_PARTS = 6
 #: the correlation from which on registered parts look alike, and the share of what they differ by that may be left when
 #: more than a little is allowed for
 _ALIKE, _LESS = 0.74, 0.65
-#: the correlation from which on no wider range is tried, unless a share of parts lies at the ends of the narrower one;
-#: and as they lie none to lay them closer
+#: the correlation from which on no wider range is tried, unless a share of parts lies at the ends of the narrower one,
+#: and, as parts lie, from which on they are not laid closer
 _ALIKE_ENOUGH = 0.95
 #: parts that must lie farther off than the narrower range, where any angle is searched, and that share
 _LEAST_FAR, _SHARE_FAR = 3, 0.25
@@ -100,7 +100,7 @@ class Registration(NamedTuple):
     """How good parts look where they lie alike, and in which poses they were seen."""
 
     search: Search
-    #: whether no more than a little is gained by more than a little
+    #: whether they lie within the narrowest range, and no more than a little is gained by a wider one
     lie_alike: bool
     #: correlation of good parts with the mean of the others, as they lie, and registered
     as_they_lie: float

@@ -3,7 +3,8 @@
 That good parts look alike once they are registered does not yet say that more is seen on them. To turn a picture
 softens it, cuts off what was in a corner, and turns the light with the part: a disc of many teeth looks much the same
 at any angle, and may only lose by it. Specks that are put on good parts as the camera gives them tell what is seen
-better; with anomalies, the verdicts that are expected to be wrong tell whether it matters.
+better; with anomalies, the verdicts that are expected to be wrong tell whether it matters. Parts that lie alike but for
+a few pixels are learned once: to lay them closer softens little, cuts nothing off, and turns no light.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ def fit_usual(
 ) -> tuple[Fitted, Sentence | None]:
     """Fit the verdict of training pictures of the usual input's size; where they could be brought to lie alike, and no
     masks are learned, both ways as far as that is needed to choose. Say why, where they are not. `closely`: defects may
-    be small, so that parts which lie alike are brought to lie closer where they could.
+    be small, so that parts which lie alike are brought to lie closer where they could; nothing is said where that is
+    not done.
 
     Raises:
         TrainingError: the wanted precision can't be reached either way.
@@ -189,7 +191,7 @@ def fit_usual(
         worth = worth.weigh(usual.head, registered.head, anomalous)
         if worth.is_worth_it:
             return registered, None
-    return usual, describe_refusal(worth, is_imprecise=is_imprecise)
+    return usual, None if registration.lie_alike else describe_refusal(worth, is_imprecise=is_imprecise)
 
 
 def can_tell(anomalous: npt.NDArray[np.bool_]) -> bool:

@@ -99,8 +99,9 @@ def train(
     pictures.keep(examples, (usual, larger) if larger else (usual,))
     shrunk = pictures.take(examples, usual)
     fitted, lies = fit_usual(
-        datasets, shrunk, usual, options, steps, report, segmentation=segmentation, closely=larger is not None
-    )
+        datasets, shrunk, usual, options, steps, report, segmentation=segmentation,
+        closely=pictures.is_large(picture) and not segmentation,
+    )  # fmt: skip
     registration = fitted.registration
     sights = pictures.sights(examples)
     if larger:

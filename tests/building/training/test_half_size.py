@@ -84,10 +84,11 @@ def _fit(features: Features, anomalous: npt.NDArray[np.bool_], moved: Moved | No
     return fit_head(features, anomalous, seed=0, wanted=Wanted(), progress=lambda done, total: None, moved=moved)
 
 
-@pytest.mark.parametrize("anomalies", [0, 8])
-def test_the_written_model_scores_as_the_head_that_looks_at_both_sizes(anomalies: int) -> None:
+@pytest.mark.parametrize(("anomalies", "beside"), [(0, 0.0), (8, 0.0), (8, 1.2)])
+def test_the_written_model_scores_as_the_head_that_looks_at_both_sizes(anomalies: int, beside: float) -> None:
     pictures, _, source, half_source, features, _, head = _fitted(anomalies)
     assert head.looks_at_half
+    head = head._replace(beside=beside)
     model = assemble(head, *SIZE, source, is_marked=True, half_source=half_source)
     for number in (0, len(pictures) - 1):
         outputs = run(model, pictures[number])

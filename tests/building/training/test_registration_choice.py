@@ -14,7 +14,7 @@ from PIL import Image
 
 from edge_agent.building.datasets.checks.checking import check_datasets
 from edge_agent.building.datasets.reading import Datasets, read_datasets
-from edge_agent.building.training import registration_choice
+from edge_agent.building.training import registration_choice, trainer
 from edge_agent.building.training.component import Identity
 from edge_agent.building.training.features import Extractor, source_model
 from edge_agent.building.training.fitting import Fitted, fit, resized_pictures
@@ -139,6 +139,53 @@ def test_parts_that_are_laid_closer_are_learned_once(tmp_path: Path) -> None:
     assert closer.registration is not None and closer.registration.lie_alike
     assert (why, notes) == (None, [])
     assert fit_usual(*of, segmentation=False)[0].registration is None
+
+
+def test_of_parts_that_lie_alike_nothing_is_said_when_they_are_not_laid_closer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_turned(tmp_path, normal=GOOD, anomaly=0, angle=1, shift=4)
+    monkeypatch.setattr(registration_choice, "try_registered", lambda *of, **how: (0.9, 0.6))
+    options, datasets = Options("classification", input_size=INPUT), read_datasets(data, None)
+    report = check_datasets(datasets, lambda done, total: None)
+    steps = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
+    shrunk = resized_pictures(datasets.train.labelled, INPUT)
+    fitted, why = fit_usual(datasets, shrunk, INPUT, options, steps, report, segmentation=False, closely=True)
+    assert (fitted.registration, why) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("picture", "options", "closely"),
+    [
+        ((1600, 1200), Options(), True),
+        ((1600, 1200), Options(quality="best"), True),
+        ((1600, 1200), Options(locate=True), True),
+        ((640, 480), Options(), False),
+        ((640, 480), Options(quality="best"), False),
+        ((1600, 1200), Options(quality="normal"), False),
+        ((1600, 1200), Options(quality="speed"), False),
+        ((1600, 1200), Options(input_size=(384, 288)), False),
+    ],
+)
+def test_parts_are_laid_closer_in_large_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: tuple[int, int], options: Options, closely: bool
+) -> None:
+    (tmp_path / "normal").mkdir()
+    for number in range(3):
+        grey = np.full((picture[1], picture[0]), 99 + number, np.uint8)
+        Image.fromarray(grey).save(tmp_path / "normal" / f"{number}.png")
+
+    class Asked(Exception):
+        pass
+
+    def ask(*of: Any, closely: bool, **how: Any) -> None:
+        raise Asked(closely)
+
+    monkeypatch.setattr(trainer, "fit_usual", ask)
+    steps = Steps(lambda what: nullcontext(lambda done, total: None), lambda text: None)
+    with pytest.raises(Asked) as asked:
+        train(read_datasets(tmp_path), tmp_path / "models", Identity("part", "1.0.0"), options, steps)
+    assert asked.value.args == (closely,)
 
 
 def test_a_disc_that_repeats_itself_is_judged_as_it_lies(tmp_path: Path) -> None:

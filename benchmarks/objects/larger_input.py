@@ -16,6 +16,8 @@ from edge_agent.building.training.head import Head, Wanted, fit_head
 from edge_agent.building.training.options import Options
 from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean, move
+from edge_agent.building.training.registration import Registrar, Registration
+from edge_agent.building.training.registration_search import laid_places
 from edge_agent.building.training.resolution import add_specks, choose_larger, speck_middles, specks_seen, twice
 from edge_agent.building.training.shrinking import halve
 from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
@@ -46,15 +48,15 @@ def larger_of(
     network: Callable[[tuple[int, int], Sequence[U8]], Any] | None = None,
     *,
     trained_on: Bools | None = None,
-    closely: bool = False,
+    registration: Registration | None = None,
 ) -> Larger | None:
     """Extract what decides about the larger input that a quality tries, or take it from the cache; None where none is.
 
     `network` makes the source of a size that pictures are judged by, of all pictures in it, where it is not the plain
-    one, which sees specks. Of pictures that are not `trained_on` only the features are asked for; of parts that were
-    laid alike `closely` none at half the size.
+    one, which sees specks. Of pictures that are not `trained_on` only the features are asked for; they are
+    laid alike with a `registration`.
     """
-    assert stored is None or (trained_on is None and not closely), "what is stored is of all, as they lie"
+    assert stored is None or (trained_on is None and registration is None), "what is stored is of all, as they lie"
     if stored and stored.exists():
         with np.load(stored) as found:
             plain, defects, specks_usual, specks_larger = (unpack(found, name) for name in _SEEN)
@@ -68,10 +70,12 @@ def larger_of(
     extract = {of: Extractor(*of, source_model(*of), threads=1) for of in (usual, larger)}
     judging = extract
     resize = {of: make_resizer(size, of, "area") for of in (usual, larger)}
+    lay = {of: Registrar(registration.search, *of) if registration else None for of in resize}
 
     def shrink(picture: U8, of: tuple[int, int]) -> U8:
         small: U8 = resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()
-        return small
+        registrar = lay[of]
+        return registrar(small) if registrar else small
 
     def look(picture: U8, of: tuple[int, int]) -> Features:
         return extract[of]([shrink(picture, of)])
@@ -81,10 +85,11 @@ def larger_of(
         kept = list(everything)
         everything = iter(kept)
         judging = {of: Extractor(*of, network(of, [shrink(each, of) for each, _ in kept]), threads=1) for of in resize}
-    looks_at_half = larger == twice(usual) and not closely
+    looks_at_half = larger == twice(usual) and not (registration and registration.lie_alike)
     see = judging[larger].beside(judging[usual]) if looks_at_half else judging[larger]
 
     parts: list[tuple[Features, Features, Features, Features]] = []
+    middles: list[F32] = []
     copies: list[Features] = []
     good: list[int] = []
     for number, (picture, is_anomalous) in enumerate(everything):
@@ -92,6 +97,7 @@ def larger_of(
         is_asked = trained_on is None or bool(trained_on[number])
         if not is_asked and parts:
             parts.append((see([small]), *parts[0][1:]))  # what nobody asks for
+            middles.append(middles[0])
             continue
         if not is_anomalous and is_asked:
             good.append(number)
@@ -101,16 +107,16 @@ def larger_of(
                 for copy, half in zip(move(small), halves, strict=True)
             ]
         speck = add_specks(np.ascontiguousarray(picture), number)
+        where = speck_middles(size, number)
+        middles.append(laid_places(registration.search, usual, speck, where) if registration else where)
         plain, drawn = (see([of]) for of in (small, draw_defect(small, number, smaller_by(size))))
         parts.append((plain, drawn, look(speck, usual), look(speck, larger)))
-    middles = np.stack([speck_middles(size, number) for number in range(len(parts))])
     plain, defects, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))
-    moved = moved_copies(copies, good)
-    found = Larger(plain, defects, moved, specks_usual, specks_larger, middles)
+    found = Larger(plain, defects, moved_copies(copies, good), specks_usual, specks_larger, np.stack(middles))
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
         packed = {key: value for name in _SEEN for key, value in pack(getattr(found, name), name).items()}
-        np.savez(stored, middles=middles, **packed, **pack_moved(moved))
+        np.savez(stored, middles=found.middles, **packed, **pack_moved(found.moved))
     return found
 
 

@@ -38,7 +38,7 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Precision
 from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.quantization import quantize
-from edge_agent.building.training.registration import Registration, lay_alike, lay_all_alike, registration_of
+from edge_agent.building.training.registration import Registration, lay_all_alike, registration_of
 from edge_agent.building.training.registration_choice import Worth, can_tell, choose_good, try_registered
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.picture import read_picture
@@ -226,11 +226,9 @@ def measure(
         else:
             kept = laid
             if larger and full_size:
-                size = kept.pictures.shape[2], kept.pictures.shape[1]
-                alike = ((lay_alike(found_registration, size, picture), is_bad) for picture, is_bad in full_size())
                 network = partial(_quantised, truth=anomalous) if precision == "int8" else None
                 larger = larger_of(
-                    alike, None, quality, network, trained_on=chosen, closely=found_registration.lie_alike
+                    full_size(), None, quality, network, trained_on=chosen, registration=found_registration
                 )
     head, features = fit_best(kept.features, kept.drawn, kept.moved, larger, anomalous, chosen, seed)
     threshold = head.calibrated_threshold
@@ -260,6 +258,8 @@ def _laid(
 ) -> Kept | None:
     """Give what is fitted of registered pictures; None where the trainer would rather judge parts as they lie."""
     anomalous, size = kept.anomalous, (kept.pictures.shape[2], kept.pictures.shape[1])
+    if registration.lie_alike:
+        return _see(lay_all_alike(registration, size, [*kept.pictures]), anomalous, chosen, kept.smaller, precision)
     full = [picture for picture, _ in full_size()] if full_size else [*kept.pictures]
     train, truth = np.flatnonzero(chosen), anomalous[chosen]
     good = [partial(full.__getitem__, int(place)) for place in train[choose_good(~truth)]]
@@ -268,7 +268,7 @@ def _laid(
     if not worth.is_seen:
         return None
     laid = _see(lay_all_alike(registration, size, [*kept.pictures]), anomalous, chosen, kept.smaller, precision)
-    if can_tell(truth) and not registration.lie_alike:
+    if can_tell(truth):
         usual, registered = (fit(of.features, of.drawn, of.moved, anomalous, chosen, seed) for of in (kept, laid))
         worth = worth.weigh(usual, registered, truth)
     return laid if worth.is_worth_it else None

@@ -23,7 +23,8 @@ from edge_agent.building.training.head import Head, fit_head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.pictures import TrainingPictures
 from edge_agent.building.training.place_bank import COPIES, Moved, chosen_to_move, lean
-from edge_agent.building.training.registration import Registrar, Registration, lay_alike, lay_all_alike
+from edge_agent.building.training.registration import Registrar, Registration, lay_all_alike
+from edge_agent.building.training.registration_search import laid_places
 from edge_agent.building.training.resolution import (
     Look,
     choose_larger,
@@ -198,9 +199,14 @@ def try_larger(
         extract = usual.extract if is_plain else Extractor(*usual.size, source_model(*usual.size))
         larger = look()
         looks = (Look(extract, usual.features, good) if is_plain else Look(extract)), larger._replace(some=good)
+        find = None
         if usual.registration:
-            # Registered in full size they are a little other pictures: with specks and without alike.
-            looks = Look(extract), Look(larger.extract)
+            search = usual.registration.search
+            looks = (
+                looks[0]._replace(lay=Registrar(search, *usual.size)),
+                looks[1]._replace(lay=Registrar(search, *size)),
+            )
+            find = partial(laid_places, search, usual.size)
         with steps.bar("trying a larger input") as progress:
             return try_specks(
                 [examples[i] for i in good],
@@ -208,7 +214,7 @@ def try_larger(
                 looks,
                 seed=options.seed,
                 progress=progress,
-                prepare=partial(lay_alike, usual.registration, usual.size),
+                find=find,
                 read=pictures.read,
             )
 

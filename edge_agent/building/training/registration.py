@@ -43,7 +43,6 @@ from edge_agent.building.training.registration_search import (
     warp,
 )
 from edge_agent.building.training.sentence import Sentence
-from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.resize import U8
 
 _ANGLES = 72  # that are tried, where parts may lie at any
@@ -311,26 +310,6 @@ def is_needed(found: Registration, *, closely: bool = False) -> bool:
     if found.registered < _ALIKE:
         return False
     return not found.lie_alike or (closely and found.could_lie_closer)
-
-
-def lay_alike(registration: Registration | None, size: tuple[int, int], picture: U8) -> U8:
-    """Bring a picture in full size to lie as the others; `size` is that of the input which the registration is of."""
-    if registration is None:
-        return picture
-    height, width = picture.shape[:2]
-    small = shrink(picture, size)
-    pose = find_poses(registration.search, [see(small)])[0][0]
-    mean = registration.search.mean
-    filled = mean.astype(np.float32) + _light_of(small, mean, pose)
-    filled = np.clip(np.rint(cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)), 0, 255)
-    is_seen = _seen_at(pose, (height, width))
-    return np.ascontiguousarray(np.where(is_seen[..., None], warp(picture, pose), filled.astype(np.uint8)))
-
-
-def _light_of(picture: U8, mean: U8, pose: Poses) -> F32:
-    """Tell by how much a picture is brighter than the mean one, as large as that."""
-    small = cv2.resize(picture, mean.shape[1::-1], interpolation=cv2.INTER_AREA)
-    return _extend_light(warp(small.astype(np.float32), pose) - mean.astype(np.float32), _seen_at(pose, mean.shape))
 
 
 def _seen_at(pose: Poses, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

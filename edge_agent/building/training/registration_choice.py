@@ -4,7 +4,7 @@ That good parts look alike once they are registered does not yet say that more i
 softens it, cuts off what was in a corner, and turns the light with the part: a disc of many teeth looks much the same
 at any angle, and may only lose by it. Specks that are put on good parts as the camera gives them tell what is seen
 better; with anomalies, the verdicts that are expected to be wrong tell whether it matters. Parts that lie alike but for
-a few pixels are learned once: to lay them closer softens little, cuts nothing off, and turns no light.
+a few pixels are just laid closer: that softens little, cuts nothing off, and turns no light.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.place_bank import lean
 from edge_agent.building.training.registration import Registrar, Registration, lay_all_alike, registration_of
-from edge_agent.building.training.registration_search import Poses, find_poses, see
+from edge_agent.building.training.registration_search import find_poses, registered_places, see
 from edge_agent.building.training.resolution import (
     ENOUGH_ANOMALIES,
     MOST_PICTURES,
     TRIED_ON,
     add_specks,
     has_something_to_gain,
+    read_example,
     share_wrong,
     speck_middles,
     specks_seen,
@@ -43,7 +44,6 @@ from edge_agent.building.training.resolution import (
 from edge_agent.building.training.sentence import Sentence
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.errors import TrainingError
-from edge_agent.inference.imaging.picture import read_picture
 from edge_agent.inference.imaging.resize import U8
 
 #: registered, specks may lack so many times of what they lack of an area of 1 as parts lie: areas of a few specks vary
@@ -51,7 +51,6 @@ _AS_GOOD = 1.25
 #: and must keep so much of what they have beyond the area of chance: where little is seen either way, all of it is lost
 #: before an area lacks much more
 _KEPT, _CHANCE = 0.8, 0.5
-_CLOSED_IN = 1e-3  # what was turned out of the picture is looked for at its border, where it is missed
 
 _LEARNED_TWICE = (
     "parts do not lie alike, and anomalies enough tell whether they should: the verdict is learned both ways"
@@ -143,22 +142,24 @@ def fit_usual(
     good = without_copies(~anomalous, [seen.digest for seen in report.seen[: len(examples)]])
     with steps.bar("looking how parts lie") as progress:
         registration = registration_of(pictures, good, progress, closely=closely)
-    if registration is None:
-        return fitted(everything, steps), None
-    if segmentation:
+    if registration is None or segmentation:
         # What masks are learned with lies as the picture does.
-        return fitted(everything, steps), describe_masks(registration)
+        return fitted(everything, steps), registration and describe_masks(registration)
     as_they_lie, laid_alike = steps.of("parts as they lie"), steps.of("parts laid alike")
+    if registration.lie_alike:
+        return _first_of(
+            partial(fitted, everything, laid_alike, registration), partial(fitted, everything, as_they_lie)
+        ), None
     chosen = choose_good(good)
     with steps.bar("trying parts laid alike") as progress:
         specks = try_registered(
-            [partial(read_picture, examples[i].path, examples[i].pixel_format) for i in chosen],
+            [partial(read_example, examples[i]) for i in chosen],
             Extractor(*size, source_model(*size)),
             registration,
             seed=options.seed,
             progress=progress,
         )
-    worth, tells = Worth(specks), can_tell(anomalous) and not registration.lie_alike
+    worth, tells = Worth(specks), can_tell(anomalous)
     if worth.is_seen and tells:
         steps.note(_LEARNED_TWICE)
         if len(examples) > MOST_PICTURES:
@@ -191,7 +192,15 @@ def fit_usual(
         worth = worth.weigh(usual.head, registered.head, anomalous)
         if worth.is_worth_it:
             return registered, None
-    return usual, None if registration.lie_alike else describe_refusal(worth, is_imprecise=is_imprecise)
+    return usual, describe_refusal(worth, is_imprecise=is_imprecise)
+
+
+def _first_of(fit_it: Callable[[], Fitted], fit_another: Callable[[], Fitted]) -> Fitted:
+    """Give the first of two fits with which the wanted precision is reached."""
+    try:
+        return fit_it()
+    except TrainingError:
+        return fit_another()
 
 
 def can_tell(anomalous: npt.NDArray[np.bool_]) -> bool:
@@ -242,17 +251,6 @@ def try_registered(
         specks_seen(plain, specks, [before for _, (before, _) in seen], seed=seed),
         specks_seen(laid, laid_specks, [after for _, (_, after) in seen], seed=seed),
     )
-
-
-def registered_places(places: F32, pose: Poses, size: tuple[int, int]) -> F32:
-    """Tell where places of a picture, rows and columns [n, 2] in shares of its sides, are once it is registered."""
-    width, height = size
-    angle, across, down = (float(value) for value in pose)
-    # In halves of the width from the middle, as poses are.
-    x, y = 2 * places[:, 1] - 1 - across, (2 * places[:, 0] - 1) * height / width - down
-    cos, sin = np.cos(angle), np.sin(angle)
-    found = np.stack([((cos * y - sin * x) * width / height + 1) / 2, (cos * x + sin * y + 1) / 2], axis=1)
-    return np.asarray(np.clip(found, _CLOSED_IN, 1 - _CLOSED_IN), np.float32)
 
 
 def describe_masks(registration: Registration) -> Sentence:

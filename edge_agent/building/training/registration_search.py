@@ -25,11 +25,13 @@ from edge_agent.building.training.registration_graph import (
     Search,
     tried_angles,
 )
+from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.resize import U8
 
 _FINE = 96  # places on the longer side of what is compared, about
 _WITHIN = 0.98  # of the largest circle, or ellipse, in the picture
 _LEAST = 1e-6  # of a length: what is shorter is one colour, and has none
+_CLOSED_IN = 1e-3  # what was turned out of the picture is looked for at its border, where it is missed
 
 Poses = npt.NDArray[np.float32]
 
@@ -206,3 +208,20 @@ def _look(view: F32, points: F32, pose: npt.NDArray[np.floating], rows: int, col
     )
     seen = cv2.remap(view, x[:, None], y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return unit(np.asarray(seen[:, 0], np.float32))
+
+
+def registered_places(places: F32, pose: Poses, size: tuple[int, int]) -> F32:
+    """Tell where places of a picture, rows and columns [n, 2] in shares of its sides, are once it is registered."""
+    width, height = size
+    angle, across, down = (float(value) for value in pose)
+    # In halves of the width from the middle, as poses are.
+    x, y = 2 * places[:, 1] - 1 - across, (2 * places[:, 0] - 1) * height / width - down
+    cos, sin = np.cos(angle), np.sin(angle)
+    found = np.stack([((cos * y - sin * x) * width / height + 1) / 2, (cos * x + sin * y + 1) / 2], axis=1)
+    return np.asarray(np.clip(found, _CLOSED_IN, 1 - _CLOSED_IN), np.float32)
+
+
+def laid_places(search: Search, size: tuple[int, int], picture: U8, places: F32) -> F32:
+    """Tell where places of a picture in full size, rows and columns [n, 2] in shares of its sides, are once it has been
+    laid alike in the input's `size`, of which the `search` is."""
+    return registered_places(places, find_poses(search, [see(shrink(picture, size))])[0][0], size)

@@ -263,10 +263,13 @@ class Look(NamedTuple):
     plain: Features | None = None
     #: which of `plain` they are, where it is not all
     some: npt.NDArray[np.intp] | None = None
+    #: brings a picture of the input's size to lie as the others
+    lay: Callable[[U8], U8] | None = None
 
     def see(self, picture: U8) -> Features:
         """Look at a picture in full size."""
-        return lean(self.extract([shrink(picture, self.extract.size)]))
+        small = shrink(picture, self.extract.size)
+        return lean(self.extract([self.lay(small) if self.lay else small]))
 
     def see_plain(self, number: int, picture: U8) -> Features:
         """Look at a picture without specks, unless it was seen before."""
@@ -275,7 +278,8 @@ class Look(NamedTuple):
         return lean(self.plain).of([number if self.some is None else self.some[number]])
 
 
-def _read(example: Example) -> U8:
+def read_example(example: Example) -> U8:
+    """Read a picture in full size."""
     return read_picture(example.path, example.pixel_format)
 
 
@@ -287,19 +291,22 @@ def try_specks(
     *,
     seed: int,
     progress: Progress,
-    prepare: Callable[[U8], U8] = lambda picture: picture,
-    read: Callable[[Example], U8] = _read,
+    find: Callable[[U8, F32], F32] | None = None,
+    read: Callable[[Example], U8] = read_example,
 ) -> tuple[float, float]:
     """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve.
 
-    `read` gives a picture in full size, and `prepare` brings it to lie as the others.
+    `read` gives a picture in full size, and `find` tells where places of it are, once it was laid as the others.
     """
     one_more = count_up(progress, len(good))
     joined = [Joining(2 * len(good)) for _ in looks]
+    middles = [speck_middles(picture, number) for number in range(len(good))]
 
     def see(number: int, example: Example) -> None:
-        plain = prepare(np.ascontiguousarray(read(example)))
+        plain = np.ascontiguousarray(read(example))
         specks = add_specks(plain, number)
+        if find:
+            middles[number] = find(specks, middles[number])
         for look, both in zip(looks, joined, strict=True):
             both.put(number, look.see_plain(number, plain))
             both.put(len(good) + number, look.see(specks))
@@ -307,7 +314,8 @@ def try_specks(
 
     # Few at once: in full size all of them could fill the memory.
     side_by_side([partial(see, number, example) for number, example in enumerate(good)])
-    middles = [speck_middles(picture, number) for number in range(len(good))]
+    for look in looks:
+        look.extract.rest()
     usual, larger = (_seen_beside(both.features, middles, seed=seed) for both in joined)
     return usual, larger
 

@@ -20,7 +20,7 @@ from edge_agent.building.training.features import input_spec
 from edge_agent.building.training.graph import Graph
 from edge_agent.building.training.marks import ANOMALY_MAP
 from edge_agent.building.training.options import Options, Steps
-from edge_agent.building.training.registration import Registrar, Registration, describe, lay_alike, registration_of
+from edge_agent.building.training.registration import Registrar, Registration, describe, registration_of
 from edge_agent.building.training.registration_graph import (
     FITS,
     POSE,
@@ -108,20 +108,6 @@ def test_parts_of_which_no_two_are_alike_are_left_alone() -> None:
 def test_a_few_parts_tell_nothing() -> None:
     pictures = draw_many(5, 180, 6)
     assert registration_of(pictures, all_good(pictures)) is None
-
-
-def test_a_picture_in_full_size_is_brought_to_lie_as_a_small_one() -> None:
-    pictures = draw_many(GOOD, 180, 6)
-    registration = registration_of(pictures, all_good(pictures))
-    assert registration is not None
-    large = resized(pictures[3], (SIDE * 3, SIDE * 3), cv2.INTER_CUBIC)
-    laid = resized(lay_alike(registration, SIZE, large), SIZE)
-    middle = slice(SIDE // 4, -SIDE // 4)
-    small = Registrar(registration.search, *SIZE)(pictures[3])
-    assert np.abs(laid.astype(float) - small)[middle, middle].mean() < 4
-    assert np.abs(laid.astype(float) - small).mean() < 4
-    assert np.abs(laid.astype(float) - pictures[3])[middle, middle].mean() > 10
-    assert lay_alike(None, SIZE, large) is large
 
 
 def test_the_sentence_says_how_parts_lie() -> None:
@@ -326,8 +312,8 @@ def test_the_light_of_what_is_filled_in_is_that_of_what_is_seen(
     template, moved = (draw_patch(size, background, by) for by in (0, shift))
     registration = registration_by(template, resized(template, (size[0] // 2, size[1] // 2)))
     filled = slice(-shift - 1, None)
-    for laid in (Registrar(registration.search, *size)(moved), lay_alike(registration, size, moved)):
-        assert np.abs(laid[:, filled].astype(int) - background).max() <= 3
+    laid = Registrar(registration.search, *size)(moved)
+    assert np.abs(laid[:, filled].astype(int) - background).max() <= 3
 
 
 @pytest.mark.parametrize("size", [(448, 448), (512, 128)])

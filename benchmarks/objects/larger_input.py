@@ -19,8 +19,7 @@ from edge_agent.building.training.place_bank import Moved, chosen_to_move, lean,
 from edge_agent.building.training.registration import Registrar, Registration
 from edge_agent.building.training.registration_search import laid_places
 from edge_agent.building.training.resolution import add_specks, choose_larger, speck_middles, specks_seen, twice
-from edge_agent.building.training.shrinking import halve
-from edge_agent.inference.imaging.resize import ArrayPixels, make_resizer
+from edge_agent.building.training.shrinking import halve, shrink
 
 Bools = npt.NDArray[np.bool_]
 
@@ -69,22 +68,21 @@ def larger_of(
         return None
     extract = {of: Extractor(*of, source_model(*of), threads=1) for of in (usual, larger)}
     judging = extract
-    resize = {of: make_resizer(size, of, "area") for of in (usual, larger)}
-    lay = {of: Registrar(registration.search, *of) if registration else None for of in resize}
+    registrars = {of: Registrar(registration.search, *of) for of in extract} if registration else {}
 
-    def shrink(picture: U8, of: tuple[int, int]) -> U8:
-        small: U8 = resize[of](ArrayPixels(np.ascontiguousarray(picture))).copy()
-        registrar = lay[of]
-        return registrar(small) if registrar else small
+    def bring(picture: U8, of: tuple[int, int]) -> U8:
+        """Bring a picture to the size of an input, and to lie as the others."""
+        small = shrink(picture, of)
+        return registrars[of](small) if registrars else small
 
     def look(picture: U8, of: tuple[int, int]) -> Features:
-        return extract[of]([shrink(picture, of)])
+        return extract[of]([bring(picture, of)])
 
     everything = _again(first, is_bad, source)
     if network:
         kept = list(everything)
         everything = iter(kept)
-        judging = {of: Extractor(*of, network(of, [shrink(each, of) for each, _ in kept]), threads=1) for of in resize}
+        judging = {of: Extractor(*of, network(of, [bring(each, of) for each, _ in kept]), threads=1) for of in extract}
     looks_at_half = larger == twice(usual) and not (registration and registration.lie_alike)
     see = judging[larger].beside(judging[usual]) if looks_at_half else judging[larger]
 
@@ -93,7 +91,7 @@ def larger_of(
     copies: list[Features] = []
     good: list[int] = []
     for number, (picture, is_anomalous) in enumerate(everything):
-        small = shrink(picture, larger)
+        small = bring(picture, larger)
         is_asked = trained_on is None or bool(trained_on[number])
         if not is_asked and parts:
             parts.append((see([small]), *parts[0][1:]))  # what nobody asks for
@@ -108,7 +106,7 @@ def larger_of(
             ]
         speck = add_specks(np.ascontiguousarray(picture), number)
         where = speck_middles(size, number)
-        middles.append(laid_places(registration.search, usual, speck, where) if registration else where)
+        middles.append(laid_places(registration.search, shrink(speck, usual), where) if registration else where)
         plain, drawn = (see([of]) for of in (small, draw_defect(small, number, smaller_by(size))))
         parts.append((plain, drawn, look(speck, usual), look(speck, larger)))
     plain, defects, specks_usual, specks_larger = (join(of) for of in zip(*parts, strict=True))

@@ -40,6 +40,7 @@ from edge_agent.building.training.place_bank import Moved, lean, move
 from edge_agent.building.training.quantization import quantize
 from edge_agent.building.training.registration import Registration, lay_all_alike, registration_of
 from edge_agent.building.training.registration_choice import Worth, can_tell, choose_good, try_registered
+from edge_agent.building.training.resolution import twice
 from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.picture import read_picture
 
@@ -216,8 +217,7 @@ def measure(
     anomalous = kept.anomalous
     chosen = choose(anomalous, *way, seed)
     assert larger is None or full_size, "registered parts are asked for in full size"
-    rows, columns = kept.features.grid
-    closely = larger is not None and larger.plain.grid == (2 * rows, 2 * columns)
+    closely = larger is not None and larger.plain.grid == twice(kept.features.grid)
     found_registration = registration_of([*kept.pictures[chosen]], ~anomalous[chosen], closely=closely)
     if found_registration:
         laid = _laid(kept, found_registration, full_size, chosen, seed, precision)

@@ -110,7 +110,7 @@ class Keeper:
         batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
         try:
             looks = now >= self._look_at
-            # Before each time: what is written to a file that has gone is gone with it.
+            # Each time before it is written to: what is written to a file that has gone is gone with it.
             if (batch or self._refused or looks) and not self._writer.is_there():
                 raise FileNotFoundError(2, "it has been deleted", str(self._writer.path))
             if looks:

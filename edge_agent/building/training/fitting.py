@@ -206,7 +206,7 @@ def try_larger(
                 looks[0]._replace(lay=Registrar(search, *usual.size)),
                 looks[1]._replace(lay=Registrar(search, *size)),
             )
-            find = partial(laid_places, search, usual.size)
+            find = partial(laid_places, search)
         with steps.bar("trying a larger input") as progress:
             return try_specks(
                 [examples[i] for i in good],

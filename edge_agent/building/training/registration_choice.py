@@ -28,7 +28,7 @@ from edge_agent.building.training.head import Head
 from edge_agent.building.training.options import Options, Steps
 from edge_agent.building.training.place_bank import lean
 from edge_agent.building.training.registration import Registrar, Registration, lay_all_alike, registration_of
-from edge_agent.building.training.registration_search import find_poses, registered_places, see
+from edge_agent.building.training.registration_search import laid_places
 from edge_agent.building.training.resolution import (
     ENOUGH_ANOMALIES,
     MOST_PICTURES,
@@ -240,10 +240,9 @@ def try_registered(
         picture = np.ascontiguousarray(read())
         plain, specks = (shrink(of, extract.size) for of in (picture, add_specks(picture, number)))
         middles = speck_middles((picture.shape[1], picture.shape[0]), number)
-        pose = find_poses(registration.search, [see(specks)])[0][0]
         found = [lean(extract([of])) for of in (plain, specks, lay(plain), lay(specks))]
         one_more()
-        return found, (middles, registered_places(middles, pose, extract.size))
+        return found, (middles, laid_places(registration.search, specks, middles))
 
     seen = side_by_side([partial(look, number, read) for number, read in enumerate(pictures)])
     plain, specks, laid, laid_specks = (join(of) for of in zip(*(found for found, _ in seen), strict=True))

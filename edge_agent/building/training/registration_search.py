@@ -25,7 +25,6 @@ from edge_agent.building.training.registration_graph import (
     Search,
     tried_angles,
 )
-from edge_agent.building.training.shrinking import shrink
 from edge_agent.inference.imaging.resize import U8
 
 _FINE = 96  # places on the longer side of what is compared, about
@@ -221,7 +220,7 @@ def registered_places(places: F32, pose: Poses, size: tuple[int, int]) -> F32:
     return np.asarray(np.clip(found, _CLOSED_IN, 1 - _CLOSED_IN), np.float32)
 
 
-def laid_places(search: Search, size: tuple[int, int], picture: U8, places: F32) -> F32:
-    """Tell where places of a picture in full size, rows and columns [n, 2] in shares of its sides, are once it has been
-    laid alike in the input's `size`, of which the `search` is."""
-    return registered_places(places, find_poses(search, [see(shrink(picture, size))])[0][0], size)
+def laid_places(search: Search, picture: U8, places: F32) -> F32:
+    """Tell where places of a picture of the input's size, rows and columns [n, 2] in shares of its sides, are once it
+    has been laid alike."""
+    return registered_places(places, find_poses(search, [see(picture)])[0][0], (picture.shape[1], picture.shape[0]))

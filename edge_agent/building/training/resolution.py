@@ -296,7 +296,8 @@ def try_specks(
 ) -> tuple[float, float]:
     """Tell how well specks on good parts are seen with both sizes of the input: areas under the ROC curve.
 
-    `read` gives a picture in full size, and `find` tells where places of it are, once it was laid as the others.
+    `read` gives a picture in full size, and `find` tells where places of one of the usual input's size are, once it was
+    laid as the others.
     """
     one_more = count_up(progress, len(good))
     joined = [Joining(2 * len(good)) for _ in looks]
@@ -306,7 +307,7 @@ def try_specks(
         plain = np.ascontiguousarray(read(example))
         specks = add_specks(plain, number)
         if find:
-            middles[number] = find(specks, middles[number])
+            middles[number] = find(shrink(specks, looks[0].extract.size), middles[number])
         for look, both in zip(looks, joined, strict=True):
             both.put(number, look.see_plain(number, plain))
             both.put(len(good) + number, look.see(specks))
